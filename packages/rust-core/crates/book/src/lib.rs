@@ -1,0 +1,2 @@
+//! Tidegate book.
+#![forbid(unsafe_code)]

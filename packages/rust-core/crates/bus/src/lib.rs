@@ -1,0 +1,2 @@
+//! Tidegate bus.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Tidegate features.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Tidegate instruments.
+#![forbid(unsafe_code)]

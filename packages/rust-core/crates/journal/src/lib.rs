@@ -1,0 +1,2 @@
+//! Tidegate journal.
+#![forbid(unsafe_code)]

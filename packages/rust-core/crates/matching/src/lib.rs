@@ -1,0 +1,2 @@
+//! Tidegate matching.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Tidegate normalise.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Tidegate risk.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Tidegate router.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Tidegate wal.
+#![forbid(unsafe_code)]

@@ -1,0 +1,9 @@
+//! What crosses a process boundary: protobuf messages, the frame around them, and the checks protobuf does not make.
+#![forbid(unsafe_code)]
+
+/// The messages of `proto/`, generated.
+#[allow(clippy::all, missing_debug_implementations)]
+pub mod pb {
+    include!(concat!(env!("OUT_DIR"), "/tidegate.rs"));
+    pub use tidegate::*;
+}
