@@ -1,0 +1,142 @@
+import { existsSync, statSync } from "node:fs";
+import { resolve } from "node:path";
+
+/** The eight processes, in the order of the table. */
+export const PROCESSES = [
+  "venue-sim",
+  "market-data",
+  "gateway",
+  "execution-router",
+  "strategy-runner",
+  "recorder",
+  "wal-loader",
+  "monitor",
+] as const;
+export type ProcessName = (typeof PROCESSES)[number];
+
+/** One planned kill: SIGKILL of a process so many seconds into the run. */
+export interface Kill {
+  readonly process: ProcessName;
+  readonly atS: number;
+}
+
+export interface SimOptions {
+  /** Wall seconds of trading. */
+  readonly durationS: number;
+  /** Recorded seconds per wall second. */
+  readonly speed: number;
+  readonly seed: number;
+  readonly data: readonly string[];
+  readonly strategy: string;
+  /** Keep the run directory. */
+  readonly keep: boolean;
+  readonly json: boolean;
+  readonly chaos: readonly Kill[];
+  /** First of the TCP ports to use, 0 = any free ones. */
+  readonly portBase: number;
+  /** Where the run's files lie; null = a fresh folder under var/run. */
+  readonly runDir: string | null;
+  /** "embedded", a URL, or "none". */
+  readonly clickhouse: string;
+  /** OTLP endpoint for traces; null = none. */
+  readonly otlp: string | null;
+}
+
+/** A word of the command line is off: exit code 2. */
+export class UsageError extends Error {}
+
+export interface RawSimOptions {
+  readonly duration: string;
+  readonly speed: string;
+  readonly seed: string;
+  readonly data?: readonly string[];
+  readonly strategy: string;
+  readonly keep?: boolean;
+  readonly json?: boolean;
+  readonly chaos?: string;
+  readonly portBase: string;
+  readonly runDir?: string;
+  readonly clickhouse: string;
+  readonly otlp?: string;
+}
+
+/**
+ * Reads the flags of `hft run sim`; every refusal names the flag, what it got and what it wants.
+ * @throws UsageError
+ */
+export function parseSimOptions(
+  raw: RawSimOptions,
+  root: string,
+  defaultData: readonly string[],
+): SimOptions {
+  const durationS = number("--duration", raw.duration, "seconds between 1 and 86400", 1, 86_400);
+  const data = (raw.data ?? defaultData).map((file) => resolve(file));
+  for (const file of data) {
+    if (!existsSync(file) || !statSync(file).isFile()) {
+      throw new UsageError(
+        `--data ${file}: there is no such file; want capture files (.jsonl.gz), or leave --data out for data/samples`,
+      );
+    }
+  }
+  const strategy = raw.strategy.endsWith(".ts")
+    ? resolve(raw.strategy)
+    : resolve(root, "strategies", `${raw.strategy}.ts`);
+  if (!existsSync(strategy)) {
+    throw new UsageError(
+      `--strategy ${raw.strategy}: there is no ${strategy}; want a name in strategies/ or a .ts file`,
+    );
+  }
+  return {
+    durationS,
+    speed: number("--speed", raw.speed, "a factor between 0.1 and 20", 0.1, 20),
+    seed: integer("--seed", raw.seed, 0, Number.MAX_SAFE_INTEGER),
+    data,
+    strategy,
+    keep: raw.keep ?? false,
+    json: raw.json ?? false,
+    chaos: parseChaos(raw.chaos ?? "", durationS),
+    portBase: integer("--port-base", raw.portBase, 0, 65_000),
+    runDir: raw.runDir === undefined ? null : resolve(raw.runDir),
+    clickhouse: clickhouse(raw.clickhouse),
+    otlp: raw.otlp ?? null,
+  };
+}
+
+function number(flag: string, text: string, want: string, min: number, max: number): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (!(value >= min && value <= max)) throw new UsageError(`${flag} ${text}: want ${want}`);
+  return value;
+}
+
+function integer(flag: string, text: string, min: number, max: number): number {
+  const value = number(flag, text, `a whole number between ${min} and ${max}`, min, max);
+  if (!Number.isSafeInteger(value)) throw new UsageError(`${flag} ${text}: want a whole number`);
+  return value;
+}
+
+function clickhouse(text: string): string {
+  if (text === "embedded" || text === "none" || /^https?:\/\/[^/\s]+/.test(text)) return text;
+  throw new UsageError(`--clickhouse ${text}: want embedded, none, or an http(s) URL`);
+}
+
+/** `kill:gateway@20s,kill:recorder@30s`; `kill:each` kills all eight in turn over the run. */
+export function parseChaos(text: string, durationS: number): Kill[] {
+  if (text === "") return [];
+  if (text === "kill:each") {
+    const step = (durationS * 0.8) / PROCESSES.length;
+    return PROCESSES.map((process, index) => ({ process, atS: durationS * 0.1 + step * index }));
+  }
+  return text.split(",").map((item) => {
+    const [, process, at] = /^kill:([a-z-]+)@(\d+(?:\.\d+)?)s$/.exec(item) ?? [];
+    const name = PROCESSES.find((each) => each === process);
+    if (name === undefined || at === undefined) {
+      throw new UsageError(
+        `--chaos ${item}: want kill:PROCESS@SECONDSs with PROCESS one of ${PROCESSES.join(", ")}, or kill:each`,
+      );
+    }
+    if (Number(at) >= durationS) {
+      throw new UsageError(`--chaos ${item}: the run ends at ${durationS} s; want an earlier time`);
+    }
+    return { process: name, atS: Number(at) };
+  });
+}
