@@ -129,7 +129,9 @@ impl Handle {
             }
             Err(TrySendError::Disconnected(_)) => return Err(Fault(self.end_text())),
         }
-        answer.recv_timeout(timeout).map_err(|_| Fault(format!("no answer from the loop in {timeout:?}; {}", self.end_text())))
+        answer
+            .recv_timeout(timeout)
+            .map_err(|_| Fault(format!("no answer from the loop in {timeout:?}; {}", self.end_text())))
     }
 
     fn end_text(&self) -> String {

@@ -4,8 +4,12 @@
 //! takes events and statistics in batches, and stops it. Nothing on the way of a tick or an order passes through here.
 #![forbid(unsafe_code)]
 
+pub mod clock;
+pub mod epoch;
 mod hot;
 pub mod limits;
+pub mod market_data;
+pub mod strategy;
 
 pub use hot::{Call, Event, Fault, Handle, Hot, spawn};
 
@@ -14,8 +18,8 @@ pub use hot::{Call, Event, Fault, Handle, Hot, spawn};
 /// # Errors
 /// An unknown name or a configuration the loop refuses.
 pub fn start(kind: &str, config: &str) -> Result<Handle, Fault> {
-    let _ = config;
     match kind {
+        "market-data" => market_data::start(config),
         _ => Err(Fault(format!("no hot loop is called {kind}"))),
     }
 }

@@ -1,2 +1,169 @@
-//! Tidegate normalise.
+//! Raw venue bytes to market events, or a named refusal that is counted.
+//!
+//! A message is read once, borrowed: no text is copied, no number becomes a float. A decimal turns into integer ticks or lots
+//! by [`tidegate_units::parse_decimal`], exactly or not at all. Nothing here panics on any input.
 #![forbid(unsafe_code)]
+
+mod binance;
+pub mod limits;
+
+pub use binance::{Binance, Market};
+
+use std::fmt;
+use tidegate_units::{EpochNs, PxTicks, QtyLots, Side};
+
+/// What the normaliser must know of one symbol. px = ticks × `px_unit` × 10^-`px_scale`; qty alike.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SymbolSpec {
+    /// As the venue spells it in messages, upper case.
+    pub symbol: String,
+    pub px_scale: u32,
+    pub px_unit: i64,
+    pub qty_scale: u32,
+    pub qty_unit: i64,
+}
+
+/// One price level; `qty` is absolute, 0 removes the level.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Level {
+    pub px: PxTicks,
+    pub qty: QtyLots,
+}
+
+/// A change of the book: the venue's update ids and the levels, absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DepthDiff {
+    /// `U`: first update id inside.
+    pub first_id: u64,
+    /// `u`: last update id inside.
+    pub last_id: u64,
+    /// `pu`: last update id of the message before; futures only.
+    pub prev_id: Option<u64>,
+    pub ts_venue: EpochNs,
+    pub bids: Vec<Level>,
+    pub asks: Vec<Level>,
+}
+
+/// A whole book as of `last_id`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Snapshot {
+    pub last_id: u64,
+    /// 0 where the venue sends none (spot).
+    pub ts_venue: EpochNs,
+    pub bids: Vec<Level>,
+    pub asks: Vec<Level>,
+}
+
+/// The venue's own best bid and offer as of `update_id`. A side with qty 0 is empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BookTicker {
+    pub update_id: u64,
+    /// 0 where the venue sends none (spot).
+    pub ts_venue: EpochNs,
+    pub bid: Level,
+    pub ask: Level,
+}
+
+/// One public trade.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trade {
+    pub trade_id: u64,
+    pub px: PxTicks,
+    pub qty: QtyLots,
+    pub aggressor: Side,
+    pub ts_venue: EpochNs,
+}
+
+/// What one message says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    Depth(DepthDiff),
+    Snapshot(Snapshot),
+    Ticker(BookTicker),
+    Trade(Trade),
+    /// The venue's answer to a subscription request.
+    Ack,
+    /// The venue will drop the session soon.
+    ServerShutdown,
+}
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)+) => {
+        /// Why a message was refused. Every one has a counter; none is an error of the caller.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Refusal { $($(#[$doc])* $name,)+ }
+        impl Refusal {
+            /// All of them, in the order of their counters.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+            /// The name used in logs and statistics.
+            pub const fn name(self) -> &'static str { match self { $(Self::$name => $text,)+ } }
+        }
+    };
+}
+
+refusals! {
+    /// Longer than [`limits::MESSAGE_BYTES_MAX`].
+    Oversize = "OVERSIZE",
+    /// More levels a side than [`limits::LEVELS_MAX`].
+    TooManyLevels = "TOO_MANY_LEVELS",
+    /// Not JSON, a field of another type, a number with a fraction, or a field twice.
+    Malformed = "MALFORMED",
+    /// A field that the event needs is absent.
+    MissingField = "MISSING_FIELD",
+    /// No rule for this kind of event.
+    UnknownEvent = "UNKNOWN_EVENT",
+    /// An event of another symbol.
+    WrongSymbol = "WRONG_SYMBOL",
+    /// A price or size that is not plain decimal text.
+    BadDecimal = "BAD_DECIMAL",
+    /// A price between two ticks.
+    PxOffTick = "PX_OFF_TICK",
+    /// A size between two lots.
+    QtyOffLot = "QTY_OFF_LOT",
+    /// A price of zero or below.
+    PxZeroOrNeg = "PX_ZERO_OR_NEG",
+    /// A size below zero, or a trade of size zero.
+    QtyNegOrZero = "QTY_NEG_OR_ZERO",
+    /// Beyond ±(2^53−1) units.
+    Overflow = "OVERFLOW",
+    /// A venue time that is negative or not in milliseconds.
+    BadTime = "BAD_TIME",
+    /// First update id after the last one, or the wrong chain field for this market.
+    BadSequence = "BAD_SEQUENCE",
+    /// A print that is no trade of the public market (insurance fund, settlement).
+    NonMarketTrade = "NON_MARKET_TRADE",
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One counter per refusal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RefusalCounts([u64; Refusal::ALL.len()]);
+
+impl RefusalCounts {
+    /// Counts one.
+    pub fn add(&mut self, refusal: Refusal) {
+        if let Some(slot) = self.0.get_mut(refusal as usize) {
+            *slot += 1;
+        }
+    }
+
+    /// How many of one kind.
+    pub fn get(&self, refusal: Refusal) -> u64 {
+        self.0.get(refusal as usize).copied().unwrap_or(0)
+    }
+
+    /// All kinds together.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// The kinds that occurred, with their counts.
+    pub fn nonzero(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        Refusal::ALL.iter().map(|r| (r.name(), self.get(*r))).filter(|(_, n)| *n > 0)
+    }
+}

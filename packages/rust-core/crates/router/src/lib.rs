@@ -1,2 +1,19 @@
-//! Tidegate router.
+//! The router core: who may trade, what was sent, and what the venue says became of it.
+//!
+//! `Router::apply(now, event, effects)` is the only door. It reads no clock, opens no socket and writes no file: effects
+//! name the journal entries to append, the requests to write and the reports to deliver, in the order they must happen.
+//! An order's exposure is never released by time: each outcome is the venue's own word, or the proof that no byte left.
 #![forbid(unsafe_code)]
+
+pub mod id;
+pub mod limits;
+pub mod rate;
+mod router;
+pub mod types;
+
+pub use id::ClientId;
+pub use router::{Router, Stats, Unfinished};
+pub use types::{
+    Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Level, Now, Request, Status, TradeRow, VenueConfig,
+    VenueState, What,
+};

@@ -1,0 +1,43 @@
+export * from "./decode.ts";
+export * from "./encode.ts";
+export * from "./errors.ts";
+export type {
+  BookDepth,
+  BookState,
+  BookTop,
+  Command,
+  CommandKind,
+  ControlAction,
+  ControlEvent,
+  Decision,
+  Envelope,
+  Fill,
+  InstrumentStatus,
+  Intent,
+  IntentKind,
+  IntentReply,
+  MarkKind,
+  OrderState,
+  OrderType,
+  OrderUpdate,
+  Payload,
+  PayloadKind,
+  Policy,
+  PolicyState,
+  PositionUpdate,
+  Reason,
+  Report,
+  ReportKind,
+  Side,
+  SnapshotRequest,
+  Source,
+  StreamGap,
+  StreamMark,
+  Tif,
+  Trade,
+} from "./messages.ts";
+export { PAYLOAD_KINDS } from "./messages.ts";
+export * from "./metrics.ts";
+export * from "./reasons.ts";
+export * from "./topics.ts";
+export * from "./units.ts";

@@ -1,0 +1,564 @@
+//! One instrument's feed: venue messages in, envelopes out. No socket and no clock; the loop gives both.
+
+use prost::Message as _;
+use serde_json::{Value, json};
+use tidegate_book::{DiffOutcome, Rule, SnapshotOutcome, State, SyncedBook};
+use tidegate_features::{LobBasic, Touch, set_hash};
+use tidegate_instruments::{Instrument, Venue};
+use tidegate_normalise::{Binance, BookTicker, Event, Market, Refusal, SymbolSpec, Trade};
+use tidegate_units::Side;
+use tidegate_venue_io::Stamp;
+use tidegate_wire::pb::common::v1::{Side as PbSide, Source};
+use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
+use tidegate_wire::pb::marketdata::v1::{BookDepth, BookState, BookTop, InstrumentStatus, Trade as PbTrade};
+use tidegate_wire::topic::MdKind;
+
+use super::limits::{
+    DEPTH_LEVELS, DEPTH_PERIOD_NS, SNAPSHOT_RETRY_NS, STALE_AFTER_NS, STATUS_REASON_BYTES_MAX, TOP_REFRESH_NS,
+};
+
+/// Where a feed's messages go: the kind of topic and the encoded envelope, with the stamp of what caused it.
+pub trait Sink {
+    fn publish(&mut self, feed: usize, kind: MdKind, payload: &[u8], cause_mono_ns: u64);
+    fn emit(&mut self, event: Value);
+}
+
+/// Makes trace ids that a replay makes again: a mix of the process's epoch and a running number.
+#[derive(Debug, Clone, Copy)]
+pub struct Tracer {
+    epoch: u32,
+    next: u64,
+}
+
+impl Tracer {
+    pub fn new(epoch: u32) -> Self {
+        Self { epoch, next: 0 }
+    }
+
+    fn next(&mut self) -> (u64, u64, u64) {
+        self.next += 1;
+        let hi = mix((u64::from(self.epoch) << 40) ^ self.next);
+        let lo = mix(hi ^ self.next.rotate_left(32));
+        (hi, lo, mix(lo).max(1))
+    }
+}
+
+/// The finaliser of splitmix64: a bijection that spreads every input bit over the output.
+fn mix(mut x: u64) -> u64 {
+    x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+/// What a feed has done, for statistics.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FeedCounts {
+    pub events: u64,
+    pub tops: u64,
+    pub depths: u64,
+    pub trades: u64,
+    pub statuses: u64,
+    pub resyncs: u64,
+    pub snapshots_asked: u64,
+    pub snapshots_refused: u64,
+    pub tickers_crossed: u64,
+    pub stale: u64,
+    pub shutdowns: u64,
+}
+
+/// One instrument at one venue.
+#[derive(Debug)]
+pub struct Feed {
+    index: usize,
+    instrument: Instrument,
+    table_version: u32,
+    reader: Binance,
+    book: SyncedBook,
+    ticker: Option<BookTicker>,
+    features: LobBasic,
+    state: BookState,
+    published: Option<Touch>,
+    last: Stamp,
+    last_venue_ts: i64,
+    top_at: u64,
+    depth_at: u64,
+    depth_due: bool,
+    snapshot_asked_at: Option<u64>,
+    /// When the book stopped being VALID, to time the repair.
+    broken_at: Option<u64>,
+    repair_ns_last: u64,
+    repair_ns_max: u64,
+    counts: FeedCounts,
+    payload: Vec<u8>,
+}
+
+fn pb_side(side: Side) -> i32 {
+    match side {
+        Side::Buy => PbSide::Buy as i32,
+        Side::Sell => PbSide::Sell as i32,
+    }
+}
+
+fn state_name(state: BookState) -> &'static str {
+    match state {
+        BookState::Valid => "VALID",
+        BookState::Syncing => "SYNCING",
+        BookState::Invalid => "INVALID",
+        BookState::Stale => "STALE",
+        BookState::Unspecified => "NONE",
+    }
+}
+
+impl Feed {
+    /// The feed of one row of the instrument table; `index` names it to the sink.
+    pub fn new(index: usize, instrument: &Instrument, table_version: u32) -> Self {
+        let (market, rule) = match instrument.venue {
+            Venue::BinanceSpot => (Market::Spot, Rule::Spot),
+            Venue::BinanceUsdm => (Market::UsdM, Rule::UsdM),
+        };
+        let spec = SymbolSpec {
+            symbol: instrument.symbol.clone(),
+            px_scale: instrument.px_scale,
+            px_unit: instrument.px_unit,
+            qty_scale: instrument.qty_scale,
+            qty_unit: instrument.qty_unit,
+        };
+        Self {
+            index,
+            instrument: instrument.clone(),
+            table_version,
+            reader: Binance::new(market, spec),
+            book: SyncedBook::new(rule),
+            ticker: None,
+            features: LobBasic::new(),
+            state: BookState::Unspecified,
+            published: None,
+            last: Stamp { epoch_ns: 0, mono_ns: 0 },
+            last_venue_ts: 0,
+            top_at: 0,
+            depth_at: 0,
+            depth_due: false,
+            snapshot_asked_at: None,
+            broken_at: None,
+            repair_ns_last: 0,
+            repair_ns_max: 0,
+            counts: FeedCounts::default(),
+            payload: Vec::with_capacity(1_024),
+        }
+    }
+
+    pub fn instrument(&self) -> &Instrument {
+        &self.instrument
+    }
+
+    pub fn state(&self) -> BookState {
+        self.state
+    }
+
+    pub fn counts(&self) -> FeedCounts {
+        self.counts
+    }
+
+    /// Messages refused so far.
+    pub fn refused(&self) -> u64 {
+        self.reader.refused().total()
+    }
+
+    /// The session that carries the book is open.
+    pub fn on_open(&mut self, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        self.void();
+        self.last = at;
+        self.set_state(BookState::Syncing, "session open, snapshot awaited", (0, 0), at, tracer, sink);
+    }
+
+    /// The session that carries the book is gone: nothing may be priced from it any more.
+    pub fn on_closed(&mut self, reason: &str, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        self.void();
+        self.set_state(BookState::Invalid, reason, (0, 0), at, tracer, sink);
+    }
+
+    fn void(&mut self) {
+        self.book.disconnect();
+        self.ticker = None;
+        if self.counts.resyncs > 0 {
+            self.features.on_gap();
+        }
+        self.snapshot_asked_at = None;
+        self.depth_due = false;
+    }
+
+    /// One message of a session. Bytes of the session that carries the book prove that it lives.
+    pub fn on_message(&mut self, bytes: &[u8], at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        match self.reader.parse(bytes) {
+            Ok(Event::Depth(diff)) => {
+                self.counts.events += 1;
+                self.last = at;
+                self.last_venue_ts = diff.ts_venue.0;
+                let outcome = self.book.on_diff(diff);
+                self.on_diff_outcome(outcome, at, tracer, sink);
+            }
+            Ok(Event::Ticker(ticker)) => {
+                self.counts.events += 1;
+                self.last = at;
+                self.on_ticker(ticker, at, tracer, sink);
+            }
+            Ok(Event::Trade(trade)) => {
+                self.counts.events += 1;
+                self.on_trade(&trade, at, tracer, sink);
+            }
+            // A snapshot never comes over the stream; an answer to a request carries nothing.
+            Ok(Event::Snapshot(_) | Event::Ack) => {}
+            Ok(Event::ServerShutdown) => {
+                self.counts.shutdowns += 1;
+                sink.emit(log("warn", "the venue announced that it will drop the session", &self.instrument));
+            }
+            Err(refusal) => self.on_refusal(refusal, sink),
+        }
+    }
+
+    fn on_refusal(&self, refusal: Refusal, sink: &mut impl Sink) {
+        // The first of a kind is worth a line; all are counted.
+        if self.reader.refused().get(refusal) == 1 {
+            sink.emit(log("warn", &format!("message refused: {refusal}"), &self.instrument));
+        }
+    }
+
+    fn on_diff_outcome(&mut self, outcome: DiffOutcome, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        match outcome {
+            DiffOutcome::Stale => {}
+            DiffOutcome::Buffered => self.ask_snapshot(at.mono_ns, sink),
+            DiffOutcome::Applied => self.on_book_change(at, tracer, sink),
+            DiffOutcome::Bridged => self.on_valid(at, tracer, sink),
+            DiffOutcome::SnapshotTooOld => {
+                self.snapshot_asked_at = None;
+                self.ask_snapshot(at.mono_ns, sink);
+            }
+            DiffOutcome::Gap { first, last } => {
+                self.on_broken("gap in the venue's updates", (first, last), at, tracer, sink);
+                self.ask_snapshot(at.mono_ns, sink);
+            }
+            DiffOutcome::Crossed => self.on_broken("the book is crossed", (0, 0), at, tracer, sink),
+        }
+    }
+
+    fn on_broken(&mut self, why: &str, gap: (u64, u64), at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        self.features.on_gap();
+        self.snapshot_asked_at = None;
+        self.depth_due = false;
+        self.set_state(BookState::Invalid, why, gap, at, tracer, sink);
+    }
+
+    fn on_valid(&mut self, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        self.snapshot_asked_at = None;
+        self.counts.resyncs += 1;
+        self.set_state(BookState::Valid, "book in step with the venue", (0, 0), at, tracer, sink);
+        self.on_book_change(at, tracer, sink);
+    }
+
+    fn ask_snapshot(&mut self, now: u64, sink: &mut impl Sink) {
+        if self.snapshot_asked_at.is_some_and(|asked| now.saturating_sub(asked) < SNAPSHOT_RETRY_NS) {
+            return;
+        }
+        self.snapshot_asked_at = Some(now);
+        self.counts.snapshots_asked += 1;
+        sink.emit(json!({
+            "type": "snapshot_wanted",
+            "instrument": self.instrument.id,
+            "venueId": self.instrument.venue_id,
+            "symbol": self.instrument.symbol,
+        }));
+    }
+
+    /// The body of the venue's REST depth answer. Gives what became of it.
+    pub fn on_snapshot(&mut self, body: &[u8], at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) -> String {
+        let snapshot = match self.reader.parse(body) {
+            Ok(Event::Snapshot(snapshot)) => snapshot,
+            Ok(_) => return "NOT_A_SNAPSHOT".into(),
+            Err(refusal) => {
+                self.counts.snapshots_refused += 1;
+                return refusal.name().into();
+            }
+        };
+        match self.book.on_snapshot(&snapshot) {
+            SnapshotOutcome::Valid => {
+                self.on_valid(at, tracer, sink);
+                "VALID".into()
+            }
+            SnapshotOutcome::AwaitingDiff => "AWAITING_DIFF".into(),
+            SnapshotOutcome::NotWanted => "NOT_WANTED".into(),
+            // Asked again after the pause, so that a venue that lags is not hammered.
+            SnapshotOutcome::TooOld => "TOO_OLD".into(),
+            SnapshotOutcome::Gap { .. } => "GAP".into(),
+            SnapshotOutcome::Crossed => {
+                self.on_broken("the snapshot is crossed", (0, 0), at, tracer, sink);
+                "CROSSED".into()
+            }
+        }
+    }
+
+    fn on_ticker(&mut self, ticker: BookTicker, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        if ticker.bid.qty.0 > 0 && ticker.ask.qty.0 > 0 && ticker.bid.px >= ticker.ask.px {
+            self.counts.tickers_crossed += 1;
+            return;
+        }
+        if self.ticker.is_some_and(|last| ticker.update_id <= last.update_id) {
+            return;
+        }
+        if ticker.ts_venue.0 > 0 {
+            self.last_venue_ts = ticker.ts_venue.0;
+        }
+        self.ticker = Some(ticker);
+        self.on_touch(at, tracer, sink);
+    }
+
+    fn on_book_change(&mut self, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        self.depth_due = true;
+        self.on_touch(at, tracer, sink);
+        self.depth_when_due(at.mono_ns, tracer, sink);
+    }
+
+    /// The touch as of the newest update id: the venue's own best bid and offer, or the book where that is newer.
+    fn touch(&self) -> (Touch, u64, i64) {
+        match self.ticker.filter(|ticker| ticker.update_id > self.book.last_id()) {
+            Some(ticker) => {
+                let side = |level: tidegate_normalise::Level| (level.qty.0 > 0).then_some((level.px.0, level.qty.0));
+                let touch = Touch { bid: side(ticker.bid), ask: side(ticker.ask) };
+                (touch, ticker.update_id, ticker.ts_venue.0)
+            }
+            None => (Touch::of(self.book.book()), self.book.last_id(), self.last_venue_ts),
+        }
+    }
+
+    fn on_touch(&mut self, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        if self.state == BookState::Valid && self.published != Some(self.touch().0) {
+            self.publish_top(at, tracer, sink);
+        }
+    }
+
+    fn send(
+        &mut self,
+        kind: MdKind,
+        payload: Payload,
+        (ts_event_ns, at): (i64, Stamp),
+        tracer: &mut Tracer,
+        sink: &mut impl Sink,
+    ) {
+        let (trace_hi, trace_lo, span_id) = tracer.next();
+        let envelope = Envelope {
+            schema_version: 1,
+            source: Source::MarketData as i32,
+            trace_hi,
+            trace_lo,
+            span_id,
+            ts_event_ns,
+            ts_recv_ns: at.epoch_ns,
+            log_seq: 0,
+            payload: Some(payload),
+        };
+        self.payload.clear();
+        // A Vec grows, so encoding into it cannot run out of room.
+        let _ = envelope.encode(&mut self.payload);
+        sink.publish(self.index, kind, &self.payload, at.mono_ns);
+    }
+
+    fn publish_top(&mut self, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        let valid = self.state == BookState::Valid;
+        let (touch, venue_seq, ts_venue_ns) =
+            if valid { self.touch() } else { (Touch::default(), self.book.last_id(), self.last_venue_ts) };
+        let output = valid.then(|| self.features.on_touch(touch, self.book.book()));
+        let (bid, ask) = (touch.bid.unwrap_or_default(), touch.ask.unwrap_or_default());
+        let top = BookTop {
+            instrument_id: self.instrument.id,
+            venue_id: self.instrument.venue_id,
+            bid_px_ticks: bid.0,
+            bid_qty_lots: bid.1.unsigned_abs(),
+            ask_px_ticks: ask.0,
+            ask_qty_lots: ask.1.unsigned_abs(),
+            venue_seq,
+            ts_venue_ns,
+            ts_recv_ns: at.epoch_ns,
+            state: self.state as i32,
+            feature_set_hash: if output.is_some() { set_hash() } else { 0 },
+            features: output.map(|o| o.values.to_vec()).unwrap_or_default(),
+            feature_flags: output.map_or(0, |o| o.flags),
+            tick_mono_ns: at.mono_ns,
+            instrument_table_version: self.table_version,
+        };
+        self.published = valid.then_some(touch);
+        self.top_at = at.mono_ns;
+        self.counts.tops += 1;
+        self.send(MdKind::Top, Payload::BookTop(top), (ts_venue_ns, at), tracer, sink);
+    }
+
+    fn depth_when_due(&mut self, now: u64, tracer: &mut Tracer, sink: &mut impl Sink) {
+        let due = self.depth_due && now.saturating_sub(self.depth_at) >= DEPTH_PERIOD_NS;
+        if !due || self.state != BookState::Valid {
+            return;
+        }
+        let column = |side| {
+            let mut before = 0;
+            let levels = self.book.book().levels(side).take(DEPTH_LEVELS);
+            levels
+                .map(|(px, qty)| (px - std::mem::replace(&mut before, px), qty.unsigned_abs()))
+                .unzip::<i64, u64, Vec<_>, Vec<_>>()
+        };
+        let ((bid_px_delta_ticks, bid_qty_lots), (ask_px_delta_ticks, ask_qty_lots)) =
+            (column(Side::Buy), column(Side::Sell));
+        let (at, ts_venue_ns) = (self.last, self.last_venue_ts);
+        let depth = BookDepth {
+            instrument_id: self.instrument.id,
+            venue_id: self.instrument.venue_id,
+            bid_px_delta_ticks,
+            bid_qty_lots,
+            ask_px_delta_ticks,
+            ask_qty_lots,
+            venue_seq: self.book.last_id(),
+            ts_venue_ns,
+            ts_recv_ns: at.epoch_ns,
+            state: self.state as i32,
+            instrument_table_version: self.table_version,
+        };
+        self.depth_at = now;
+        self.depth_due = false;
+        self.counts.depths += 1;
+        self.send(MdKind::Depth, Payload::BookDepth(depth), (ts_venue_ns, at), tracer, sink);
+    }
+
+    fn on_trade(&mut self, trade: &Trade, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        self.features.on_trade(trade.aggressor, trade.ts_venue);
+        let message = PbTrade {
+            instrument_id: self.instrument.id,
+            venue_id: self.instrument.venue_id,
+            trade_id: trade.trade_id,
+            px_ticks: trade.px.0,
+            qty_lots: trade.qty.0.unsigned_abs(),
+            aggressor: pb_side(trade.aggressor),
+            ts_venue_ns: trade.ts_venue.0,
+            ts_recv_ns: at.epoch_ns,
+            tick_mono_ns: at.mono_ns,
+            instrument_table_version: self.table_version,
+        };
+        self.counts.trades += 1;
+        self.send(MdKind::Trade, Payload::Trade(message), (trade.ts_venue.0, at), tracer, sink);
+    }
+
+    fn set_state(
+        &mut self,
+        state: BookState,
+        reason: &str,
+        (gap_first, gap_last): (u64, u64),
+        at: Stamp,
+        tracer: &mut Tracer,
+        sink: &mut impl Sink,
+    ) {
+        let before = self.state;
+        if before == state && gap_first == 0 {
+            return;
+        }
+        self.state = state;
+        if state == BookState::Valid {
+            if let Some(broken) = self.broken_at.take() {
+                self.repair_ns_last = at.mono_ns.saturating_sub(broken);
+                self.repair_ns_max = self.repair_ns_max.max(self.repair_ns_last);
+            }
+        } else {
+            self.broken_at = self.broken_at.or(Some(at.mono_ns));
+        }
+        let mut end = reason.len().min(STATUS_REASON_BYTES_MAX);
+        while !reason.is_char_boundary(end) {
+            end -= 1;
+        }
+        let reason = reason.get(..end).unwrap_or("");
+        let status = InstrumentStatus {
+            instrument_id: self.instrument.id,
+            venue_id: self.instrument.venue_id,
+            state: state as i32,
+            reason: reason.into(),
+            gap_first,
+            gap_last,
+            ts_recv_ns: at.epoch_ns,
+        };
+        self.counts.statuses += 1;
+        self.send(MdKind::Status, Payload::InstrumentStatus(status), (0, at), tracer, sink);
+        // A reader of the touch alone must stop pricing as fast as a reader of the status.
+        if before == BookState::Valid {
+            self.publish_top(at, tracer, sink);
+        }
+        let level = if state == BookState::Valid || before == BookState::Unspecified { "info" } else { "warn" };
+        let msg = format!("book {} to {}: {reason}", state_name(before), state_name(state));
+        sink.emit(log(level, &msg, &self.instrument));
+    }
+
+    /// Bytes of the session that carries the book have come: alive, whatever they said.
+    pub fn on_alive(&mut self, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        self.last = at;
+        if self.state == BookState::Stale && self.book.state() == State::Valid {
+            self.set_state(BookState::Valid, "the session speaks again", (0, 0), at, tracer, sink);
+            self.publish_top(at, tracer, sink);
+        }
+    }
+
+    /// Time passes: silence, depth and snapshots that are due.
+    pub fn tick(&mut self, now: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        if self.state == BookState::Valid && now.mono_ns.saturating_sub(self.last.mono_ns) > STALE_AFTER_NS {
+            self.counts.stale += 1;
+            self.set_state(BookState::Stale, "no byte from the venue within the bound", (0, 0), now, tracer, sink);
+        }
+        if self.state == BookState::Valid && now.mono_ns.saturating_sub(self.top_at) >= TOP_REFRESH_NS {
+            // A late joiner of a quiet market gets the touch too; the stamps stay those of the last word.
+            let last = self.last;
+            self.publish_top(last, tracer, sink);
+            self.top_at = now.mono_ns;
+        }
+        self.depth_when_due(now.mono_ns, tracer, sink);
+        if self.book.wants_snapshot() && self.book.buffered() > 0 {
+            self.ask_snapshot(now.mono_ns, sink);
+        }
+    }
+
+    /// The instrument's part of the statistics.
+    pub fn stats(&self) -> Value {
+        let book = self.book.counts();
+        let level = |level: Option<(i64, i64)>| {
+            level.map(|(px, qty)| json!([self.instrument.format_px(px), self.instrument.format_qty(qty)]))
+        };
+        let touch = if self.state == BookState::Valid { self.touch().0 } else { Touch::default() };
+        let refused: serde_json::Map<String, Value> =
+            self.reader.refused().nonzero().map(|(name, n)| (name.to_string(), n.into())).collect();
+        json!({
+            "id": self.instrument.id,
+            "venueId": self.instrument.venue_id,
+            "symbol": self.instrument.symbol,
+            "state": state_name(self.state),
+            "bid": level(touch.bid),
+            "ask": level(touch.ask),
+            "lastUpdateId": self.book.last_id(),
+            "events": self.counts.events,
+            "tops": self.counts.tops,
+            "depths": self.counts.depths,
+            "trades": self.counts.trades,
+            "statuses": self.counts.statuses,
+            "gaps": book.gaps,
+            "crossed": book.crossed,
+            "resyncs": self.counts.resyncs,
+            "snapshotsAsked": self.counts.snapshots_asked,
+            "snapshotsTooOld": book.snapshots_too_old,
+            "snapshotsRefused": self.counts.snapshots_refused,
+            "buffered": self.book.buffered(),
+            "bufferDropped": book.buffer_dropped,
+            "levelsDropped": self.book.book().dropped(),
+            "staleTimes": self.counts.stale,
+            "tickersCrossed": self.counts.tickers_crossed,
+            "dust": self.reader.dust(),
+            "refused": refused,
+            "repairMs": { "last": self.repair_ns_last / 1_000_000, "max": self.repair_ns_max / 1_000_000 },
+            // Below zero where this host's clock is behind the venue's; the raw stamps are never rewritten.
+            "venueLagMs": (self.last_venue_ts > 0).then(|| (self.last.epoch_ns - self.last_venue_ts) / 1_000_000),
+        })
+    }
+}
+
+fn log(level: &str, msg: &str, instrument: &Instrument) -> Value {
+    json!({ "type": "log", "level": level, "msg": msg, "instrument": instrument.id, "symbol": instrument.symbol })
+}

@@ -1,0 +1,30 @@
+//! Every bound of the market-data loop.
+
+use tidegate_wire::topic::MdKind;
+
+/// Instruments of one process.
+pub const FEEDS_MAX: usize = 64;
+/// Websocket sessions of one process.
+pub const SESSIONS_MAX: usize = 16;
+/// Levels a side of a `BookDepth`.
+pub const DEPTH_LEVELS: usize = 10;
+/// Shortest time between two `BookDepth` of one instrument.
+pub const DEPTH_PERIOD_NS: u64 = 100_000_000;
+/// A `BookTop` is repeated after this long without a change, for readers that joined late.
+pub const TOP_REFRESH_NS: u64 = 1_000_000_000;
+/// A wanted snapshot is asked for again after this long. At weight 50 it uses half of the venue's budget at worst.
+pub const SNAPSHOT_RETRY_NS: u64 = 1_000_000_000;
+/// Silence of the session that carries the book after which the book is STALE.
+pub const STALE_AFTER_NS: u64 = 5_000_000_000;
+/// Longest reason of an `InstrumentStatus`.
+pub const STATUS_REASON_BYTES_MAX: usize = 128;
+/// Longest wait in poll: heartbeats are due every 100 ms.
+pub const POLL_MS: i64 = 20;
+/// How often the statistics are published.
+pub const STATS_PERIOD_NS: u64 = 250_000_000;
+/// Longest latency the histogram tells apart, in ns.
+pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
+
+const _: () = assert!(FEEDS_MAX * MdKind::ALL.len() <= tidegate_bus::limits::TOPICS_MAX, "each feed has its topics");
+const _: () = assert!(POLL_MS <= crate::limits::WAIT_MS_MAX, "a stop is seen in time");
+const _: () = assert!(TOP_REFRESH_NS < STALE_AFTER_NS, "a quiet book is repeated before it could be called stale");

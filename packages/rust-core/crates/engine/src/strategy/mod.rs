@@ -1,0 +1,396 @@
+//! The native end of one strategy worker: market data and the intent link, read by a bounded wait on the worker's own
+//! thread and handed to JavaScript as rows of doubles in memory both share.
+
+pub mod layout;
+mod translate;
+
+use crate::{Fault, clock};
+use layout as at;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::VecDeque;
+use std::fmt;
+use std::path::PathBuf;
+use tidegate_bus::ends::{LinkClient, LinkClientConfig, LinkInput, StreamSub, StreamWhat};
+use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
+use tidegate_units::StrategyId;
+use tidegate_wire::ids::span_id;
+use tidegate_wire::pb::common::v1::Source;
+use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
+use tidegate_wire::topic::{MdKind, parse_md_topic};
+use tidegate_wire::{envelope, validate};
+use translate::{IntentContext, Row, event_row, intent};
+
+/// Spans kept for the main thread; past it the oldest goes.
+const SPANS_MAX: usize = 64;
+/// Of the intents that a tick caused, one in so many leaves a span.
+const SPAN_EVERY: u64 = 16;
+/// Longest native wait: a worker blocked here cannot be stopped from outside.
+const WAIT_MS_MAX: u32 = 100;
+
+/// Configuration of one worker's lane.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Config {
+    pub strategy_id: u32,
+    pub session_epoch: u32,
+    pub account_id: u32,
+    pub instrument_table_version: u32,
+    pub md_url: String,
+    pub intent_url: String,
+    pub topics: Vec<String>,
+    /// Where the link's own session number is kept, if not the session epoch.
+    #[serde(default)]
+    pub link_epoch_file: Option<PathBuf>,
+}
+
+/// What `submit` made of an intent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Submitted {
+    Ok = at::SUBMIT_OK as u32,
+    NoCredit = at::SUBMIT_NO_CREDIT as u32,
+    NotSynced = at::SUBMIT_NOT_SYNCED as u32,
+    Malformed = at::SUBMIT_MALFORMED as u32,
+}
+
+/// The stamps and trace of the event a row was made from, for the intents it causes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Cause {
+    tick_mono_ns: u64,
+    trace_hi: u64,
+    trace_lo: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    events: u64,
+    intents: u64,
+    no_credit: u64,
+    not_synced: u64,
+    malformed: u64,
+    bad_payloads: u64,
+    missing: u64,
+    gaps: u64,
+}
+
+/// One worker's lane. Not shared between threads.
+pub struct StrategyLane {
+    context: zmq::Context,
+    config: Config,
+    md: StreamSub,
+    link: LinkClient,
+    started_mono_ns: u64,
+    causes: Vec<Cause>,
+    /// Highest link sequence of the batch JavaScript is working on; acknowledged when it comes for the next.
+    to_ack: Option<u64>,
+    counters: Counters,
+    spans: VecDeque<Value>,
+    buf: Vec<u8>,
+}
+
+impl fmt::Debug for StrategyLane {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StrategyLane")
+            .field("config", &self.config)
+            .field("link", &self.link)
+            .finish_non_exhaustive()
+    }
+}
+
+fn topic_kind(name: &str) -> Option<(u32, usize)> {
+    let (_, instrument, kind) = parse_md_topic(name)?;
+    let kind = match kind {
+        MdKind::Top => at::EVENT_KIND_BOOK_TOP,
+        MdKind::Trade => at::EVENT_KIND_TRADE,
+        MdKind::Status => at::EVENT_KIND_STATUS,
+        MdKind::Depth => return None,
+    };
+    Some((instrument, kind))
+}
+
+const fn link_state(state: LinkState) -> f64 {
+    match state {
+        LinkState::Connecting => 0.0,
+        LinkState::Synced => 1.0,
+        LinkState::Gap => 2.0,
+        LinkState::Stale => 3.0,
+    }
+}
+
+impl StrategyLane {
+    /// Connects to the market-data stream and the gateway; absent ones are waited for.
+    ///
+    /// # Errors
+    /// The configuration or an endpoint is refused.
+    pub fn open(config: &str) -> Result<Self, Fault> {
+        let config: Config = serde_json::from_str(config)
+            .map_err(|error| Fault(format!("strategy lane configuration: {error}")))?;
+        if config.strategy_id == 0 || config.session_epoch == 0 {
+            return Err(Fault("strategy lane configuration: strategyId and sessionEpoch start at 1".into()));
+        }
+        let context = zmq::Context::new();
+        let prefixes: Vec<&str> = config.topics.iter().map(String::as_str).collect();
+        let md = StreamSub::connect(&context, &config.md_url, &prefixes)?;
+        let identity = format!("strategy:{}", config.strategy_id);
+        let epoch = match &config.link_epoch_file {
+            Some(path) => crate::epoch::next(path)?,
+            None => config.session_epoch,
+        };
+        let link = LinkClient::connect(
+            &context,
+            LinkClientConfig::new(config.intent_url.as_str(), "intent", identity, epoch),
+        )?;
+        Ok(Self {
+            context,
+            config,
+            md,
+            link,
+            started_mono_ns: clock::mono_ns(),
+            causes: Vec::with_capacity(at::EVENTS_MAX),
+            to_ack: None,
+            counters: Counters::default(),
+            spans: VecDeque::new(),
+            buf: Vec::with_capacity(512),
+        })
+    }
+
+    /// Waits up to `timeout_ms` (at most 100) for the first event and fills `rows` with what there is, orders before
+    /// market data. Gives the number of rows filled. Calling again says that the batch before has been handled.
+    ///
+    /// # Errors
+    /// A lane is broken.
+    pub fn poll(&mut self, timeout_ms: u32, rows: &mut [f64]) -> Result<usize, Fault> {
+        self.causes.clear();
+        if let Some(seq) = self.to_ack.take() {
+            self.link.ack(seq);
+        }
+        let capacity = (rows.len() / at::EVENT_DOUBLES).min(at::EVENTS_MAX);
+        self.drain(capacity, rows)?;
+        let now = clock::mono_ns();
+        self.link.tick(now)?;
+        self.md.tick(now);
+        if self.causes.is_empty() && !self.link.has_waiting() && !self.md.has_waiting() {
+            let wait = i64::from(timeout_ms.min(WAIT_MS_MAX));
+            let _ = zmq::poll(&mut [self.link.poll_item(), self.md.poll_item()], wait);
+            self.drain(capacity, rows)?;
+            self.link.tick(clock::mono_ns())?;
+        }
+        self.counters.events += self.causes.len() as u64;
+        Ok(self.causes.len())
+    }
+
+    fn drain(&mut self, capacity: usize, rows: &mut [f64]) -> Result<(), Fault> {
+        self.drain_link(capacity, rows)?;
+        self.drain_md(capacity, rows)
+    }
+
+    fn drain_link(&mut self, capacity: usize, rows: &mut [f64]) -> Result<(), Fault> {
+        while self.causes.len() < capacity {
+            let now = clock::mono_ns();
+            let since = now.saturating_sub(self.started_mono_ns);
+            let Some(input) = self.link.recv(now)? else { return Ok(()) };
+            let mut row: Row = [0.0; at::EVENT_DOUBLES];
+            match input {
+                LinkInput::Data { seq, payload, .. } => {
+                    let decoded = envelope::decode_checked(payload);
+                    self.to_ack = Some(seq);
+                    match decoded {
+                        Ok(envelope) if event_row(&envelope, since, &mut row) => {}
+                        Ok(_) => continue,
+                        Err(_) => {
+                            self.counters.bad_payloads += 1;
+                            continue;
+                        }
+                    }
+                }
+                LinkInput::Event { event: LinkEvent::State { to, .. }, .. } => {
+                    row[at::EVENT_KIND] = at::EVENT_KIND_LINK as f64;
+                    row[at::EVENT_NOW_NS] = since as f64;
+                    row[at::LINK_STATE] = link_state(to);
+                }
+                LinkInput::Event { .. } => continue,
+            }
+            self.push(rows, &row, Cause::default());
+        }
+        Ok(())
+    }
+
+    fn drain_md(&mut self, capacity: usize, rows: &mut [f64]) -> Result<(), Fault> {
+        while self.causes.len() < capacity {
+            let now = clock::mono_ns();
+            let since = now.saturating_sub(self.started_mono_ns);
+            let Some(input) = self.md.recv(now)? else { return Ok(()) };
+            let Some((instrument, kind)) = topic_kind(input.name) else { continue };
+            let mut row: Row = [0.0; at::EVENT_DOUBLES];
+            let mut cause = Cause::default();
+            row[at::EVENT_INSTRUMENT] = f64::from(instrument);
+            row[at::EVENT_NOW_NS] = since as f64;
+            match input.what {
+                StreamWhat::Data(data) => {
+                    let Ok(envelope) = envelope::decode_checked(data.payload) else {
+                        self.counters.bad_payloads += 1;
+                        continue;
+                    };
+                    if !event_row(&envelope, since, &mut row) {
+                        continue;
+                    }
+                    cause.trace_hi = envelope.trace_hi;
+                    cause.trace_lo = envelope.trace_lo;
+                    cause.tick_mono_ns = match &envelope.payload {
+                        Some(Payload::BookTop(top)) => top.tick_mono_ns,
+                        Some(Payload::Trade(trade)) => trade.tick_mono_ns,
+                        _ => 0,
+                    };
+                }
+                StreamWhat::Gap(gap) => {
+                    self.counters.gaps += 1;
+                    self.counters.missing += gap.count();
+                    row[at::EVENT_KIND] = at::EVENT_KIND_GAP as f64;
+                    row[at::GAP_FIRST] = gap.first as f64;
+                    row[at::GAP_LAST] = gap.last as f64;
+                    row[at::GAP_TOPIC_KIND] = kind as f64;
+                }
+                StreamWhat::Opened(opened) if opened.previous.is_some() => {
+                    row[at::EVENT_KIND] = at::EVENT_KIND_STREAM_RESTART as f64;
+                    row[at::GAP_TOPIC_KIND] = kind as f64;
+                }
+                StreamWhat::Stale | StreamWhat::Closed(_) => {
+                    // A silent publisher may no longer be priced from: the strategy sees the instrument as stale.
+                    row[at::EVENT_KIND] = at::EVENT_KIND_STATUS as f64;
+                    row[at::STATUS_STATE] =
+                        f64::from(tidegate_wire::pb::marketdata::v1::BookState::Stale as i32);
+                }
+                StreamWhat::Opened(_) | StreamWhat::Refused(_) => continue,
+            }
+            self.push(rows, &row, cause);
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, rows: &mut [f64], row: &Row, cause: Cause) {
+        let from = self.causes.len() * at::EVENT_DOUBLES;
+        if let Some(place) = rows.get_mut(from..from + at::EVENT_DOUBLES) {
+            place.copy_from_slice(row);
+            self.causes.push(cause);
+        }
+    }
+
+    /// Sends the intent `row` asks for, stamped with the event that caused it.
+    pub fn submit(&mut self, row: &[f64]) -> Submitted {
+        let now = clock::mono_ns();
+        let place = row.get(at::INTENT_EVENT_INDEX).copied().unwrap_or(-1.0);
+        let cause =
+            if place >= 0.0 { self.causes.get(place as usize).copied() } else { None }.unwrap_or_default();
+        let context = IntentContext {
+            strategy: StrategyId(self.config.strategy_id),
+            session_epoch: self.config.session_epoch,
+            table_version: self.config.instrument_table_version,
+            tick_mono_ns: cause.tick_mono_ns,
+            now_mono_ns: now,
+        };
+        let Some(intent) = intent(row, &context) else {
+            self.counters.malformed += 1;
+            return Submitted::Malformed;
+        };
+        let wall = clock::epoch_ns();
+        let span = span_id(cause.trace_hi, cause.trace_lo, "strategy.decide");
+        let message = Envelope {
+            schema_version: 1,
+            source: Source::StrategyRunner.into(),
+            trace_hi: cause.trace_hi,
+            trace_lo: cause.trace_lo,
+            span_id: span,
+            ts_event_ns: wall,
+            ts_recv_ns: wall,
+            payload: Some(Payload::Intent(intent)),
+            ..Envelope::default()
+        };
+        if validate::envelope(&message).is_err() {
+            self.counters.malformed += 1;
+            return Submitted::Malformed;
+        }
+        self.buf.clear();
+        envelope::encode_into(&mut self.buf, &message);
+        match self.link.send(now, &self.buf) {
+            Ok(_) => {
+                self.counters.intents += 1;
+                if cause.tick_mono_ns != 0 && self.counters.intents % SPAN_EVERY == 1 {
+                    self.keep_span(&cause, span, now, wall);
+                }
+                Submitted::Ok
+            }
+            Err(SendRefusal::NoCredit) => {
+                self.counters.no_credit += 1;
+                Submitted::NoCredit
+            }
+            Err(_) => {
+                self.counters.not_synced += 1;
+                Submitted::NotSynced
+            }
+        }
+    }
+
+    /// From the tick's arrival at the socket to the intent's departure: market-data's part and ours in one span each way.
+    fn keep_span(&mut self, cause: &Cause, span: u64, now: u64, wall: i64) {
+        if self.spans.len() >= SPANS_MAX {
+            self.spans.pop_front();
+        }
+        let age = i64::try_from(now.saturating_sub(cause.tick_mono_ns)).unwrap_or(0);
+        self.spans.push_back(json!({
+            "name": "strategy.decide",
+            "traceId": format!("{:016x}{:016x}", cause.trace_hi, cause.trace_lo),
+            "spanId": format!("{span:016x}"),
+            "parentSpanId": format!("{:016x}", span_id(cause.trace_hi, cause.trace_lo, "market-data.publish")),
+            "startNs": (wall - age).to_string(),
+            "endNs": wall.to_string(),
+            "attributes": { "strategy.id": self.config.strategy_id },
+        }));
+    }
+
+    /// Counters, link state, and the spans since the last call.
+    pub fn stats(&mut self) -> Value {
+        let c = &self.counters;
+        let spans: Vec<Value> = self.spans.drain(..).collect();
+        json!({
+            "events": c.events,
+            "intents": c.intents,
+            "noCredit": c.no_credit,
+            "notSynced": c.not_synced,
+            "malformed": c.malformed,
+            "badPayloads": c.bad_payloads,
+            "gaps": c.gaps,
+            "missing": c.missing,
+            "linkState": self.link.state().name(),
+            "inFlight": self.link.link().in_flight(),
+            "spans": spans,
+        })
+    }
+
+    /// Ends the link in order, waiting a bounded time for the gateway to have everything, and closes.
+    pub fn close(mut self) {
+        if let Some(seq) = self.to_ack.take() {
+            self.link.ack(seq);
+        }
+        self.link.bye();
+        for _ in 0..10 {
+            let now = clock::mono_ns();
+            let _ = self.link.tick(now);
+            while let Ok(Some(input)) = self.link.recv(now) {
+                if let LinkInput::Data { seq, .. } = input {
+                    self.link.ack(seq);
+                }
+            }
+            if self.link.link().finished() {
+                break;
+            }
+            let _ = zmq::poll(&mut [self.link.poll_item()], 20);
+        }
+        self.link.close();
+        drop(self.md);
+        drop(self.context);
+    }
+}
+
+#[cfg(test)]
+mod tests;

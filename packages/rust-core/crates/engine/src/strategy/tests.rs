@@ -1,0 +1,190 @@
+use super::*;
+use tidegate_bus::ends::{LinkServer, LinkServerConfig, PeerId, StreamPub};
+use tidegate_wire::pb::marketdata::v1::{BookState, BookTop};
+use tidegate_wire::pb::orders::v1::{Decision, IntentReply, Reason};
+
+struct Rig {
+    _dir: tempfile::TempDir,
+    server: LinkServer,
+    publisher: StreamPub,
+    lane: StrategyLane,
+    rows: Vec<f64>,
+    /// What the gateway's end received: peer, link sequence, envelope.
+    received: Vec<(PeerId, u64, Envelope)>,
+    _zmq: zmq::Context,
+}
+
+fn rig() -> Rig {
+    let dir = tempfile::Builder::new().prefix("tg").tempdir_in("/tmp").unwrap();
+    let url = |name: &str| format!("ipc://{}/{name}.sock", dir.path().display());
+    let zmq = zmq::Context::new();
+    let server = LinkServer::bind(&zmq, LinkServerConfig::new(url("intent"), "intent", 5)).unwrap();
+    let publisher = StreamPub::bind(&zmq, &url("md"), 3).unwrap();
+    let config = json!({
+        "strategyId": 7, "sessionEpoch": 2, "accountId": 1, "instrumentTableVersion": 1,
+        "mdUrl": url("md"), "intentUrl": url("intent"), "topics": ["md.2.2.top."],
+    });
+    let lane = StrategyLane::open(&config.to_string()).unwrap();
+    Rig {
+        _dir: dir,
+        server,
+        publisher,
+        lane,
+        rows: vec![0.0; at::EVENTS_MAX * at::EVENT_DOUBLES],
+        received: Vec::new(),
+        _zmq: zmq,
+    }
+}
+
+fn row(rows: &[f64], index: usize) -> &[f64] {
+    &rows[index * at::EVENT_DOUBLES..(index + 1) * at::EVENT_DOUBLES]
+}
+
+impl Rig {
+    /// Turns both ends until `done` says so; the bound is far above what any machine needs.
+    fn turn(&mut self, mut done: impl FnMut(&mut Self, usize) -> bool) {
+        for _ in 0..20_000 {
+            let now = clock::mono_ns();
+            self.server.tick(now).unwrap();
+            self.publisher.tick(now).unwrap();
+            while let Some(input) = self.server.recv(now).unwrap() {
+                if let LinkInput::Data { peer, seq, payload, .. } = input {
+                    self.received.push((peer, seq, envelope::decode_checked(payload).unwrap()));
+                }
+            }
+            let count = self.lane.poll(1, &mut self.rows).unwrap();
+            if done(self, count) {
+                return;
+            }
+        }
+        panic!("the other end never answered");
+    }
+
+    fn publish_top(&mut self) {
+        let topic = self.publisher.topic("md.2.2.top.").unwrap();
+        let top = BookTop {
+            instrument_id: 2,
+            venue_id: 2,
+            bid_px_ticks: 618_001,
+            bid_qty_lots: 5,
+            ask_px_ticks: 618_002,
+            ask_qty_lots: 6,
+            venue_seq: 1,
+            ts_venue_ns: 1,
+            ts_recv_ns: 2,
+            state: BookState::Valid.into(),
+            tick_mono_ns: 77,
+            instrument_table_version: 1,
+            ..BookTop::default()
+        };
+        let message = Envelope {
+            schema_version: 1,
+            source: Source::MarketData.into(),
+            trace_hi: 8,
+            trace_lo: 9,
+            span_id: 10,
+            ts_event_ns: 1,
+            ts_recv_ns: 2,
+            payload: Some(Payload::BookTop(top)),
+            ..Envelope::default()
+        };
+        self.publisher.publish(clock::mono_ns(), topic, &envelope::encode(&message)).unwrap();
+    }
+}
+
+fn quote(event_index: f64) -> Vec<f64> {
+    let mut out = vec![0.0; at::INTENT_DOUBLES];
+    for (place, value) in [
+        (at::INTENT_KIND, 1.0),
+        (at::INTENT_INSTRUMENT, 2.0),
+        (at::INTENT_ACCOUNT, 1.0),
+        (at::INTENT_SIDE, 1.0),
+        (at::INTENT_ORDER_TYPE, 1.0),
+        (at::INTENT_TIF, 4.0),
+        (at::INTENT_PX, 618_001.0),
+        (at::INTENT_QTY, 3.0),
+        (at::INTENT_SEQ, 1.0),
+        (at::INTENT_EVENT_INDEX, event_index),
+    ] {
+        out[place] = value;
+    }
+    out
+}
+
+#[test]
+fn a_tick_becomes_an_intent_with_its_stamps_and_the_reply_comes_back() {
+    let mut rig = rig();
+    rig.turn(|rig, count| (0..count).any(|i| row(&rig.rows, i)[at::LINK_STATE] == 1.0));
+    // The subscription may still be on its way: publish until one tick arrives.
+    rig.turn(|rig, count| {
+        let tick = (0..count).find(|i| row(&rig.rows, *i)[at::EVENT_KIND] == at::EVENT_KIND_BOOK_TOP as f64);
+        if let Some(index) = tick {
+            assert_eq!(row(&rig.rows, index)[at::BOOK_TOP_ASK_PX], 618_002.0);
+            assert_eq!(rig.lane.submit(&quote(index as f64)), Submitted::Ok);
+            return true;
+        }
+        rig.publish_top();
+        false
+    });
+    let mut seen = None;
+    rig.turn(|rig, count| {
+        for (peer, seq, message) in std::mem::take(&mut rig.received) {
+            let Some(Payload::Intent(intent)) = message.payload else { panic!("not an intent") };
+            assert_eq!((message.trace_hi, message.trace_lo), (8, 9));
+            let reply = Envelope {
+                schema_version: 1,
+                source: Source::Gateway.into(),
+                ts_event_ns: 1,
+                ts_recv_ns: 1,
+                payload: Some(Payload::IntentReply(IntentReply {
+                    intent_id: intent.intent_id,
+                    decision: Decision::Refused.into(),
+                    reason: Reason::Halt.into(),
+                    ..IntentReply::default()
+                })),
+                ..Envelope::default()
+            };
+            seen = Some(intent);
+            rig.server.ack(peer, seq);
+            rig.server.send(clock::mono_ns(), peer, &envelope::encode(&reply)).unwrap();
+        }
+        (0..count).any(|i| {
+            let row = row(&rig.rows, i);
+            row[at::EVENT_KIND] == at::EVENT_KIND_INTENT_REPLY as f64
+                && row[at::INTENT_REPLY_SEQ] == 1.0
+                && row[at::INTENT_REPLY_EPOCH] == 2.0
+                && row[at::INTENT_REPLY_REASON] == 51.0
+        })
+    });
+    let intent = seen.unwrap();
+    assert_eq!(intent.tick_mono_ns, 77);
+    assert!(intent.intent_mono_ns > 0);
+    let stats = rig.lane.stats();
+    assert_eq!(stats["intents"], json!(1));
+    assert_eq!(stats["spans"][0]["traceId"], json!("00000000000000080000000000000009"));
+}
+
+#[test]
+fn before_the_handshake_an_intent_is_refused_and_nothing_is_queued() {
+    let mut rig = rig();
+    assert_eq!(rig.lane.submit(&quote(-1.0)), Submitted::NotSynced);
+    assert_eq!(rig.lane.stats()["inFlight"], json!(0));
+}
+
+#[test]
+fn a_malformed_intent_never_leaves() {
+    let mut rig = rig();
+    rig.turn(|rig, count| (0..count).any(|i| row(&rig.rows, i)[at::LINK_STATE] == 1.0));
+    let mut bad = quote(-1.0);
+    bad[at::INTENT_TIF] = 0.0;
+    assert_eq!(rig.lane.submit(&bad), Submitted::Malformed, "the validator's refusal");
+    bad[at::INTENT_QTY] = f64::NAN;
+    assert_eq!(rig.lane.submit(&bad), Submitted::Malformed, "the row's refusal");
+    assert_eq!(rig.lane.stats()["intents"], json!(0));
+}
+
+#[test]
+fn an_unknown_key_of_the_configuration_is_refused() {
+    let fault = StrategyLane::open(r#"{"strategyId":1,"stratgyId":2}"#).unwrap_err();
+    assert!(fault.0.contains("stratgyId"), "{}", fault.0);
+}

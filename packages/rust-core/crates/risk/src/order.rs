@@ -1,0 +1,165 @@
+//! One order as the gateway knows it.
+
+use crate::canon::Canon;
+use crate::evidence::Evidence;
+use tidegate_units::{AccountId, InstrumentId, IntentId, Side, StrategyId};
+use tidegate_wire::pb::orders::v1::{Intent, OrderState, OrderUpdate, Reason};
+
+/// Whose position an order or a fill belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BookKey {
+    pub account: AccountId,
+    pub strategy: StrategyId,
+    pub instrument: InstrumentId,
+}
+
+/// An order that is not terminal, or is terminal with fills still to come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    pub id: IntentId,
+    pub client_order_id: String,
+    pub key: BookKey,
+    pub venue_id: u32,
+    pub side: Side,
+    /// What it is valued at: its limit, or the edge of the collar for a market order.
+    pub px_ticks: i64,
+    pub is_market: bool,
+    pub qty_lots: i64,
+    /// Σ of the fills booked.
+    pub cum_lots: i64,
+    /// The most the venue has said it traded.
+    pub venue_cum_lots: i64,
+    pub state: OrderState,
+    pub reason: Reason,
+    pub generation: u32,
+    /// The venue has shown that it holds, or held, the order.
+    pub acked: bool,
+    pub sent: bool,
+    /// Somebody wants it gone: its strategy, an operator, a kill.
+    pub cancel_wanted: bool,
+    /// The last cancel command, 0 when none went.
+    pub cancel_command_seq: u64,
+    /// The epoch whose leader last sent a command about it.
+    pub command_epoch: u32,
+    pub ts_venue_ns: i64,
+}
+
+impl Order {
+    /// Whether the order can trade no further.
+    pub const fn terminal(&self) -> bool {
+        is_terminal(self.state)
+    }
+
+    /// What stays reserved, in lots: all that may yet trade, or for a terminal order the fills that are still to come.
+    pub fn reserved_lots(&self) -> i64 {
+        let total = if self.terminal() { self.venue_cum_lots } else { self.qty_lots };
+        total.saturating_sub(self.cum_lots).max(0)
+    }
+
+    /// Whether the venue's outcome is not known, so that its symbol takes no new orders.
+    pub const fn unknown(&self) -> bool {
+        matches!(self.state, OrderState::Unknown | OrderState::Quarantine)
+    }
+
+    /// The only way to a terminal state but a full fill; asks for evidence.
+    pub(crate) fn close(&mut self, evidence: Evidence, state: OrderState, reason: Reason) {
+        self.venue_cum_lots = self.venue_cum_lots.max(lots(evidence.cum_qty_lots()));
+        self.state = state;
+        self.reason = reason;
+    }
+
+    /// The state of an order the venue holds.
+    pub(crate) fn live_state(&self) -> OrderState {
+        if self.cancel_command_seq != 0 && self.cancel_wanted {
+            OrderState::PendingCancel
+        } else if self.cum_lots > 0 {
+            OrderState::Partial
+        } else {
+            OrderState::Live
+        }
+    }
+
+    /// The order as a strategy and the record see it.
+    pub fn update(&self, snapshot: bool) -> OrderUpdate {
+        OrderUpdate {
+            intent_id: Some(wire_id(self.id)),
+            client_order_id: self.client_order_id.clone(),
+            instrument_id: self.key.instrument.0,
+            side: wire_side(self.side),
+            state: self.state.into(),
+            px_ticks: if self.is_market { 0 } else { self.px_ticks },
+            qty_lots: self.qty_lots.unsigned_abs(),
+            cum_qty_lots: self.cum_lots.unsigned_abs(),
+            leaves_qty_lots: if self.terminal() { 0 } else { self.reserved_lots().unsigned_abs() },
+            reason: self.reason.into(),
+            ts_venue_ns: self.ts_venue_ns,
+            snapshot,
+        }
+    }
+
+    pub(crate) fn canon(&self, canon: &mut Canon) {
+        canon.u128(self.id.0).text(&self.client_order_id);
+        canon.u64(self.key.account.0.into()).u64(self.key.strategy.0.into());
+        canon.u64(self.key.instrument.0.into()).u64(self.venue_id.into());
+        canon.i64(self.side.sign()).i64(self.px_ticks).u64(self.is_market.into());
+        canon.i64(self.qty_lots).i64(self.cum_lots).i64(self.venue_cum_lots);
+        canon.i64(self.state as i64).i64(self.reason as i64).u64(self.generation.into());
+        canon.u64(self.acked.into()).u64(self.sent.into()).u64(self.cancel_wanted.into());
+        canon.u64(self.cancel_command_seq).u64(self.command_epoch.into()).i64(self.ts_venue_ns);
+    }
+}
+
+/// Whether an order in this state can trade no further.
+pub const fn is_terminal(state: OrderState) -> bool {
+    matches!(
+        state,
+        OrderState::Filled
+            | OrderState::Cancelled
+            | OrderState::Rejected
+            | OrderState::Expired
+            | OrderState::Dead
+    )
+}
+
+/// A wire quantity in lots; beyond 63 bits it is the largest there is, which every limit refuses.
+pub(crate) fn lots(wire: u64) -> i64 {
+    i64::try_from(wire).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn wire_id(id: IntentId) -> tidegate_wire::pb::common::v1::IntentId {
+    let (hi, lo) = id.halves();
+    tidegate_wire::pb::common::v1::IntentId { hi, lo }
+}
+
+pub(crate) fn from_wire_id(id: Option<&tidegate_wire::pb::common::v1::IntentId>) -> IntentId {
+    id.map_or(IntentId(0), |id| IntentId::from_halves(id.hi, id.lo))
+}
+
+pub(crate) fn wire_side(side: Side) -> i32 {
+    use tidegate_wire::pb::common::v1::Side as W;
+    match side {
+        Side::Buy => W::Buy.into(),
+        Side::Sell => W::Sell.into(),
+    }
+}
+
+pub(crate) fn from_wire_side(side: i32) -> Option<Side> {
+    use tidegate_wire::pb::common::v1::Side as W;
+    match W::try_from(side) {
+        Ok(W::Buy) => Some(Side::Buy),
+        Ok(W::Sell) => Some(Side::Sell),
+        _ => None,
+    }
+}
+
+/// The first 128 bits of the hash of what an intent asks for. Its stamps and its remaining life are not part of it: a
+/// retry of the same wish has others.
+pub(crate) fn content_hash(intent: &Intent) -> u128 {
+    let mut canon = Canon::new("intent content v1");
+    canon.i64(intent.kind.into()).u64(intent.instrument_id.into()).u64(intent.account_id.into());
+    canon.i64(intent.side.into()).i64(intent.order_type.into()).i64(intent.tif.into());
+    canon.i64(intent.px_ticks).u64(intent.qty_lots);
+    canon.u128(from_wire_id(intent.target_intent_id.as_ref()).0);
+    canon.u64(intent.instrument_table_version.into());
+    canon.finish_u128()
+}

@@ -1,0 +1,846 @@
+//! The durable state: a fold of journal records and nothing else.
+//!
+//! An input record (intent and reply, command, report, control) changes the state and leaves the outputs it owes; an
+//! output record (order update, fill, position, policy) must equal the next output owed and takes it off. Recovery is
+//! the same fold, so it re-derives and checks every output, and what a crash cut off is still owed afterwards.
+
+use crate::canon::Canon;
+use crate::evidence::Evidence;
+use crate::ledger::{Ledger, Position};
+use crate::limits::{
+    ASSET_BYTES_MAX, DETAIL_BYTES_MAX, EXEC_ID_BYTES_MAX, FILL_KEYS_MAX, OUTCOMES_MAX, RATE_WINDOW_MAX,
+};
+use crate::order::{
+    BookKey, Order, content_hash, from_wire_id, from_wire_side, is_terminal, lots, wire_id, wire_side,
+};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fmt;
+use tidegate_instruments::Table;
+use tidegate_units::{AccountId, InstrumentId, IntentId, SAFE_INTEGER, Side, StrategyId};
+use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
+use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
+use tidegate_wire::pb::orders::v1::{
+    Command, CommandKind, Decision, Fill, Intent, IntentKind, IntentReply, OrderState, OrderType, Reason,
+    Report, ReportKind,
+};
+use tidegate_wire::pb::risk::v1::{Policy, PolicyState, PositionUpdate};
+
+/// Strategy of what we did not order: external fills count in exposure under it.
+pub const EXTERNAL: StrategyId = StrategyId(u32::MAX);
+
+/// What a settled intent came to; enough to answer it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    pub content: u128,
+    pub accepted: bool,
+    pub reason: Reason,
+    pub has_order: bool,
+    pub reference_px_ticks: i64,
+    pub reference_ts_ns: i64,
+    pub accepted_qty_lots: u64,
+    /// Terminal state of its order, or `Unspecified` while it lives and where there is none.
+    pub state: OrderState,
+    pub cum_lots: i64,
+}
+
+/// One (account, strategy, instrument): position and what is reserved on each side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Book {
+    pub position: Position,
+    pub buy_lots: i128,
+    pub sell_lots: i128,
+}
+
+impl Book {
+    /// What is reserved on one side.
+    pub const fn leaves(&self, side: Side) -> i128 {
+        match side {
+            Side::Buy => self.buy_lots,
+            Side::Sell => self.sell_lots,
+        }
+    }
+}
+
+/// Why a record does not continue the state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FoldFault {
+    /// Sequence numbers must follow each other.
+    Sequence { is: u64, want: u64 },
+    /// A record of a kind the gateway does not write.
+    ForeignRecord { seq: u64 },
+    /// A reply without its intent before it.
+    ReplyWithoutIntent { seq: u64 },
+    /// An accepted order of an instrument the table does not have.
+    UnknownInstrument { seq: u64, instrument_id: u32 },
+    /// An output that is not what its input gives: other code or a damaged record.
+    OutputDiffers { seq: u64 },
+    /// An input while outputs of the one before are still owed.
+    OutputsMissing { seq: u64 },
+}
+
+impl fmt::Display for FoldFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sequence { is, want } => write!(f, "cannot fold record {is} of the journal: want {want}"),
+            Self::ForeignRecord { seq } => write!(f, "cannot fold record {seq}: not a record of the gateway"),
+            Self::ReplyWithoutIntent { seq } => {
+                write!(f, "cannot fold record {seq}: a reply without its intent")
+            }
+            Self::UnknownInstrument { seq, instrument_id } => {
+                write!(f, "cannot fold record {seq}: instrument {instrument_id} is not in the table")
+            }
+            Self::OutputDiffers { seq } => {
+                write!(f, "cannot fold record {seq}: it is not the output its input gives")
+            }
+            Self::OutputsMissing { seq } => {
+                write!(f, "cannot fold record {seq}: outputs of the input before it are missing")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FoldFault {}
+
+/// Bounds that tests turn down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounds {
+    pub outcomes_max: usize,
+    pub fill_keys_max: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { outcomes_max: OUTCOMES_MAX, fill_keys_max: FILL_KEYS_MAX }
+    }
+}
+
+type FillKey = (u32, u32, String);
+
+/// The state. Fields are read freely within the crate and written only by `fold`.
+#[derive(Debug, Clone)]
+pub struct State {
+    bounds: Bounds,
+    pub(crate) log_seq: u64,
+    pub(crate) epoch: u32,
+    pub(crate) epoch_asked: u32,
+    pub(crate) command_seq: u64,
+    pub(crate) report_seq: u64,
+    pub(crate) halted: bool,
+    pub(crate) killed: bool,
+    pub(crate) draining: bool,
+    pub(crate) unkill_asked_by: String,
+    pub(crate) policy_detail: String,
+    pub(crate) frozen: BTreeSet<InstrumentId>,
+    pub(crate) venues_down: BTreeSet<u32>,
+    pub(crate) orders: BTreeMap<IntentId, Order>,
+    by_client_order_id: BTreeMap<String, IntentId>,
+    open_orders: usize,
+    pub(crate) outcomes: BTreeMap<IntentId, Outcome>,
+    settled: VecDeque<IntentId>,
+    fill_keys: BTreeSet<FillKey>,
+    fill_order: VecDeque<FillKey>,
+    pub(crate) books: BTreeMap<BookKey, Book>,
+    pub(crate) ledger: Ledger,
+    pub(crate) marks: BTreeMap<InstrumentId, i64>,
+    pub(crate) rates: BTreeMap<StrategyId, VecDeque<i64>>,
+    pub(crate) fills: u64,
+    pub(crate) fills_repeated: u64,
+    pub(crate) fills_unbooked: u64,
+    pub(crate) contradictions: u64,
+    pending: Option<Intent>,
+    pub(crate) owed: VecDeque<Payload>,
+}
+
+impl State {
+    /// The state before the first record.
+    pub fn new(bounds: Bounds) -> Self {
+        Self {
+            bounds,
+            log_seq: 0,
+            epoch: 0,
+            epoch_asked: 0,
+            command_seq: 0,
+            report_seq: 0,
+            halted: false,
+            killed: false,
+            draining: false,
+            unkill_asked_by: String::new(),
+            policy_detail: String::new(),
+            frozen: BTreeSet::new(),
+            venues_down: BTreeSet::new(),
+            orders: BTreeMap::new(),
+            by_client_order_id: BTreeMap::new(),
+            open_orders: 0,
+            outcomes: BTreeMap::new(),
+            settled: VecDeque::new(),
+            fill_keys: BTreeSet::new(),
+            fill_order: VecDeque::new(),
+            books: BTreeMap::new(),
+            ledger: Ledger::default(),
+            marks: BTreeMap::new(),
+            rates: BTreeMap::new(),
+            fills: 0,
+            fills_repeated: 0,
+            fills_unbooked: 0,
+            contradictions: 0,
+            pending: None,
+            owed: VecDeque::new(),
+        }
+    }
+
+    /// The book of one (account, strategy, instrument); an empty one where there is none.
+    pub fn book(&self, key: BookKey) -> Book {
+        self.books.get(&key).copied().unwrap_or_default()
+    }
+
+    /// All books in order.
+    pub fn books(&self) -> impl Iterator<Item = (&BookKey, &Book)> {
+        self.books.iter()
+    }
+
+    /// Orders that are live, or ended with fills still to come.
+    pub fn orders(&self) -> impl Iterator<Item = &Order> {
+        self.orders.values()
+    }
+
+    /// What became of the order an intent opened; `None` where it opened none or is forgotten.
+    pub fn order_state(&self, id: IntentId) -> Option<OrderState> {
+        let live = self.orders.get(&id).map(|o| o.state);
+        live.or_else(|| self.outcomes.get(&id).filter(|o| o.has_order).map(|o| o.state))
+    }
+
+    /// Settled orders by terminal state, of those still remembered.
+    pub fn settled_orders(&self) -> BTreeMap<OrderState, u64> {
+        let mut by_state = BTreeMap::new();
+        for outcome in self.outcomes.values().filter(|o| o.has_order && is_terminal(o.state)) {
+            *by_state.entry(outcome.state).or_insert(0) += 1;
+        }
+        by_state
+    }
+
+    /// Cash legs by account, venue and asset.
+    pub const fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    pub const fn log_seq(&self) -> u64 {
+        self.log_seq
+    }
+
+    pub const fn report_seq(&self) -> u64 {
+        self.report_seq
+    }
+
+    pub const fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// Fills booked; doubles dropped; fills that could not be booked; reports against what was proved.
+    pub const fn fill_counts(&self) -> [u64; 4] {
+        [self.fills, self.fills_repeated, self.fills_unbooked, self.contradictions]
+    }
+
+    /// Instruments frozen until an operator resumes.
+    pub fn frozen(&self) -> impl Iterator<Item = InstrumentId> {
+        self.frozen.iter().copied()
+    }
+
+    /// Orders that are not terminal.
+    pub const fn open_orders(&self) -> usize {
+        self.open_orders
+    }
+
+    /// The policy the flags add up to.
+    pub const fn policy(&self) -> Policy {
+        if self.killed {
+            Policy::Killed
+        } else if self.halted || self.draining {
+            Policy::Halt
+        } else {
+            Policy::Normal
+        }
+    }
+
+    /// The policy as strategies see it.
+    pub fn policy_state(&self, ts_ns: i64) -> PolicyState {
+        let (policy, cause) = match self.policy() {
+            Policy::Killed => (Policy::Killed, Reason::Killed),
+            Policy::Halt => (Policy::Halt, Reason::Halt),
+            _ if !self.frozen.is_empty() => (Policy::Degrade, Reason::SymbolFrozen),
+            _ => (Policy::Normal, Reason::Ok),
+        };
+        PolicyState {
+            policy: policy.into(),
+            cause: cause.into(),
+            detail: self.policy_detail.clone(),
+            // Before the first grant it is the epoch that will be asked for.
+            gateway_epoch: self.epoch.max(1),
+            ts_ns,
+        }
+    }
+
+    /// Whether an instrument takes no new orders: frozen by a break, or home of an order of unknown outcome.
+    pub fn symbol_frozen(&self, instrument: InstrumentId) -> bool {
+        self.frozen.contains(&instrument)
+            || self.orders.values().any(|o| o.key.instrument == instrument && o.unknown())
+    }
+
+    /// Hash of the whole durable state.
+    pub fn hash(&self) -> [u8; 32] {
+        let mut canon = Canon::new("gateway state v1");
+        canon.u64(self.log_seq).u64(self.epoch.into()).u64(self.epoch_asked.into());
+        canon.u64(self.command_seq).u64(self.report_seq);
+        canon.u64(self.halted.into()).u64(self.killed.into()).u64(self.draining.into());
+        canon.text(&self.unkill_asked_by).text(&self.policy_detail);
+        canon.len(self.frozen.len());
+        for id in &self.frozen {
+            canon.u64(id.0.into());
+        }
+        canon.len(self.venues_down.len());
+        for &id in &self.venues_down {
+            canon.u64(id.into());
+        }
+        canon.len(self.orders.len());
+        for order in self.orders.values() {
+            order.canon(&mut canon);
+        }
+        canon.len(self.outcomes.len());
+        for (id, o) in &self.outcomes {
+            canon.u128(id.0).u128(o.content).u64(o.accepted.into()).i64(o.reason as i64);
+            canon.u64(o.has_order.into()).i64(o.reference_px_ticks).i64(o.reference_ts_ns);
+            canon.u64(o.accepted_qty_lots).i64(o.state as i64).i64(o.cum_lots);
+        }
+        canon.len(self.settled.len());
+        for id in &self.settled {
+            canon.u128(id.0);
+        }
+        canon.len(self.fill_order.len());
+        for (venue, instrument, exec_id) in &self.fill_order {
+            canon.u64((*venue).into()).u64((*instrument).into()).text(exec_id);
+        }
+        canon.len(self.books.len());
+        for (key, book) in &self.books {
+            canon.u64(key.account.0.into()).u64(key.strategy.0.into()).u64(key.instrument.0.into());
+            book.position.canon(&mut canon);
+            canon.i128(book.buy_lots).i128(book.sell_lots);
+        }
+        self.ledger.canon(&mut canon);
+        canon.len(self.marks.len());
+        for (id, &px) in &self.marks {
+            canon.u64(id.0.into()).i64(px);
+        }
+        canon.len(self.rates.len());
+        for (id, window) in &self.rates {
+            canon.u64(id.0.into()).len(window.len());
+            for &ts in window {
+                canon.i64(ts);
+            }
+        }
+        canon.u64(self.fills).u64(self.fills_repeated).u64(self.fills_unbooked).u64(self.contradictions);
+        canon.finish()
+    }
+
+    /// Applies one journal record.
+    ///
+    /// # Errors
+    /// The record does not follow from what came before; the state is then of no use.
+    pub fn fold(&mut self, record: &Envelope, table: &Table) -> Result<(), FoldFault> {
+        let seq = record.log_seq;
+        if seq != self.log_seq + 1 {
+            return Err(FoldFault::Sequence { is: seq, want: self.log_seq + 1 });
+        }
+        let payload = record.payload.as_ref().ok_or(FoldFault::ForeignRecord { seq })?;
+        let is_output = matches!(
+            payload,
+            Payload::OrderUpdate(_) | Payload::Fill(_) | Payload::PositionUpdate(_) | Payload::PolicyState(_)
+        );
+        if is_output {
+            if self.owed.pop_front().as_ref() != Some(payload) {
+                return Err(FoldFault::OutputDiffers { seq });
+            }
+            self.log_seq = seq;
+            return Ok(());
+        }
+        if !self.owed.is_empty() {
+            return Err(FoldFault::OutputsMissing { seq });
+        }
+        match payload {
+            Payload::Intent(intent) => self.pending = Some(*intent),
+            Payload::IntentReply(reply) => self.fold_reply(seq, reply, record.ts_recv_ns, table)?,
+            Payload::Command(command) => self.fold_command(command),
+            Payload::Report(report) => self.fold_report(report, record.ts_recv_ns, table),
+            Payload::ControlEvent(event) => self.fold_control(event, record.ts_recv_ns),
+            _ => return Err(FoldFault::ForeignRecord { seq }),
+        }
+        self.log_seq = seq;
+        Ok(())
+    }
+
+    fn fold_reply(
+        &mut self,
+        seq: u64,
+        reply: &IntentReply,
+        ts_ns: i64,
+        table: &Table,
+    ) -> Result<(), FoldFault> {
+        let id = from_wire_id(reply.intent_id.as_ref());
+        let intent = self
+            .pending
+            .take()
+            .filter(|intent| from_wire_id(intent.intent_id.as_ref()) == id)
+            .ok_or(FoldFault::ReplyWithoutIntent { seq })?;
+        let accepted = reply.decision() == Decision::Accepted;
+        let opens = accepted && intent.kind() == IntentKind::New;
+        if opens {
+            self.open(seq, id, &intent, reply, table)?;
+        }
+        if accepted {
+            let window = self.rates.entry(id.strategy()).or_default();
+            if window.len() >= RATE_WINDOW_MAX {
+                window.pop_front();
+            }
+            window.push_back(ts_ns);
+            if intent.kind() == IntentKind::Cancel {
+                let target = from_wire_id(intent.target_intent_id.as_ref());
+                if let Some(order) = self.orders.get_mut(&target) {
+                    order.cancel_wanted = true;
+                }
+            }
+        }
+        self.outcomes.insert(
+            id,
+            Outcome {
+                content: content_hash(&intent),
+                accepted,
+                reason: reply.reason(),
+                has_order: opens,
+                reference_px_ticks: reply.reference_px_ticks,
+                reference_ts_ns: reply.reference_ts_ns,
+                accepted_qty_lots: reply.accepted_qty_lots,
+                state: OrderState::Unspecified,
+                cum_lots: 0,
+            },
+        );
+        if !opens {
+            self.settle(id);
+        }
+        Ok(())
+    }
+
+    fn open(
+        &mut self,
+        seq: u64,
+        id: IntentId,
+        intent: &Intent,
+        reply: &IntentReply,
+        table: &Table,
+    ) -> Result<(), FoldFault> {
+        let unknown = FoldFault::UnknownInstrument { seq, instrument_id: intent.instrument_id };
+        let row = table.get(InstrumentId(intent.instrument_id)).ok_or_else(|| unknown.clone())?;
+        let side = from_wire_side(intent.side).ok_or(unknown)?;
+        let key = BookKey {
+            account: AccountId(intent.account_id),
+            strategy: id.strategy(),
+            instrument: row.instrument_id(),
+        };
+        self.marks.insert(key.instrument, reply.reference_px_ticks);
+        let is_market = intent.order_type() == OrderType::Market;
+        let order = Order {
+            id,
+            client_order_id: reply.client_order_id.clone(),
+            key,
+            venue_id: row.venue_id,
+            side,
+            px_ticks: if is_market { 0 } else { intent.px_ticks },
+            is_market,
+            qty_lots: lots(reply.accepted_qty_lots),
+            cum_lots: 0,
+            venue_cum_lots: 0,
+            state: OrderState::PendingNew,
+            reason: Reason::Ok,
+            generation: 0,
+            acked: false,
+            sent: false,
+            cancel_wanted: false,
+            cancel_command_seq: 0,
+            command_epoch: self.epoch,
+            ts_venue_ns: 0,
+        };
+        self.by_client_order_id.insert(order.client_order_id.clone(), id);
+        self.open_orders += 1;
+        self.reserve(key, side, i128::from(order.reserved_lots()));
+        self.owed.push_back(Payload::OrderUpdate(order.update(false)));
+        self.orders.insert(id, order);
+        Ok(())
+    }
+
+    fn reserve(&mut self, key: BookKey, side: Side, lots: i128) {
+        let book = self.books.entry(key).or_default();
+        match side {
+            Side::Buy => book.buy_lots += lots,
+            Side::Sell => book.sell_lots += lots,
+        }
+    }
+
+    fn fold_command(&mut self, command: &Command) {
+        self.command_seq = command.command_seq;
+        if command.kind() == CommandKind::Grant {
+            self.epoch_asked = self.epoch_asked.max(command.gateway_epoch);
+            return;
+        }
+        let id = from_wire_id(command.intent_id.as_ref());
+        let epoch = command.gateway_epoch;
+        let (seq, kind) = (command.command_seq, command.kind());
+        self.change(id, |order| {
+            order.command_epoch = epoch;
+            match kind {
+                CommandKind::Cancel => {
+                    order.cancel_wanted = true;
+                    order.cancel_command_seq = seq;
+                    // An order of unknown outcome stays so: wanting it gone is no news of it.
+                    if !order.unknown() {
+                        order.state = OrderState::PendingCancel;
+                    }
+                }
+                // Asked about because its command may never have arrived: until the answer, its outcome is unknown.
+                CommandKind::Query if !order.acked && !order.unknown() => {
+                    order.state = OrderState::Unknown;
+                    order.reason = Reason::OutcomeUnknown;
+                }
+                _ => {}
+            }
+        });
+    }
+
+    /// Changes one order, keeps the sums right, and owes an update where a strategy would see a difference.
+    fn change(&mut self, id: IntentId, with: impl FnOnce(&mut Order)) {
+        let Some(order) = self.orders.get_mut(&id) else { return };
+        let (before, was_reserved, was_terminal) =
+            (order.update(false), order.reserved_lots(), order.terminal());
+        with(order);
+        let (after, reserved, terminal) = (order.update(false), order.reserved_lots(), order.terminal());
+        let (key, side) = (order.key, order.side);
+        if before != after {
+            self.owed.push_back(Payload::OrderUpdate(after));
+        }
+        if reserved != was_reserved {
+            self.reserve(key, side, i128::from(reserved) - i128::from(was_reserved));
+        }
+        if terminal && !was_terminal {
+            self.open_orders -= 1;
+        }
+        if terminal && reserved == 0 {
+            self.retire(id);
+        }
+    }
+
+    /// Forgets a terminal order with nothing reserved but for its outcome.
+    fn retire(&mut self, id: IntentId) {
+        let Some(order) = self.orders.remove(&id) else { return };
+        self.by_client_order_id.remove(&order.client_order_id);
+        if let Some(outcome) = self.outcomes.get_mut(&id) {
+            outcome.state = order.state;
+            outcome.cum_lots = order.cum_lots;
+        }
+        self.settle(id);
+    }
+
+    /// Puts an intent among those whose outcome may be forgotten, oldest first.
+    fn settle(&mut self, id: IntentId) {
+        self.settled.push_back(id);
+        while self.settled.len() > self.bounds.outcomes_max {
+            if let Some(oldest) = self.settled.pop_front() {
+                self.outcomes.remove(&oldest);
+            }
+        }
+    }
+
+    fn freeze(&mut self, instrument: InstrumentId, why: &str, ts_ns: i64) {
+        self.frozen.insert(instrument);
+        self.set_detail(&format!("instrument {instrument} frozen: {why}"));
+        self.owed.push_back(Payload::PolicyState(self.policy_state(ts_ns)));
+    }
+
+    fn set_detail(&mut self, text: &str) {
+        let mut end = text.len().min(DETAIL_BYTES_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        self.policy_detail = text[..end].to_string();
+    }
+
+    fn fold_report(&mut self, report: &Report, ts_ns: i64, table: &Table) {
+        if report.report_seq == self.report_seq + 1 {
+            self.report_seq = report.report_seq;
+        }
+        match report.kind() {
+            ReportKind::Granted => {
+                self.epoch = self.epoch.max(report.gateway_epoch);
+                self.epoch_asked = self.epoch_asked.max(report.gateway_epoch);
+                self.owed.push_back(Payload::PolicyState(self.policy_state(ts_ns)));
+            }
+            ReportKind::VenueUp => {
+                self.venues_down.remove(&report.venue_id);
+            }
+            ReportKind::VenueDown => {
+                self.venues_down.insert(report.venue_id);
+            }
+            ReportKind::Fill => self.fold_fill(report, ts_ns, table),
+            _ => self.fold_order_report(report, ts_ns),
+        }
+    }
+
+    /// The live order a report is about: by intent where it names one, else by client order id.
+    pub(crate) fn order_of(&self, report: &Report) -> Option<&Order> {
+        let id = from_wire_id(report.intent_id.as_ref());
+        let id = if id.0 == 0 { *self.by_client_order_id.get(&report.client_order_id)? } else { id };
+        self.orders.get(&id).filter(|o| o.generation == report.generation)
+    }
+
+    fn fold_order_report(&mut self, report: &Report, ts_ns: i64) {
+        let Some(order) = self.order_of(report) else {
+            self.fold_report_of_settled(report, ts_ns);
+            return;
+        };
+        let (id, instrument) = (order.id, order.key.instrument);
+        let answers_cancel = report.command_seq != 0
+            && order.cancel_command_seq != 0
+            && report.command_seq == order.cancel_command_seq;
+        let evidence = Evidence::of(report, answers_cancel);
+        let held = matches!(report.kind(), ReportKind::Ack | ReportKind::Status | ReportKind::CancelReject);
+        // The venue held it, or bytes of it filled: no proof that it was never sent can be true.
+        let disproved =
+            (order.acked || order.cum_lots > 0) && matches!(evidence, Some(Evidence::NeverSent(_)));
+        if disproved || (order.terminal() && held && report.kind() != ReportKind::CancelReject) {
+            self.contradictions += 1;
+            self.freeze(instrument, "the venue contradicts itself", ts_ns);
+            return;
+        }
+        let cum = lots(report.cum_qty_lots);
+        self.change(id, |order| {
+            order.ts_venue_ns = order.ts_venue_ns.max(report.ts_venue_ns);
+            order.venue_cum_lots = order.venue_cum_lots.max(cum);
+            if order.terminal() {
+                return;
+            }
+            match report.kind() {
+                ReportKind::Ack | ReportKind::Status => {
+                    order.acked = true;
+                    order.reason = Reason::Ok;
+                    order.state = order.live_state();
+                }
+                ReportKind::Sent => order.sent = true,
+                // A refused cancel proves nothing about the order.
+                ReportKind::CancelReject => order.state = OrderState::UnknownCancel,
+                ReportKind::Unknown => {
+                    order.state = if order.acked { OrderState::UnknownCancel } else { OrderState::Unknown };
+                    order.reason = Reason::OutcomeUnknown;
+                }
+                kind => {
+                    let Some(evidence) = evidence else { return };
+                    if matches!(evidence, Evidence::NeverSent(_))
+                        && !evidence.proves_never_sent(order.generation)
+                    {
+                        return;
+                    }
+                    let state = match kind {
+                        ReportKind::Cancelled => OrderState::Cancelled,
+                        ReportKind::Expired => OrderState::Expired,
+                        ReportKind::Dead => OrderState::Dead,
+                        _ => OrderState::Rejected,
+                    };
+                    let reason = match (report.reason(), kind) {
+                        (Reason::Unspecified | Reason::Ok, ReportKind::NeverSent) => Reason::NeverSent,
+                        (Reason::Unspecified | Reason::Ok, ReportKind::Fenced) => Reason::Fenced,
+                        (Reason::Unspecified | Reason::Ok, ReportKind::Reject) => Reason::VenueReject,
+                        (Reason::Unspecified | Reason::Ok, ReportKind::Dead) => Reason::VenueNotFound,
+                        (Reason::Unspecified | Reason::Ok, _) => Reason::Ok,
+                        (reason, _) => reason,
+                    };
+                    order.close(evidence, state, reason);
+                }
+            }
+        });
+    }
+
+    /// News of an order that is settled here or was never ours. A live order nobody reserved for is a break.
+    fn fold_report_of_settled(&mut self, report: &Report, ts_ns: i64) {
+        let claims_life = matches!(report.kind(), ReportKind::Ack | ReportKind::Status);
+        let settled = self.outcomes.get(&from_wire_id(report.intent_id.as_ref()));
+        // An order that ended as the venue told, and is told of again, is no news.
+        let ended_at_venue = settled.is_some_and(|o| {
+            matches!(o.state, OrderState::Filled | OrderState::Cancelled | OrderState::Expired)
+        });
+        if claims_life && !ended_at_venue {
+            self.contradictions += 1;
+            self.freeze(
+                InstrumentId(report.instrument_id),
+                "an order lives that nothing is reserved for",
+                ts_ns,
+            );
+        }
+    }
+
+    fn fold_fill(&mut self, report: &Report, ts_ns: i64, table: &Table) {
+        let instrument = InstrumentId(report.instrument_id);
+        let key = (report.venue_id, report.instrument_id, report.exec_id.clone());
+        let order = self.order_of(report);
+        let side = order.map(|o| o.side).or_else(|| from_wire_side(report.side));
+        let (px, qty) = (report.last_px_ticks, lots(report.last_qty_lots));
+        let row = table.get(instrument).filter(|row| row.venue_id == report.venue_id);
+        let sound = (1..=SAFE_INTEGER).contains(&qty)
+            && (-SAFE_INTEGER..=SAFE_INTEGER).contains(&px)
+            && (1..=EXEC_ID_BYTES_MAX).contains(&report.exec_id.len())
+            && report.fee_asset.len() <= ASSET_BYTES_MAX
+            && order.is_none_or(|o| o.key.instrument == instrument);
+        let (Some(row), Some(side), true) = (row, side, sound) else {
+            self.fills_unbooked += 1;
+            self.freeze(instrument, "a fill that cannot be booked", ts_ns);
+            return;
+        };
+        if self.fill_keys.contains(&key) {
+            self.fills_repeated += 1;
+            return;
+        }
+        let told = from_wire_id(report.intent_id.as_ref());
+        let (id, book_key, late) = match order {
+            // Within what the venue had told before the end, the fill was waited for.
+            Some(o) => (o.id, o.key, o.terminal() && o.cum_lots.saturating_add(qty) > o.venue_cum_lots),
+            None => {
+                let account = AccountId(1);
+                let told = if told.0 == 0 { IntentId::new(EXTERNAL, 0, 0) } else { told };
+                // The outcome may be all that is kept of our order; what never was ours is external.
+                let strategy = if self.outcomes.contains_key(&told) { told.strategy() } else { EXTERNAL };
+                (told, BookKey { account, strategy, instrument }, true)
+            }
+        };
+        let position = self.books.get(&book_key).copied().unwrap_or_default().position;
+        let booked = position.after_fill(side, px, qty, row.e8_per_tick_lot);
+        let posted = booked.is_some()
+            && self.ledger.post_fill(book_key.account, row, side, px, qty, report.fee_e8, &report.fee_asset);
+        let (Some(position), true) = (booked, posted) else {
+            self.fills_unbooked += 1;
+            self.freeze(instrument, "a fill beyond 128 bits", ts_ns);
+            return;
+        };
+        self.books.entry(book_key).or_default().position = position;
+        self.remember_fill(key);
+        self.fills += 1;
+        self.owed.push_back(Payload::Fill(Fill {
+            intent_id: Some(wire_id(id)),
+            client_order_id: report.client_order_id.clone(),
+            instrument_id: instrument.0,
+            venue_id: report.venue_id,
+            side: wire_side(side),
+            px_ticks: px,
+            qty_lots: report.last_qty_lots,
+            exec_id: report.exec_id.clone(),
+            fee_e8: report.fee_e8,
+            fee_asset: report.fee_asset.clone(),
+            maker: report.maker,
+            ts_venue_ns: report.ts_venue_ns,
+            position_lots: clamp(position.lots),
+        }));
+        self.owed.push_back(Payload::PositionUpdate(position_update(book_key, &position, false)));
+        let mut overfilled = false;
+        let told_cum = lots(report.cum_qty_lots);
+        self.change(id, |order| {
+            order.acked = true;
+            order.ts_venue_ns = order.ts_venue_ns.max(report.ts_venue_ns);
+            order.cum_lots = order.cum_lots.saturating_add(qty);
+            order.venue_cum_lots = order.venue_cum_lots.max(order.cum_lots).max(told_cum);
+            overfilled = order.cum_lots > order.qty_lots;
+            if order.terminal() {
+                return;
+            }
+            order.reason = Reason::Ok;
+            order.state =
+                if order.cum_lots >= order.qty_lots { OrderState::Filled } else { order.live_state() };
+        });
+        if overfilled {
+            self.freeze(instrument, "a fill beyond its order", ts_ns);
+        } else if late {
+            self.freeze(instrument, "a fill nothing was reserved for", ts_ns);
+        }
+    }
+
+    fn remember_fill(&mut self, key: FillKey) {
+        self.fill_order.push_back(key.clone());
+        self.fill_keys.insert(key);
+        while self.fill_order.len() > self.bounds.fill_keys_max {
+            if let Some(oldest) = self.fill_order.pop_front() {
+                self.fill_keys.remove(&oldest);
+            }
+        }
+    }
+
+    fn fold_control(&mut self, event: &ControlEvent, ts_ns: i64) {
+        let before = (self.policy(), self.frozen.len());
+        let mut cancel_all = false;
+        match event.action() {
+            ControlAction::Halt => self.halted = true,
+            ControlAction::Resume => {
+                self.halted = false;
+                self.draining = false;
+                self.frozen.clear();
+            }
+            ControlAction::Kill => {
+                self.killed = true;
+                self.unkill_asked_by.clear();
+                cancel_all = true;
+            }
+            // Two different principals: the first asks, the second does.
+            ControlAction::Unkill if self.killed => {
+                if self.unkill_asked_by.is_empty() || self.unkill_asked_by == event.principal {
+                    self.unkill_asked_by.clone_from(&event.principal);
+                } else {
+                    self.killed = false;
+                    self.unkill_asked_by.clear();
+                }
+            }
+            ControlAction::CancelAll => cancel_all = true,
+            ControlAction::Drain => {
+                self.draining = true;
+                cancel_all = true;
+            }
+            ControlAction::Unkill | ControlAction::Unspecified => {}
+        }
+        if cancel_all {
+            for order in self.orders.values_mut().filter(|o| !o.terminal()) {
+                order.cancel_wanted = true;
+            }
+        }
+        if before != (self.policy(), self.frozen.len()) {
+            self.set_detail(&format!(
+                "{} by {}: {}",
+                event.action().as_str_name(),
+                event.principal,
+                event.reason
+            ));
+            self.owed.push_back(Payload::PolicyState(self.policy_state(ts_ns)));
+        }
+    }
+
+    /// The sums of a book computed anew from the orders; what tests hold the running sums to.
+    pub fn leaves_from_orders(&self, key: BookKey, side: Side) -> i128 {
+        let of = |o: &&Order| o.key == key && o.side == side;
+        self.orders.values().filter(of).map(|o| i128::from(o.reserved_lots())).sum()
+    }
+}
+
+pub(crate) fn position_update(key: BookKey, position: &Position, snapshot: bool) -> PositionUpdate {
+    PositionUpdate {
+        account_id: key.account.0,
+        strategy_id: key.strategy.0,
+        instrument_id: key.instrument.0,
+        position_lots: clamp(position.lots),
+        open_cost_e8: clamp(position.open_cost_e8),
+        realised_e8: clamp(position.realised_e8),
+        snapshot,
+    }
+}
+
+/// The message holds 64 bits; the state is exact beyond them.
+fn clamp(value: i128) -> i64 {
+    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
+}

@@ -1,0 +1,46 @@
+//! Every bound of the router core, and the relations between them.
+
+/// Venues one router holds sessions to.
+pub const VENUES_MAX: usize = 64;
+/// Orders that are not terminal, over all venues; the next NEW is refused unsent.
+pub const OPEN_ORDERS_MAX: usize = 65_536;
+/// Terminal orders kept whole, for late fills and repeated commands; beyond it the oldest keeps its id alone.
+pub const TERMINAL_ORDERS_MAX: usize = 131_072;
+/// Ids kept of older terminal orders, so that none is sent twice; beyond it NEW is refused unsent.
+pub const SPENT_IDS_MAX: usize = 4_194_304;
+/// Fills kept of one order for deduplication; a further one halts nothing but is named in a note.
+pub const FILLS_PER_ORDER_MAX: usize = 65_536;
+/// Requests whose answer is awaited, per venue.
+pub const REQUESTS_MAX: usize = 4_096;
+/// Queries of one venue awaited at once, so that a recovery does not eat the venue's budget.
+pub const QUERIES_IN_FLIGHT_MAX: usize = 8;
+/// Queries of one venue in a minute.
+pub const QUERIES_PER_MINUTE_MAX: usize = 600;
+/// Bytes kept of what a venue said.
+pub const VENUE_TEXT_BYTES_MAX: usize = 256;
+/// Bytes of a venue's order id or execution id.
+pub const VENUE_ID_BYTES_MAX: usize = 64;
+
+/// Validity of a NEW at the venue after its timestamp. Short, so that "not found" soon proves something.
+pub const RECV_WINDOW_NS: i64 = 1_000_000_000;
+/// How far the clocks that stamp and judge a request may lie apart; the venue itself refuses stamps over 1 s ahead.
+pub const CLOCK_BOUND_NS: i64 = 1_000_000_000;
+/// Window of the venue's order budget.
+pub const RATE_WINDOW_NS: u64 = 10_000_000_000;
+/// Share of the order budget that NEW may not touch, in percent: it stays for cancels.
+pub const CANCEL_RESERVE_PERCENT: usize = 20;
+/// An order request unanswered for so long has an unknown outcome.
+pub const ORDER_TIMEOUT_NS: u64 = 2_000_000_000;
+/// A query unanswered for so long is asked again.
+pub const QUERY_TIMEOUT_NS: u64 = 5_000_000_000;
+/// A request is forgotten so long after its time-out; until then a late answer still counts.
+pub const LATE_ANSWER_NS: u64 = 60_000_000_000;
+/// First and longest wait between two queries of one order.
+pub const QUERY_BACKOFF_NS_MIN: u64 = 100_000_000;
+pub const QUERY_BACKOFF_NS_MAX: u64 = 5_000_000_000;
+
+const _: () = assert!(OPEN_ORDERS_MAX < TERMINAL_ORDERS_MAX, "what was open a moment ago is still whole");
+const _: () = assert!(QUERIES_IN_FLIGHT_MAX < REQUESTS_MAX);
+const _: () =
+    assert!(QUERY_BACKOFF_NS_MIN < QUERY_BACKOFF_NS_MAX && QUERY_BACKOFF_NS_MAX <= QUERY_TIMEOUT_NS);
+const _: () = assert!(CANCEL_RESERVE_PERCENT > 0 && CANCEL_RESERVE_PERCENT < 100);

@@ -1,0 +1,222 @@
+//! What goes into the core and what comes out.
+
+use crate::id::ClientId;
+use tidegate_units::{InstrumentId, Side, VenueId};
+use tidegate_wire::pb::orders::v1::{Command, Reason, Report};
+
+/// One moment on both clocks of this host, as an event carries it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Now {
+    /// `CLOCK_MONOTONIC` nanoseconds.
+    pub mono_ns: u64,
+    /// Nanoseconds since the Unix epoch.
+    pub epoch_ns: i64,
+}
+
+/// What the core needs to know of a venue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VenueConfig {
+    pub venue: VenueId,
+    /// The venue's own limit of orders in ten seconds.
+    pub orders_per_10s: usize,
+}
+
+/// One execution.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fill {
+    /// The venue's fill key, unique within venue, symbol and side.
+    pub exec_id: String,
+    pub px_ticks: i64,
+    pub qty_lots: u64,
+    /// 1e-8 of `fee_asset`, positive = paid.
+    pub fee_e8: i64,
+    pub fee_asset: String,
+    pub maker: bool,
+    pub ts_venue_ns: i64,
+}
+
+/// A venue's word for where an order is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VenueState {
+    Live,
+    Filled,
+    Cancelled,
+    Rejected,
+    Expired,
+}
+
+/// A venue's answer about one order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Status {
+    /// `None` when the id is not one of ours.
+    pub id: Option<ClientId>,
+    pub venue_order_id: String,
+    pub state: VenueState,
+    pub cum_lots: u64,
+    pub ts_venue_ns: i64,
+}
+
+/// What one execution event says happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExecKind {
+    New,
+    Trade(Fill),
+    Cancelled,
+    Rejected,
+    Expired,
+}
+
+/// One event of a venue's user stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exec {
+    pub id: Option<ClientId>,
+    pub kind: ExecKind,
+    pub venue_order_id: String,
+    /// The venue's cumulative quantity after the event; `None` where it sends none.
+    pub cum_lots: Option<u64>,
+    pub ts_venue_ns: i64,
+    pub text: String,
+}
+
+/// One row of a venue's list of our trades.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TradeRow {
+    pub venue_order_id: String,
+    pub side: Side,
+    pub fill: Fill,
+}
+
+/// The venue's answer to one request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// NEW was taken.
+    Placed { venue_order_id: String, ts_venue_ns: i64 },
+    /// The request was refused and had no effect.
+    Refused { text: String },
+    /// The venue does not say what became of it: -1006, -1007, 5xx, an answer that does not parse.
+    Unclear { text: String },
+    /// The state of the order asked for; also the answer to a cancel that worked.
+    Status(Status),
+    /// No such order.
+    NotFound,
+    /// Our open orders of the instrument; ids that are not ours are left out.
+    Open(Vec<ClientId>),
+    /// Our trades of the order or instrument.
+    Trades(Vec<TradeRow>),
+    /// The venue's clock.
+    Time { epoch_ns: i64 },
+    /// A query failed; it says nothing about the order.
+    Failed { text: String },
+}
+
+/// One input. Every event the core sees is one of these.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// From the gateway.
+    Command(Command),
+    /// The bytes of a request were handed to the socket.
+    Written {
+        token: u64,
+        wire_mono_ns: u64,
+    },
+    /// A request was not written: no byte of it left this process.
+    NotWritten {
+        token: u64,
+        reason: Reason,
+    },
+    /// The write failed half-way: bytes may have left.
+    WriteBroken {
+        token: u64,
+    },
+    /// Order entry and the user stream of a venue are both ready; in that order, or events would be missed.
+    VenueUp {
+        venue: VenueId,
+    },
+    /// One of the two ended.
+    VenueDown {
+        venue: VenueId,
+        text: String,
+    },
+    Answer {
+        token: u64,
+        answer: Answer,
+    },
+    Exec {
+        venue: VenueId,
+        instrument: InstrumentId,
+        exec: Exec,
+    },
+    /// A user event that could not be read: what it said must be asked for.
+    Garbled {
+        venue: VenueId,
+    },
+    /// Time passes; at least every 100 ms.
+    Tick,
+}
+
+/// What to ask of a venue.
+#[derive(Debug, Clone, PartialEq)]
+pub enum What {
+    /// Send the order; `ts_ns` is the timestamp to sign, the base of its short validity.
+    Place {
+        command: Box<Command>,
+        ts_ns: i64,
+    },
+    Cancel {
+        instrument: InstrumentId,
+        id: ClientId,
+    },
+    Status {
+        instrument: InstrumentId,
+        id: ClientId,
+    },
+    Open {
+        instrument: InstrumentId,
+    },
+    /// Trades of one order, or of the instrument since a time when the venue's order id is not known.
+    Trades {
+        instrument: InstrumentId,
+        venue_order_id: Option<String>,
+        since_ns: i64,
+    },
+    Time,
+}
+
+/// One request to a venue. Its answer names the token.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    pub token: u64,
+    pub venue: VenueId,
+    pub what: What,
+    /// Not to be written after this moment of the monotonic clock; 0 = no limit.
+    pub expires_mono_ns: u64,
+}
+
+/// One record of the router's own journal.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Entry {
+    /// What is about to be sent (or granted), with the timestamp that will be signed.
+    Command { command: Command, ts_ns: i64 },
+    /// What the gateway will be told; may leave once the journal is committed past it.
+    Report(Report),
+}
+
+/// How much a note matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    Info,
+    Warn,
+}
+
+/// One output. To be carried out in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Append to the journal before anything that follows.
+    Journal(Entry),
+    /// Write to the venue now.
+    Send(Request),
+    /// Deliver, in order of `report_seq`, every report after this one, from the journal where memory does not reach.
+    Deliver { after_report_seq: u64 },
+    /// For a person.
+    Note { level: Level, text: String },
+}

@@ -1,0 +1,56 @@
+//! What the log needs of a disk, so that a test can be the disk.
+
+use rustix::io::Errno;
+use std::fmt;
+
+/// One operation the disk refused: which, where and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StorageError {
+    /// The operation, as a verb: "write", "sync", "create".
+    pub op: &'static str,
+    /// The file or directory.
+    pub path: String,
+    /// The system's reason.
+    pub errno: Errno,
+}
+
+impl fmt::Display for StorageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} {}: {}", self.op, self.path, self.errno)
+    }
+}
+
+impl std::error::Error for StorageError {}
+
+/// One directory of plain files.
+///
+/// Shape   names hold no separator; offsets and lengths in bytes
+/// Errors  each call returns the system's first error; a failed write may have changed any part of its range
+pub trait Storage: fmt::Debug {
+    /// The path of `name` for messages.
+    fn path(&self, name: &str) -> String;
+    /// Takes the single-writer lock for as long as this value lives; `AGAIN` when another holds it.
+    fn lock(&mut self) -> Result<(), StorageError>;
+    /// The names of all files, sorted.
+    fn list(&self) -> Result<Vec<String>, StorageError>;
+    /// Makes a new file of `len` zero bytes whose blocks are reserved; fails if it exists.
+    fn create(&mut self, name: &str, len: u64) -> Result<(), StorageError>;
+    /// Length of a file.
+    fn len(&self, name: &str) -> Result<u64, StorageError>;
+    /// Reads up to `len` bytes at `offset` into `buf` (replacing what it held); short only at the end of the file.
+    fn read(&self, name: &str, offset: u64, len: usize, buf: &mut Vec<u8>) -> Result<(), StorageError>;
+    /// Writes all of `bytes` at `offset`; afterwards they survive the death of this process.
+    fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<(), StorageError>;
+    /// Makes what was written to the file survive a power cut.
+    fn sync(&mut self, name: &str) -> Result<(), StorageError>;
+    /// Cuts a file.
+    fn truncate(&mut self, name: &str, len: u64) -> Result<(), StorageError>;
+    /// Renames a file, replacing the target.
+    fn rename(&mut self, from: &str, to: &str) -> Result<(), StorageError>;
+    /// Removes a file.
+    fn remove(&mut self, name: &str) -> Result<(), StorageError>;
+    /// Makes creations, renames and removals survive a power cut.
+    fn sync_dir(&mut self) -> Result<(), StorageError>;
+    /// Bytes an unprivileged writer may still use on this file system, and its size.
+    fn free_bytes(&self) -> Result<(u64, u64), StorageError>;
+}

@@ -1,0 +1,75 @@
+//! How long to wait before the next attempt to connect.
+
+use crate::limits::{BACKOFF_MS_MAX, BACKOFF_MS_MIN};
+
+/// Doubling delays with jitter from a seed: pure, so that a replay waits the same.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    attempt: u32,
+    state: u64,
+}
+
+impl Backoff {
+    /// A back-off whose jitter follows from `seed`; give each session its own.
+    pub const fn new(seed: u64) -> Self {
+        Self { attempt: 0, state: seed }
+    }
+
+    /// The next delay in milliseconds: between half of and the whole of `BACKOFF_MS_MIN * 2^attempt`, never above
+    /// `BACKOFF_MS_MAX`.
+    pub fn next_delay_ms(&mut self) -> u64 {
+        let ceiling = BACKOFF_MS_MIN.saturating_mul(1_u64 << self.attempt.min(20)).min(BACKOFF_MS_MAX);
+        self.attempt = self.attempt.saturating_add(1);
+        let half = ceiling / 2;
+        ceiling - half + self.draw() % (half + 1)
+    }
+
+    /// Attempts since the last success.
+    pub const fn attempts(&self) -> u32 {
+        self.attempt
+    }
+
+    /// A session opened: the next failure starts again from the shortest delay.
+    pub const fn reset(&mut self) {
+        self.attempt = 0;
+    }
+
+    /// SplitMix64.
+    const fn draw(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn delays_double_within_half_jitter_and_a_ceiling(seed: u64) {
+            let mut backoff = Backoff::new(seed);
+            for attempt in 0..40_u32 {
+                let whole = (BACKOFF_MS_MIN << attempt.min(20)).min(BACKOFF_MS_MAX);
+                let delay = backoff.next_delay_ms();
+                prop_assert!((whole / 2..=whole).contains(&delay), "attempt {attempt}: {delay}");
+            }
+            backoff.reset();
+            prop_assert!(backoff.next_delay_ms() <= BACKOFF_MS_MIN);
+        }
+    }
+
+    #[test]
+    fn two_sessions_do_not_march_in_step() {
+        let delays = |seed| {
+            let mut b = Backoff::new(seed);
+            (0..10).map(|_| b.next_delay_ms()).collect::<Vec<_>>()
+        };
+        assert_eq!(delays(1), delays(1));
+        assert_ne!(delays(1), delays(2));
+    }
+}

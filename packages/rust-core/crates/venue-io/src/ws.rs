@@ -1,0 +1,518 @@
+//! A websocket client that never waits.
+
+use crate::clock::{self, Stamp};
+use crate::limits::{
+    CONNECT_TIMEOUT_MS, FAULT_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, MESSAGES_PER_PUMP_MAX, URL_BYTES_MAX,
+    WRITE_BYTES_MAX,
+};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::fd::{AsRawFd, RawFd};
+use tungstenite::client::IntoClientRequest;
+use tungstenite::error::{CapacityError, Error};
+use tungstenite::handshake::client::ClientHandshake;
+use tungstenite::handshake::{HandshakeError, MidHandshake};
+use tungstenite::protocol::WebSocketConfig;
+use tungstenite::{Message, WebSocket};
+
+/// Where a client is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WsState {
+    /// TCP is being connected.
+    Connecting,
+    /// The HTTP upgrade is under way.
+    Handshaking,
+    /// Messages flow.
+    Open,
+    /// Over, for the reason `pump` or `send_text` returned; make a new client.
+    Closed,
+}
+
+/// Bounds of one session. All times in milliseconds of the `now` given to `pump`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectOptions {
+    /// From `connect` to an open session.
+    pub connect_timeout_ms: u64,
+    /// No byte for so long ends an open session (a half-open peer sends nothing for ever); 0 = never.
+    pub idle_timeout_ms: u64,
+    /// No byte for so long sends a ping of ours, so that a quiet but living peer answers; 0 = never.
+    pub ping_after_ms: u64,
+    /// Largest message received.
+    pub message_bytes_max: usize,
+    /// Bytes that may wait to be written.
+    pub write_bytes_max: usize,
+}
+
+impl Default for ConnectOptions {
+    fn default() -> Self {
+        Self {
+            connect_timeout_ms: CONNECT_TIMEOUT_MS,
+            idle_timeout_ms: 30_000,
+            ping_after_ms: 10_000,
+            message_bytes_max: MESSAGE_BYTES_MAX,
+            write_bytes_max: WRITE_BYTES_MAX,
+        }
+    }
+}
+
+/// What came in.
+#[derive(Debug, PartialEq, Eq)]
+pub enum WsEvent<'a> {
+    /// The handshake is done; `send_text` works from here on.
+    Open,
+    /// One whole text message, checked to be UTF-8.
+    Text(&'a [u8]),
+    /// One whole binary message.
+    Binary(&'a [u8]),
+    /// The peer pinged; the pong is already on its way.
+    Ping(&'a [u8]),
+    /// Answer to a ping of ours.
+    Pong(&'a [u8]),
+    /// The peer closes; `pump` returns `Closed` after it.
+    Close { code: u16, reason: &'a str },
+}
+
+/// Why a session is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WsFault {
+    /// Not a URL this client can connect to.
+    BadUrl(String),
+    /// `wss://`: this build has no TLS.
+    TlsUnsupported,
+    /// TCP could not be connected.
+    Connect(String),
+    /// Not open within `connect_timeout_ms`.
+    ConnectTimeout,
+    /// The peer's answer to the upgrade was not one.
+    Handshake(String),
+    /// The peer closed; 1005 = without a code, 1006 = without a close frame.
+    Closed { code: u16, reason: String },
+    /// A message above `message_bytes_max`.
+    Oversize,
+    /// The peer broke the protocol.
+    Protocol(String),
+    /// No byte for `idle_timeout_ms`.
+    Idle,
+    /// The socket failed.
+    Io(String),
+}
+
+impl fmt::Display for WsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadUrl(why) => write!(f, "cannot connect to this URL: {why}; want ws://host:port/path"),
+            Self::TlsUnsupported => f.write_str(
+                "cannot connect to a wss:// URL: this build has no TLS; want ws://, for example through a local TLS proxy",
+            ),
+            Self::Connect(why) => write!(f, "cannot connect: {why}"),
+            Self::ConnectTimeout => f.write_str("no session within the connect timeout"),
+            Self::Handshake(why) => write!(f, "the peer did not upgrade to a websocket: {why}"),
+            Self::Closed { code, reason } => write!(f, "closed by the peer with code {code} {reason}"),
+            Self::Oversize => f.write_str("the peer sent a message above the size limit"),
+            Self::Protocol(why) => write!(f, "the peer broke the websocket protocol: {why}"),
+            Self::Idle => f.write_str("nothing received within the idle timeout"),
+            Self::Io(why) => write!(f, "socket: {why}"),
+        }
+    }
+}
+
+impl std::error::Error for WsFault {}
+
+/// Why a text was not taken for sending. In every case but `Failed` no byte of it left or will leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SendFault {
+    /// The session is not open.
+    NotOpen,
+    /// `write_bytes_max` bytes wait already.
+    Backpressure,
+    /// The socket failed while writing: bytes may have left.
+    Failed(WsFault),
+}
+
+impl fmt::Display for SendFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOpen => f.write_str("the session is not open; nothing was sent"),
+            Self::Backpressure => f.write_str("too many bytes wait to be written; nothing was sent"),
+            Self::Failed(fault) => write!(f, "the session failed while sending: {fault}"),
+        }
+    }
+}
+
+impl std::error::Error for SendFault {}
+
+/// The socket, noting when bytes came out of it.
+#[derive(Debug)]
+struct Stamped {
+    stream: TcpStream,
+    stamp: Stamp,
+    bytes_in: u64,
+}
+
+impl Read for Stamped {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let n = self.stream.read(buf)?;
+        self.stamp = clock::now();
+        self.bytes_in = self.bytes_in.wrapping_add(n as u64);
+        Ok(n)
+    }
+}
+
+impl Write for Stamped {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.stream.write(buf)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+#[derive(Debug)]
+enum Session {
+    Connecting(TcpStream),
+    Handshaking(Box<MidHandshake<ClientHandshake<Stamped>>>),
+    Open(Box<WebSocket<Stamped>>),
+    Closed,
+}
+
+/// One websocket session, driven by a poll loop.
+#[derive(Debug)]
+pub struct WsClient {
+    url: String,
+    options: ConnectOptions,
+    session: Session,
+    fd: RawFd,
+    started_ns: u64,
+    heard_ns: u64,
+    pinged_ns: u64,
+    bytes_seen: u64,
+    write_blocked: bool,
+    more: bool,
+}
+
+impl WsClient {
+    /// Starts to connect to a `ws://` URL at `now_mono_ns`. Host names are looked up here, which may wait for the
+    /// resolver; an address literal never does.
+    ///
+    /// # Errors
+    /// `BadUrl`, `TlsUnsupported`, or `Connect` when the system refuses at once.
+    pub fn connect(url: &str, options: ConnectOptions, now_mono_ns: u64) -> Result<Self, WsFault> {
+        let addr = address(url)?;
+        let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+        let refused = |e: rustix::io::Errno| WsFault::Connect(bounded(&format!("{addr}: {e}")));
+        let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))
+            .map_err(refused)?;
+        match rustix::net::connect(&fd, &addr) {
+            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
+            Err(e) => return Err(refused(e)),
+        }
+        let stream = TcpStream::from(fd);
+        stream.set_nodelay(true).map_err(|e| WsFault::Connect(bounded(&e.to_string())))?;
+        Ok(Self {
+            url: url.to_string(),
+            options,
+            fd: stream.as_raw_fd(),
+            session: Session::Connecting(stream),
+            started_ns: now_mono_ns,
+            heard_ns: now_mono_ns,
+            pinged_ns: now_mono_ns,
+            bytes_seen: 0,
+            write_blocked: false,
+            more: false,
+        })
+    }
+
+    /// The descriptor to poll; valid until the client is dropped or `state` is `Closed`.
+    pub const fn raw_fd(&self) -> RawFd {
+        self.fd
+    }
+
+    /// Where the session is.
+    pub const fn state(&self) -> WsState {
+        match self.session {
+            Session::Connecting(_) => WsState::Connecting,
+            Session::Handshaking(_) => WsState::Handshaking,
+            Session::Open(_) => WsState::Open,
+            Session::Closed => WsState::Closed,
+        }
+    }
+
+    /// Whether to poll the descriptor for writing too.
+    pub const fn wants_write(&self) -> bool {
+        match self.session {
+            Session::Connecting(_) | Session::Handshaking(_) => true,
+            Session::Open(_) => self.write_blocked,
+            Session::Closed => false,
+        }
+    }
+
+    /// Whether the last `pump` stopped at `MESSAGES_PER_PUMP_MAX`: pump again before polling, since what is left may be
+    /// in our buffer and no longer in the socket.
+    pub const fn more(&self) -> bool {
+        self.more
+    }
+
+    /// Goes as far as it can without waiting and hands each message to `sink` with its receive stamp. Call it when the
+    /// descriptor is ready and at least every 100 ms, since time-outs are noticed here. Returns the messages handed over.
+    ///
+    /// # Errors
+    /// Why the session is over. Messages handed over before the fault stay good.
+    pub fn pump(
+        &mut self,
+        now_mono_ns: u64,
+        mut sink: impl FnMut(Stamp, WsEvent<'_>),
+    ) -> Result<usize, WsFault> {
+        self.more = false;
+        let outcome =
+            self.advance(now_mono_ns, &mut sink).and_then(|()| self.receive(now_mono_ns, &mut sink));
+        if outcome.is_err() {
+            self.session = Session::Closed;
+        }
+        outcome
+    }
+
+    /// Sends one text message, or queues what the socket does not take at once.
+    ///
+    /// # Errors
+    /// See `SendFault`; after `Failed` the session is closed.
+    pub fn send_text(&mut self, text: &str) -> Result<(), SendFault> {
+        let Session::Open(socket) = &mut self.session else {
+            return Err(SendFault::NotOpen);
+        };
+        let sent = socket.write(Message::text(text)).and_then(|()| socket.flush());
+        self.write_outcome(sent)
+    }
+
+    /// Starts the closing handshake; `pump` until `state` is `Closed` to see its end, or drop the client.
+    pub fn close(&mut self) {
+        match &mut self.session {
+            Session::Open(socket) => {
+                let _ = socket.close(None);
+            }
+            _ => self.session = Session::Closed,
+        }
+    }
+
+    fn write_outcome(&mut self, sent: tungstenite::Result<()>) -> Result<(), SendFault> {
+        match sent {
+            Ok(()) => {
+                self.write_blocked = false;
+                Ok(())
+            }
+            Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => {
+                self.write_blocked = true;
+                Ok(())
+            }
+            Err(Error::WriteBufferFull(_)) => {
+                self.write_blocked = true;
+                Err(SendFault::Backpressure)
+            }
+            Err(Error::AlreadyClosed | Error::ConnectionClosed) => {
+                self.session = Session::Closed;
+                Err(SendFault::NotOpen)
+            }
+            Err(e) => {
+                self.session = Session::Closed;
+                Err(SendFault::Failed(fault(e)))
+            }
+        }
+    }
+
+    fn advance(&mut self, now: u64, sink: &mut impl FnMut(Stamp, WsEvent<'_>)) -> Result<(), WsFault> {
+        match std::mem::replace(&mut self.session, Session::Closed) {
+            Session::Connecting(stream) => {
+                let failed = |e: &dyn fmt::Display| WsFault::Connect(bounded(&e.to_string()));
+                if let Some(e) = stream.take_error().map_err(|e| failed(&e))? {
+                    return Err(failed(&e));
+                }
+                match stream.peer_addr() {
+                    Ok(_) => self.upgrade(stream, now, sink)?,
+                    Err(e) if e.kind() == io::ErrorKind::NotConnected => {
+                        self.session = Session::Connecting(stream);
+                    }
+                    Err(e) => return Err(failed(&e)),
+                }
+            }
+            Session::Handshaking(middle) => self.shaken(middle.handshake(), now, sink)?,
+            other => self.session = other,
+        }
+        let connecting = matches!(self.session, Session::Connecting(_) | Session::Handshaking(_));
+        if connecting && elapsed_ms(now, self.started_ns) >= self.options.connect_timeout_ms {
+            return Err(WsFault::ConnectTimeout);
+        }
+        Ok(())
+    }
+
+    fn upgrade(
+        &mut self,
+        stream: TcpStream,
+        now: u64,
+        sink: &mut impl FnMut(Stamp, WsEvent<'_>),
+    ) -> Result<(), WsFault> {
+        let request =
+            self.url.as_str().into_client_request().map_err(|e| WsFault::BadUrl(bounded(&e.to_string())))?;
+        let config = WebSocketConfig::default()
+            .write_buffer_size(0)
+            .max_write_buffer_size(self.options.write_bytes_max.max(1))
+            .max_message_size(Some(self.options.message_bytes_max))
+            .max_frame_size(Some(self.options.message_bytes_max));
+        let stream = Stamped { stream, stamp: clock::now(), bytes_in: 0 };
+        let middle = ClientHandshake::start(stream, request, Some(config))
+            .map_err(|e| WsFault::Handshake(bounded(&e.to_string())))?;
+        self.shaken(middle.handshake(), now, sink)
+    }
+
+    #[allow(clippy::type_complexity)]
+    fn shaken(
+        &mut self,
+        result: Result<
+            (WebSocket<Stamped>, tungstenite::handshake::client::Response),
+            HandshakeError<ClientHandshake<Stamped>>,
+        >,
+        now: u64,
+        sink: &mut impl FnMut(Stamp, WsEvent<'_>),
+    ) -> Result<(), WsFault> {
+        match result {
+            Ok((socket, _)) => {
+                let stamp = socket.get_ref().stamp;
+                self.session = Session::Open(Box::new(socket));
+                self.heard_ns = now;
+                self.pinged_ns = now;
+                sink(stamp, WsEvent::Open);
+                Ok(())
+            }
+            Err(HandshakeError::Interrupted(middle)) => {
+                self.session = Session::Handshaking(Box::new(middle));
+                Ok(())
+            }
+            Err(HandshakeError::Failure(e)) => Err(WsFault::Handshake(bounded(&e.to_string()))),
+        }
+    }
+
+    fn receive(&mut self, now: u64, sink: &mut impl FnMut(Stamp, WsEvent<'_>)) -> Result<usize, WsFault> {
+        let mut count = 0;
+        let mut closing: Option<(u16, String)> = None;
+        let Session::Open(socket) = &mut self.session else {
+            return Ok(0);
+        };
+        if self.write_blocked {
+            let flushed = socket.flush();
+            self.write_outcome(flushed).or_else(|e| match e {
+                SendFault::Failed(fault) => Err(fault),
+                SendFault::NotOpen | SendFault::Backpressure => Ok(()),
+            })?;
+        }
+        let Session::Open(socket) = &mut self.session else {
+            return Ok(0);
+        };
+        let ended = loop {
+            if count == MESSAGES_PER_PUMP_MAX {
+                self.more = true;
+                break None;
+            }
+            let message = match socket.read() {
+                Ok(message) => message,
+                Err(Error::Io(e)) if e.kind() == io::ErrorKind::WouldBlock => break None,
+                Err(e) => break Some(e),
+            };
+            count += 1;
+            let stamp = socket.get_ref().stamp;
+            match &message {
+                Message::Text(text) => sink(stamp, WsEvent::Text(text.as_bytes())),
+                Message::Binary(bytes) => sink(stamp, WsEvent::Binary(bytes)),
+                Message::Ping(bytes) => sink(stamp, WsEvent::Ping(bytes)),
+                Message::Pong(bytes) => sink(stamp, WsEvent::Pong(bytes)),
+                Message::Close(frame) => {
+                    let (code, reason) = frame
+                        .as_ref()
+                        .map_or((1005, String::new()), |f| (u16::from(f.code), bounded(f.reason.as_str())));
+                    sink(stamp, WsEvent::Close { code, reason: &reason });
+                    closing = Some((code, reason));
+                }
+                Message::Frame(_) => {}
+            }
+        };
+        let bytes_in = socket.get_ref().bytes_in;
+        if bytes_in != self.bytes_seen {
+            self.bytes_seen = bytes_in;
+            self.heard_ns = now;
+        }
+        if let Some((code, reason)) = closing {
+            return Err(WsFault::Closed { code, reason });
+        }
+        if let Some(e) = ended {
+            return Err(fault(e));
+        }
+        self.keep_alive(now)?;
+        Ok(count)
+    }
+
+    fn keep_alive(&mut self, now: u64) -> Result<(), WsFault> {
+        let quiet_ms = elapsed_ms(now, self.heard_ns);
+        if self.options.idle_timeout_ms > 0 && quiet_ms >= self.options.idle_timeout_ms {
+            return Err(WsFault::Idle);
+        }
+        let ping_after = self.options.ping_after_ms;
+        if ping_after > 0 && quiet_ms >= ping_after && elapsed_ms(now, self.pinged_ns) >= ping_after {
+            self.pinged_ns = now;
+            if let Session::Open(socket) = &mut self.session {
+                let sent = socket.write(Message::Ping(Vec::new().into())).and_then(|()| socket.flush());
+                if let Err(SendFault::Failed(fault)) = self.write_outcome(sent) {
+                    return Err(fault);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn elapsed_ms(now: u64, since: u64) -> u64 {
+    now.saturating_sub(since) / 1_000_000
+}
+
+fn bounded(text: &str) -> String {
+    let mut end = text.len().min(FAULT_TEXT_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_string()
+}
+
+fn fault(error: Error) -> WsFault {
+    match error {
+        Error::ConnectionClosed | Error::AlreadyClosed => {
+            WsFault::Closed { code: 1006, reason: String::new() }
+        }
+        Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            WsFault::Closed { code: 1006, reason: String::new() }
+        }
+        Error::Capacity(CapacityError::MessageTooLong { .. }) => WsFault::Oversize,
+        Error::Io(e) => WsFault::Io(bounded(&e.to_string())),
+        other => WsFault::Protocol(bounded(&other.to_string())),
+    }
+}
+
+fn address(url: &str) -> Result<SocketAddr, WsFault> {
+    if url.len() > URL_BYTES_MAX {
+        return Err(WsFault::BadUrl(format!("{} bytes, at most {URL_BYTES_MAX}", url.len())));
+    }
+    let bad = |why: &str| WsFault::BadUrl(bounded(why));
+    let uri: tungstenite::http::Uri =
+        url.parse().map_err(|e: tungstenite::http::uri::InvalidUri| bad(&e.to_string()))?;
+    match uri.scheme_str() {
+        Some("ws") => {}
+        Some("wss") => return Err(WsFault::TlsUnsupported),
+        _ => return Err(bad("the scheme is not ws")),
+    }
+    let host = uri.host().ok_or_else(|| bad("no host"))?;
+    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
+    let port = uri.port_u16().unwrap_or(80);
+    (host, port)
+        .to_socket_addrs()
+        .map_err(|e| WsFault::Connect(bounded(&format!("{host}: {e}"))))?
+        .next()
+        .ok_or_else(|| WsFault::Connect(bounded(&format!("{host} has no address"))))
+}

@@ -1,0 +1,7 @@
+/** The addon by module: thin typed wrappers, loaded on first use. */
+export * from "./engine.ts";
+export * from "./link.ts";
+export * from "./matching.ts";
+export { ADDON_PATH, AddonError } from "./native.ts";
+export * from "./strategy.ts";
+export * from "./wire.ts";

@@ -1,0 +1,580 @@
+/**
+ * Runs one strategy: turns events into handler calls and its wishes into intents. Pure: time, seed and the way out are
+ * given. The same class runs in a live worker, in the test harness and in replay.
+ */
+
+import { Breaker, type BreakerState } from "./breaker.ts";
+import { seededRandom } from "./random.ts";
+import {
+  type AnyStrategy,
+  BookState,
+  type Context,
+  type InstrumentInfo,
+  isTerminal,
+  type OrderOptions,
+  type OrderRef,
+  OrderState,
+  OrderType,
+  type OrderView,
+  type Refusal,
+  Side,
+  Tif,
+} from "./types.ts";
+
+/** Orders the host keeps while they are not terminal; the next buy or sell is refused. */
+export const PENDING_MAX = 4_096;
+/** Intents one event may cause. */
+export const INTENTS_PER_EVENT_MAX = 16;
+/** Wall time one handler call may take before it counts as an overrun. */
+export const EVENT_BUDGET_MS_MAX = 50;
+/** How long an asked cancel of a leftover may stay without effect before it is asked again. */
+export const LEFTOVER_RETRY_NS = 1_000_000_000;
+/** The gateway's reason for a cancel of an order it does not hold. */
+export const REASON_UNKNOWN_ORDER = 17;
+/** Features kept per instrument. */
+export const FEATURES_MAX = 48;
+
+export const IntentKind = { NEW: 1, CANCEL: 2 } as const;
+/** What a port answers to a submitted intent. */
+export const Submit = { OK: 0, NO_CREDIT: 1, NOT_SYNCED: 2, MALFORMED: 3 } as const;
+
+/** One intent on its way out. The object is reused. */
+export interface OutIntent {
+  kind: number;
+  instrument: number;
+  side: number;
+  orderType: number;
+  tif: number;
+  pxTicks: number;
+  qtyLots: number;
+  seq: number;
+  /** CANCEL: the intent that made the order, and its session epoch (0: this session). */
+  targetSeq: number;
+  targetEpoch: number;
+  ttlNs: number;
+  /** Place of the causing event in its batch, -1 for none. */
+  eventIndex: number;
+}
+
+/** The way out. */
+export interface IntentPort {
+  submit(intent: OutIntent): number;
+}
+
+export interface HostOptions {
+  readonly params: unknown;
+  readonly instruments: readonly InstrumentInfo[];
+  readonly port: IntentPort;
+  readonly seed: number;
+  /** This session's durable epoch. */
+  readonly epoch: number;
+  /** Wall clock for the time budget, ms; only differences are read. */
+  readonly elapsedMs: () => number;
+  readonly maxIntentsPerEvent?: number;
+  readonly eventBudgetMs?: number;
+}
+
+interface Own {
+  ref: number;
+  instrument: number;
+  side: number;
+  pxTicks: number;
+  qtyLots: number;
+  leavesLots: number;
+  state: number;
+  cancelling: boolean;
+}
+
+interface Book {
+  readonly features: Float64Array;
+  featureCount: number;
+  position: number;
+}
+
+interface Leftover {
+  readonly epoch: number;
+  readonly seq: number;
+  readonly instrument: number;
+  /** When to ask (again) for its cancel. */
+  askNs: number;
+}
+
+export interface HostStats {
+  events: number;
+  intents: number;
+  cancels: number;
+  fills: number;
+  refusedByGateway: number;
+  refusedHere: number;
+  exceptions: number;
+  overruns: number;
+  leftoversCancelled: number;
+}
+
+export class StrategyHost {
+  readonly stats: HostStats = {
+    events: 0,
+    intents: 0,
+    cancels: 0,
+    fills: 0,
+    refusedByGateway: 0,
+    refusedHere: 0,
+    exceptions: 0,
+    overruns: 0,
+    leftoversCancelled: 0,
+  };
+  /** The text of the last exception, "" when there was none. */
+  lastError = "";
+  readonly #definition: AnyStrategy;
+  readonly #options: HostOptions;
+  readonly #ctx: Context;
+  readonly #books = new Map<number, Book>();
+  readonly #orders = new Map<number, Own>();
+  readonly #cancels = new Map<number, number>();
+  /** Live orders of earlier sessions by "epoch seq", and the cancels asked for them by our sequence. */
+  readonly #leftovers = new Map<string, Leftover>();
+  readonly #leftoverCancels = new Map<number, string>();
+  readonly #breaker = new Breaker();
+  readonly #maxIntents: number;
+  readonly #budgetMs: number;
+  #nowNs = 0;
+  #seq = 0;
+  #intentsThisEvent = 0;
+  #eventIndex = -1;
+  #refusal: Refusal = "NONE";
+  #synced = false;
+  #policy = 0;
+  #ready = false;
+  #nextTimerNs = 0;
+
+  // Reused event objects: the steady state allocates nothing.
+  readonly #top = { instrument: 0, bidPxTicks: 0, bidQtyLots: 0, askPxTicks: 0, askQtyLots: 0, valid: false, state: 0, featureFlags: 0, nowNs: 0 };
+  readonly #trade = { instrument: 0, pxTicks: 0, qtyLots: 0, aggressor: 0, tradeId: 0, nowNs: 0 };
+  readonly #fill = { order: 0, instrument: 0, side: 0, pxTicks: 0, qtyLots: 0, maker: false, positionLots: 0, feeE8: 0, nowNs: 0 };
+  readonly #order = { order: 0, instrument: 0, side: 0, state: 0, pxTicks: 0, qtyLots: 0, cumQtyLots: 0, leavesQtyLots: 0, reason: 0, terminal: false, nowNs: 0 };
+  readonly #timer = { nowNs: 0 };
+  readonly #intent: OutIntent = { kind: 0, instrument: 0, side: 0, orderType: 0, tif: 0, pxTicks: 0, qtyLots: 0, seq: 0, targetSeq: 0, targetEpoch: 0, ttlNs: 0, eventIndex: -1 };
+
+  constructor(definition: AnyStrategy, options: HostOptions) {
+    this.#definition = definition;
+    this.#options = options;
+    this.#maxIntents = options.maxIntentsPerEvent ?? INTENTS_PER_EVENT_MAX;
+    this.#budgetMs = options.eventBudgetMs ?? EVENT_BUDGET_MS_MAX;
+    for (const { id } of options.instruments) {
+      this.#books.set(id, { features: new Float64Array(FEATURES_MAX), featureCount: 0, position: 0 });
+    }
+    const params: unknown = definition.params.parse(options.params);
+    const random = seededRandom(options.seed);
+    this.#ctx = {
+      params,
+      instruments: options.instruments,
+      state: definition.state?.(params),
+      now: () => this.#nowNs,
+      random,
+      buy: (instrument, px, qty, opts) => this.#new(Side.BUY, instrument, px, qty, opts),
+      sell: (instrument, px, qty, opts) => this.#new(Side.SELL, instrument, px, qty, opts),
+      cancel: (ref) => this.#cancel(ref),
+      refusal: () => this.#refusal,
+      order: (ref): OrderView | undefined => this.#orders.get(ref),
+      position: (instrument) => this.#books.get(instrument)?.position ?? 0,
+      feature: (instrument, index) => {
+        const book = this.#books.get(instrument);
+        return book === undefined || index >= book.featureCount ? undefined : book.features[index];
+      },
+      ready: () => this.#ready,
+    };
+  }
+
+  get breaker(): BreakerState {
+    return this.#breaker.state;
+  }
+  get ready(): boolean {
+    return this.#ready;
+  }
+  /** Our orders that are not terminal. */
+  get pending(): number {
+    return this.#orders.size;
+  }
+  get leftovers(): number {
+    return this.#leftovers.size;
+  }
+  position(instrument: number): number {
+    return this.#books.get(instrument)?.position ?? 0;
+  }
+
+  start(nowNs: number): void {
+    this.#begin(nowNs, -1);
+    this.#nextTimerNs = nowNs + (this.#definition.timerMs ?? 0) * 1e6;
+    this.#session("START");
+  }
+
+  /** Cancels what is open, as far as the link takes it, and says STOP. */
+  stop(nowNs: number): void {
+    this.#begin(nowNs, -1);
+    this.#session("STOP");
+    this.#intentsThisEvent = Number.NEGATIVE_INFINITY;
+    this.#cancelOwn();
+  }
+
+  /** Fires onTimer when it is due: once, however late. */
+  tick(nowNs: number): void {
+    const { timerMs, onTimer } = this.#definition;
+    this.#nowNs = nowNs;
+    this.#retryLeftovers();
+    if (timerMs === undefined || onTimer === undefined || nowNs < this.#nextTimerNs) return;
+    this.#nextTimerNs = nowNs + timerMs * 1e6;
+    this.#begin(nowNs, -1);
+    this.#timer.nowNs = nowNs;
+    this.#call(this.#definition.onTimer, this.#timer);
+  }
+
+  bookTop(
+    nowNs: number,
+    eventIndex: number,
+    instrument: number,
+    bidPx: number,
+    bidQty: number,
+    askPx: number,
+    askQty: number,
+    state: number,
+    flags: number,
+    features: Float64Array,
+    featuresFrom: number,
+    featureCount: number,
+  ): void {
+    const book = this.#books.get(instrument);
+    if (book === undefined) return;
+    this.#begin(nowNs, eventIndex);
+    const count = Math.min(featureCount, FEATURES_MAX);
+    for (let at = 0; at < count; at += 1) book.features[at] = features[featuresFrom + at] ?? 0;
+    book.featureCount = count;
+    const top = this.#top;
+    top.instrument = instrument;
+    top.bidPxTicks = bidPx;
+    top.bidQtyLots = bidQty;
+    top.askPxTicks = askPx;
+    top.askQtyLots = askQty;
+    top.state = state;
+    top.valid = state === BookState.VALID;
+    top.featureFlags = flags;
+    top.nowNs = nowNs;
+    this.#call(this.#definition.onBookTop, top);
+  }
+
+  /** The feed's state changed: a book that is not valid reaches onBookTop with both sides empty. */
+  status(nowNs: number, eventIndex: number, instrument: number, state: number): void {
+    if (state === BookState.VALID) return;
+    this.bookTop(nowNs, eventIndex, instrument, 0, 0, 0, 0, state, 0, NO_FEATURES, 0, 0);
+  }
+
+  trade(nowNs: number, eventIndex: number, instrument: number, px: number, qty: number, aggressor: number, id: number): void {
+    this.#begin(nowNs, eventIndex);
+    const trade = this.#trade;
+    trade.instrument = instrument;
+    trade.pxTicks = px;
+    trade.qtyLots = qty;
+    trade.aggressor = aggressor;
+    trade.tradeId = id;
+    trade.nowNs = nowNs;
+    this.#call(this.#definition.onTrade, trade);
+  }
+
+  gap(nowNs: number, instrument: number, first: number, last: number): void {
+    this.#begin(nowNs, -1);
+    this.#call(this.#definition.onGap, { instrument, first, last, restart: first === 0 && last === 0, nowNs });
+  }
+
+  intentReply(nowNs: number, epoch: number, seq: number, accepted: boolean, reason: number): void {
+    if (epoch !== this.#options.epoch) return;
+    this.#begin(nowNs, -1);
+    const leftover = this.#leftoverCancels.get(seq);
+    if (leftover !== undefined) {
+      this.#leftoverCancels.delete(seq);
+      // An order the gateway does not hold cannot be open; any other refusal is asked again.
+      if (!accepted && reason === REASON_UNKNOWN_ORDER) this.#leftovers.delete(leftover);
+      this.#settleReady();
+      return;
+    }
+    const target = this.#cancels.get(seq);
+    this.#cancels.delete(seq);
+    if (accepted) return;
+    this.stats.refusedByGateway += 1;
+    const cancel = target !== undefined;
+    if (cancel) {
+      const order = this.#orders.get(target);
+      if (order !== undefined) order.cancelling = false;
+    } else {
+      this.#orders.delete(seq);
+    }
+    const feedback = { order: target ?? seq, cancel, reason, policy: this.#policy, nowNs };
+    this.#call(this.#definition.onRiskFeedback, feedback);
+  }
+
+  orderUpdate(
+    nowNs: number,
+    epoch: number,
+    seq: number,
+    instrument: number,
+    state: number,
+    side: number,
+    px: number,
+    qty: number,
+    cum: number,
+    leaves: number,
+    reason: number,
+  ): void {
+    this.#begin(nowNs, -1);
+    if (epoch !== this.#options.epoch) {
+      this.#leftover(epoch, seq, instrument, state);
+      return;
+    }
+    const terminal = isTerminal(state);
+    const own = this.#orders.get(seq);
+    if (own !== undefined) {
+      const wasCancelling = own.state === OrderState.PENDING_CANCEL || own.state === OrderState.UNKNOWN_CANCEL;
+      if (wasCancelling && (state === OrderState.LIVE || state === OrderState.PARTIAL)) own.cancelling = false;
+      own.state = state;
+      own.leavesLots = leaves;
+      if (terminal) this.#orders.delete(seq);
+    }
+    const order = this.#order;
+    order.order = seq;
+    order.instrument = instrument;
+    order.side = side;
+    order.state = state;
+    order.pxTicks = px;
+    order.qtyLots = qty;
+    order.cumQtyLots = cum;
+    order.leavesQtyLots = leaves;
+    order.reason = reason;
+    order.terminal = terminal;
+    order.nowNs = nowNs;
+    this.#call(this.#definition.onOrder, order);
+  }
+
+  fill(
+    nowNs: number,
+    epoch: number,
+    seq: number,
+    instrument: number,
+    side: number,
+    px: number,
+    qty: number,
+    maker: boolean,
+    positionLots: number,
+    feeE8: number,
+  ): void {
+    this.#begin(nowNs, -1);
+    this.stats.fills += 1;
+    const book = this.#books.get(instrument);
+    if (book !== undefined) book.position = positionLots;
+    const fill = this.#fill;
+    fill.order = epoch === this.#options.epoch ? seq : 0;
+    fill.instrument = instrument;
+    fill.side = side;
+    fill.pxTicks = px;
+    fill.qtyLots = qty;
+    fill.maker = maker;
+    fill.positionLots = positionLots;
+    fill.feeE8 = feeE8;
+    fill.nowNs = nowNs;
+    this.#call(this.#definition.onFill, fill);
+  }
+
+  positionUpdate(nowNs: number, instrument: number, positionLots: number): void {
+    this.#begin(nowNs, -1);
+    const book = this.#books.get(instrument);
+    if (book !== undefined) book.position = positionLots;
+  }
+
+  policy(nowNs: number, policy: number, cause: number): void {
+    this.#begin(nowNs, -1);
+    const changed = policy !== this.#policy;
+    this.#policy = policy;
+    if (changed) {
+      this.#call(this.#definition.onRiskFeedback, { order: 0, cancel: false, reason: cause, policy, nowNs });
+    }
+    this.#settleReady();
+  }
+
+  /** The link to the gateway came or went. What the gateway says after it came stands above what we remember. */
+  link(nowNs: number, synced: boolean): void {
+    this.#begin(nowNs, -1);
+    this.#synced = synced;
+    if (!synced) this.#policy = 0;
+    for (const leftover of this.#leftovers.values()) leftover.askNs = 0;
+    this.#leftoverCancels.clear();
+    this.#cancels.clear();
+    this.#settleReady();
+  }
+
+  #begin(nowNs: number, eventIndex: number): void {
+    this.stats.events += 1;
+    this.#nowNs = nowNs;
+    this.#eventIndex = eventIndex;
+    this.#intentsThisEvent = 0;
+  }
+
+  #session(kind: "START" | "READY" | "NOT_READY" | "STOP"): void {
+    this.#call(this.#definition.onSession, { kind, nowNs: this.#nowNs });
+  }
+
+  #settleReady(): void {
+    const ready = this.#synced && this.#policy !== 0 && this.#leftovers.size === 0;
+    if (ready === this.#ready) return;
+    this.#ready = ready;
+    this.#session(ready ? "READY" : "NOT_READY");
+  }
+
+  #call<E>(handler: ((ctx: Context, event: E) => void) | undefined, event: E): void {
+    if (handler === undefined || !this.#breaker.allows(this.#nowNs)) return;
+    const began = this.#options.elapsedMs();
+    try {
+      handler(this.#ctx, event);
+      const overrun = this.#options.elapsedMs() - began > this.#budgetMs;
+      if (overrun) this.stats.overruns += 1;
+      this.#breaker.onSuccess(overrun, this.#nowNs);
+    } catch (error) {
+      this.stats.exceptions += 1;
+      this.lastError = error instanceof Error ? (error.stack ?? error.message) : String(error);
+      this.#breaker.onException(this.#nowNs);
+    }
+    // A strategy that was just stopped leaves no quotes behind.
+    if (this.#breaker.state === "HALTED") {
+      this.#intentsThisEvent = Number.NEGATIVE_INFINITY;
+      this.#cancelOwn();
+    }
+  }
+
+  #cancelOwn(): void {
+    for (const [ref, order] of this.#orders) {
+      if (!order.cancelling && !this.#cancel(ref)) break;
+    }
+  }
+
+  #refuse(why: Refusal): 0 {
+    this.#refusal = why;
+    this.stats.refusedHere += 1;
+    return 0;
+  }
+
+  #new(side: number, instrument: number, px: number, qty: number, options?: OrderOptions): OrderRef {
+    const type = options?.type ?? OrderType.LIMIT;
+    const fine =
+      this.#books.has(instrument) &&
+      Number.isSafeInteger(qty) &&
+      qty > 0 &&
+      Number.isSafeInteger(px) &&
+      (px > 0 || type === OrderType.MARKET);
+    if (!fine) return this.#refuse("BAD_ARGUMENT");
+    if (this.#breaker.state === "HALTED") return this.#refuse("HALTED");
+    if (!this.#ready) return this.#refuse("NOT_READY");
+    if (this.#intentsThisEvent >= this.#maxIntents) return this.#refuse("INTENT_BUDGET");
+    if (this.#orders.size >= PENDING_MAX) return this.#refuse("PENDING_FULL");
+    const intent = this.#intent;
+    intent.kind = IntentKind.NEW;
+    intent.instrument = instrument;
+    intent.side = side;
+    intent.orderType = type;
+    intent.tif = options?.tif ?? Tif.GTC;
+    intent.pxTicks = type === OrderType.MARKET ? 0 : px;
+    intent.qtyLots = qty;
+    intent.targetSeq = 0;
+    intent.targetEpoch = 0;
+    intent.ttlNs = options?.ttlNs ?? 0;
+    const seq = this.#submit();
+    if (seq === 0) return 0;
+    this.stats.intents += 1;
+    this.#orders.set(seq, {
+      ref: seq,
+      instrument,
+      side,
+      pxTicks: px,
+      qtyLots: qty,
+      leavesLots: qty,
+      state: OrderState.PENDING_NEW,
+      cancelling: false,
+    });
+    return seq;
+  }
+
+  #cancel(ref: OrderRef): boolean {
+    const order = this.#orders.get(ref);
+    if (order === undefined || order.cancelling) {
+      this.#refuse("NOT_LIVE");
+      return false;
+    }
+    if (this.#intentsThisEvent >= this.#maxIntents) {
+      this.#refuse("INTENT_BUDGET");
+      return false;
+    }
+    if (this.#cancels.size >= PENDING_MAX) {
+      this.#refuse("PENDING_FULL");
+      return false;
+    }
+    const seq = this.#submitCancel(order.instrument, ref, this.#options.epoch);
+    if (seq === 0) return false;
+    order.cancelling = true;
+    this.#cancels.set(seq, ref);
+    return true;
+  }
+
+  #submitCancel(instrument: number, targetSeq: number, targetEpoch: number): number {
+    const intent = this.#intent;
+    intent.kind = IntentKind.CANCEL;
+    intent.instrument = instrument;
+    intent.side = 0;
+    intent.orderType = 0;
+    intent.tif = 0;
+    intent.pxTicks = 0;
+    intent.qtyLots = 0;
+    intent.targetSeq = targetSeq;
+    intent.targetEpoch = targetEpoch;
+    intent.ttlNs = 0;
+    const seq = this.#submit();
+    if (seq !== 0) this.stats.cancels += 1;
+    return seq;
+  }
+
+  /** Sends the prepared intent; its sequence, or 0. A sequence that was not sent is used again. */
+  #submit(): number {
+    const seq = this.#seq + 1;
+    this.#intent.seq = seq;
+    this.#intent.eventIndex = this.#eventIndex;
+    const answer = this.#options.port.submit(this.#intent);
+    if (answer === Submit.OK) {
+      this.#seq = seq;
+      this.#intentsThisEvent += 1;
+      this.#refusal = "NONE";
+      return seq;
+    }
+    return this.#refuse(
+      answer === Submit.NO_CREDIT ? "NO_CREDIT" : answer === Submit.NOT_SYNCED ? "NOT_SYNCED" : "MALFORMED",
+    );
+  }
+
+  /** An order of an earlier session: cancelled before this session quotes. */
+  #leftover(epoch: number, seq: number, instrument: number, state: number): void {
+    const key = `${epoch} ${seq}`;
+    if (isTerminal(state)) {
+      this.#leftovers.delete(key);
+    } else if (!this.#leftovers.has(key) && this.#leftovers.size < PENDING_MAX) {
+      this.#leftovers.set(key, { epoch, seq, instrument, askNs: 0 });
+    }
+    this.#settleReady();
+    this.#retryLeftovers();
+  }
+
+  #retryLeftovers(): void {
+    for (const [key, leftover] of this.#leftovers) {
+      if (leftover.askNs > this.#nowNs) continue;
+      const seq = this.#submitCancel(leftover.instrument, leftover.seq, leftover.epoch);
+      if (seq === 0) return;
+      leftover.askNs = this.#nowNs + LEFTOVER_RETRY_NS;
+      this.#leftoverCancels.set(seq, key);
+      this.stats.leftoversCancelled += 1;
+    }
+  }
+}
+
+const NO_FEATURES = new Float64Array(0);

@@ -1,0 +1,52 @@
+/** Loads a strategy file from anywhere, and keeps it away from what a strategy may not touch. */
+
+import { isBuiltin, registerHooks } from "node:module";
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { type AnyStrategy, checkStrategy, StrategyError } from "@tidegate/strategy-sdk";
+
+/** What a strategy file may import wherever it lies. */
+const PROVIDED = ["@tidegate/strategy-sdk", "zod"];
+let strategyUrl: string | null = null;
+let hooked = false;
+
+function hook(): void {
+  if (hooked) return;
+  hooked = true;
+  registerHooks({
+    resolve(specifier, context, next) {
+      if (context.parentURL !== strategyUrl || strategyUrl === null) return next(specifier, context);
+      if (isBuiltin(specifier)) {
+        throw new StrategyError(
+          `a strategy may not import ${specifier}: time is ctx.now(), randomness ctx.random(), and it has no other way out than ctx`,
+        );
+      }
+      if (PROVIDED.includes(specifier)) return next(specifier, { ...context, parentURL: import.meta.url });
+      return next(specifier, context);
+    },
+  });
+}
+
+/**
+ * Imports a strategy file and checks its default export.
+ *
+ * Errors  StrategyError naming the file: not there, not importable, not a strategy, an import it may not have
+ */
+export async function loadStrategy(file: string): Promise<AnyStrategy> {
+  hook();
+  const url = pathToFileURL(resolve(file)).href;
+  strategyUrl = url;
+  let loaded: { default?: unknown };
+  try {
+    loaded = (await import(url)) as { default?: unknown };
+  } catch (cause) {
+    const why = cause instanceof Error ? (cause.message.split("\n")[0] ?? "") : String(cause);
+    throw new StrategyError(`cannot load the strategy ${file}: ${why}`, { cause });
+  }
+  try {
+    checkStrategy(loaded.default);
+  } catch (cause) {
+    throw new StrategyError(`cannot load the strategy ${file}: ${(cause as Error).message}`, { cause });
+  }
+  return loaded.default;
+}

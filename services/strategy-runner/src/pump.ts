@@ -1,0 +1,200 @@
+/** Moves events from the native views to the host and intents back. No clock, no thread: `run` is told the time. */
+
+import { type AnyStrategy, type InstrumentInfo, type OutIntent, StrategyHost } from "@tidegate/strategy-sdk";
+import {
+  BookTopAt,
+  EVENT_DOUBLES,
+  EVENTS_MAX,
+  Event,
+  EventKind,
+  FillAt,
+  GapAt,
+  INTENT_DOUBLES,
+  IntentAt,
+  IntentReplyAt,
+  LinkAt,
+  OrderUpdateAt,
+  PolicyAt,
+  PositionAt,
+  StatusAt,
+  type StrategyLaneConfig,
+  TradeAt,
+} from "../../../packages/rust-core/strategy-layout.ts";
+import type { StrategyPort } from "./port.ts";
+
+/** Longest native wait: how late a stop or a timer can be seen. */
+export const POLL_MS_MAX = 100;
+const LINK_SYNCED = 1;
+const ACCEPTED = 1;
+
+export interface PumpOptions {
+  readonly definition: AnyStrategy;
+  readonly params: unknown;
+  readonly instruments: readonly InstrumentInfo[];
+  readonly lane: StrategyLaneConfig;
+  readonly seed: number;
+  readonly maxIntentsPerEvent: number;
+  readonly eventBudgetMs: number;
+  readonly elapsedMs: () => number;
+  readonly port: StrategyPort;
+}
+
+export class Pump {
+  readonly host: StrategyHost;
+  readonly pollMs: number;
+  readonly #port: StrategyPort;
+  readonly #in = new Float64Array(EVENTS_MAX * EVENT_DOUBLES);
+  readonly #out = new Float64Array(INTENT_DOUBLES);
+  readonly #accountId: number;
+  #nowNs = 0;
+  /** Events of a kind this version does not know: a newer addon; counted, never guessed at. */
+  unknownEvents = 0;
+
+  constructor(options: PumpOptions) {
+    const { definition, port, lane } = options;
+    this.#port = port;
+    this.#accountId = lane.accountId;
+    this.host = new StrategyHost(definition, {
+      params: options.params,
+      instruments: options.instruments,
+      seed: options.seed,
+      epoch: lane.sessionEpoch,
+      elapsedMs: options.elapsedMs,
+      maxIntentsPerEvent: options.maxIntentsPerEvent,
+      eventBudgetMs: options.eventBudgetMs,
+      port: { submit: (intent) => this.#submit(intent) },
+    });
+    this.pollMs = Math.min(POLL_MS_MAX, Math.max(1, Math.floor(definition.timerMs ?? POLL_MS_MAX)));
+    port.open(lane, this.#in, this.#out);
+  }
+
+  start(): void {
+    this.host.start(0);
+  }
+
+  /** One wait and its events, then the timer. `nowNs` is since the lane opened. Gives the number of events. */
+  run(nowNs: () => number): number {
+    const count = Math.min(this.#port.poll(this.pollMs), EVENTS_MAX);
+    for (let index = 0; index < count; index += 1) this.#dispatch(index);
+    this.#nowNs = Math.max(this.#nowNs, nowNs());
+    this.host.tick(this.#nowNs);
+    return count;
+  }
+
+  /** Cancels what is open and waits, within `turns` polls, for the answers; then closes the lane. */
+  stop(turns: number): void {
+    this.host.stop(this.#nowNs);
+    for (let turn = 0; turn < turns && this.host.pending > 0; turn += 1) {
+      const count = Math.min(this.#port.poll(this.pollMs), EVENTS_MAX);
+      for (let index = 0; index < count; index += 1) this.#dispatch(index);
+    }
+    this.#port.close();
+  }
+
+  #submit(intent: OutIntent): number {
+    const out = this.#out;
+    out[IntentAt.KIND] = intent.kind;
+    out[IntentAt.INSTRUMENT] = intent.instrument;
+    out[IntentAt.ACCOUNT] = this.#accountId;
+    out[IntentAt.SIDE] = intent.side;
+    out[IntentAt.ORDER_TYPE] = intent.orderType;
+    out[IntentAt.TIF] = intent.tif;
+    out[IntentAt.PX] = intent.pxTicks;
+    out[IntentAt.QTY] = intent.qtyLots;
+    out[IntentAt.SEQ] = intent.seq;
+    out[IntentAt.TARGET_SEQ] = intent.targetSeq;
+    out[IntentAt.TARGET_EPOCH] = intent.targetEpoch;
+    out[IntentAt.TTL_NS] = intent.ttlNs;
+    out[IntentAt.EVENT_INDEX] = intent.eventIndex;
+    return this.#port.submit();
+  }
+
+  #dispatch(index: number): void {
+    const base = index * EVENT_DOUBLES;
+    const view = this.#in;
+    const at = (offset: number): number => view[base + offset] ?? 0;
+    const instrument = at(Event.INSTRUMENT);
+    const nowNs = Math.max(this.#nowNs, at(Event.NOW_NS));
+    this.#nowNs = nowNs;
+    const { host } = this;
+    switch (at(Event.KIND)) {
+      case EventKind.BOOK_TOP:
+        host.bookTop(
+          nowNs,
+          index,
+          instrument,
+          at(BookTopAt.BID_PX),
+          at(BookTopAt.BID_QTY),
+          at(BookTopAt.ASK_PX),
+          at(BookTopAt.ASK_QTY),
+          at(BookTopAt.STATE),
+          at(BookTopAt.FEATURE_FLAGS),
+          view,
+          base + BookTopAt.FEATURES,
+          at(BookTopAt.FEATURE_COUNT),
+        );
+        return;
+      case EventKind.TRADE:
+        host.trade(nowNs, index, instrument, at(TradeAt.PX), at(TradeAt.QTY), at(TradeAt.AGGRESSOR), at(TradeAt.TRADE_ID));
+        return;
+      case EventKind.STATUS:
+        host.status(nowNs, index, instrument, at(StatusAt.STATE));
+        return;
+      case EventKind.INTENT_REPLY:
+        host.intentReply(
+          nowNs,
+          at(IntentReplyAt.EPOCH),
+          at(IntentReplyAt.SEQ),
+          at(IntentReplyAt.DECISION) === ACCEPTED,
+          at(IntentReplyAt.REASON),
+        );
+        return;
+      case EventKind.ORDER_UPDATE:
+        host.orderUpdate(
+          nowNs,
+          at(OrderUpdateAt.EPOCH),
+          at(OrderUpdateAt.SEQ),
+          instrument,
+          at(OrderUpdateAt.STATE),
+          at(OrderUpdateAt.SIDE),
+          at(OrderUpdateAt.PX),
+          at(OrderUpdateAt.QTY),
+          at(OrderUpdateAt.CUM_QTY),
+          at(OrderUpdateAt.LEAVES_QTY),
+          at(OrderUpdateAt.REASON),
+        );
+        return;
+      case EventKind.FILL:
+        host.fill(
+          nowNs,
+          at(FillAt.EPOCH),
+          at(FillAt.SEQ),
+          instrument,
+          at(FillAt.SIDE),
+          at(FillAt.PX),
+          at(FillAt.QTY),
+          at(FillAt.MAKER) !== 0,
+          at(FillAt.POSITION_LOTS),
+          at(FillAt.FEE_E8),
+        );
+        return;
+      case EventKind.POLICY:
+        host.policy(nowNs, at(PolicyAt.POLICY), at(PolicyAt.CAUSE));
+        return;
+      case EventKind.POSITION:
+        host.positionUpdate(nowNs, instrument, at(PositionAt.POSITION_LOTS));
+        return;
+      case EventKind.GAP:
+        host.gap(nowNs, instrument, at(GapAt.FIRST), at(GapAt.LAST));
+        return;
+      case EventKind.LINK:
+        host.link(nowNs, at(LinkAt.STATE) === LINK_SYNCED);
+        return;
+      case EventKind.STREAM_RESTART:
+        host.gap(nowNs, instrument, 0, 0);
+        return;
+      default:
+        this.unknownEvents += 1;
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/** Errors of the venue's interface, in its own codes and words. */
+
+/** One refused request: HTTP status, venue code, venue text. */
+export class ApiFault extends Error {
+  readonly status: number;
+  readonly code: number;
+  /** Seconds, for 429 only. */
+  readonly retryAfterS: number;
+  constructor(status: number, code: number, msg: string, retryAfterS = 0) {
+    super(msg);
+    this.status = status;
+    this.code = code;
+    this.retryAfterS = retryAfterS;
+  }
+}
+
+/** The venue's answer to a reason of the matching core. */
+export function refusal(reason: string, market: "spot" | "usdm"): ApiFault {
+  const rejected = (msg: string) => new ApiFault(400, -2010, msg);
+  const filter = (name: string) => new ApiFault(400, -1013, `Filter failure: ${name}`);
+  switch (reason) {
+    case "PRICE_OFF_TICK":
+    case "PRICE_ZERO_OR_NEG":
+      return filter("PRICE_FILTER");
+    case "QTY_OFF_LOT":
+    case "QTY_ZERO_OR_NEG":
+      return filter("LOT_SIZE");
+    case "NOTIONAL_OVERFLOW":
+      return filter("NOTIONAL");
+    case "OPEN_ORDERS_EXCEEDED":
+      return filter("MAX_NUM_ORDERS");
+    case "DUPLICATE":
+      return rejected("Duplicate order sent.");
+    case "INSUFFICIENT_BALANCE":
+      return rejected("Account has insufficient balance for requested action.");
+    case "POST_ONLY_WOULD_TAKE":
+      return market === "spot"
+        ? rejected("Order would immediately match and take.")
+        : new ApiFault(
+            400,
+            -5022,
+            "Due to the order could not be executed as maker, the Post Only order will be rejected.",
+          );
+    case "NO_BOOK":
+      return rejected("Market is closed.");
+    case "UNKNOWN_ORDER":
+      return new ApiFault(400, -2011, "Unknown order sent.");
+    case "EVENTS_UNREAD":
+      return new ApiFault(503, -1008, "Server is currently overloaded with other requests. Please try again.");
+    default:
+      return new ApiFault(400, -1102, "A mandatory parameter was not sent, was empty/null, or malformed.");
+  }
+}

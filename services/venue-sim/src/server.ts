@@ -1,0 +1,357 @@
+/** The sockets of the venue: REST, websocket APIs, streams. Thin: decisions are in venue.ts, session.ts and routes.ts. */
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocket, WebSocketServer } from "ws";
+import { restPayload, wsPayload } from "./auth.ts";
+import { ApiFault } from "./faults.ts";
+import type { MarketId } from "./markets.ts";
+import { restRoute, type SocketRoute, socketRoute, wsMethod } from "./routes.ts";
+import { IncomingLimit, KeepAlive, Subscriptions } from "./session.ts";
+import type { ApiRequest, Venue } from "./venue.ts";
+
+export const CONNECTIONS_MAX = 300;
+export const BODY_BYTES_MAX = 64 * 1024;
+/** A client that reads slower than this many unsent bytes is disconnected. */
+export const UNSENT_BYTES_MAX = 16 * 1024 * 1024;
+
+interface Client {
+  readonly socket: WebSocket;
+  readonly route: SocketRoute;
+  readonly alive: KeepAlive;
+  readonly incoming: IncomingLimit;
+  readonly subscriptions: Subscriptions;
+  /** Spot API connections that asked for user data: the subscription id. */
+  userData: number | null;
+}
+
+/** Faults a test or a drill asks for; each is used up by the next event it applies to. */
+export interface ArmedFaults {
+  /** Replies to accepted orders to swallow. */
+  ackLost: number;
+  /** Swallow the user events of those orders too. */
+  ackLostEvents: boolean;
+  /** Depth messages not to send, per market. */
+  readonly depthGap: Record<MarketId, number>;
+  /** Added to the venue's clock, ms. */
+  clockSkewMs: number;
+}
+
+export interface ServerOptions {
+  readonly venue: Venue;
+  readonly nowMs: () => number;
+  readonly onControl: (request: Record<string, unknown>) => unknown;
+  readonly faults: ArmedFaults;
+  readonly onError: (error: unknown) => void;
+}
+
+/** The port the operator named is in use. */
+export class PortTaken extends Error {}
+
+export class VenueServer {
+  readonly #options: ServerOptions;
+  readonly #http: Server;
+  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: BODY_BYTES_MAX });
+  readonly #clients = new Set<Client>();
+  /** False while the venue is away between two recordings. */
+  open = true;
+
+  constructor(options: ServerOptions) {
+    this.#options = options;
+    this.#http = createServer((request, response) => void this.#onRequest(request, response));
+    this.#http.on("upgrade", (request, socket, head) => this.#onUpgrade(request, socket, head));
+  }
+
+  /** Listens on loopback; the port, chosen by the system when 0. Throws PortTaken naming the port. */
+  async listen(port: number): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#http.once("error", (cause: NodeJS.ErrnoException) => {
+        const taken = cause.code === "EADDRINUSE";
+        reject(
+          taken
+            ? new PortTaken(`cannot listen on 127.0.0.1:${port}: the port is taken; choose another or 0 for a free one`, { cause })
+            : cause,
+        );
+      });
+      this.#http.listen(port, "127.0.0.1", resolve);
+    });
+    return (this.#http.address() as AddressInfo).port;
+  }
+
+  get clients(): number {
+    return this.#clients.size;
+  }
+
+  /** Whether anybody reads a stream: what nobody reads need not be rewritten. */
+  wants(market: MarketId, stream: string): boolean {
+    for (const { route, subscriptions } of this.#clients) {
+      if (route.kind === "streams" && route.market === market && subscriptions.names.has(stream)) return true;
+    }
+    return false;
+  }
+
+  /** Sends one message of a stream to whoever subscribed it. */
+  stream(market: MarketId, stream: string, text: string): void {
+    for (const client of this.#clients) {
+      const { route } = client;
+      if (route.kind !== "streams" || route.market !== market || !client.subscriptions.names.has(stream)) continue;
+      if (!route.carries(stream)) continue;
+      this.#send(client, route.combined ? `{"stream":"${stream}","data":${text}}` : text);
+    }
+  }
+
+  /** Sends what the venue has to say to the account. */
+  publishUserEvents(): void {
+    for (const { market, event } of this.#options.venue.takeUserEvents()) {
+      const text = JSON.stringify(event);
+      for (const client of this.#clients) {
+        if (market === "spot" && client.userData !== null) {
+          this.#send(client, `{"subscriptionId":${client.userData},"event":${text}}`);
+        }
+        if (market === "usdm" && client.route.kind === "private") this.#send(client, text);
+      }
+    }
+  }
+
+  /** Tells everyone that the venue is about to go. */
+  announceShutdown(nowMs: number): void {
+    const event = `{"e":"serverShutdown","E":${nowMs}}`;
+    for (const client of this.#clients) {
+      const combined = client.route.kind === "streams" && client.route.combined;
+      if (client.route.kind === "api") this.#send(client, `{"event":${event}}`);
+      else this.#send(client, combined ? `{"stream":"!serverShutdown","data":${event}}` : event);
+    }
+  }
+
+  /** Ends websockets: all, or stream connections only. */
+  disconnect(which: "all" | "streams"): void {
+    for (const client of this.#clients) {
+      if (which === "all" || client.route.kind === "streams") client.socket.close(1001, "server shutdown");
+    }
+  }
+
+  /** Keep-alive of every session; a few times a second. */
+  tick(nowMs: number): void {
+    for (const client of this.#clients) {
+      const due = client.alive.poll(nowMs);
+      if (due === "ping") client.socket.ping(String(nowMs));
+      if (due === "drop") client.socket.terminate();
+    }
+  }
+
+  async close(): Promise<void> {
+    this.open = false;
+    this.disconnect("all");
+    this.#http.closeAllConnections();
+    await new Promise<void>((resolve) => this.#http.close(() => resolve()));
+    for (const { socket } of this.#clients) socket.terminate();
+  }
+
+  #send(client: Client, text: string): void {
+    if (client.socket.readyState !== WebSocket.OPEN) return;
+    if (client.socket.bufferedAmount > UNSENT_BYTES_MAX) {
+      client.socket.terminate();
+      return;
+    }
+    client.socket.send(text);
+  }
+
+  #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const refuse = (status: string) => socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    const route = socketRoute(request.url ?? "/");
+    if (route === null) return void refuse("404 Not Found");
+    if (!this.open || this.#clients.size >= CONNECTIONS_MAX) return void refuse("503 Service Unavailable");
+    const nowMs = this.#options.nowMs();
+    const client = (ws: WebSocket): Client => ({
+      socket: ws,
+      route,
+      alive: new KeepAlive(nowMs),
+      incoming: new IncomingLimit(),
+      subscriptions: new Subscriptions(),
+      userData: null,
+    });
+    if (route.kind === "private" && !this.#options.venue.isListenKey(route.listenKey)) {
+      return void refuse("401 Unauthorized");
+    }
+    if (route.kind === "streams" && !(new Subscriptions().addAll(route.names) && route.names.every(route.carries))) {
+      return void refuse("400 Bad Request");
+    }
+    this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#attach(client(ws)));
+  }
+
+  #attach(client: Client): void {
+    const { socket, route } = client;
+    if (route.kind === "streams") client.subscriptions.addAll(route.names);
+    this.#clients.add(client);
+    socket.on("close", () => this.#clients.delete(client));
+    socket.on("error", () => socket.terminate());
+    const counted = (): boolean => {
+      if (route.kind === "api" || client.incoming.allow(this.#options.nowMs())) return true;
+      socket.close(1008, "Too many requests");
+      return false;
+    };
+    socket.on("pong", () => {
+      client.alive.onPong(this.#options.nowMs());
+      counted();
+    });
+    socket.on("ping", () => counted());
+    socket.on("message", (data) => {
+      if (!counted()) return;
+      const text = data.toString();
+      if (route.kind === "streams") {
+        const reply = client.subscriptions.onMessage(text);
+        this.#send(client, JSON.stringify(reply));
+      } else if (route.kind === "api") {
+        this.#onApiMessage(client, route.market, text);
+      }
+    });
+  }
+
+  #onApiMessage(client: Client, market: MarketId, text: string): void {
+    const { venue } = this.#options;
+    const nowMs = this.#options.nowMs();
+    let id: unknown = null;
+    let reply: Record<string, unknown> | null;
+    try {
+      const message = parseApiMessage(text);
+      id = message.id;
+      const op = wsMethod(market, message.method);
+      if (op === null) throw new ApiFault(400, -1000, `Unknown method '${message.method}'.`);
+      const { params } = message;
+      const request: ApiRequest = { market, op, params, payload: wsPayload(params), key: params.get("apiKey") };
+      const { body } = venue.call(request, nowMs);
+      let result = body;
+      if (op === "userDataStream.subscribe") {
+        client.userData ??= 0;
+        result = { subscriptionId: client.userData };
+      }
+      const lost = op === "order.place" && this.#loseAck();
+      const raw = typeof result === "string";
+      if (lost) reply = null;
+      else if (raw) {
+        // A book as the core wrote it: no number of it passes through a parser.
+        this.#send(client, `{"id":${JSON.stringify(id)},"status":200,"result":${result}}`);
+        reply = null;
+      } else reply = { id, status: 200, result };
+    } catch (error) {
+      if (!(error instanceof ApiFault)) throw error;
+      reply = { id, status: error.status, error: { code: error.code, msg: error.message } };
+    }
+    if (reply !== null) {
+      this.#send(client, JSON.stringify({ ...reply, rateLimits: this.#rateLimits(market, nowMs) }));
+    }
+    this.publishUserEvents();
+  }
+
+  #rateLimits(market: MarketId, nowMs: number): unknown {
+    const { weight, orders } = this.#options.venue.usage(market, nowMs);
+    const spec = this.#options.venue.spec(market);
+    return [
+      { rateLimitType: "REQUEST_WEIGHT", interval: "MINUTE", intervalNum: 1, limit: spec.weightPerMinuteMax, count: weight },
+      { rateLimitType: "ORDERS", interval: "SECOND", intervalNum: 10, limit: spec.ordersPer10sMax, count: orders },
+    ];
+  }
+
+  /** Whether the armed fault swallows this reply (and, if asked, the events of its order). */
+  #loseAck(): boolean {
+    const { faults, venue } = this.#options;
+    if (faults.ackLost === 0) return false;
+    faults.ackLost -= 1;
+    if (faults.ackLostEvents) venue.takeUserEvents();
+    return true;
+  }
+
+  async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    try {
+      const body = await readBody(request);
+      const url = new URL(request.url ?? "/", "http://venue");
+      if (url.pathname === "/_sim") return this.#onControl(request, response, body);
+      const route = restRoute(request.method ?? "GET", url.pathname);
+      const nowMs = this.#options.nowMs();
+      if (route === null) return reply(response, 404, JSON.stringify({ code: -1000, msg: "Unknown path." }), {});
+      const { market, op } = route;
+      const query = url.search.slice(1);
+      const key = request.headers["x-mbx-apikey"];
+      const headers: Record<string, string> = {};
+      let status = 200;
+      let text: string;
+      try {
+        if (!this.open) throw new ApiFault(503, -1008, "Server is currently overloaded with other requests. Please try again.");
+        const params = new Map([...new URLSearchParams(query), ...new URLSearchParams(body)]);
+        const payload = restPayload(query, body);
+        const answer = this.#options.venue.call(
+          { market, op, params, payload, key: typeof key === "string" ? key : undefined },
+          nowMs,
+        );
+        if (op === "order.place" && this.#loseAck()) {
+          request.socket.destroy();
+          this.publishUserEvents();
+          return;
+        }
+        text = typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body);
+      } catch (error) {
+        if (!(error instanceof ApiFault)) throw error;
+        status = error.status;
+        text = JSON.stringify({ code: error.code, msg: error.message });
+        if (error.retryAfterS > 0) headers["retry-after"] = String(error.retryAfterS);
+      }
+      const usage = this.#options.venue.usage(market, nowMs);
+      headers["x-mbx-used-weight-1m"] = String(usage.weight);
+      headers["x-mbx-order-count-10s"] = String(usage.orders);
+      reply(response, status, text, headers);
+      this.publishUserEvents();
+    } catch (error) {
+      if (error instanceof BodyTooLarge) return void reply(response, 413, '{"code":-1000,"msg":"Body too large."}', {});
+      this.#options.onError(error);
+      response.destroy();
+    }
+  }
+
+  #onControl(request: IncomingMessage, response: ServerResponse, body: string): void {
+    try {
+      const wanted = request.method === "POST" ? (JSON.parse(body) as Record<string, unknown>) : {};
+      reply(response, 200, JSON.stringify(this.#options.onControl(wanted)), {});
+    } catch (error) {
+      reply(response, 400, JSON.stringify({ error: (error as Error).message }), {});
+    }
+  }
+}
+
+class BodyTooLarge extends Error {}
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > BODY_BYTES_MAX) throw new BodyTooLarge();
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString("utf8");
+}
+
+function reply(response: ServerResponse, status: number, text: string, headers: Record<string, string>): void {
+  response.writeHead(status, { "content-type": "application/json;charset=UTF-8", ...headers });
+  response.end(text);
+}
+
+/** One request of a websocket API. Numbers in params become the text that was signed. */
+function parseApiMessage(text: string): { id: unknown; method: string; params: Map<string, string> } {
+  let message: { id?: unknown; method?: unknown; params?: unknown };
+  try {
+    message = JSON.parse(text) as typeof message;
+  } catch {
+    throw new ApiFault(400, -1000, "Invalid JSON.");
+  }
+  const { id = null, method, params } = message ?? {};
+  if (typeof method !== "string") throw new ApiFault(400, -1102, "Mandatory parameter 'method' was not sent.");
+  const map = new Map<string, string>();
+  for (const [name, value] of Object.entries(typeof params === "object" && params !== null ? params : {})) {
+    if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
+      map.set(name, String(value));
+    }
+  }
+  return { id, method, params: map };
+}
+

@@ -1,0 +1,267 @@
+/** The running venue: files, clock, timers and sockets around the pure parts. */
+
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { VenueSimConfig } from "./config.ts";
+import type { SimMarketFactory } from "./core.ts";
+import { VenueLog } from "./log.ts";
+import { coreConfig, MARKET_IDS, MARKETS, type MarketId } from "./markets.ts";
+import { Replay, type ReplayEffect, rewrite, type Shift } from "./replay.ts";
+import { restoredState } from "./restore.ts";
+import { loadSample, type Sample } from "./sample.ts";
+import { type ArmedFaults, VenueServer } from "./server.ts";
+import { Venue } from "./venue.ts";
+
+export { PortTaken } from "./server.ts";
+export { SampleError } from "./sample.ts";
+export { truthOf, type TruthFill, type TruthOrder, type VenueTruth, venueTruth } from "./truth.ts";
+
+/** Replay effects handled before the event loop gets its turn. */
+export const EFFECTS_PER_TURN_MAX = 256;
+/** Longest sleep of the replay timer: countdowns and keep-alive are looked at this often. */
+export const TICK_MS_MAX = 10;
+
+export interface Clock {
+  /** Wall clock, ms since the Unix epoch, fractions allowed. */
+  nowMs(): number;
+}
+export const systemClock: Clock = { nowMs: () => performance.timeOrigin + performance.now() };
+
+export interface VenueSimDeps {
+  readonly clock: Clock;
+  readonly newMarket: SimMarketFactory;
+  /** Told once when the venue cannot go on, e.g. its log cannot be written. */
+  readonly onFatal: (error: unknown) => void;
+  readonly log?: (level: "info" | "warn", msg: string, fields: Record<string, unknown>) => void;
+}
+
+export interface VenueSim extends AsyncDisposable {
+  readonly port: number;
+  /** Counters and position for health, metrics and the run's table. */
+  stats(): Record<string, unknown>;
+  /** Says goodbye to the clients and stops the replay; the sockets stay for a last cancel until disposal. */
+  drain(): void;
+}
+
+interface RunFile {
+  readonly startedMs: number;
+  readonly speed: number;
+  readonly data: string;
+}
+
+/** The run's start as `venue/run.json` keeps it; a new one when there is none or the recording is another. */
+function openRun(dir: string, speed: number, data: string, nowMs: number): { run: RunFile; resumed: boolean } {
+  const path = join(dir, "run.json");
+  if (existsSync(path)) {
+    const run = JSON.parse(readFileSync(path, "utf8")) as RunFile;
+    if (run.data === data && run.speed === speed && run.startedMs <= nowMs) return { run, resumed: true };
+    throw new Error(`cannot resume ${path}: it belongs to another recording or speed; use an empty run folder`);
+  }
+  const run: RunFile = { startedMs: nowMs, speed, data };
+  writeFileSync(`${path}.new`, `${JSON.stringify(run)}\n`);
+  renameSync(`${path}.new`, path);
+  return { run, resumed: false };
+}
+
+function sampleHash(sample: Sample): string {
+  const hash = createHash("sha256");
+  for (const { market, atNs, bytes } of sample.records) hash.update(`${market} ${atNs} `).update(bytes);
+  return hash.digest("hex");
+}
+
+/**
+ * Starts the venue.
+ *
+ * Errors  SampleError (file and line), PortTaken, a log that cannot be read or belongs to another run
+ */
+export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps): Promise<VenueSim> {
+  const sample = loadSample(config.data);
+  const venueDir = config.venueDir;
+  mkdirSync(venueDir, { recursive: true });
+  const started = deps.clock.nowMs();
+  const { run, resumed } = openRun(venueDir, config.speed, sampleHash(sample), Math.floor(started));
+  const log = new VenueLog(join(venueDir, "log.ndjson"));
+  const timeline = { startedMs: run.startedMs, speed: run.speed, spanMs: sample.spanNs / 1e6 };
+  const replay = new Replay(sample, timeline);
+  let shift: Shift = replay.shift;
+  const faults: ArmedFaults = {
+    ackLost: 0,
+    ackLostEvents: false,
+    depthGap: { spot: 0, usdm: 0 },
+    clockSkewMs: 0,
+  };
+  const nowMs = (): number => Math.floor(deps.clock.nowMs() + faults.clockSkewMs);
+  const newCore = (market: MarketId) => deps.newMarket(coreConfig(MARKETS[market]));
+  const cores = { spot: newCore("spot"), usdm: newCore("usdm") };
+  const tickerIds: Record<MarketId, number> = { spot: 0, usdm: 0 };
+
+  /** A snapshot may carry the id of the newest ticker, which its touch is; never that of a depth message to come. */
+  const snapshotId = (market: MarketId, bookId: number): number => {
+    const next = replay.nextDepthId(market);
+    const newest = next === null ? tickerIds[market] : Math.min(tickerIds[market], next - 1);
+    return Math.max(bookId, newest) + shift.updateId[market];
+  };
+  const venue = new Venue(cores, log, { key: config.apiKey, secret: config.apiSecret }, snapshotId);
+
+  /** The book begins from the recorded snapshot, a moment before the collector had it. */
+  const feedSnapshots = (): void => {
+    for (const [market, record] of sample.snapshots) venue.onMarket(market, record.bytes, nowMs());
+  };
+
+  if (resumed) {
+    const { pass, past } = replay.resume(deps.clock.nowMs());
+    shift = replay.shift;
+    feedSnapshots();
+    for (const record of past) {
+      venue.onMarket(record.market, record.bytes, nowMs());
+      if (record.kind === "bookTicker") tickerIds[record.market] = record.id;
+    }
+    // Only now the orders: what the market did while the venue was away did not meet them.
+    for (const market of MARKET_IDS) {
+      const state = restoredState(log.restored, market);
+      if (state !== null) cores[market].restore(state);
+    }
+    venue.rebase();
+    deps.log?.("info", "resumed from the log", { lines: log.lines, pass, records: past.length });
+  }
+
+  let passesStarted = resumed ? 1 : 0;
+  const onControl = (request: Record<string, unknown>): unknown => {
+    const market: MarketId = request["market"] === "spot" ? "spot" : "usdm";
+    const count = typeof request["count"] === "number" ? Math.max(0, Math.floor(request["count"])) : 1;
+    switch (request["fault"]) {
+      case undefined:
+        break;
+      case "ack_lost":
+        faults.ackLost = count;
+        faults.ackLostEvents = request["events"] === true;
+        break;
+      case "disconnect":
+        server.disconnect("all");
+        break;
+      case "disconnect_streams":
+        server.disconnect("streams");
+        break;
+      case "depth_gap":
+        faults.depthGap[market] = count;
+        break;
+      case "clock_skew":
+        faults.clockSkewMs = typeof request["ms"] === "number" ? request["ms"] : 0;
+        break;
+      case "shutdown_notice":
+        server.announceShutdown(nowMs());
+        break;
+      default:
+        throw new Error(
+          `unknown fault ${String(request["fault"])}: want ack_lost, disconnect, disconnect_streams, depth_gap, clock_skew or shutdown_notice`,
+        );
+    }
+    return stats();
+  };
+  const server = new VenueServer({ venue, nowMs, onControl, faults, onError: deps.onFatal });
+  const counts = { records: 0, sent: 0, rolls: 0 };
+
+  const apply = (effect: ReplayEffect): void => {
+    switch (effect.kind) {
+      case "begin":
+        shift = replay.shift;
+        server.open = true;
+        if (passesStarted > 0) {
+          for (const market of MARKET_IDS) venue.resetMarket(market, nowMs());
+        }
+        passesStarted += 1;
+        feedSnapshots();
+        break;
+      case "record": {
+        const { record } = effect;
+        counts.records += 1;
+        venue.onMarket(record.market, record.bytes, nowMs());
+        if (record.kind === "snapshot") break;
+        if (record.kind === "bookTicker") tickerIds[record.market] = record.id;
+        if (record.kind === "depth" && faults.depthGap[record.market] > 0) {
+          faults.depthGap[record.market] -= 1;
+        } else if (server.wants(record.market, record.stream)) {
+          counts.sent += 1;
+          server.stream(record.market, record.stream, rewrite(record, shift));
+        }
+        break;
+      }
+      case "shutdown_notice":
+        server.announceShutdown(nowMs());
+        break;
+      case "disconnect":
+        counts.rolls += 1;
+        server.open = false;
+        server.disconnect("all");
+        tickerIds.spot = 0;
+        tickerIds.usdm = 0;
+        break;
+    }
+    server.publishUserEvents();
+  };
+
+  let timer: NodeJS.Timeout | NodeJS.Immediate | null = null;
+  let stopped = false;
+  let failed = false;
+  const turn = (): void => {
+    if (stopped) return;
+    try {
+      const wall = deps.clock.nowMs();
+      const effects = replay.due(wall, EFFECTS_PER_TURN_MAX);
+      for (const effect of effects) apply(effect);
+      venue.tick(nowMs());
+      server.tick(nowMs());
+      server.publishUserEvents();
+      if (effects.length === EFFECTS_PER_TURN_MAX) timer = setImmediate(turn);
+      else timer = setTimeout(turn, Math.min(TICK_MS_MAX, Math.max(1, replay.nextDueMs() - wall)));
+    } catch (error) {
+      stopped = true;
+      failed = true;
+      deps.onFatal(error);
+    }
+  };
+
+  function stats(): Record<string, unknown> {
+    const spot = venue.stats("spot");
+    const usdm = venue.stats("usdm");
+    const sum = (key: string) => Number(spot[key] ?? 0) + Number(usdm[key] ?? 0);
+    return {
+      state: failed ? "failed" : server.open ? "serving" : "away",
+      events: counts.records,
+      sent: counts.sent,
+      rolls: counts.rolls,
+      clients: server.clients,
+      orders: sum("orders"),
+      open: sum("open"),
+      fills: sum("fills"),
+      duplicates: sum("duplicates"),
+      sameLiquidityFilledTwice: sum("sameLiquidityFilledTwice"),
+      logLines: log.lines,
+      lagMs: Math.max(0, Math.round(deps.clock.nowMs() - replay.nextDueMs())),
+      markets: { spot, usdm },
+    };
+  }
+
+  const port = await server.listen(config.port);
+  turn();
+  const drain = (): void => {
+    if (stopped) return;
+    stopped = true;
+    if (timer !== null) {
+      clearTimeout(timer as NodeJS.Timeout);
+      clearImmediate(timer as NodeJS.Immediate);
+    }
+    server.announceShutdown(nowMs());
+  };
+  return {
+    port,
+    stats,
+    drain,
+    async [Symbol.asyncDispose]() {
+      drain();
+      await server.close();
+      log.close();
+    },
+  };
+}

@@ -1,0 +1,186 @@
+import { spawn, spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+
+interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command line the launcher runs, without building again. */
+function hft(...args: readonly string[]): Promise<Ran> {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(root, "packages/cli/src/main.ts"), ...args], {
+      cwd: root,
+      env: { ...process.env, HFT_STARTED_MS: String(Date.now()) },
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    const out: Buffer[] = [];
+    const err: Buffer[] = [];
+    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+    child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
+    child.once("close", (code) =>
+      resolve({ code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }),
+    );
+  });
+}
+
+interface SimResult {
+  readonly ok: boolean;
+  readonly checks: readonly { readonly name: string; readonly value: number; readonly ok: boolean }[];
+  readonly figures: Readonly<Record<string, unknown>>;
+}
+
+function resultOf(ran: Ran): SimResult {
+  const line = ran.stdout.trimEnd().split("\n").at(-1) ?? "";
+  return JSON.parse(line) as SimResult;
+}
+
+/** Processes whose working directory is the run directory. */
+function processesIn(runDir: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return spawnSync("readlink", [`/proc/${pid}/cwd`], { encoding: "utf8" }).stdout.trim() === runDir;
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+let runDir: string;
+
+beforeEach(() => {
+  mkdirSync(join(root, "var/test"), { recursive: true });
+  runDir = mkdtempSync(join(root, "var/test/sim-"));
+});
+
+afterEach(() => {
+  rmSync(runDir, { recursive: true, force: true });
+});
+
+/** No process, no socket that answers, no lock held: the run left nothing behind. */
+function expectNothingLeft(): void {
+  expect(processesIn(runDir)).toEqual([]);
+  const sockets = existsSync(join(runDir, "s")) ? readdirSync(join(runDir, "s")) : [];
+  expect(sockets).toEqual([]);
+}
+
+describe("run sim", () => {
+  it("eight processes trade, drain, and their books equal the venue's log [A01 B001 B086]", { timeout: 90_000 }, async () => {
+    const ran = await hft("run", "sim", "--duration", "12", "--json", "--run-dir", runDir);
+    const value = resultOf(ran);
+    expect(value.checks.filter((each) => !each.ok), ran.stderr).toEqual([]);
+    expect(value.ok).toBe(true);
+    expect(ran.code).toBe(0);
+    expectNothingLeft();
+  });
+
+  it("a gateway, a router and a recorder killed in mid-trade change nothing of that [B006]", { timeout: 120_000 }, async () => {
+    const plan = "kill:gateway@4s,kill:recorder@7s,kill:execution-router@9s";
+    const ran = await hft("run", "sim", "--duration", "15", "--json", "--run-dir", runDir, "--chaos", plan);
+    const value = resultOf(ran);
+    expect(value.checks.filter((each) => !each.ok), ran.stderr).toEqual([]);
+    expect(value.checks.find((each) => each.name === "restarts")?.value).toBe(3);
+    expect(ran.code).toBe(0);
+    expectNothingLeft();
+  });
+});
+
+describe("run sim, when it cannot", () => {
+  /** One line says what, a word in it says the remedy. */
+  const oneLine = (ran: Ran, ...parts: readonly string[]): void => {
+    const lines = ran.stderr.split("\n").filter((line) => line.startsWith("hft: ") && parts.every((part) => line.includes(part)));
+    expect(lines, ran.stderr).toHaveLength(1);
+  };
+
+  it("a file that is not there: exit 2 [A01]", async () => {
+    const ran = await hft("run", "sim", "--data", "/nonexistent", "--run-dir", runDir);
+    oneLine(ran, "--data /nonexistent", "no such file");
+    expect(ran.code).toBe(2);
+    expectNothingLeft();
+  });
+
+  it("a speed below nothing: exit 2 [A01]", async () => {
+    const ran = await hft("run", "sim", "--speed", "-1", "--run-dir", runDir);
+    oneLine(ran, "--speed -1", "between");
+    expect(ran.code).toBe(2);
+    expectNothingLeft();
+  });
+
+  it("an unknown flag: exit 2 [A01]", async () => {
+    const ran = await hft("run", "sim", "--sped", "1");
+    expect(ran.stderr).toContain("--sped");
+    expect(ran.code).toBe(2);
+  });
+
+  it("a corrupted sample: exit 1 and the file by name", { timeout: 60_000 }, async () => {
+    const file = join(runDir, "bad.jsonl.gz");
+    writeFileSync(file, gzipSync("1723161255030314667 {not json\n"));
+    const ran = await hft("run", "sim", "--data", file, "--run-dir", runDir, "--clickhouse", "none");
+    oneLine(ran, "venue-sim could not start", "bad.jsonl.gz");
+    expect(ran.code).toBe(1);
+    expectNothingLeft();
+  });
+
+  it("a taken port: exit 1 and the port by number", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    const address = server.address();
+    const port = typeof address === "object" && address !== null ? address.port : 0;
+    try {
+      const ran = await hft("run", "sim", "--port-base", String(port), "--run-dir", runDir);
+      oneLine(ran, `port ${port}`, "--port-base");
+      expect(ran.code).toBe(1);
+      expectNothingLeft();
+    } finally {
+      server.close();
+    }
+  });
+
+  const mountable = process.getuid?.() === 0 && spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", tmpProbe()]).status === 0;
+  if (mountable) spawnSync("umount", [tmpProbe()]);
+  rmSync(tmpProbe(), { recursive: true, force: true });
+
+  it.skipIf(!mountable)("a full disk: exit 1 and the remedy (needs root to mount a tmpfs)", async () => {
+    const mount = mkdtempSync(join(tmpdir(), "full-"));
+    expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", mount]).status).toBe(0);
+    try {
+      const ran = await hft("run", "sim", "--run-dir", join(mount, "run"));
+      oneLine(ran, "free", "--run-dir");
+      expect(ran.code).toBe(1);
+    } finally {
+      spawnSync("umount", [mount]);
+      rmSync(mount, { recursive: true, force: true });
+    }
+    expectNothingLeft();
+  });
+});
+
+function tmpProbe(): string {
+  const path = join(tmpdir(), `tidegate-mount-probe-${process.pid}`);
+  mkdirSync(path, { recursive: true });
+  return path;
+}
+
+describe("what the run says on a screen", () => {
+  it("--help shows an example and exits 0", async () => {
+    const ran = await hft("run", "sim", "--help");
+    expect(ran.stdout).toContain("Example: ./hft run sim");
+    expect(ran.code).toBe(0);
+  });
+
+  it("the README names every flag's page", () => {
+    expect(readFileSync(join(root, "docs/reference/run-sim.md"), "utf8")).toContain("--chaos PLAN");
+  });
+});
