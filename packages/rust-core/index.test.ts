@@ -121,7 +121,11 @@ it("a client order id is a pure function of intent, leg and generation", () => {
   const id = clientOrderId(intent, 0, 0);
   expect(id).toMatch(/^[0-9a-v]{25}$/);
   expect(clientOrderId(intent, 0, 0)).toBe(id);
-  const others = [clientOrderId(intent + 1n, 0, 0), clientOrderId(intent, 1, 0), clientOrderId(intent, 0, 1)];
+  const others = [
+    clientOrderId(intent + 1n, 0, 0),
+    clientOrderId(intent, 1, 0),
+    clientOrderId(intent, 0, 1),
+  ];
   expect(new Set([id, ...others]).size).toBe(4);
 });
 

@@ -113,16 +113,16 @@ export interface StreamOpened {
   readonly epoch: number;
   /** First sequence that is accounted for. Above 1 only where this subscriber joined late. */
   readonly firstSeq: number;
-  readonly previous?: StreamEnded | null;
+  readonly previous: StreamEnded | null;
 }
 
 /** What one frame of a topic brought, to be handled in the order of the fields. */
 export interface StreamStep {
-  readonly refused?: string | null;
-  readonly opened?: StreamOpened | null;
-  readonly gap?: StreamGapSeen | null;
-  readonly data?: Delivery | null;
-  readonly closed?: StreamEnded | null;
+  readonly refused: string | null;
+  readonly opened: StreamOpened | null;
+  readonly gap: StreamGapSeen | null;
+  readonly data: Delivery | null;
+  readonly closed: StreamEnded | null;
 }
 
 export type StreamState = "WAITING" | "LIVE" | "STALE" | "CLOSED";

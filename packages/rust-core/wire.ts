@@ -22,11 +22,9 @@ export interface FrameRead {
   readonly payload: Buffer;
 }
 
-type NativeFrame = Omit<FrameRead, "fault"> & { readonly fault?: string | null };
-
 const check = native<(bytes: Uint8Array) => string | null>("envelopeCheck");
 const recode = native<(bytes: Uint8Array) => Buffer | null>("envelopeRecode");
-const decode = native<(bytes: Uint8Array) => NativeFrame>("frameDecode");
+const decode = native<(bytes: Uint8Array) => FrameRead>("frameDecode");
 const frameFault = native<(bytes: Uint8Array) => string | null>("frameCheck");
 const encode =
   native<
@@ -43,6 +41,16 @@ const idOf = native<(name: string) => number>("linkId");
 const orderId =
   native<(hi: bigint, lo: bigint, leg: number, generation: number) => string>("clientOrderId");
 
+/** One reason code: number and name of the proto, what it means, and what to do about it. */
+export interface ReasonText {
+  readonly number: number;
+  readonly name: string;
+  readonly meaning: string;
+  readonly remedy: string;
+}
+
+const reasonTexts = native<() => ReasonText[]>("reasonTable");
+
 /** Why bytes are no valid envelope, as "CODE field" (`ENUM_UNKNOWN intent.side`); null when they are one. */
 export function envelopeCheck(bytes: Uint8Array): string | null {
   return check()(bytes);
@@ -55,8 +63,7 @@ export function envelopeRecode(bytes: Uint8Array): Buffer | null {
 
 /** Reads one frame. Never throws: what a peer sends is an outcome. */
 export function frameDecode(bytes: Uint8Array): FrameRead {
-  const read = decode()(bytes);
-  return { ...read, fault: read.fault ?? null };
+  return decode()(bytes);
 }
 
 /** Why bytes are no frame; null when they are one. */
@@ -85,4 +92,9 @@ export function linkId(name: string): number {
 /** The client order id of (intent, leg, generation): 25 letters `[0-9a-v]`. */
 export function clientOrderId(intentId: bigint, leg: number, generation: number): string {
   return orderId()(intentId >> 64n, BigInt.asUintN(64, intentId), leg, generation);
+}
+
+/** Every reason by rising number, in the words of the Rust core. */
+export function reasonTable(): readonly ReasonText[] {
+  return reasonTexts()();
 }

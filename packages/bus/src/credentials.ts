@@ -74,22 +74,22 @@ export class Gatekeeper implements Disposable {
   }
 
   async #answer(): Promise<void> {
-    while (!this.#handler.closed) {
-      let request: Buffer[];
-      try {
-        request = await this.#handler.receive();
-      } catch {
-        return; // closed
-      }
-      const [route, , version, id, domain, address, , mechanism, credential] = request;
-      if (route === undefined || id === undefined) continue;
-      const known = version?.toString() === "1.0" && domain?.toString() === DOMAIN;
-      const ok = known && this.#allows(String(mechanism), String(address), credential);
-      if (ok) this.#allowed += 1;
-      else this.#refused += 1;
-      const [code, text] = ok ? [OK, "OK"] : [DENIED, "not in the allow-list"];
-      await this.#handler.send([route, "", "1.0", id, code, text, "", ""]).catch(() => undefined);
+    try {
+      while (!this.#handler.closed) await this.#answerOne(await this.#handler.receive());
+    } catch (error) {
+      if (!this.#handler.closed) throw error;
     }
+  }
+
+  async #answerOne(request: readonly Buffer[]): Promise<void> {
+    const [route, , version, id, domain, address, , mechanism, credential] = request;
+    if (route === undefined || id === undefined) return;
+    const known = version?.toString() === "1.0" && domain?.toString() === DOMAIN;
+    const ok = known && this.#allows(String(mechanism), String(address), credential);
+    if (ok) this.#allowed += 1;
+    else this.#refused += 1;
+    const [code, text] = ok ? [OK, "OK"] : [DENIED, "not in the allow-list"];
+    await this.#handler.send([route, "", "1.0", id, code, text, "", ""]);
   }
 
   #allows(mechanism: string, address: string, credential: Buffer | undefined): boolean {

@@ -12,6 +12,8 @@ export const TOPICS_MAX = 4_096;
 export const WINDOW_DEFAULT = 4_096;
 /** Largest window of a link. */
 export const WINDOW_MAX = 65_536;
+/** Frames one call of a pure core hands over. */
+export const FLUSH_FRAMES_MAX = 256;
 /** Messages ZeroMQ queues per subscriber before the publisher drops, visibly to the subscriber. */
 export const STREAM_HWM_DEFAULT = 8_192;
 /** How often the pure cores look at the time: heartbeats, repeats and staleness follow from it. */

@@ -17,7 +17,14 @@ import {
   type ListenOptions,
   listenRouter,
 } from "./lane.ts";
-import { ADDRESS_BYTES_MAX, PEERS_MAX, TICK_MS, WINDOW_DEFAULT, WINDOW_MAX } from "./limits.ts";
+import {
+  ADDRESS_BYTES_MAX,
+  FLUSH_FRAMES_MAX,
+  PEERS_MAX,
+  TICK_MS,
+  WINDOW_DEFAULT,
+  WINDOW_MAX,
+} from "./limits.ts";
 
 /** What `send` answers: the sequence, or why nothing was queued. */
 export type SendOutcome =
@@ -72,11 +79,17 @@ class Session {
    * way: the heartbeat tells the peer what it misses, or the handshake starts again where the peer has gone.
    */
   flush(): void {
-    for (const frame of this.core.poll(this.#clock(), WINDOW_MAX)) {
-      void this.#lane.send(this.#address, frame).then((outcome) => {
-        if (outcome === "NO_PEER" && this.core.state() !== "CONNECTING") this.core.disconnected();
-      });
+    const now = this.#clock();
+    for (let due = FLUSH_FRAMES_MAX; due === FLUSH_FRAMES_MAX; ) {
+      const frames = this.core.poll(now, FLUSH_FRAMES_MAX);
+      for (const frame of frames) void this.#send(frame);
+      due = frames.length;
     }
+  }
+
+  async #send(frame: Buffer): Promise<void> {
+    const outcome = await this.#lane.send(this.#address, frame);
+    if (outcome === "NO_PEER" && this.core.state() !== "CONNECTING") this.core.disconnected();
   }
 
   events(): readonly LinkEvent[] {

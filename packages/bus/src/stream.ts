@@ -176,11 +176,11 @@ export class StreamSubscriber implements AsyncDisposable {
     }
     const { onData, onEvent } = this.#handlers;
     const { refused, opened, gap, data, closed } = core.onFrame(this.#clock(), frame);
-    if (refused) onEvent(topic, { type: "refused", fault: refused });
-    if (opened) onEvent(topic, { type: "opened", ...opened });
-    if (gap) onEvent(topic, { type: "gap", ...gap });
-    if (data) onData(topic, data);
-    if (closed) onEvent(topic, { type: "closed", ...closed });
+    if (refused !== null) onEvent(topic, { type: "refused", fault: refused });
+    if (opened !== null) onEvent(topic, { type: "opened", ...opened });
+    if (gap !== null) onEvent(topic, { type: "gap", ...gap });
+    if (data !== null) onData(topic, data);
+    if (closed !== null) onEvent(topic, { type: "closed", ...closed });
   }
 
   #core(topic: string): SubscriberCore | null {

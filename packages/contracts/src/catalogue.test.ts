@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ContractError } from "./errors.ts";
-import { type Metric, METRICS, metricsOf, PROCESSES } from "./metrics.ts";
-import { REASONS, reasonName } from "./reasons.ts";
+import { reasons } from "./messages.ts";
+import { METRICS, type Metric, metricsOf, PROCESSES } from "./metrics.ts";
+import { reasonName, reasonRows } from "./reasons.ts";
 import { linkName, MD_KINDS, mdTopic, parseMdTopic, topicLinkId } from "./topics.ts";
 
 describe("[A37] the metric catalogue", () => {
@@ -70,13 +71,15 @@ describe("[B004] topics match exactly", () => {
 });
 
 describe("reason codes", () => {
-  it("rise, are unique and have words", () => {
-    const numbers = REASONS.map((row) => row.number);
+  it("rise, have words, and are exactly the proto's", () => {
+    const rows = reasonRows();
+    const numbers = rows.map((row) => row.number);
     expect(numbers).toEqual([...new Set(numbers)].toSorted((a, b) => a - b));
-    expect(numbers[0]).toBe(1);
-    for (const { reason, number, meaning } of REASONS) {
-      expect(reasonName(number)).toBe(reason);
-      expect(meaning.length).toBeGreaterThan(5);
+    expect(rows.map((row) => row.name).toSorted()).toEqual(reasons.names.toSorted());
+    for (const { name, number, meaning, remedy } of rows) {
+      expect(reasonName(number)).toBe(name);
+      expect(meaning.length, name).toBeGreaterThan(5);
+      expect(remedy.length, name).toBeGreaterThan(2);
     }
   });
 

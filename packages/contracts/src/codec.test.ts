@@ -91,21 +91,27 @@ describe("[B003] the field table and the proto are one", () => {
 });
 
 describe("[B003] TypeScript and Rust write the same bytes", () => {
-  it.each(PAYLOAD_KINDS)("%s reads back as written, and Rust writes it again byte by byte", (kind) => {
-    fc.assert(
-      fc.property(envelopeOf(kind), (envelope) => {
-        const bytes = encodeEnvelope(envelope);
-        expect(decoded(bytes)).toEqual(envelope);
-        expect(envelopeRecode(bytes)?.equals(bytes)).toBe(true);
-      }),
-      { numRuns: 60 },
-    );
-  });
+  it.each(PAYLOAD_KINDS)(
+    "%s reads back as written, and Rust writes it again byte by byte",
+    (kind) => {
+      fc.assert(
+        fc.property(envelopeOf(kind), (envelope) => {
+          const bytes = encodeEnvelope(envelope);
+          expect(decoded(bytes)).toEqual(envelope);
+          expect(envelopeRecode(bytes)?.equals(bytes)).toBe(true);
+        }),
+        { numRuns: 60 },
+      );
+    },
+  );
 
   const folder = new URL("../golden/", import.meta.url);
   const files = readdirSync(fileURLToPath(folder)).filter((name) => name.endsWith(".json"));
   it.each(files)("golden %s", (file) => {
-    const golden = JSON.parse(readFileSync(new URL(file, folder), "utf8"), revive) as readonly Golden[];
+    const golden = JSON.parse(
+      readFileSync(new URL(file, folder), "utf8"),
+      revive,
+    ) as readonly Golden[];
     expect(golden.length).toBeGreaterThan(0);
     for (const { envelope, hex } of golden) {
       const bytes = Buffer.from(hex, "hex");
@@ -118,7 +124,10 @@ describe("[B003] TypeScript and Rust write the same bytes", () => {
   it("golden vectors cover every payload", () => {
     const kinds = new Set<PayloadKind>();
     for (const file of files) {
-      const golden = JSON.parse(readFileSync(new URL(file, folder), "utf8"), revive) as readonly Golden[];
+      const golden = JSON.parse(
+        readFileSync(new URL(file, folder), "utf8"),
+        revive,
+      ) as readonly Golden[];
       for (const { envelope } of golden) kinds.add(envelope.payload.kind);
     }
     expect([...kinds].toSorted()).toEqual([...PAYLOAD_KINDS].toSorted());

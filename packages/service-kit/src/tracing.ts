@@ -119,30 +119,40 @@ export function createTracer(service: string, env: Readonly<Record<string, strin
   };
 }
 
-/** A span event of an engine loop as a stamp; null when it is not one. See `docs` of `runHotService`. */
-export function spanOfEvent(event: Readonly<Record<string, unknown>>): SpanStamp | null {
-  const { name, trace, span, parent, error } = event;
-  const startNs = wholeNs(event["start_ns"]);
-  const endNs = wholeNs(event["end_ns"]);
-  if (typeof name !== "string" || typeof trace !== "string" || typeof span !== "string") return null;
+/**
+ * A span as loops and lanes word it in JSON, `{name, traceId, spanId, parentSpanId, startNs, endNs, attributes}` with
+ * times as decimal text of ns since the Unix epoch; null when it is not one.
+ */
+export function spanOfJson(json: Readonly<Record<string, unknown>>): SpanStamp | null {
+  const { name, traceId, spanId, parentSpanId, error } = json;
+  const startNs = wholeNs(json["startNs"]);
+  const endNs = wholeNs(json["endNs"]);
+  if (typeof name !== "string" || typeof traceId !== "string" || typeof spanId !== "string") {
+    return null;
+  }
   if (startNs === null || endNs === null) return null;
   const attributes: Record<string, string | number | boolean> = {};
-  const given = event["attributes"];
+  const given = json["attributes"];
   if (typeof given === "object" && given !== null) {
     for (const [key, value] of Object.entries(given).slice(0, SPAN_ATTRIBUTES_MAX)) {
-      attributes[key] = typeof value === "string" || typeof value === "number" || typeof value === "boolean" ? value : String(value);
+      const plain = typeof value === "number" || typeof value === "boolean";
+      attributes[key] = plain ? value : String(value);
     }
   }
-  const stamp = { name, traceId: trace, spanId: span, startNs, endNs, attributes };
+  const hasParent = typeof parentSpanId === "string" && /[^0]/.test(parentSpanId);
   return {
-    ...stamp,
-    ...(typeof parent === "string" && parent !== "" ? { parentSpanId: parent } : {}),
+    name,
+    traceId,
+    spanId,
+    startNs,
+    endNs,
+    attributes,
+    ...(hasParent ? { parentSpanId } : {}),
     ...(typeof error === "string" ? { error } : {}),
   };
 }
 
 function wholeNs(value: unknown): bigint | null {
-  if (typeof value === "bigint") return value;
-  if (typeof value === "number" && Number.isInteger(value)) return BigInt(value);
+  if (typeof value === "number" && Number.isSafeInteger(value)) return BigInt(value);
   return typeof value === "string" && /^\d{1,20}$/.test(value) ? BigInt(value) : null;
 }

@@ -15,7 +15,7 @@ function hook(): void {
   hooked = true;
   registerHooks({
     resolve(specifier, context, next) {
-      if (context.parentURL !== strategyUrl || strategyUrl === null) return next(specifier, context);
+      if (strategyUrl === null || context.parentURL?.split("?")[0] !== strategyUrl) return next(specifier, context);
       if (isBuiltin(specifier)) {
         throw new StrategyError(
           `a strategy may not import ${specifier}: time is ctx.now(), randomness ctx.random(), and it has no other way out than ctx`,

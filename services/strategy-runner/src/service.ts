@@ -199,7 +199,10 @@ export async function startStrategyRunner(config: StrategyRunnerConfig, deps: St
       };
     },
     async [Symbol.asyncDispose]() {
-      for (const { flags } of running) Atomics.store(flags, 0, 1);
+      for (const { flags } of running) {
+        Atomics.store(flags, 0, 1);
+        Atomics.notify(flags, 0);
+      }
       await Promise.all(
         running.map(async ({ worker, ended }) => {
           const late = setTimeout(() => void worker.terminate(), STOP_MS_MAX);

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, it } from "vitest";
 import { SAMPLE_FILES } from "./config.ts";
-import { loadSample, parseLine, SampleError } from "./sample.ts";
+import { loadSample, onLot, parseLine, SampleError } from "./sample.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "sample-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -63,6 +63,14 @@ describe("loadSample", () => {
     packed.fill(0xff, 12, 30);
     expect(refused(packed).message).toContain("gzip");
     expect(() => loadSample(["/nonexistent.gz"])).toThrow("/nonexistent.gz: no such file");
+  });
+
+  it("onLot() cuts what lies below a lot and nothing else", () => {
+    expect(onLot('[["200000.00000000","25.42618900"],["1.12345678","0.00001000"]]')).toBe(
+      '[["200000.00000000","25.42618000"],["1.12345678","0.00001000"]]',
+    );
+    const changed = loadSample(SAMPLE_FILES).records.filter(({ text, bytes }) => bytes.toString() !== text);
+    expect(changed).toHaveLength(1);
   });
 
   it("parseLine() names an unknown stream", () => {

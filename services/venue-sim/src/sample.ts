@@ -19,7 +19,7 @@ export interface SampleRecord {
   readonly stream: string;
   /** The text of "data", or of the snapshot, as recorded. */
   readonly text: string;
-  /** The same bytes, for the matching core. */
+  /** The bytes for the matching core: the text, with sizes below a lot cut off (see `onLot`). */
   readonly bytes: Buffer;
   /** Last update id (depth, ticker, snapshot) or trade id. */
   readonly id: number;
@@ -98,6 +98,14 @@ export function parseLine(line: string): Parsed | string {
   return { recvNs: BigInt(stamp), kind, stream: envelope?.[1] ?? "", text, id, venueMs, usdm };
 }
 
+/**
+ * Spot levels with the dust below a lot (0.00001) cut off: a few far levels of the recording hold orders older than the
+ * lot rule ("25.42618900"), which no order of ours can meet. The streams carry them as recorded.
+ */
+export function onLot(text: string): string {
+  return text.replace(/"(\d+\.\d{5})(?!000)\d{3}"\]/g, '"$1000"]');
+}
+
 function readText(path: string): string {
   let bytes: Buffer;
   try {
@@ -157,7 +165,7 @@ export function merge(files: readonly { market: MarketId; lines: Parsed[] }[]): 
       atNs,
       stream: parsed.stream,
       text: parsed.text,
-      bytes: Buffer.from(parsed.text),
+      bytes: Buffer.from(market === "spot" ? onLot(parsed.text) : parsed.text),
       id: parsed.id,
     };
     if (parsed.venueMs !== null) {

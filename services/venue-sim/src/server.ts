@@ -227,13 +227,7 @@ export class VenueServer {
         result = { subscriptionId: client.userData };
       }
       const lost = op === "order.place" && this.#loseAck();
-      const raw = typeof result === "string";
-      if (lost) reply = null;
-      else if (raw) {
-        // A book as the core wrote it: no number of it passes through a parser.
-        this.#send(client, `{"id":${JSON.stringify(id)},"status":200,"result":${result}}`);
-        reply = null;
-      } else reply = { id, status: 200, result };
+      reply = lost ? null : { id, status: 200, result };
     } catch (error) {
       if (!(error instanceof ApiFault)) throw error;
       reply = { id, status: error.status, error: { code: error.code, msg: error.message } };
@@ -289,7 +283,7 @@ export class VenueServer {
           this.publishUserEvents();
           return;
         }
-        text = typeof answer.body === "string" ? answer.body : JSON.stringify(answer.body);
+        text = JSON.stringify(answer.body);
       } catch (error) {
         if (!(error instanceof ApiFault)) throw error;
         status = error.status;

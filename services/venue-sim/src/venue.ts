@@ -83,7 +83,6 @@ export interface ApiRequest {
 }
 
 export interface ApiAnswer {
-  /** The result object; a string is JSON text to be sent as it is. */
   readonly body: unknown;
 }
 
@@ -259,10 +258,11 @@ export class Venue {
     wantSymbol(desk, params);
     const text = desk.core.snapshotDepth(limit);
     if (text === "") throw new ApiFault(503, -1008, "Server is currently overloaded with other requests. Please try again.");
-    const times = desk.spec.id === "usdm" ? `"E":${nowMs},"T":${nowMs},` : "";
-    return text.replace(/"lastUpdateId":(\d+),/, (_, id: string) => {
-      return `"lastUpdateId":${this.#snapshotId(desk.spec.id, Number(id))},${times}`;
-    });
+    // Prices and sizes are texts, so that a parser changes nothing of them.
+    const { lastUpdateId, bids, asks } = JSON.parse(text) as { lastUpdateId: number; bids: unknown; asks: unknown };
+    const id = this.#snapshotId(desk.spec.id, lastUpdateId);
+    const times = desk.spec.id === "usdm" ? { E: nowMs, T: nowMs } : {};
+    return { lastUpdateId: id, ...times, bids, asks };
   }
 
   #place(desk: Desk, params: ReadonlyMap<string, string>, nowMs: number): unknown {

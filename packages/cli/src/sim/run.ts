@@ -169,8 +169,7 @@ class SimRun {
   }
 
   async #tradingView(elapsedS: number): Promise<TradingView> {
-    const router = await this.#cluster.probe("execution-router");
-    return tradingView(elapsedS, this.#options.durationS, await this.#gatewayState(), router?.stats ?? null);
+    return tradingView(elapsedS, this.#options.durationS, await this.#gatewayState());
   }
 
   /** Waits until `holds` or the bound; false when it did not hold in time. */

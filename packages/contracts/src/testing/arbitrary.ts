@@ -51,10 +51,12 @@ function side(direction: 1 | -1): fc.Arbitrary<{ deltas: number[]; qtys: number[
     qty: fc.integer({ min: 1, max: SAFE }),
   });
   const best = fc.integer({ min: -(2 ** 50), max: 2 ** 50 });
-  return fc.record({ best, levels: fc.array(level, { maxLength: 60 }) }).map(({ best, levels }) => ({
-    deltas: levels.map(({ step }, at) => (at === 0 ? best : direction * step)),
-    qtys: levels.map(({ qty }) => qty),
-  }));
+  return fc
+    .record({ best, levels: fc.array(level, { maxLength: 60 }) })
+    .map(({ best, levels }) => ({
+      deltas: levels.map(({ step }, at) => (at === 0 ? best : direction * step)),
+      qtys: levels.map(({ qty }) => qty),
+    }));
 }
 
 type Draw = Record<string, unknown>;
@@ -83,7 +85,7 @@ const rules: Partial<Record<PayloadKind, (draw: Draw) => Draw>> = {
     reason: m["decision"] === "ACCEPTED" ? "OK" : m["reason"] === "OK" ? "HALT" : m["reason"],
   }),
   command: (drawn) => {
-    const m = { ...drawn, holder: (drawn["holder"] as bigint) | 1n };
+    const m: Draw = { ...drawn, holder: (drawn["holder"] as bigint) | 1n };
     if (m["kind"] !== "NEW") return m;
     return { ...orderTerms(m), intentId: m["intentId"] ?? 1n };
   },

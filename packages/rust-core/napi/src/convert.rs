@@ -8,15 +8,14 @@ pub fn invalid(text: impl Into<String>) -> Error {
     Error::new(Status::InvalidArg, text.into())
 }
 
-/// A JS bigint as `u64`, or an error when it does not fit. Reads sign and words itself: the library's conversions have
+/// A JS bigint as `u64`, or an error that names the argument. Reads sign and words itself: the library's conversions have
 /// called lossy results lossless before.
-pub fn u64_exact(value: &BigInt) -> Result<u64> {
-    let negative = value.sign_bit && value.words.iter().any(|w| *w != 0);
+pub fn u64_exact(value: &BigInt, name: &str) -> Result<u64> {
+    let zero = value.words.iter().all(|w| *w == 0);
     match value.words.split_first() {
-        _ if negative => Err(invalid("a bigint below 0: want 0 to 2^64-1")),
         None => Ok(0),
-        Some((first, rest)) if rest.iter().all(|w| *w == 0) => Ok(*first),
-        Some(_) => Err(invalid("a bigint above 2^64-1: want 0 to 2^64-1")),
+        Some((first, rest)) if (zero || !value.sign_bit) && rest.iter().all(|w| *w == 0) => Ok(*first),
+        Some(_) => Err(invalid(format!("{name}: want a bigint of 64 bits, unsigned"))),
     }
 }
 
@@ -34,7 +33,7 @@ pub fn seq_number(value: u64) -> f64 {
     value.min(SEQ_MAX) as f64
 }
 
-/// An epoch: 1 to 2^32-1. Taken as a double, since a JS number beyond u32 would otherwise wrap silently.
+/// An epoch: 1 to 2^32-1.
 pub fn epoch(value: f64) -> Result<u32> {
     match u32_exact(value, "epoch")? {
         0 => Err(invalid("epoch 0 is reserved: want 1 to 2^32-1")),
@@ -42,10 +41,10 @@ pub fn epoch(value: f64) -> Result<u32> {
     }
 }
 
-/// A `u32` out of a JS number, by name for the error.
+/// A `u32` out of a JS number, or an error that names the argument. A JS number beyond `u32` would otherwise wrap silently.
 pub fn u32_exact(value: f64, name: &str) -> Result<u32> {
     if !(0.0..=4_294_967_295.0).contains(&value) || value.fract() != 0.0 {
-        return Err(invalid(format!("{name} {value}: want an integer from 0 to 2^32-1")));
+        return Err(invalid(format!("{name}: want an integer from 0 to 2^32-1")));
     }
     Ok(value as u32)
 }

@@ -27,13 +27,13 @@ fn event_json(event: LinkEvent) -> Value {
     match event {
         LinkEvent::State { from, to } => json!({ "type": "state", "from": from.name(), "to": to.name() }),
         LinkEvent::PeerRestarted { previous_epoch, last_seq, epoch } => json!({
-            "type": "peer_restarted", "previous_epoch": previous_epoch, "last_seq": last_seq, "epoch": epoch
+            "type": "peer_restarted", "previousEpoch": previous_epoch, "lastSeq": last_seq, "epoch": epoch
         }),
         LinkEvent::Skipped { epoch, first_seq, last_seq } => {
-            json!({ "type": "skipped", "epoch": epoch, "first_seq": first_seq, "last_seq": last_seq })
+            json!({ "type": "skipped", "epoch": epoch, "firstSeq": first_seq, "lastSeq": last_seq })
         }
         LinkEvent::PeerClosed { epoch, last_seq } => {
-            json!({ "type": "peer_closed", "epoch": epoch, "last_seq": last_seq })
+            json!({ "type": "peer_closed", "epoch": epoch, "lastSeq": last_seq })
         }
         LinkEvent::EpochWentBack { known, claimed } => {
             json!({ "type": "epoch_went_back", "known": known, "claimed": claimed })
@@ -64,16 +64,15 @@ impl LinkCore {
         }
         let link = Link::new(LinkConfig { link_id: link_id(&name), epoch: epoch(epoch_number)?, window });
         Ok(Self(match (resume_epoch, resume_seq) {
-            (None, None) => link,
-            (Some(peer), Some(last)) => link.resuming(epoch(peer)?, seq(last)?),
-            _ => return Err(invalid("resume epoch and sequence belong together")),
+            (None | Some(0.0), _) => link,
+            (Some(peer), last) => link.resuming(epoch(peer)?, seq(last.unwrap_or(0.0))?),
         }))
     }
 
     /// The sequence, or the name of the refusal.
     #[napi(catch_unwind)]
     pub fn send(&mut self, now: BigInt, payload: &[u8]) -> Result<Either<f64, String>> {
-        Ok(match self.0.send(u64_exact(&now)?, payload) {
+        Ok(match self.0.send(u64_exact(&now, "nowNs")?, payload) {
             Ok(sent) => Either::A(seq_number(sent)),
             Err(refusal) => Either::B(refusal.name().into()),
         })
@@ -81,7 +80,7 @@ impl LinkCore {
 
     #[napi(catch_unwind, ts_return_type = "Delivery | null")]
     pub fn on_frame(&mut self, now: BigInt, bytes: &[u8]) -> Result<Option<Delivery>> {
-        Ok(match self.0.on_frame(u64_exact(&now)?, bytes) {
+        Ok(match self.0.on_frame(u64_exact(&now, "nowNs")?, bytes) {
             Received::Nothing => None,
             Received::Data { epoch, seq, mono_ns, payload } => Some(delivery(epoch, seq, mono_ns, payload)),
         })
@@ -95,7 +94,7 @@ impl LinkCore {
             Some(max) => (u32_exact(max, "max")? as usize).min(PUMP_FRAMES_MAX),
         };
         let mut frames = Vec::new();
-        self.0.poll(u64_exact(&now)?, &mut |frame| {
+        self.0.poll(u64_exact(&now, "nowNs")?, &mut |frame| {
             let room = frames.len() < bound;
             if room {
                 frames.push(frame.to_vec().into());
@@ -176,38 +175,45 @@ impl LinkCore {
         self.0.peer_epoch()
     }
 
-    /// Exact counts as a JSON object.
+    /// State and exact counts as a JSON object.
     #[napi(catch_unwind)]
-    pub fn counters(&self) -> String {
+    pub fn stats(&self) -> String {
         let c = self.0.counters();
         let faults: Map<String, Value> = FrameFault::ALL
             .iter()
             .zip(self.0.frame_faults())
             .map(|(fault, n)| (fault.name().to_owned(), json!(n)))
             .collect();
+        let link = &self.0;
         json!({
+            "state": link.state().name(),
+            "epoch": link.config().epoch,
+            "peerEpoch": link.peer_epoch(),
+            "lastSeq": link.last_seq(),
+            "deliveredSeq": link.delivered_seq(),
+            "inFlight": link.in_flight(),
             "sent": c.sent,
             "transmitted": c.transmitted,
             "retransmitted": c.retransmitted,
             "acked": c.acked,
             "delivered": c.delivered,
             "duplicates": c.duplicates,
-            "out_of_order": c.out_of_order,
+            "outOfOrder": c.out_of_order,
             "gaps": c.gaps,
-            "resends_asked": c.resends_asked,
-            "resends_served": c.resends_served,
+            "resendsAsked": c.resends_asked,
+            "resendsServed": c.resends_served,
             "skipped": c.skipped,
-            "refused_no_credit": c.refused_no_credit,
-            "refused_not_synced": c.refused_not_synced,
-            "refused_other": c.refused_other,
-            "bad_frames": c.bad_frames,
-            "wrong_link": c.wrong_link,
-            "wrong_epoch": c.wrong_epoch,
-            "protocol_faults": c.protocol_faults,
-            "peer_restarts": c.peer_restarts,
-            "stale_times": c.stale_times,
-            "events_dropped": c.events_dropped,
-            "frame_faults": faults,
+            "refusedNoCredit": c.refused_no_credit,
+            "refusedNotSynced": c.refused_not_synced,
+            "refusedOther": c.refused_other,
+            "badFrames": c.bad_frames,
+            "wrongLink": c.wrong_link,
+            "wrongEpoch": c.wrong_epoch,
+            "protocolFaults": c.protocol_faults,
+            "peerRestarts": c.peer_restarts,
+            "staleTimes": c.stale_times,
+            "eventsDropped": c.events_dropped,
+            "frameFaults": faults,
         })
         .to_string()
     }
@@ -230,7 +236,7 @@ impl PublisherCore {
     /// The next frame, or the name of the fault.
     #[napi(catch_unwind)]
     pub fn data(&mut self, now: BigInt, payload: &[u8]) -> Result<Either<Buffer, String>> {
-        Ok(match self.core.data(u64_exact(&now)?, payload, &mut self.buf) {
+        Ok(match self.core.data(u64_exact(&now, "nowNs")?, payload, &mut self.buf) {
             Ok(_) => Either::A(self.buf.clone().into()),
             Err(fault) => Either::B(fault.name().into()),
         })
@@ -239,13 +245,13 @@ impl PublisherCore {
     /// A heartbeat when one is due, else null.
     #[napi(catch_unwind, ts_return_type = "Buffer | null")]
     pub fn heartbeat(&mut self, now: BigInt) -> Result<Option<Buffer>> {
-        let due = self.core.heartbeat(u64_exact(&now)?, &mut self.buf);
+        let due = self.core.heartbeat(u64_exact(&now, "nowNs")?, &mut self.buf);
         Ok(due.then(|| self.buf.clone().into()))
     }
 
     #[napi(catch_unwind)]
     pub fn bye(&mut self, now: BigInt) -> Result<Buffer> {
-        self.core.bye(u64_exact(&now)?, &mut self.buf);
+        self.core.bye(u64_exact(&now, "nowNs")?, &mut self.buf);
         Ok(self.buf.clone().into())
     }
 
@@ -311,7 +317,7 @@ impl SubscriberCore {
 
     #[napi(catch_unwind)]
     pub fn on_frame(&mut self, now: BigInt, bytes: &[u8]) -> Result<StreamStep> {
-        let step = self.0.on_frame(u64_exact(&now)?, bytes);
+        let step = self.0.on_frame(u64_exact(&now, "nowNs")?, bytes);
         Ok(StreamStep {
             refused: step.refused.map(|fault| fault.name().into()),
             opened: step.opened.map(|o| StreamOpened {
@@ -332,7 +338,7 @@ impl SubscriberCore {
     /// True once when the topic has become stale.
     #[napi(catch_unwind)]
     pub fn poll(&mut self, now: BigInt) -> Result<bool> {
-        Ok(self.0.poll(u64_exact(&now)?))
+        Ok(self.0.poll(u64_exact(&now, "nowNs")?))
     }
 
     #[napi(catch_unwind)]
@@ -350,21 +356,25 @@ impl SubscriberCore {
         seq_number(self.0.last_seq())
     }
 
-    /// Exact counts as a JSON object.
+    /// State and exact counts as a JSON object.
     #[napi(catch_unwind)]
-    pub fn counters(&self) -> String {
+    pub fn stats(&self) -> String {
         let c = self.0.counters();
+        let core = &self.0;
         json!({
+            "state": core.state().name(),
+            "epoch": core.epoch(),
+            "lastSeq": core.last_seq(),
             "received": c.received,
             "missing": c.missing,
             "gaps": c.gaps,
             "late": c.late,
-            "old_epoch": c.old_epoch,
-            "bad_frames": c.bad_frames,
-            "wrong_link": c.wrong_link,
+            "oldEpoch": c.old_epoch,
+            "badFrames": c.bad_frames,
+            "wrongLink": c.wrong_link,
             "heartbeats": c.heartbeats,
             "epochs": c.epochs,
-            "stale_times": c.stale_times,
+            "staleTimes": c.stale_times,
         })
         .to_string()
     }

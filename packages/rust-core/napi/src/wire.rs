@@ -1,15 +1,16 @@
 //! Frames, the envelope check, ids and names. Bad bytes are answered by name, never thrown.
 
-use crate::convert::{epoch, invalid, seq, seq_number, u32_exact, u64_exact};
-use napi::bindgen_prelude::{BigInt, Buffer, Either, Result};
+use crate::convert::{invalid, seq_number, u32_exact, u64_exact};
+use napi::bindgen_prelude::{BigInt, Buffer, Result};
 use napi_derive::napi;
 use tidegate_wire::frame::{self, FrameFault, FrameHeader, FrameType};
 use tidegate_wire::reasons::REASONS;
 use tidegate_wire::{envelope, ids, topic};
 
-/// A frame taken apart.
-#[napi(object)]
+/// A frame taken apart, or the name of what is wrong with it; the other fields are then 0 or empty.
+#[napi(object, use_nullable = true)]
 pub struct FrameParts {
+    pub fault: Option<String>,
     pub kind: u32,
     pub link_id: u32,
     pub epoch: u32,
@@ -18,48 +19,61 @@ pub struct FrameParts {
     pub payload: Buffer,
 }
 
-/// One whole frame, or the name of the fault.
+/// One whole frame. Throws with the name of the fault every reader would find.
 #[napi(catch_unwind)]
 pub fn frame_encode(
     kind: f64,
     link_id: f64,
-    epoch_number: f64,
-    seq_number: f64,
+    epoch: f64,
+    seq: BigInt,
     mono_ns: BigInt,
     payload: &[u8],
-) -> Result<Either<Buffer, String>> {
-    let kind = u8::try_from(u32_exact(kind, "type")?)
+) -> Result<Buffer> {
+    let kind = u8::try_from(u32_exact(kind, "kind")?)
         .ok()
         .and_then(FrameType::from_u8)
-        .ok_or_else(|| invalid(format!("type {kind}: want 1 to 6")))?;
+        .ok_or_else(|| invalid(FrameFault::BadType.name()))?;
     let header = FrameHeader {
         kind,
-        link_id: u32_exact(link_id, "link id")?,
-        epoch: epoch(epoch_number)?,
-        seq: seq(seq_number)?,
-        mono_ns: u64_exact(&mono_ns)?,
+        link_id: u32_exact(link_id, "linkId")?,
+        epoch: u32_exact(epoch, "epoch")?,
+        seq: u64_exact(&seq, "seq")?,
+        mono_ns: u64_exact(&mono_ns, "monoNs")?,
     };
     let mut buf = Vec::new();
-    Ok(match frame::encode_into(&mut buf, &header, payload) {
-        Ok(()) => Either::A(buf.into()),
-        Err(fault) => Either::B(fault.name().into()),
-    })
+    frame::encode_into(&mut buf, &header, payload).map_err(|fault| invalid(fault.name()))?;
+    Ok(buf.into())
 }
 
 /// The parts of one whole frame, or the name of the fault.
 #[napi(catch_unwind)]
-pub fn frame_decode(bytes: &[u8]) -> Either<FrameParts, String> {
+pub fn frame_decode(bytes: &[u8]) -> FrameParts {
     match frame::decode(bytes) {
-        Ok((header, payload)) => Either::A(FrameParts {
+        Ok((header, payload)) => FrameParts {
+            fault: None,
             kind: u32::from(header.kind as u8),
             link_id: header.link_id,
             epoch: header.epoch,
             seq: seq_number(header.seq),
             mono_ns: header.mono_ns.into(),
             payload: payload.to_vec().into(),
-        }),
-        Err(fault) => Either::B(fault.name().into()),
+        },
+        Err(fault) => FrameParts {
+            fault: Some(fault.name().into()),
+            kind: 0,
+            link_id: 0,
+            epoch: 0,
+            seq: 0.0,
+            mono_ns: 0_u64.into(),
+            payload: Vec::new().into(),
+        },
     }
+}
+
+/// Null for one whole frame, else the name of the fault.
+#[napi(catch_unwind)]
+pub fn frame_check(bytes: &[u8]) -> Option<String> {
+    frame::decode(bytes).err().map(|fault| fault.name().into())
 }
 
 /// The names of all frame faults.
@@ -74,10 +88,17 @@ pub fn envelope_check(bytes: &[u8]) -> Option<String> {
     envelope::decode_checked(bytes).err().map(|refusal| refusal.to_string())
 }
 
+/// The bytes this codec writes for a valid envelope, null for what is none.
+#[napi(catch_unwind, ts_return_type = "Buffer | null")]
+pub fn envelope_recode(bytes: &[u8]) -> Option<Buffer> {
+    envelope::decode_checked(bytes).ok().map(|decoded| envelope::encode(&decoded).into())
+}
+
 /// The client order id of (intent, leg, generation).
 #[napi(catch_unwind)]
 pub fn client_order_id(intent_hi: BigInt, intent_lo: BigInt, leg: f64, generation: f64) -> Result<String> {
-    let intent = (u128::from(u64_exact(&intent_hi)?) << 64) | u128::from(u64_exact(&intent_lo)?);
+    let intent = (u128::from(u64_exact(&intent_hi, "intentHi")?) << 64)
+        | u128::from(u64_exact(&intent_lo, "intentLo")?);
     Ok(ids::client_order_id(intent, u32_exact(leg, "leg")?, u32_exact(generation, "generation")?))
 }
 

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod epoch;
+pub mod gateway;
 mod hot;
 pub mod limits;
 pub mod market_data;
@@ -20,6 +21,7 @@ pub use hot::{Call, Event, Fault, Handle, Hot, spawn};
 pub fn start(kind: &str, config: &str) -> Result<Handle, Fault> {
     match kind {
         "market-data" => market_data::start(config),
+        "gateway" => gateway::start(config),
         _ => Err(Fault(format!("no hot loop is called {kind}"))),
     }
 }

@@ -7,7 +7,7 @@ mod feed;
 pub mod limits;
 
 use crate::{Call, Fault, Handle, Hot, clock, epoch, spawn};
-use feed::{Feed, Sink, Tracer};
+use feed::{Feed, Publication, STAGE, Sink, Tracer};
 use hdrhistogram::Histogram;
 use limits::{FEEDS_MAX, LATENCY_NS_MAX, POLL_MS, SESSIONS_MAX, STATS_PERIOD_NS};
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use tidegate_bus::ends::{StreamPub, TopicId};
 use tidegate_instruments::Table;
 use tidegate_units::InstrumentId;
 use tidegate_venue_io::{Backoff, ConnectOptions, Stamp, WsClient, WsEvent, WsState};
+use tidegate_wire::ids::span_id;
 use tidegate_wire::pb::marketdata::v1::BookState;
 use tidegate_wire::topic::{MdKind, md_topic};
 
@@ -40,18 +41,25 @@ struct Config {
     epoch_path: PathBuf,
     instruments_path: PathBuf,
     sessions: Vec<SessionConfig>,
+    /// Whether each touch and trade gives a span; for runs with a trace collector.
+    #[serde(default)]
+    trace: bool,
 }
 
 fn read_config(text: &str) -> Result<(Config, Table), Fault> {
     let config: Config = serde_json::from_str(text)
         .map_err(|error| Fault(format!("cannot read the market-data configuration: {error}")))?;
     if config.sessions.is_empty() || config.sessions.len() > SESSIONS_MAX {
-        return Err(Fault(format!("sessions: there are {}, want 1 to {SESSIONS_MAX}", config.sessions.len())));
+        return Err(Fault(format!(
+            "sessions: there are {}, want 1 to {SESSIONS_MAX}",
+            config.sessions.len()
+        )));
     }
     let shown = config.instruments_path.display();
     let bytes = std::fs::read(&config.instruments_path)
         .map_err(|error| Fault(format!("cannot read the instrument table {shown}: {error}")))?;
-    let table = Table::from_json(&bytes).map_err(|error| Fault(format!("instrument table {shown}: {error}")))?;
+    let table =
+        Table::from_json(&bytes).map_err(|error| Fault(format!("instrument table {shown}: {error}")))?;
     Ok((config, table))
 }
 
@@ -63,6 +71,20 @@ struct Out<'a> {
     latency: Histogram<u64>,
     published: u64,
     fault: Option<Fault>,
+    trace: bool,
+}
+
+/// The span from the socket to the published frame.
+fn span((hi, lo): (u64, u64), start_ns: i64, taken_ns: u64, kind: MdKind) -> Value {
+    json!({
+        "type": "span",
+        "name": STAGE,
+        "traceId": format!("{hi:016x}{lo:016x}"),
+        "spanId": format!("{:016x}", span_id(hi, lo, STAGE)),
+        "startNs": start_ns.to_string(),
+        "endNs": start_ns.saturating_add_unsigned(taken_ns).to_string(),
+        "attributes": { "kind": kind.name() },
+    })
 }
 
 fn kind_index(kind: MdKind) -> usize {
@@ -75,19 +97,25 @@ fn kind_index(kind: MdKind) -> usize {
 }
 
 impl Sink for Out<'_> {
-    fn publish(&mut self, feed: usize, kind: MdKind, payload: &[u8], cause_mono_ns: u64) {
-        let Some(topic) = self.topics.get(feed).and_then(|topics| topics.get(kind_index(kind))) else { return };
-        let now = clock::mono_ns();
-        match self.publisher.publish(now, *topic, payload) {
-            Ok(_) => {
-                self.published += 1;
-                // Depth and repeats wait by design; what a strategy waits for is the touch and the trades.
-                if matches!(kind, MdKind::Top | MdKind::Trade) {
-                    let taken = clock::mono_ns().saturating_sub(cause_mono_ns);
-                    self.latency.saturating_record(taken.max(1));
-                }
+    fn publish(&mut self, publication: &Publication<'_>) {
+        let Publication { feed, kind, payload, cause, trace } = *publication;
+        let Some(topic) = self.topics.get(feed).and_then(|topics| topics.get(kind_index(kind))) else {
+            return;
+        };
+        match self.publisher.publish(clock::mono_ns(), *topic, payload) {
+            Ok(_) => self.published += 1,
+            Err(error) => {
+                self.fault = Some(Fault(format!("the market-data stream is broken: {error}")));
+                return;
             }
-            Err(error) => self.fault = Some(Fault(format!("the market-data stream is broken: {error}"))),
+        }
+        // Depth and repeats wait by design; what a strategy waits for is the touch and the trades.
+        if let (MdKind::Top | MdKind::Trade, Some(cause)) = (kind, cause) {
+            let taken = clock::mono_ns().saturating_sub(cause.mono_ns);
+            self.latency.saturating_record(taken.max(1));
+            if self.trace {
+                self.hot.emit(span(trace, cause.epoch_ns, taken, kind));
+            }
         }
     }
 
@@ -156,7 +184,10 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
                 Some(at) => at,
                 None => {
                     let row = table.get(InstrumentId(*id)).ok_or_else(|| {
-                        Fault(format!("sessions: instrument {id} is not in {}", config.instruments_path.display()))
+                        Fault(format!(
+                            "sessions: instrument {id} is not in {}",
+                            config.instruments_path.display()
+                        ))
                     })?;
                     feeds.push(Feed::new(feeds.len(), row, table.version()));
                     feeds.len() - 1
@@ -183,9 +214,12 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
     }
     for feed in &feeds {
         let id = feed.instrument().id;
-        let books = config.sessions.iter().filter(|s| s.carries_book && s.instrument_ids.contains(&id)).count();
+        let books =
+            config.sessions.iter().filter(|s| s.carries_book && s.instrument_ids.contains(&id)).count();
         if books != 1 {
-            return Err(Fault(format!("sessions: the book of instrument {id} is carried by {books}, want 1")));
+            return Err(Fault(format!(
+                "sessions: the book of instrument {id} is carried by {books}, want 1"
+            )));
         }
     }
     let session_epoch = epoch::next(&config.epoch_path)?;
@@ -211,7 +245,7 @@ fn run(
         topics.push(own.try_into().map_err(|_| Fault("bug: a feed has four topics".into()))?);
     }
     let latency = Histogram::new_with_max(LATENCY_NS_MAX, 3)?;
-    let mut out = Out { hot, publisher, topics, latency, published: 0, fault: None };
+    let mut out = Out { hot, publisher, topics, latency, published: 0, fault: None, trace: config.trace };
     let mut tracer = Tracer::new(session_epoch);
     let mut stats_at = 0;
     hot.emit(json!({ "type": "log", "level": "info", "msg": "market-data listens", "endpoint": config.endpoint, "epoch": session_epoch }));

@@ -1,2 +1,17 @@
-//! Tidegate wal.
+//! The recorder's write-ahead log: every stream of the cluster in one row of segments, block by block.
+//!
+//! A segment is written as `NNNNNNNNNN.open`; sealed, it gets a footer, the name `.seg`, and never changes again. Whole blocks
+//! of an open segment can be read while it grows. Each record has a `wal_seq`, 1 and up over the whole log.
 #![forbid(unsafe_code)]
+
+pub mod format;
+pub mod limits;
+mod reader;
+mod verify;
+mod writer;
+
+pub use format::{Block, Footer, Record, RecordType};
+pub use reader::{SegmentInfo, read_block, read_header, segments};
+pub use tidegate_segment::{DirStorage, LogFault as WalFault, Storage};
+pub use verify::{StreamReport, WalReport, verify};
+pub use writer::{Position, Wal, WalConfig, WalRecovery};

@@ -8,6 +8,7 @@ use tidegate_instruments::{Instrument, Venue};
 use tidegate_normalise::{Binance, BookTicker, Event, Market, Refusal, SymbolSpec, Trade};
 use tidegate_units::Side;
 use tidegate_venue_io::Stamp;
+use tidegate_wire::ids::span_id;
 use tidegate_wire::pb::common::v1::{Side as PbSide, Source};
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::marketdata::v1::{BookDepth, BookState, BookTop, InstrumentStatus, Trade as PbTrade};
@@ -17,9 +18,25 @@ use super::limits::{
     DEPTH_LEVELS, DEPTH_PERIOD_NS, SNAPSHOT_RETRY_NS, STALE_AFTER_NS, STATUS_REASON_BYTES_MAX, TOP_REFRESH_NS,
 };
 
-/// Where a feed's messages go: the kind of topic and the encoded envelope, with the stamp of what caused it.
+/// Name of this process's stage in a trace.
+pub const STAGE: &str = "market-data.publish";
+
+/// One message on its way out.
+#[derive(Debug, Clone, Copy)]
+pub struct Publication<'a> {
+    /// Which feed of the loop.
+    pub feed: usize,
+    pub kind: MdKind,
+    /// The encoded envelope.
+    pub payload: &'a [u8],
+    /// What caused it just now; none for a repeat of an old word, whose age is no latency.
+    pub cause: Option<Stamp>,
+    pub trace: (u64, u64),
+}
+
+/// Where a feed's messages and words to JavaScript go.
 pub trait Sink {
-    fn publish(&mut self, feed: usize, kind: MdKind, payload: &[u8], cause_mono_ns: u64);
+    fn publish(&mut self, publication: &Publication<'_>);
     fn emit(&mut self, event: Value);
 }
 
@@ -35,11 +52,10 @@ impl Tracer {
         Self { epoch, next: 0 }
     }
 
-    fn next(&mut self) -> (u64, u64, u64) {
+    fn next(&mut self) -> (u64, u64) {
         self.next += 1;
         let hi = mix((u64::from(self.epoch) << 40) ^ self.next);
-        let lo = mix(hi ^ self.next.rotate_left(32));
-        (hi, lo, mix(lo).max(1))
+        (hi, mix(hi ^ self.next.rotate_left(32)).max(1))
     }
 }
 
@@ -91,6 +107,8 @@ pub struct Feed {
     repair_ns_max: u64,
     counts: FeedCounts,
     payload: Vec<u8>,
+    /// What is sent now repeats an old word, so its age is no latency.
+    repeating: bool,
 }
 
 fn pb_side(side: Side) -> i32 {
@@ -145,6 +163,7 @@ impl Feed {
             repair_ns_max: 0,
             counts: FeedCounts::default(),
             payload: Vec::with_capacity(1_024),
+            repeating: false,
         }
     }
 
@@ -224,7 +243,13 @@ impl Feed {
         }
     }
 
-    fn on_diff_outcome(&mut self, outcome: DiffOutcome, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+    fn on_diff_outcome(
+        &mut self,
+        outcome: DiffOutcome,
+        at: Stamp,
+        tracer: &mut Tracer,
+        sink: &mut impl Sink,
+    ) {
         match outcome {
             DiffOutcome::Stale => {}
             DiffOutcome::Buffered => self.ask_snapshot(at.mono_ns, sink),
@@ -242,7 +267,14 @@ impl Feed {
         }
     }
 
-    fn on_broken(&mut self, why: &str, gap: (u64, u64), at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+    fn on_broken(
+        &mut self,
+        why: &str,
+        gap: (u64, u64),
+        at: Stamp,
+        tracer: &mut Tracer,
+        sink: &mut impl Sink,
+    ) {
         self.features.on_gap();
         self.snapshot_asked_at = None;
         self.depth_due = false;
@@ -271,7 +303,13 @@ impl Feed {
     }
 
     /// The body of the venue's REST depth answer. Gives what became of it.
-    pub fn on_snapshot(&mut self, body: &[u8], at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) -> String {
+    pub fn on_snapshot(
+        &mut self,
+        body: &[u8],
+        at: Stamp,
+        tracer: &mut Tracer,
+        sink: &mut impl Sink,
+    ) -> String {
         let snapshot = match self.reader.parse(body) {
             Ok(Event::Snapshot(snapshot)) => snapshot,
             Ok(_) => return "NOT_A_SNAPSHOT".into(),
@@ -322,7 +360,8 @@ impl Feed {
     fn touch(&self) -> (Touch, u64, i64) {
         match self.ticker.filter(|ticker| ticker.update_id > self.book.last_id()) {
             Some(ticker) => {
-                let side = |level: tidegate_normalise::Level| (level.qty.0 > 0).then_some((level.px.0, level.qty.0));
+                let side =
+                    |level: tidegate_normalise::Level| (level.qty.0 > 0).then_some((level.px.0, level.qty.0));
                 let touch = Touch { bid: side(ticker.bid), ask: side(ticker.ask) };
                 (touch, ticker.update_id, ticker.ts_venue.0)
             }
@@ -344,13 +383,13 @@ impl Feed {
         tracer: &mut Tracer,
         sink: &mut impl Sink,
     ) {
-        let (trace_hi, trace_lo, span_id) = tracer.next();
+        let (trace_hi, trace_lo) = tracer.next();
         let envelope = Envelope {
             schema_version: 1,
             source: Source::MarketData as i32,
             trace_hi,
             trace_lo,
-            span_id,
+            span_id: span_id(trace_hi, trace_lo, STAGE),
             ts_event_ns,
             ts_recv_ns: at.epoch_ns,
             log_seq: 0,
@@ -359,7 +398,13 @@ impl Feed {
         self.payload.clear();
         // A Vec grows, so encoding into it cannot run out of room.
         let _ = envelope.encode(&mut self.payload);
-        sink.publish(self.index, kind, &self.payload, at.mono_ns);
+        sink.publish(&Publication {
+            feed: self.index,
+            kind,
+            payload: &self.payload,
+            cause: (!self.repeating).then_some(at),
+            trace: (trace_hi, trace_lo),
+        });
     }
 
     fn publish_top(&mut self, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
@@ -485,7 +530,8 @@ impl Feed {
         if before == BookState::Valid {
             self.publish_top(at, tracer, sink);
         }
-        let level = if state == BookState::Valid || before == BookState::Unspecified { "info" } else { "warn" };
+        let level =
+            if state == BookState::Valid || before == BookState::Unspecified { "info" } else { "warn" };
         let msg = format!("book {} to {}: {reason}", state_name(before), state_name(state));
         sink.emit(log(level, &msg, &self.instrument));
     }
@@ -503,12 +549,21 @@ impl Feed {
     pub fn tick(&mut self, now: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
         if self.state == BookState::Valid && now.mono_ns.saturating_sub(self.last.mono_ns) > STALE_AFTER_NS {
             self.counts.stale += 1;
-            self.set_state(BookState::Stale, "no byte from the venue within the bound", (0, 0), now, tracer, sink);
+            self.set_state(
+                BookState::Stale,
+                "no byte from the venue within the bound",
+                (0, 0),
+                now,
+                tracer,
+                sink,
+            );
         }
         if self.state == BookState::Valid && now.mono_ns.saturating_sub(self.top_at) >= TOP_REFRESH_NS {
             // A late joiner of a quiet market gets the touch too; the stamps stay those of the last word.
             let last = self.last;
+            self.repeating = true;
             self.publish_top(last, tracer, sink);
+            self.repeating = false;
             self.top_at = now.mono_ns;
         }
         self.depth_when_due(now.mono_ns, tracer, sink);

@@ -25,6 +25,8 @@ pub const STATS_PERIOD_NS: u64 = 250_000_000;
 /// Longest latency the histogram tells apart, in ns.
 pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
 
-const _: () = assert!(FEEDS_MAX * MdKind::ALL.len() <= tidegate_bus::limits::TOPICS_MAX, "each feed has its topics");
+const _: () =
+    assert!(FEEDS_MAX * MdKind::ALL.len() <= tidegate_bus::limits::TOPICS_MAX, "each feed has its topics");
 const _: () = assert!(POLL_MS <= crate::limits::WAIT_MS_MAX, "a stop is seen in time");
-const _: () = assert!(TOP_REFRESH_NS < STALE_AFTER_NS, "a quiet book is repeated before it could be called stale");
+const _: () =
+    assert!(TOP_REFRESH_NS < STALE_AFTER_NS, "a quiet book is repeated before it could be called stale");

@@ -1,11 +1,13 @@
 //! The feed against recorded messages and made-up failures, and the whole loop against a websocket server.
 
-use super::feed::{Feed, Sink, Tracer};
-use super::limits::{DEPTH_PERIOD_NS, SNAPSHOT_RETRY_NS, STALE_AFTER_NS, STATUS_REASON_BYTES_MAX, TOP_REFRESH_NS};
+use super::feed::{Feed, Publication, STAGE, Sink, Tracer};
+use super::limits::{
+    DEPTH_PERIOD_NS, SNAPSHOT_RETRY_NS, STALE_AFTER_NS, STATUS_REASON_BYTES_MAX, TOP_REFRESH_NS,
+};
 use crate::clock;
 use serde_json::{Value, json};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tidegate_bus::ends::{StreamSub, StreamWhat};
@@ -29,8 +31,8 @@ struct Seen {
 }
 
 impl Sink for Seen {
-    fn publish(&mut self, _: usize, kind: MdKind, payload: &[u8], _: u64) {
-        self.sent.push((kind, payload.to_vec()));
+    fn publish(&mut self, publication: &Publication<'_>) {
+        self.sent.push((publication.kind, publication.payload.to_vec()));
     }
     fn emit(&mut self, event: Value) {
         self.events.push(event);
@@ -42,7 +44,10 @@ impl Seen {
         self.sent.iter().map(|(_, bytes)| decode_checked(bytes).unwrap().payload.unwrap()).collect()
     }
     fn tops(&self) -> Vec<BookTop> {
-        self.payloads().into_iter().filter_map(|p| if let Payload::BookTop(t) = p { Some(t) } else { None }).collect()
+        self.payloads()
+            .into_iter()
+            .filter_map(|p| if let Payload::BookTop(t) = p { Some(t) } else { None })
+            .collect()
     }
     fn statuses(&self) -> Vec<InstrumentStatus> {
         let status = |p| if let Payload::InstrumentStatus(s) = p { Some(s) } else { None };
@@ -145,7 +150,10 @@ fn a_crossed_book_and_a_crossed_ticker_are_not_published() {
     f.on_message(&ticker(11, "100.50", "100.50"), at(3), &mut tracer, &mut seen);
     assert_eq!((f.counts().tickers_crossed, seen.tops().len()), (1, before));
     f.on_message(&diff(11, 12, r#"["101.00","1"]"#, ""), at(4), &mut tracer, &mut seen);
-    assert_eq!((f.state(), seen.tops().pop().unwrap().state), (BookState::Invalid, BookState::Invalid as i32));
+    assert_eq!(
+        (f.state(), seen.tops().pop().unwrap().state),
+        (BookState::Invalid, BookState::Invalid as i32)
+    );
 }
 
 #[test]
@@ -186,7 +194,11 @@ fn the_touch_is_published_on_change_and_repeated_for_late_joiners() {
     let before = seen.tops().len();
     f.tick(at(6 + TOP_REFRESH_NS / 1_000_000), &mut tracer, &mut seen);
     assert_eq!(seen.tops().len(), before + 1);
-    assert_eq!(seen.tops().pop().unwrap().tick_mono_ns, at(6).mono_ns, "a repeat keeps the stamp of the last word");
+    assert_eq!(
+        seen.tops().pop().unwrap().tick_mono_ns,
+        at(6).mono_ns,
+        "a repeat keeps the stamp of the last word"
+    );
 }
 
 #[test]
@@ -208,7 +220,10 @@ fn depth_comes_at_most_once_a_period_and_with_the_newest_levels() {
     let last = depths(&seen).pop().unwrap();
     assert_eq!(depths(&seen).len(), before + 2);
     assert_eq!(last.bid_px_delta_ticks, [9_900, -100, -50, -50]);
-    assert_eq!((last.bid_qty_lots, last.ask_px_delta_ticks), (vec![500_000, 500_000, 100_000, 300_000], vec![10_100, 100]));
+    assert_eq!(
+        (last.bid_qty_lots, last.ask_px_delta_ticks),
+        (vec![500_000, 500_000, 100_000, 300_000], vec![10_100, 100])
+    );
     f.tick(at(900), &mut tracer, &mut seen);
     assert_eq!(depths(&seen).len(), before + 2, "nothing changed");
 }
@@ -273,7 +288,10 @@ fn recorded_sessions_give_valid_messages_the_same_each_time() {
         let ticker = sample(name).lines().rev().find(|l| l.contains("@bookTicker")).unwrap().to_string();
         let body: Value = serde_json::from_str(ticker.split_once(' ').unwrap().1).unwrap();
         if body["data"]["u"].as_u64() == Some(last.venue_seq) {
-            assert_eq!(f.stats()["bid"][0].as_str().map(|t| t.parse::<f64>().unwrap()), body["data"]["b"].as_str().map(|t| t.parse().unwrap()));
+            assert_eq!(
+                f.stats()["bid"][0].as_str().map(|t| t.parse::<f64>().unwrap()),
+                body["data"]["b"].as_str().map(|t| t.parse().unwrap())
+            );
         }
         let again = replay(id, name).1;
         assert!(seen.sent == again.sent, "{name}: the same input gives the same bytes, trace ids included");
@@ -308,6 +326,7 @@ fn config(dir: &Path, url: &str) -> Value {
         "epochPath": dir.join("market-data.epoch"),
         "instrumentsPath": table,
         "sessions": [{ "url": url, "instrumentIds": [1], "carriesBook": true }],
+        "trace": true,
     })
 }
 
@@ -315,10 +334,8 @@ fn config(dir: &Path, url: &str) -> Value {
 fn the_loop_publishes_resyncs_after_a_lost_session_and_ends_in_order() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir_all(dir.path().join("s")).unwrap();
-    let (url, venue) = venue(vec![
-        (vec![diff(5, 10, "", "")], true),
-        (vec![diff(50, 60, r#"["99.50","1"]"#, "")], false),
-    ]);
+    let (url, venue) =
+        venue(vec![(vec![diff(5, 10, "", "")], true), (vec![diff(50, 60, r#"["99.50","1"]"#, "")], false)]);
     let config = config(dir.path(), &url);
     let handle = crate::start("market-data", &config.to_string()).unwrap();
     let context = zmq::Context::new();
@@ -332,10 +349,19 @@ fn the_loop_publishes_resyncs_after_a_lost_session_and_ends_in_order() {
             Err(error) => panic!("{error}"),
         }
     };
-    let (mut touch, mut closed, mut gaps, mut stopped) = (None, 0, 0, false);
+    let (mut touch, mut closed, mut gaps, mut stopped, mut spans) = (None, 0, 0, false, 0);
     while closed < 4 {
         assert!(Instant::now() < deadline, "touch {touch:?}, closed {closed}, {}", handle.stats());
         for event in handle.take_events(Duration::from_millis(1)) {
+            if event["type"] == "span" {
+                assert_eq!(
+                    (event["name"].as_str(), event["traceId"].as_str().map(str::len)),
+                    (Some(STAGE), Some(32))
+                );
+                let ns = |key: &str| event[key].as_str().unwrap().parse::<i64>().unwrap();
+                assert!(ns("endNs") > ns("startNs"));
+                spans += 1;
+            }
             if event["type"] == "snapshot_wanted" {
                 let id = if touch.is_none() && handle.stats()["sessions"][0]["opens"] == 1 { 8 } else { 55 };
                 let request = json!({ "op": "snapshot", "instrument": 1 });
@@ -364,6 +390,7 @@ fn the_loop_publishes_resyncs_after_a_lost_session_and_ends_in_order() {
     }
     venue.join().unwrap();
     let stats = handle.stats();
+    assert!(spans > 0);
     assert_eq!((gaps, stats["epoch"].clone(), stats["alive"].clone()), (0, json!(1), json!(false)));
     assert!(stats["sessions"][0]["opens"].as_u64() >= Some(2), "{stats}");
     assert!(stats["latency"]["max"].as_f64() > Some(0.0));
@@ -387,5 +414,4 @@ fn a_configuration_that_cannot_work_is_refused_with_its_reason() {
         assert!(fault.0.contains(want), "{}", fault.0);
     }
     assert!(crate::start("market-data", "{}").unwrap_err().0.contains("configuration"));
-    let _: PathBuf = dir.path().into();
 }

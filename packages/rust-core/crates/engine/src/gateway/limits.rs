@@ -1,0 +1,30 @@
+//! Every bound of the gateway's loop.
+
+/// Longest wait for a socket, in milliseconds: how late a timer of the core may be.
+pub const WAIT_MS_MAX: i64 = 10;
+/// Between two ticks of the core, in nanoseconds.
+pub const TICK_NS: u64 = 20_000_000;
+/// Between two confirmations that a stream is alive, and between two statistics.
+pub const ALIVE_NS: u64 = 50_000_000;
+pub const STATS_NS: u64 = 250_000_000;
+/// Inputs taken from one socket in one turn; the rest waits for the next, behind a commit.
+pub const INPUTS_PER_TURN_MAX: usize = 256;
+/// Commands decided and not yet taken by the link. The core decides no more than the link has credits, so more is a bug.
+pub const OUTBOX_MAX: usize = 16_384;
+/// Journal records sent to one follower in one turn.
+pub const TAIL_PER_TURN_MAX: usize = 512;
+/// Followers of the journal at a time.
+pub const TAIL_PEERS_MAX: usize = 4;
+/// Strategies at a time.
+pub const STRATEGIES_MAX: usize = 64;
+/// Spans of decisions per second; beyond it they are counted and not told.
+pub const SPANS_PER_SECOND_MAX: u32 = 50;
+/// Records read at once while recovering.
+pub const RECOVER_CHUNK: usize = 4_096;
+/// Longest wait for the farewells at the end, in nanoseconds.
+pub const FAREWELL_NS: u64 = 200_000_000;
+/// Largest latency the histogram tells apart, in nanoseconds.
+pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
+
+const _: () = assert!(WAIT_MS_MAX <= crate::limits::WAIT_MS_MAX);
+const _: () = assert!(TICK_NS >= WAIT_MS_MAX as u64 * 1_000_000, "a tick may come late by one wait");

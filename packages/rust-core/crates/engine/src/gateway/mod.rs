@@ -1,0 +1,668 @@
+//! The gateway's loop: links in, the core, one journal commit per turn, links out.
+//!
+//! Nothing leaves before the commit of the turn that decided it, and nothing is acknowledged before its record is safe.
+
+mod config;
+mod limits;
+mod stats;
+mod tail;
+#[cfg(test)]
+mod tests;
+
+use crate::{Call, Fault, Handle, Hot, clock, spawn};
+use config::Config;
+use hdrhistogram::Histogram;
+use limits::{
+    ALIVE_NS, FAREWELL_NS, INPUTS_PER_TURN_MAX, LATENCY_NS_MAX, OUTBOX_MAX, RECOVER_CHUNK,
+    SPANS_PER_SECOND_MAX, STATS_NS, STRATEGIES_MAX, TICK_NS, WAIT_MS_MAX,
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io::Read;
+use tail::Tail;
+use tidegate_bus::ends::{
+    LinkClient, LinkClientConfig, LinkInput, LinkServer, LinkServerConfig, PeerId, StreamSub, StreamWhat,
+};
+use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
+use tidegate_instruments::Table;
+use tidegate_journal::{Journal, JournalConfig, Tier};
+use tidegate_risk::{Destination, Effects, Event, Gateway, Limits, Now, Trace};
+use tidegate_units::{InstrumentId, IntentId, StrategyId};
+use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
+use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
+use tidegate_wire::pb::marketdata::v1::BookState;
+use tidegate_wire::pb::orders::v1::{Decision, Reason};
+use tidegate_wire::topic::{MdKind, md_topic, parse_md_topic};
+use tidegate_wire::{envelope, validate};
+
+/// Name of the journal's stream.
+pub const JOURNAL: &str = "gateway.journal";
+/// Record kind of a protobuf envelope.
+const KIND_ENVELOPE: u8 = 1;
+
+/// Starts the gateway's loop.
+///
+/// # Errors
+/// The configuration, the instrument table or the limits are refused.
+pub fn start(config: &str) -> Result<Handle, Fault> {
+    let (config, table, limits) = Config::load(config)?;
+    spawn("gateway", move |hot| Shell::open(hot, &config, table, limits)?.run())
+}
+
+/// One intent of this turn, for its latency and its span.
+#[derive(Debug)]
+struct Decided {
+    start_mono_ns: u64,
+    trace: Trace,
+    span_id: u64,
+    instrument: u32,
+    reason: Reason,
+    accepted: bool,
+}
+
+#[derive(Debug)]
+struct Shell {
+    hot: Hot,
+    tier: &'static str,
+    epoch: u32,
+    intents: LinkServer,
+    command: LinkClient,
+    tail: Tail,
+    md: StreamSub,
+    // Last, so that the sockets close before their context.
+    _context: Context,
+    journal: Journal,
+    core: Gateway,
+    out: Effects,
+    decided: Vec<Decided>,
+    /// Committed commands the link has not taken yet, oldest first.
+    outbox: VecDeque<Vec<u8>>,
+    intent_acks: BTreeMap<PeerId, u64>,
+    report_ack: Option<u64>,
+    /// Strategies to be told everything anew.
+    tell_all: BTreeSet<PeerId>,
+    /// Instruments whose touch stream is whole and alive.
+    alive: BTreeSet<InstrumentId>,
+    router_known: bool,
+    router_restarted: bool,
+    wall_ns: i64,
+    ticked_ns: u64,
+    confirmed_ns: u64,
+    told_ns: u64,
+    latency: Histogram<u64>,
+    events: u64,
+    bad_payloads: u64,
+    not_taken: u64,
+    md_gaps: u64,
+    spans_second_ns: u64,
+    spans_this_second: u32,
+    spans_not_told: u64,
+}
+
+struct Context(#[allow(dead_code)] zmq::Context);
+
+impl std::fmt::Debug for Context {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Context")
+    }
+}
+
+/// A number no other process has, from the system's random source.
+fn holder() -> Result<u64, Fault> {
+    let mut bytes = [0_u8; 8];
+    std::fs::File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut bytes))
+        .map_err(|e| Fault(format!("cannot read /dev/urandom: {e}")))?;
+    Ok(u64::from_le_bytes(bytes).max(1))
+}
+
+/// Folds the whole journal into the core.
+fn recover(journal: &mut Journal, core: &mut Gateway) -> Result<(), Fault> {
+    let last = journal.last_seq();
+    while core.state().log_seq() < last {
+        let (after, mut fault) = (core.state().log_seq(), None);
+        journal.read_from(after, RECOVER_CHUNK, |record| {
+            if fault.is_some() {
+                return;
+            }
+            fault = match envelope::decode(record.payload) {
+                Ok(record) => core.recover(&record).err().map(|e| e.to_string()),
+                Err(refusal) => Some(format!("record {} is no envelope: {refusal}", record.seq)),
+            };
+        })?;
+        if let Some(text) = fault {
+            return Err(Fault(format!(
+                "cannot recover the gateway: {text}; start the version that wrote the journal, or restore it from a copy"
+            )));
+        }
+        if core.state().log_seq() == after {
+            return Err(Fault(format!(
+                "cannot recover the gateway: the journal ends at {after}, want {last}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+impl Shell {
+    fn open(hot: Hot, config: &Config, table: Table, limits: Limits) -> Result<Self, Fault> {
+        let (mut journal, recovery) =
+            Journal::open(&config.journal_dir, JournalConfig::new(JOURNAL, config.tier.into()))?;
+        let topics: Vec<String> = limits
+            .instruments
+            .keys()
+            .filter_map(|id| table.get(*id))
+            .flat_map(|row| [MdKind::Top, MdKind::Status].map(|kind| md_topic(row.venue_id, row.id, kind)))
+            .collect();
+        let mut core = Gateway::new(table, limits, holder()?);
+        recover(&mut journal, &mut core)?;
+        let epoch = crate::epoch::next(&config.epoch_file)?;
+        let context = zmq::Context::new();
+        let mut intents = LinkServerConfig::new(&config.intent_url, "intent", epoch);
+        (intents.identity_prefix, intents.peers_max) = ("strategy:".into(), STRATEGIES_MAX);
+        let intents = LinkServer::bind(&context, intents)?;
+        let tail = Tail::bind(&context, &config.tail_url, epoch)?;
+        let command = LinkClient::connect(
+            &context,
+            LinkClientConfig::new(&config.command_url, "command", "gateway", epoch),
+        )?;
+        let prefixes: Vec<&str> = topics.iter().map(String::as_str).collect();
+        let md = StreamSub::connect(&context, &config.md_url, &prefixes)?;
+        let latency = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).map_err(|e| Fault(e.to_string()))?;
+        hot.emit(json!({
+            "type": "log", "level": "info", "msg": "journal folded",
+            "records": core.state().log_seq(), "openOrders": core.state().open_orders(),
+            "torn": recovery.torn.is_some(), "clean": recovery.clean,
+        }));
+        Ok(Self {
+            hot,
+            tier: if Tier::from(config.tier) == Tier::T0 { "T0" } else { "T2" },
+            epoch,
+            intents,
+            command,
+            tail,
+            md,
+            _context: Context(context),
+            journal,
+            core,
+            out: Vec::new(),
+            decided: Vec::new(),
+            outbox: VecDeque::new(),
+            intent_acks: BTreeMap::new(),
+            report_ack: None,
+            tell_all: BTreeSet::new(),
+            alive: BTreeSet::new(),
+            router_known: false,
+            router_restarted: false,
+            wall_ns: 0,
+            ticked_ns: 0,
+            confirmed_ns: 0,
+            told_ns: 0,
+            latency,
+            events: 0,
+            bad_payloads: 0,
+            not_taken: 0,
+            md_gaps: 0,
+            spans_second_ns: 0,
+            spans_this_second: 0,
+            spans_not_told: 0,
+        })
+    }
+
+    fn run(mut self) -> Result<(), Fault> {
+        self.apply(Event::Start)?;
+        while !self.hot.stopping() {
+            self.wait()?;
+            self.turn()?;
+        }
+        self.turn()?;
+        self.farewell()
+    }
+
+    fn wait(&self) -> Result<(), Fault> {
+        let busy = self.intents.has_waiting()
+            || self.command.has_waiting()
+            || self.md.has_waiting()
+            || self.tail.server.has_waiting()
+            || !self.out.is_empty();
+        let mut items = [
+            self.intents.poll_item(),
+            self.command.poll_item(),
+            self.md.poll_item(),
+            self.tail.server.poll_item(),
+            zmq::PollItem::from_fd(self.hot.wake_fd(), zmq::POLLIN),
+        ];
+        match zmq::poll(&mut items, if busy { 0 } else { WAIT_MS_MAX }) {
+            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
+            Err(error) => Err(Fault(format!("cannot wait for the gateway's sockets: {error}"))),
+        }
+    }
+
+    /// Everything that came, one commit, everything it led to.
+    fn turn(&mut self) -> Result<(), Fault> {
+        self.take_market_data()?;
+        self.take_reports()?;
+        self.take_intents()?;
+        let now = clock::mono_ns();
+        if now.saturating_sub(self.ticked_ns) >= TICK_NS {
+            self.ticked_ns = now;
+            self.apply(Event::RouterCredits(self.room()))?;
+            self.apply(Event::Tick)?;
+        }
+        let answers = self.take_calls()?;
+        self.commit()?;
+        self.dispatch()?;
+        for (call, answer) in answers {
+            let answer = answer.unwrap_or_else(|| json!({ "ok": true, "state": self.stats() }));
+            call.answer(answer);
+        }
+        self.tell_spans();
+        let now = clock::mono_ns();
+        self.intents.tick(now)?;
+        self.command.tick(now)?;
+        self.md.tick(now);
+        self.tail.turn(now, &mut self.journal)?;
+        if now.saturating_sub(self.told_ns) >= STATS_NS {
+            self.told_ns = now;
+            self.hot.set_stats(self.stats());
+        }
+        Ok(())
+    }
+
+    /// The time of an event. The wall clock never goes back within one process.
+    fn now(&self) -> Now {
+        Now { mono_ns: clock::mono_ns(), epoch_ns: clock::epoch_ns().max(self.wall_ns) }
+    }
+
+    fn apply(&mut self, event: Event) -> Result<(), Fault> {
+        let now = self.now();
+        self.wall_ns = now.epoch_ns;
+        self.events += 1;
+        self.core
+            .apply(now, event, &mut self.out)
+            .map_err(|e| Fault(format!("bug: the gateway wrote a record it cannot fold: {e}")))
+    }
+
+    /// Commands the link would take now.
+    fn room(&self) -> usize {
+        let credits =
+            if self.command.state() == LinkState::Synced { self.command.link().credits() } else { 0 };
+        credits.saturating_sub(self.outbox.len())
+    }
+
+    fn take_market_data(&mut self) -> Result<(), Fault> {
+        for _ in 0..INPUTS_PER_TURN_MAX {
+            let Some(input) = self.md.recv(clock::mono_ns())? else { break };
+            let Some((_, id, kind)) = parse_md_topic(input.name) else { continue };
+            let instrument = InstrumentId(id);
+            let event = match (kind, input.what) {
+                (_, StreamWhat::Data(data)) => match envelope::decode_checked(data.payload) {
+                    Ok(envelope) => reference(instrument, &envelope),
+                    Err(_) => {
+                        self.bad_payloads += 1;
+                        None
+                    }
+                },
+                // The touch after a gap or a restart is whole again, but until it comes there is none.
+                (MdKind::Top, what) => {
+                    if let StreamWhat::Gap(gap) = what {
+                        self.md_gaps += gap.count();
+                    }
+                    Some(Event::FeedLost { instrument })
+                }
+                _ => None,
+            };
+            let Some(event) = event else { continue };
+            if matches!(event, Event::Reference { valid: true, .. }) {
+                self.alive.insert(instrument);
+            } else {
+                self.alive.remove(&instrument);
+            }
+            self.apply(event)?;
+        }
+        let now = clock::mono_ns();
+        if now.saturating_sub(self.confirmed_ns) >= ALIVE_NS {
+            self.confirmed_ns = now;
+            for instrument in self.alive.clone() {
+                self.apply(Event::FeedAlive { instrument })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_reports(&mut self) -> Result<(), Fault> {
+        for _ in 0..INPUTS_PER_TURN_MAX {
+            let event = match self.command.recv(clock::mono_ns())? {
+                None => break,
+                Some(LinkInput::Data { seq, payload, .. }) => {
+                    self.report_ack = Some(seq);
+                    match envelope::decode_checked(payload) {
+                        Ok(Envelope {
+                            payload: Some(Payload::Report(report)),
+                            trace_hi,
+                            trace_lo,
+                            span_id,
+                            ts_event_ns,
+                            ..
+                        }) => {
+                            let trace = Trace { hi: trace_hi, lo: trace_lo, span_id, ts_event_ns };
+                            Event::Report { trace, report }
+                        }
+                        _ => {
+                            self.bad_payloads += 1;
+                            continue;
+                        }
+                    }
+                }
+                Some(LinkInput::Event { event: LinkEvent::PeerRestarted { .. }, .. }) => {
+                    self.router_restarted = true;
+                    continue;
+                }
+                Some(LinkInput::Event { event: LinkEvent::State { to: LinkState::Synced, .. }, .. }) => {
+                    let restarted = self.router_restarted || !self.router_known;
+                    (self.router_known, self.router_restarted) = (true, false);
+                    if restarted {
+                        // Decided before the outage and never sent: the router proves it, nothing leaves late.
+                        self.outbox.clear();
+                    }
+                    self.log("info", "router in step", json!({ "restarted": restarted }));
+                    self.apply(Event::RouterCredits(self.room()))?;
+                    Event::RouterUp { restarted }
+                }
+                Some(LinkInput::Event {
+                    event: LinkEvent::State { to: LinkState::Connecting | LinkState::Stale, .. },
+                    ..
+                }) => {
+                    self.log("warn", "router lost: new orders are refused", json!({}));
+                    Event::RouterDown
+                }
+                Some(LinkInput::Event { event, .. }) => {
+                    self.log("warn", "command link", json!({ "event": format!("{event:?}") }));
+                    continue;
+                }
+            };
+            self.apply(event)?;
+        }
+        self.apply(Event::RouterCredits(self.room()))
+    }
+
+    fn take_intents(&mut self) -> Result<(), Fault> {
+        for _ in 0..INPUTS_PER_TURN_MAX {
+            let start_mono_ns = clock::mono_ns();
+            let (peer, seq, decoded) = match self.intents.recv(start_mono_ns)? {
+                None => break,
+                Some(LinkInput::Data { peer, seq, payload, .. }) => (peer, seq, envelope::decode(payload)),
+                Some(LinkInput::Event { peer, event }) => {
+                    if matches!(event, LinkEvent::State { to: LinkState::Synced, .. }) {
+                        self.tell_all.insert(peer);
+                    }
+                    continue;
+                }
+            };
+            self.intent_acks.insert(peer, seq);
+            let principal = self.intents.identity(peer).and_then(principal_of);
+            let (Some(principal), Ok(envelope)) = (principal, decoded) else {
+                self.bad_payloads += 1;
+                continue;
+            };
+            let trace = Trace::of(&envelope);
+            let sound = validate::envelope(&envelope).is_ok();
+            let Some(Payload::Intent(intent)) = envelope.payload else {
+                self.bad_payloads += 1;
+                continue;
+            };
+            let instrument = intent.instrument_id;
+            let event = if sound {
+                Event::Intent { principal, trace, intent }
+            } else {
+                let intent_id =
+                    intent.intent_id.map_or(IntentId(0), |id| IntentId::from_halves(id.hi, id.lo));
+                Event::MalformedIntent { principal, trace, intent_id }
+            };
+            let before = self.out.len();
+            self.apply(event)?;
+            let reply = self.out[before..].iter().find_map(|e| match &e.envelope.payload {
+                Some(Payload::IntentReply(reply)) if !reply.repeated => Some((reply, e.envelope.span_id)),
+                _ => None,
+            });
+            if let Some((reply, span_id)) = reply {
+                let accepted = reply.decision() == Decision::Accepted;
+                let reason = reply.reason();
+                self.decided.push(Decided { start_mono_ns, trace, span_id, instrument, reason, accepted });
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes control requests; each is answered after the commit, and with the state it led to unless it has its own answer.
+    fn take_calls(&mut self) -> Result<Vec<(Call, Option<Value>)>, Fault> {
+        let calls: Vec<Call> = self.hot.calls().collect();
+        let mut answers = Vec::with_capacity(calls.len());
+        for call in calls {
+            let answer = match call.request["op"].as_str() {
+                Some("state") => Some(self.stats()),
+                Some("positions") => Some(self.positions()),
+                Some(op) => self.control(op, &call.request)?,
+                None => Some(refused("a request has an \"op\"")),
+            };
+            answers.push((call, answer));
+        }
+        Ok(answers)
+    }
+
+    fn control(&mut self, op: &str, request: &Value) -> Result<Option<Value>, Fault> {
+        let action = match op {
+            "halt" => ControlAction::Halt,
+            "resume" => ControlAction::Resume,
+            "kill" => ControlAction::Kill,
+            "unkill" => ControlAction::Unkill,
+            "cancel_all" => ControlAction::CancelAll,
+            "drain" => ControlAction::Drain,
+            other => return Ok(Some(refused(&format!("no operation is called {other}")))),
+        };
+        let text = |key: &str| request[key].as_str().unwrap_or_default().to_string();
+        let event = ControlEvent {
+            action: action.into(),
+            principal: text("principal"),
+            reason: text("reason"),
+            ts_ns: self.now().epoch_ns,
+        };
+        let before = self.core.counters().controls_refused;
+        self.apply(Event::Control(event))?;
+        if self.core.counters().controls_refused > before {
+            return Ok(Some(refused("a principal has 1 to 64 bytes and a reason at most 256")));
+        }
+        self.log(
+            "warn",
+            "operator",
+            json!({ "op": op, "principal": text("principal"), "reason": text("reason") }),
+        );
+        Ok(None)
+    }
+
+    /// Makes every record of this turn safe.
+    fn commit(&mut self) -> Result<(), Fault> {
+        let mono = clock::mono_ns();
+        for effect in self.out.iter().filter(|e| e.journal) {
+            let bytes = envelope::encode(&effect.envelope);
+            let seq = self.journal.append(KIND_ENVELOPE, &bytes, mono, effect.envelope.ts_recv_ns)?;
+            if seq != effect.envelope.log_seq {
+                return Err(Fault(format!(
+                    "bug: the journal gave {seq} to a record of {}",
+                    effect.envelope.log_seq
+                )));
+            }
+        }
+        self.journal.commit()?;
+        Ok(())
+    }
+
+    /// Sends what is committed and acknowledges what led to it.
+    fn dispatch(&mut self) -> Result<(), Fault> {
+        let now = clock::mono_ns();
+        for effect in std::mem::take(&mut self.out) {
+            match effect.to {
+                Destination::Nobody => {}
+                Destination::Router => self.outbox.push_back(envelope::encode(&effect.envelope)),
+                Destination::Strategy(id) => {
+                    let peer = self.intents.peer(&format!("strategy:{}", id.0));
+                    self.tell(now, peer, &effect.envelope);
+                }
+                Destination::EveryStrategy => {
+                    let peers: Vec<PeerId> = self.intents.peers().map(|(peer, _, _)| peer).collect();
+                    for peer in peers {
+                        self.tell(now, Some(peer), &effect.envelope);
+                    }
+                }
+            }
+        }
+        if self.outbox.len() > OUTBOX_MAX {
+            return Err(Fault(format!("bug: {} commands wait for the router", self.outbox.len())));
+        }
+        while let Some(bytes) = self.outbox.front() {
+            match self.command.send(now, bytes) {
+                Ok(_) => drop(self.outbox.pop_front()),
+                Err(SendRefusal::NoCredit | SendRefusal::NotSynced) => break,
+                Err(refusal) => {
+                    return Err(Fault(format!("bug: the command link refuses a command: {refusal}")));
+                }
+            }
+        }
+        if let Some(seq) = self.report_ack.take() {
+            self.command.ack(seq);
+        }
+        for (peer, seq) in std::mem::take(&mut self.intent_acks) {
+            self.intents.ack(peer, seq);
+        }
+        self.tell_all(now);
+        Ok(())
+    }
+
+    /// Sends one message to a strategy. One that cannot be reached gets everything anew once it can.
+    fn tell(&mut self, now: u64, peer: Option<PeerId>, envelope: &Envelope) {
+        let Some(peer) = peer else {
+            self.not_taken += 1;
+            return;
+        };
+        if self.intents.send(now, peer, &envelope::encode(envelope)).is_err() {
+            self.not_taken += 1;
+            self.tell_all.insert(peer);
+        }
+    }
+
+    fn tell_all(&mut self, now: u64) {
+        for peer in std::mem::take(&mut self.tell_all) {
+            let Some(strategy) = self.intents.identity(peer).and_then(principal_of) else { continue };
+            let snapshot = self.core.snapshot(strategy, self.now());
+            let room = self.intents.link(peer).map_or(0, |l| l.credits());
+            let synced = self.intents.link(peer).is_some_and(|l| l.state() == LinkState::Synced);
+            if !synced || room < snapshot.len() {
+                // A link that comes back into step says so itself.
+                if synced {
+                    self.tell_all.insert(peer);
+                }
+                continue;
+            }
+            for envelope in snapshot {
+                self.tell(now, Some(peer), &envelope);
+            }
+        }
+    }
+
+    fn tell_spans(&mut self) {
+        let now = clock::mono_ns();
+        let wall = self.now().epoch_ns;
+        for decided in std::mem::take(&mut self.decided) {
+            let took = now.saturating_sub(decided.start_mono_ns);
+            if decided.accepted {
+                self.latency.saturating_record(took.max(1));
+            }
+            if decided.span_id == 0 {
+                continue;
+            }
+            if now.saturating_sub(self.spans_second_ns) >= 1_000_000_000 {
+                (self.spans_second_ns, self.spans_this_second) = (now, 0);
+            }
+            if self.spans_this_second >= SPANS_PER_SECOND_MAX {
+                self.spans_not_told += 1;
+                continue;
+            }
+            self.spans_this_second += 1;
+            let reason = stats::reason_name(decided.reason.into());
+            let start = wall.saturating_sub(i64::try_from(took).unwrap_or(i64::MAX));
+            let mut span = json!({
+                "type": "span",
+                "name": "gateway.decide",
+                "traceId": format!("{:016x}{:016x}", decided.trace.hi, decided.trace.lo),
+                "spanId": format!("{:016x}", decided.span_id),
+                "startNs": start.to_string(),
+                "endNs": wall.to_string(),
+                "attributes": { "reason": reason, "instrument.id": decided.instrument, "journal.tier": self.tier },
+            });
+            if decided.trace.span_id != 0 {
+                span["parentSpanId"] = format!("{:016x}", decided.trace.span_id).into();
+            }
+            if !decided.accepted {
+                span["error"] = reason.into();
+            }
+            self.hot.emit(span);
+        }
+    }
+
+    fn log(&self, level: &str, msg: &str, fields: Value) {
+        let mut event = json!({ "type": "log", "level": level, "msg": msg });
+        if let (Some(event), Value::Object(fields)) = (event.as_object_mut(), fields) {
+            event.extend(fields);
+        }
+        self.hot.emit(event);
+    }
+
+    /// Ends every link in order and closes the journal.
+    fn farewell(mut self) -> Result<(), Fault> {
+        self.hot.set_stats(self.stats());
+        self.intents.bye();
+        self.command.bye();
+        self.tail.server.bye();
+        let end = clock::mono_ns() + FAREWELL_NS;
+        while clock::mono_ns() < end && !(self.intents.finished() && self.tail.server.finished()) {
+            let now = clock::mono_ns();
+            self.intents.tick(now)?;
+            self.command.tick(now)?;
+            self.tail.turn(now, &mut self.journal)?;
+            zmq::poll(&mut [self.intents.poll_item(), self.tail.server.poll_item()], 5)
+                .map_err(|e| Fault(e.to_string()))?;
+        }
+        self.journal.close()?;
+        Ok(())
+    }
+}
+
+/// What a message of an instrument says about its reference price.
+fn reference(instrument: InstrumentId, envelope: &Envelope) -> Option<Event> {
+    match envelope.payload.as_ref()? {
+        Payload::BookTop(top) if top.instrument_id == instrument.0 => Some(Event::Reference {
+            instrument,
+            bid_px_ticks: (top.bid_qty_lots > 0).then_some(top.bid_px_ticks),
+            ask_px_ticks: (top.ask_qty_lots > 0).then_some(top.ask_px_ticks),
+            valid: top.state() == BookState::Valid,
+            ts_ns: top.ts_recv_ns,
+        }),
+        Payload::InstrumentStatus(status)
+            if status.instrument_id == instrument.0 && status.state() != BookState::Valid =>
+        {
+            Some(Event::FeedLost { instrument })
+        }
+        _ => None,
+    }
+}
+
+/// The strategy a link's identity stands for.
+fn principal_of(identity: &str) -> Option<StrategyId> {
+    let digits = identity.strip_prefix("strategy:")?;
+    let canonical = !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
+    digits.parse().ok().filter(|id| canonical && *id > 0).map(StrategyId)
+}
+
+fn refused(why: &str) -> Value {
+    json!({ "ok": false, "error": why })
+}

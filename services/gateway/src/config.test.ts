@@ -1,0 +1,42 @@
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import { engineConfig, Settings } from "./config.ts";
+
+const files = { instrumentsFile: "config/instruments.json", limitsFile: "config/limits.json" };
+
+describe("gateway settings", () => {
+  it("have no default for what can lose money", () => {
+    expect(Settings.safeParse({}).error?.issues.map((issue) => issue.path[0])).toEqual([
+      "instrumentsFile",
+      "limitsFile",
+    ]);
+    expect(Settings.parse(files).tier).toBe("T2");
+  });
+
+  it.each([
+    ["tier", "T9"],
+    ["intentUrl", "tcp://127.0.0.1:1"],
+    ["journalDir", ""],
+    ["controlTokenFile", ""],
+  ])("refuse %s = %j", (key, value) => {
+    expect(Settings.safeParse({ ...files, [key]: value }).success).toBe(false);
+  });
+
+  it("reach the hot loop but for the control token", () => {
+    const config = Settings.parse(files);
+    const { controlTokenFile: _, ...rest } = config;
+    expect(engineConfig(config)).toEqual(rest);
+  });
+
+  it("stand in the README with their defaults", () => {
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+    const rows = [...readme.matchAll(/^\| `(\w+)` \| (.+?) \| (.+?) \|$/gm)];
+    const shown = rows.map(([, key, value, meaning]) => [key, value, meaning]);
+    const config: Record<string, unknown> = Settings.parse(files);
+    const wanted = Object.entries(Settings.shape).map(([key, schema]) => {
+      const required = Object.hasOwn(files, key);
+      return [key, required ? "none" : `\`${config[key]}\``, schema.description];
+    });
+    expect(shown).toEqual(wanted);
+  });
+});

@@ -1,0 +1,45 @@
+import { z } from "zod";
+
+const ipc = (name: string) => z.string().startsWith("ipc://").default(`ipc://s/${name}.sock`);
+
+/**
+ * Settings of the gateway beside those every service has. What can lose money has no default: the limits and the
+ * instruments they are for must be named. The files themselves are checked where they are used, in the core.
+ */
+export const Settings = z.object({
+  intentUrl: ipc("intent").describe("Bound for strategies, one link each"),
+  commandUrl: ipc("command").describe("The execution-router's end of the command link"),
+  tailUrl: ipc("tail").describe("Bound for followers of the journal"),
+  mdUrl: ipc("md").describe("Market data: reference prices"),
+  journalDir: z.string().min(1).default("journal/gateway").describe("The gateway's journal, the only state it recovers from"),
+  tier: z
+    .enum(["T0", "T2"])
+    .default("T2")
+    .describe("What a decision survives before it leaves: T0 the death of the process, T2 a power cut"),
+  epochFile: z.string().min(1).default("state/gateway.epoch").describe("Session number of this process's links"),
+  instrumentsFile: z.string().min(1).describe("Versioned instrument table"),
+  limitsFile: z.string().min(1).describe("Limits of firm, accounts, strategies and instruments"),
+  controlTokenFile: z
+    .string()
+    .min(1)
+    .default("state/control.token")
+    .describe("Bearer token of the control routes, mode 0600; made at the first start"),
+});
+export type GatewayConfig = z.output<typeof Settings>;
+
+/** The hot loop's part of the settings. */
+export function engineConfig(config: GatewayConfig): object {
+  const { intentUrl, commandUrl, tailUrl, mdUrl, journalDir, tier } = config;
+  const { epochFile, instrumentsFile, limitsFile } = config;
+  return {
+    intentUrl,
+    commandUrl,
+    tailUrl,
+    mdUrl,
+    journalDir,
+    tier,
+    epochFile,
+    instrumentsFile,
+    limitsFile,
+  };
+}

@@ -1,0 +1,215 @@
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { fileURLToPath } from "node:url";
+import type { Engine, ServiceContext } from "@tidegate/service-kit";
+import fc from "fast-check";
+import { describe, expect, it, vi } from "vitest";
+import { Settings } from "./config.ts";
+import {
+  type FetchBody,
+  fetchBounded,
+  loopConfig,
+  marketData,
+  SNAPSHOT_BYTES_MAX,
+} from "./service.ts";
+import { type FedInstrument, sessionsFor, snapshotUrl } from "./sessions.ts";
+
+const SPOT: FedInstrument = { id: 1, venue: "BINANCE_SPOT", symbol: "BTCUSDT" };
+const PERP: FedInstrument = { id: 2, venue: "BINANCE_USDM", symbol: "BTCUSDT" };
+const urls = {
+  spotStreamUrl: "ws://127.0.0.1:9000",
+  spotRestUrl: "http://127.0.0.1:9000/",
+  usdmStreamUrl: "ws://127.0.0.1:9000/",
+  usdmRestUrl: "http://127.0.0.1:9000",
+};
+const config = Settings.parse({
+  ...urls,
+  instrumentsFile: fileURLToPath(new URL("../../../config/instruments.json", import.meta.url)),
+});
+
+describe("sessionsFor()", () => {
+  it("gives the venue's own paths and streams, the book on the first of a venue", () => {
+    expect(sessionsFor(config, [SPOT, PERP])).toEqual([
+      {
+        url: "ws://127.0.0.1:9000/stream?streams=btcusdt@depth@100ms/btcusdt@trade/btcusdt@bookTicker",
+        instrumentIds: [1],
+        carriesBook: true,
+      },
+      {
+        url: "ws://127.0.0.1:9000/public/stream?streams=btcusdt@depth@0ms/btcusdt@bookTicker",
+        instrumentIds: [2],
+        carriesBook: true,
+      },
+      {
+        url: "ws://127.0.0.1:9000/market/stream?streams=btcusdt@trade",
+        instrumentIds: [2],
+        carriesBook: false,
+      },
+    ]);
+  });
+
+  it("feeds only the venues that are configured, and refuses half a venue and nothing at all", () => {
+    const { spotStreamUrl, spotRestUrl } = urls;
+    const spotOnly = Settings.parse({ spotStreamUrl, spotRestUrl });
+    expect(sessionsFor(spotOnly, [SPOT, PERP]).map((s) => s.instrumentIds)).toEqual([[1]]);
+    expect(() => sessionsFor(Settings.parse({ spotStreamUrl }), [SPOT])).toThrow(
+      "spotRestUrl is not",
+    );
+    expect(() => sessionsFor(Settings.parse({}), [SPOT])).toThrow("nothing to feed");
+    expect(() => sessionsFor(spotOnly, [PERP])).toThrow("nothing to feed");
+  });
+
+  it("carries the book of each instrument exactly once", () => {
+    const instrument = fc.record({
+      venue: fc.constantFrom("BINANCE_SPOT" as const, "BINANCE_USDM" as const),
+      symbol: fc.stringMatching(/^[A-Z0-9]{2,12}$/),
+    });
+    fc.assert(
+      fc.property(fc.array(instrument, { minLength: 1, maxLength: 20 }), (rows) => {
+        const table = rows.map((row, n) => ({ ...row, id: n + 1 }));
+        const books = sessionsFor(config, table)
+          .filter(({ carriesBook }) => carriesBook)
+          .flatMap(({ instrumentIds }) => instrumentIds);
+        expect(books.toSorted((a, b) => a - b)).toEqual(table.map(({ id }) => id));
+      }),
+    );
+  });
+
+  it("asks each venue for snapshots where it has them", () => {
+    expect(snapshotUrl(config, SPOT)).toBe(
+      "http://127.0.0.1:9000/api/v3/depth?symbol=BTCUSDT&limit=1000",
+    );
+    expect(snapshotUrl(config, PERP)).toBe(
+      "http://127.0.0.1:9000/fapi/v1/depth?symbol=BTCUSDT&limit=1000",
+    );
+  });
+});
+
+describe("Settings", () => {
+  it.each([
+    { spotStreamUrl: "http://x" },
+    { spotRestUrl: "ws://x" },
+    { mdUrl: "tcp://0.0.0.0:1" },
+    { snapshotLevels: 7 },
+    { snapshotMsMax: 0 },
+  ])("refuses %o", (bad) => {
+    expect(Settings.safeParse(bad).success).toBe(false);
+  });
+});
+
+const quiet = () => {
+  const lines: string[] = [];
+  const log = (_: unknown, msg: string): void => void lines.push(msg);
+  return { lines, log: { info: log, warn: log } };
+};
+
+/** The kit's side of one service: what it told the loop and what it wrote in the log. */
+function hosted(fetchBody: FetchBody) {
+  const { lines, log } = quiet();
+  const calls: { request: object; body: string }[] = [];
+  const context = { config, log } as unknown as ServiceContext<typeof config>;
+  const engine: Engine = {
+    async call(request, body) {
+      calls.push({ request, body: Buffer.from(body ?? []).toString() });
+      return { ok: true, outcome: "VALID" };
+    },
+    stats: () => ({}),
+  };
+  const spec = marketData(fetchBody);
+  const close = spec.attach?.(context, engine) as () => Promise<void>;
+  const want = (instrument: unknown) =>
+    spec.onEvent?.({ type: "snapshot_wanted", instrument }, engine, context);
+  return { lines, calls, spec, want, close };
+}
+
+describe("marketData()", () => {
+  it("hands over every snapshot the loop asks for, one at a time for each instrument", async () => {
+    const fetched: string[] = [];
+    let release = (_: Uint8Array) => {};
+    const host = hosted((url) => {
+      fetched.push(url);
+      return new Promise((done) => {
+        release = done;
+      });
+    });
+    host.want(2);
+    host.want(2);
+    expect(fetched).toEqual([snapshotUrl(config, PERP)]);
+    release(Buffer.from("body"));
+    await vi.waitFor(() => expect(host.lines).toEqual(["depth snapshot handed over"]));
+    expect(host.calls).toEqual([{ request: { op: "snapshot", instrument: 2 }, body: "body" }]);
+    await vi.waitFor(() => {
+      host.want(2);
+      expect(fetched).toHaveLength(2);
+    });
+    release(Buffer.from(""));
+    await host.close();
+  });
+
+  it("says once that a snapshot cannot be had and tries again when the loop asks again", async () => {
+    let tries = 0;
+    const host = hosted(async () => {
+      tries += 1;
+      if (tries === 1) throw new Error("status 503");
+      return Buffer.from("ok");
+    });
+    host.want(1);
+    await vi.waitFor(() => expect(host.lines).toEqual(["no depth snapshot"]));
+    await vi.waitFor(() => {
+      host.want(1);
+      expect(host.calls).toHaveLength(1);
+    });
+    host.want(77);
+    host.want("x");
+    expect(host.lines.filter((line) => line.includes("unknown instrument"))).toHaveLength(2);
+    await host.close();
+  });
+
+  it("gives up a snapshot that is on its way when it stops, without a word", async () => {
+    const host = hosted(
+      (_, __, stop) =>
+        new Promise((_done, refuse) => stop.addEventListener("abort", () => refuse(stop.reason))),
+    );
+    host.want(1);
+    await host.close();
+    expect(host.lines).toEqual([]);
+  });
+
+  it("is ready when every book is VALID, and traces where there is a collector", () => {
+    const { spec } = hosted(async () => new Uint8Array());
+    expect(spec.ready?.({ state: "1/2 VALID" })).toBe(false);
+    expect(spec.ready?.({ state: "VALID" })).toBe(true);
+    expect(loopConfig(config, true)).toMatchObject({
+      endpoint: "ipc://s/md.sock",
+      epochPath: "state/market-data.epoch",
+      sessions: { length: 3 },
+      trace: true,
+    });
+  });
+
+  it("the README names every setting", () => {
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+    for (const key of Object.keys(Settings.shape)) expect(readme).toContain(`\`${key}\``);
+  });
+});
+
+describe("fetchBounded()", () => {
+  it("gives a body of 200 and refuses any other status, a late answer and one without end", async () => {
+    const server = createServer((request, response) => {
+      if (request.url === "/ok") response.end("levels");
+      else if (request.url === "/busy") response.writeHead(503).end("book not ready");
+      else if (request.url === "/large") response.end(Buffer.alloc(SNAPSHOT_BYTES_MAX + 1));
+    });
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const never = new AbortController().signal;
+    expect(Buffer.from(await fetchBounded(`${base}/ok`, 5_000, never)).toString()).toBe("levels");
+    await expect(fetchBounded(`${base}/busy`, 5_000, never)).rejects.toThrow("503: book not ready");
+    await expect(fetchBounded(`${base}/large`, 5_000, never)).rejects.toThrow("more than");
+    await expect(fetchBounded(`${base}/silent`, 50, never)).rejects.toThrow();
+    await expect(fetchBounded(`${base}/ok`, 5_000, AbortSignal.abort())).rejects.toThrow();
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+  });
+});

@@ -1,0 +1,128 @@
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { Settings } from "./config.ts";
+import { nextEpoch } from "./epoch.ts";
+import { loadStrategy } from "./load.ts";
+import { readInstruments, startStrategyRunner, topicsOf } from "./service.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "runner-"));
+afterAll(() => rmSync(dir, { recursive: true }));
+const file = (name: string, text: string) => {
+  writeFileSync(join(dir, name), text);
+  return join(dir, name);
+};
+/** The shipped strategy: inside the workspace, so that the test runner's own loader can import it. */
+const GOOD = fileURLToPath(new URL("../../../strategies/simple-mm.ts", import.meta.url));
+
+describe("nextEpoch", () => {
+  it("rises by one at each start, durably; a damaged file is refused and kept", () => {
+    const path = join(dir, "state", "strategy-1.epoch");
+    expect([nextEpoch(path), nextEpoch(path), nextEpoch(path)]).toEqual([1, 2, 3]);
+    expect(readFileSync(path, "utf8")).toBe("3\n");
+    for (const bad of ["", "-1", "1.5", "4294967295", "seven"]) {
+      writeFileSync(path, bad);
+      expect(() => nextEpoch(path)).toThrow("cannot read the session number");
+      expect(readFileSync(path, "utf8")).toBe(bad);
+    }
+  });
+});
+
+describe("the instruments a strategy sees", () => {
+  it("come from the table; topics name venue and instrument", () => {
+    const { version, instruments } = readInstruments(Settings.parse({}).instrumentsFile);
+    expect(version).toBe(1);
+    expect(instruments).toEqual([
+      { id: 1, venueId: 1, symbol: "BTCUSDT", kind: "spot" },
+      { id: 2, venueId: 2, symbol: "BTCUSDT", kind: "perp" },
+    ]);
+    expect(topicsOf(instruments.slice(1))).toEqual(["md.2.2.top.", "md.2.2.trade.", "md.2.2.status."]);
+  });
+});
+
+describe("the runner", () => {
+  const silent = { stateDir: join(dir, "state2"), log: () => undefined };
+  const config = (over: object) => Settings.parse({ strategies: [{ id: 4, file: GOOD }], ...over });
+  /** A worker's program in place of the real one, which needs the native lane. */
+  const program = (name: string, body: string) => pathToFileURL(file(name, `import { parentPort, workerData } from "node:worker_threads";\n${body}`));
+  const STATS = `const flags = new Int32Array(workerData.flags);
+const stats = { events: 5, intents: 2, cancels: 1, fills: 1, refusedByGateway: 0, refusedHere: 0, exceptions: 0, overruns: 0, leftoversCancelled: 0 };
+const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", stats, breaker, ready: true, pending: 0, leftovers: 0, unknownEvents: 0, lastError: "", lane: '{"lag":3}' });`;
+  const until = async (holds: () => boolean) => {
+    while (!holds()) await new Promise((resolve) => setImmediate(resolve));
+  };
+
+  it("gives the worker its lane, a fresh epoch each time, and shows its statistics; a stop is in order", async () => {
+    const workerUrl = program("ok.mjs", `${STATS}\nsay("NORMAL"); Atomics.wait(flags, 0, 0); parentPort.postMessage({ type: "stopped", pending: 0 });`);
+    for (const epoch of [1, 2]) {
+      const runner = await startStrategyRunner(config({}), { ...silent, workerUrl });
+      await until(() => runner.stats()["events"] === 5);
+      expect(runner.stats()).toMatchObject({ state: "NORMAL", intents: 3, fills: 1, lag: 3, strategies: [{ id: 4, epoch, state: "NORMAL", ready: true }] });
+      await runner[Symbol.asyncDispose]();
+      expect(runner.stats()).toMatchObject({ strategies: [{ state: "STOPPED" }] });
+    }
+  });
+
+  it("a worker that dies or halts makes the runner DEGRADED and leaves the others alone", async () => {
+    const errors: string[] = [];
+    const workerUrl = program(
+      "dies.mjs",
+      `${STATS}\nif (workerData.lane.strategyId === 5) throw new Error("boom");\nsay("NORMAL"); setInterval(() => { if (Atomics.load(flags, 0) === 1) { parentPort.postMessage({ type: "stopped", pending: 0 }); process.exit(0); } }, 1);`,
+    );
+    const strategies = [4, 5].map((id) => ({ id, file: GOOD }));
+    const runner = await startStrategyRunner(config({ strategies }), {
+      ...silent,
+      workerUrl,
+      log: (_, msg, fields) => errors.push(`${msg} ${String(fields["error"]).split("\n")[0]}`),
+    });
+    expect(runner.state).toBe("NORMAL");
+    const states = () => (runner.stats()["strategies"] as { state: string }[]).map(({ state }) => state);
+    await until(() => states().join() === "NORMAL,DEAD");
+    expect(runner.state).toBe("DEGRADED");
+    expect(errors.join()).toContain("boom");
+    await runner[Symbol.asyncDispose]();
+    expect(states()).toEqual(["STOPPED", "DEAD"]);
+  });
+
+  it.each([
+    ["bad params", { strategies: [{ id: 4, file: GOOD, params: { edgeTicks: -1 } }] }, "bad params: edgeTicks:"],
+    ["a missing file", { strategies: [{ id: 4, file: "/nonexistent.ts" }] }, "/nonexistent.ts"],
+  ])("%s: nothing starts and no epoch is used", async (_, over, text) => {
+    const stateDir = join(dir, "never");
+    await expect(startStrategyRunner(config(over), { ...silent, stateDir })).rejects.toThrow(text);
+    expect(() => readFileSync(join(stateDir, "strategy-4.epoch"))).toThrow();
+  });
+
+  it("two strategies of one id are refused", () => {
+    expect(() => config({ strategies: [{ id: 1, file: "a" }, { id: 1, file: "b" }] })).toThrow("same id");
+  });
+});
+
+describe("loadStrategy, as Node runs it", () => {
+  const loader = new URL("./load.ts", import.meta.url).href;
+  const load = (path: string): string => {
+    const script = `import(${JSON.stringify(loader)}).then((m) => m.loadStrategy(${JSON.stringify(path)})).then((s) => console.log(s.id), (e) => console.log(e.message))`;
+    return spawnSync(process.execPath, ["-e", script], { encoding: "utf8", cwd: dir }).stdout.trim();
+  };
+  const strategy = (first: string) => `${first}
+import { defineStrategy } from "@tidegate/strategy-sdk";
+import { z } from "zod";
+export default defineStrategy({ id: "anywhere", params: z.object({}), onTrade(): void {} });`;
+
+  it("a file anywhere finds the SDK and zod", () => {
+    expect(load(file("anywhere.ts", strategy("")))).toBe("anywhere");
+  });
+  it("a strategy that imports its way out is refused", () => {
+    for (const module of ["node:fs", "net", "node:worker_threads"]) {
+      expect(load(file("escapes.ts", strategy(`import "${module}";`)))).toContain(`may not import ${module}`);
+    }
+  });
+  it("a file that is no strategy is refused by name", () => {
+    expect(load(file("none.ts", "export default 5;"))).toContain("none.ts: not a strategy");
+    expect(load(file("broken.ts", "export default {"))).toContain("broken.ts");
+    expect(load("/nonexistent.ts")).toContain("/nonexistent.ts");
+  });
+});
