@@ -26,18 +26,23 @@ describe("cut-samples", () => {
     }
   });
 
-  it.skipIf(!process.env["TIDEGATE_DATA"])("the samples cut again from the capture are the same", () => {
-    for (const { name, text } of cutAll(process.env["TIDEGATE_DATA"] ?? "")) {
-      expect(sha256(text)).toBe(sums.get(name.replace(/\.gz$/, "")));
-    }
-  });
+  it.skipIf(!process.env["TIDEGATE_DATA"])(
+    "the samples cut again from the capture are the same",
+    () => {
+      for (const { name, text } of cutAll(process.env["TIDEGATE_DATA"] ?? "")) {
+        expect(sha256(text)).toBe(sums.get(name.replace(/\.gz$/, "")));
+      }
+    },
+  );
 
   it("cut() keeps whole lines, in order, up to the window", () => {
     fc.assert(
       fc.property(fc.array(fc.nat(200)), fc.nat(200), (times, end) => {
         const lines = times.map((t, i) => `${i} {"data":{"E":${t}}}\n`);
         const past = times.findIndex((t) => t > end);
-        expect(cut(lines.join(""), end)).toBe(lines.slice(0, past < 0 ? lines.length : past).join(""));
+        expect(cut(lines.join(""), end)).toBe(
+          lines.slice(0, past < 0 ? lines.length : past).join(""),
+        );
       }),
     );
   });

@@ -60,7 +60,9 @@ function main(argv: readonly string[]): number {
   };
   const dataDir = flag("--data") ?? process.env["TIDEGATE_DATA"];
   if (dataDir === undefined || dataDir === "") {
-    console.error("cut-samples: want --data FOLDER or TIDEGATE_DATA (the folder of binance-raw-2024-08)");
+    console.error(
+      "cut-samples: want --data FOLDER or TIDEGATE_DATA (the folder of binance-raw-2024-08)",
+    );
     return 2;
   }
   const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -82,4 +84,5 @@ function main(argv: readonly string[]): number {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = main(process.argv.slice(2));
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  process.exitCode = main(process.argv.slice(2));

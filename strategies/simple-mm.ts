@@ -13,9 +13,24 @@ const Params = z.object({
   perpQtyLots: z.number().int().min(1).default(2).describe("Size of each perp quote, lots"),
   /** How far inside from the touch a quote stands back, ticks. */
   edgeTicks: z.number().int().min(0).default(0).describe("Distance behind the touch, ticks"),
-  maxQuotes: z.number().int().min(1).default(5).describe("Inventory limit, in quotes: beyond it only the closing side is quoted"),
-  skewTicks: z.number().int().min(0).default(2).describe("Ticks a side steps back per quote of inventory it would add to"),
-  requoteMs: z.number().int().min(1).default(400).describe("Shortest time between two changes of one side"),
+  maxQuotes: z
+    .number()
+    .int()
+    .min(1)
+    .default(5)
+    .describe("Inventory limit, in quotes: beyond it only the closing side is quoted"),
+  skewTicks: z
+    .number()
+    .int()
+    .min(0)
+    .default(2)
+    .describe("Ticks a side steps back per quote of inventory it would add to"),
+  requoteMs: z
+    .number()
+    .int()
+    .min(1)
+    .default(400)
+    .describe("Shortest time between two changes of one side"),
 });
 type Params = z.output<typeof Params>;
 
@@ -58,7 +73,14 @@ export function target(
   return side === Side.BUY ? bidPx - steps : askPx + steps;
 }
 
-function requote(ctx: Ctx, quote: Quote, instrument: number, side: number, pxTicks: number, qty: number): void {
+function requote(
+  ctx: Ctx,
+  quote: Quote,
+  instrument: number,
+  side: number,
+  pxTicks: number,
+  qty: number,
+): void {
   if (quote.ref !== 0) {
     const order = ctx.order(quote.ref);
     if (order === undefined) quote.ref = 0;
@@ -72,7 +94,9 @@ function requote(ctx: Ctx, quote: Quote, instrument: number, side: number, pxTic
   if (pxTicks <= 0) return;
   const options = { tif: Tif.POST_ONLY };
   quote.ref =
-    side === Side.BUY ? ctx.buy(instrument, pxTicks, qty, options) : ctx.sell(instrument, pxTicks, qty, options);
+    side === Side.BUY
+      ? ctx.buy(instrument, pxTicks, qty, options)
+      : ctx.sell(instrument, pxTicks, qty, options);
   if (quote.ref === 0) return;
   quote.pxTicks = pxTicks;
   quote.changedNs = ctx.now();

@@ -1,4 +1,14 @@
-import { BookState, IntentKind, OrderState, type OutIntent, Policy, Side, StrategyHost, Submit, Tif } from "@tidegate/strategy-sdk";
+import {
+  BookState,
+  IntentKind,
+  OrderState,
+  type OutIntent,
+  Policy,
+  Side,
+  StrategyHost,
+  Submit,
+  Tif,
+} from "@tidegate/strategy-sdk";
 import { describe, expect, it } from "vitest";
 import { SAMPLE_FILES } from "../../services/venue-sim/src/config.ts";
 import { parseEvents } from "../../services/venue-sim/src/core.ts";
@@ -19,7 +29,10 @@ const INSTRUMENT: Readonly<Record<MarketId, number>> = { spot: 1, usdm: 2 };
 /** The shipped strategy against the venue's matching core over one minute of the shipped sample, no process between. */
 function minute() {
   const sample = loadSample(SAMPLE_FILES);
-  const cores = { spot: newRustMarket(coreConfig(MARKETS.spot)), usdm: newRustMarket(coreConfig(MARKETS.usdm)) };
+  const cores = {
+    spot: newRustMarket(coreConfig(MARKETS.spot)),
+    usdm: newRustMarket(coreConfig(MARKETS.usdm)),
+  };
   const outbox: OutIntent[] = [];
   const host = new StrategyHost(simpleMm, {
     params: {},
@@ -30,7 +43,12 @@ function minute() {
     seed: 1,
     epoch: 1,
     elapsedMs: () => 0,
-    port: { submit: (intent) => (outbox.push({ ...intent }), Submit.OK) },
+    port: {
+      submit(intent) {
+        outbox.push({ ...intent });
+        return Submit.OK;
+      },
+    },
   });
   const position = { spot: 0, usdm: 0 };
   let nowNs = 0;
@@ -46,9 +64,32 @@ function minute() {
       if (trade !== null) {
         expect(trade.maker).toBe(true);
         position[market] += (side === Side.BUY ? 1 : -1) * trade.qtyLots;
-        host.fill(nowNs, 1, seq, instrument, side, trade.pxTicks, trade.qtyLots, true, position[market], Number(trade.feeE8));
+        host.fill(
+          nowNs,
+          1,
+          seq,
+          instrument,
+          side,
+          trade.pxTicks,
+          trade.qtyLots,
+          true,
+          position[market],
+          Number(trade.feeE8),
+        );
       }
-      host.orderUpdate(nowNs, 1, seq, instrument, STATES[order.status] ?? 0, side, order.pxTicks, order.qtyLots, order.cumLots, order.leavesLots, 1);
+      host.orderUpdate(
+        nowNs,
+        1,
+        seq,
+        instrument,
+        STATES[order.status] ?? 0,
+        side,
+        order.pxTicks,
+        order.qtyLots,
+        order.cumLots,
+        order.leavesLots,
+        1,
+      );
     }
   };
   const deliver = (): void => {
@@ -64,7 +105,9 @@ function minute() {
           JSON.stringify({
             clientOrderId: String(intent.seq),
             side: intent.side === Side.BUY ? "BUY" : "SELL",
-            ...(market === "spot" ? { type: "LIMIT_MAKER" } : { type: "LIMIT", timeInForce: "GTX" }),
+            ...(market === "spot"
+              ? { type: "LIMIT_MAKER" }
+              : { type: "LIMIT", timeInForce: "GTX" }),
             price: scaledText(BigInt(intent.pxTicks), spec.pxScale),
             quantity: scaledText(BigInt(intent.qtyLots), spec.qtyScale),
             timeMs,
@@ -90,7 +133,20 @@ function minute() {
       const qty = (t: string) => Number(parseScaled(t, MARKETS[market].qtyScale));
       if (`${b} ${a}` !== touch[market]) {
         touch[market] = `${b} ${a}`;
-        host.bookTop(nowNs, 0, INSTRUMENT[market], px(b), qty(B), px(a), qty(A), BookState.VALID, 0, new Float64Array(0), 0, 0);
+        host.bookTop(
+          nowNs,
+          0,
+          INSTRUMENT[market],
+          px(b),
+          qty(B),
+          px(a),
+          qty(A),
+          BookState.VALID,
+          0,
+          new Float64Array(0),
+          0,
+          0,
+        );
       }
     }
     deliver();
@@ -100,7 +156,7 @@ function minute() {
 }
 
 describe("simple-mm over the shipped sample", () => {
-  it("trades: more than 50 intents and some fills a minute on real data, only as maker, within its limits", () => {
+  it("[A11] trades: more than 50 intents and some fills a minute on real data, only as maker, within its limits", () => {
     const { host, position, spot, usdm } = minute();
     const { intents, cancels, fills, exceptions } = host.stats;
     expect(intents + cancels).toBeGreaterThan(50);
@@ -111,10 +167,12 @@ describe("simple-mm over the shipped sample", () => {
     expect(Math.abs(position.usdm)).toBeLessThanOrEqual(5 * 2);
     expect([host.position(1), host.position(2)]).toEqual([position.spot, position.usdm]);
     expect([spot["gaps"], usdm["gaps"], spot["refused"], usdm["refused"]]).toEqual([0, 0, {}, {}]);
-    expect(Number(spot["sameLiquidityFilledTwice"]) + Number(usdm["sameLiquidityFilledTwice"])).toBe(0);
+    expect(
+      Number(spot["sameLiquidityFilledTwice"]) + Number(usdm["sameLiquidityFilledTwice"]),
+    ).toBe(0);
   });
 
-  it("two runs are the same", () => {
+  it("[A11] two runs give the same intents and fills", () => {
     const [a, b] = [minute(), minute()];
     expect(a.host.stats).toEqual(b.host.stats);
     expect(a.position).toEqual(b.position);

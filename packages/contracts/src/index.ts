@@ -22,6 +22,7 @@ export type {
   OrderUpdate,
   Payload,
   PayloadKind,
+  PayloadOf,
   Policy,
   PolicyState,
   PositionUpdate,

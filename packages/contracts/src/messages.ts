@@ -317,6 +317,9 @@ export type Payload = {
   readonly [K in PayloadKind]: { readonly kind: K; readonly value: Domain<(typeof payloads)[K]> };
 }[PayloadKind];
 
+/** The message of one kind. */
+export type PayloadOf<K extends PayloadKind> = Domain<(typeof payloads)[K]>;
+
 const head = {
   schemaVersion: f.u32,
   source: name(sources),

@@ -1,5 +1,4 @@
 import type { z } from "zod";
-import type { BaseConfig } from "./config.ts";
 import { ServiceFault } from "./faults.ts";
 import { ENGINE_CALL_MS, ENGINE_EVENTS_WAIT_MS } from "./limits.ts";
 import type { Logger } from "./log.ts";
@@ -7,7 +6,7 @@ import { type Health, runService, type Service, type ServiceContext, type Servic
 import { spanOfJson, type Tracer } from "./tracing.ts";
 
 /** The door to the hot loops; the addon has it, tests turn a fake by hand. All texts are JSON. */
-export interface Engine<K extends string = string> {
+export interface EngineDoor<K extends string = string> {
   start(kind: K, config: string): number;
   call(id: number, request: string, body: Uint8Array | null, timeoutMs: number): Promise<string>;
   events(id: number, timeoutMs: number): Promise<string>;
@@ -20,32 +19,44 @@ export type EngineEvent = { readonly type: string } & Readonly<Record<string, un
 export type EngineStats = Readonly<Record<string, unknown>>;
 
 /** A running hot loop as its shell sees it. */
-export interface HotLoop {
+export interface Engine {
   /** One control request; rejects with a `ServiceFault` when the loop does not answer in time. */
-  call(request: object, body?: Uint8Array | null, timeoutMs?: number): Promise<Record<string, unknown>>;
+  call(
+    request: Readonly<Record<string, unknown>>,
+    body?: Uint8Array | null,
+    timeoutMs?: number,
+  ): Promise<Readonly<Record<string, unknown>>>;
   stats(): EngineStats;
 }
 
-export interface HotSpec<S extends z.ZodObject> extends Omit<ServiceSpec<S>, "start"> {
+/** Lets go of what the shell holds; runs before the loop stops. */
+export type Detach = () => Promise<void> | void;
+
+export interface HotServiceSpec<S extends z.ZodObject> extends Omit<ServiceSpec<S>, "start"> {
   readonly kind: HotKind;
-  /** Settings → the loop's own configuration. */
-  loopConfig(config: z.output<S> & BaseConfig): object;
-  /** Routes and whatever else the shell does; its `drain` and `stop` run before those of the loop. */
-  shell?(context: ServiceContext<z.output<S> & BaseConfig>, loop: HotLoop): Promise<Partial<Service>> | Partial<Service>;
+  /** The loop's own configuration. */
+  engineConfig(context: HotContext<S>): object;
+  /** Whether the loop's statistics say that it serves; by default its state is one of `READY_STATES`. */
+  ready?(stats: EngineStats): boolean;
+  /** Routes and whatever else the shell does beside the loop. */
+  attach?(context: HotContext<S>, engine: Engine): Promise<Detach | undefined> | Detach | undefined;
   /** An event that is no log line and no span. */
-  onEvent?(event: EngineEvent, context: ServiceContext<z.output<S> & BaseConfig>, loop: HotLoop): void;
-  /** Which of the loop's own states are ready; default: RUNNING, NORMAL, READY, SYNCED, VALID, OK and UP in any case. */
-  readyStates?: readonly string[];
+  onEvent?(event: EngineEvent, engine: Engine, context: HotContext<S>): void;
+  /** Finishes what is under way, on a stop, before `attach`'s end and the loop's. */
+  drain?(engine: Engine, context: HotContext<S>): Promise<void> | void;
 }
 
-const READY_STATES = ["RUNNING", "NORMAL", "READY", "SYNCED", "VALID", "OK", "UP"];
+type HotContext<S extends z.ZodObject> = ServiceContext<z.output<S>>;
+
+/** States of a loop that count as ready where the service does not say, in any case. */
+const READY_STATES = new Set(["RUNNING", "NORMAL", "READY", "SYNCED", "VALID", "OK", "UP"]);
 
 /** Runs a service whose work is a Rust loop on its own thread. */
-export async function runHotService<S extends z.ZodObject>(spec: HotSpec<S>): Promise<void> {
+export async function runHotService<S extends z.ZodObject>(spec: HotServiceSpec<S>): Promise<void> {
   await runService(hotService(spec, realEngine));
 }
 
-const realEngine = async (): Promise<Engine<HotKind>> => {
+const realEngine = async (): Promise<EngineDoor<HotKind>> => {
   const core = await import("@tidegate/rust-core");
   const { engineStart: start, engineCall: call, engineEvents: events, engineStats: stats, engineStop: stop } = core;
   return { start, call, events, stats, stop };
@@ -53,8 +64,8 @@ const realEngine = async (): Promise<Engine<HotKind>> => {
 
 /** The service around a hot loop, for `runService` or `launch`. */
 export function hotService<S extends z.ZodObject>(
-  spec: HotSpec<S>,
-  open: () => Promise<Engine<HotKind>>,
+  spec: HotServiceSpec<S>,
+  open: () => Promise<EngineDoor<HotKind>>,
 ): ServiceSpec<S> {
   return {
     name: spec.name,
@@ -65,19 +76,19 @@ export function hotService<S extends z.ZodObject>(
 }
 
 async function startHot<S extends z.ZodObject>(
-  spec: HotSpec<S>,
-  engine: Engine<HotKind>,
-  context: ServiceContext<z.output<S> & BaseConfig>,
+  spec: HotServiceSpec<S>,
+  door: EngineDoor<HotKind>,
+  context: HotContext<S>,
 ): Promise<Service> {
   const { log, tracer } = context;
-  const id = guarded(() => engine.start(spec.kind, JSON.stringify(spec.loopConfig(context.config))));
-  const stats = (): EngineStats => JSON.parse(engine.stats(id)) as EngineStats;
-  const loop: HotLoop = {
+  const id = guarded(() => door.start(spec.kind, JSON.stringify(spec.engineConfig(context))));
+  const stats = (): EngineStats => JSON.parse(door.stats(id)) as EngineStats;
+  const engine: Engine = {
     stats,
     async call(request, body = null, timeoutMs = ENGINE_CALL_MS) {
       try {
-        const answer = await engine.call(id, JSON.stringify(request), body, timeoutMs);
-        return JSON.parse(answer) as Record<string, unknown>;
+        const answer = await door.call(id, JSON.stringify(request), body, timeoutMs);
+        return JSON.parse(answer) as Readonly<Record<string, unknown>>;
       } catch (error) {
         throw new ServiceFault(`${spec.name}: ${(error as Error).message}`, { cause: error });
       }
@@ -87,11 +98,11 @@ async function startHot<S extends z.ZodObject>(
   const hand = (event: EngineEvent): void => {
     if (event.type === "log") logEvent(log, event);
     else if (event.type === "span") spanEvent(tracer, event);
-    else spec.onEvent?.(event, context, loop);
+    else spec.onEvent?.(event, engine, context);
   };
   const pump = async (): Promise<void> => {
     for (;;) {
-      const events = JSON.parse(await engine.events(id, ENGINE_EVENTS_WAIT_MS)) as EngineEvent[];
+      const events = JSON.parse(await door.events(id, ENGINE_EVENTS_WAIT_MS)) as EngineEvent[];
       for (const event of events) hand(event);
       if (stopping) return;
       const now = stats();
@@ -100,41 +111,39 @@ async function startHot<S extends z.ZodObject>(
       throw new ServiceFault(`the ${spec.kind} loop has ended: ${why}`);
     }
   };
-  let shell: Partial<Service>;
+  let detach: Detach | undefined;
   try {
-    shell = (await spec.shell?.(context, loop)) ?? {};
+    detach = await spec.attach?.(context, engine);
   } catch (error) {
-    stopping = true;
-    await engine.stop(id).catch(() => {});
+    await door.stop(id).catch(() => {});
     throw error;
   }
   const pumped = pump().catch((error: unknown) => {
     if (!stopping) context.fail(error);
   });
-  const readyStates = new Set((spec.readyStates ?? READY_STATES).map((each) => each.toUpperCase()));
-  const ready = (): Health => {
-    const now = stats();
-    const state = typeof now["state"] === "string" ? now["state"] : "STARTING";
-    if (now["alive"] !== true) return { ready: false, state: "DEAD", detail: String(now["fault"] ?? "") };
-    const detail = typeof now["detail"] === "string" ? { detail: now["detail"] } : {};
-    return { ready: readyStates.has(state.toUpperCase()), state, ...detail };
-  };
   return {
-    ready: () => shell.ready?.() ?? ready(),
-    stats: () => ({ ...stats(), ...shell.stats?.() }),
+    ready: () => healthOf(stats(), spec.ready?.bind(spec)),
+    stats,
     async drain() {
-      await shell.drain?.();
+      await spec.drain?.(engine, context);
     },
     async stop() {
-      await shell.stop?.();
       stopping = true;
+      await detach?.();
       try {
-        await engine.stop(id);
+        await door.stop(id);
       } finally {
         await pumped;
       }
     },
   };
+}
+
+function healthOf(now: EngineStats, ready?: (stats: EngineStats) => boolean): Health {
+  const state = typeof now["state"] === "string" ? now["state"] : "STARTING";
+  if (now["alive"] !== true) return { ready: false, state: "DEAD", detail: String(now["fault"] ?? "") };
+  const detail = typeof now["detail"] === "string" ? { detail: now["detail"] } : {};
+  return { ready: ready?.(now) ?? READY_STATES.has(state.toUpperCase()), state, ...detail };
 }
 
 /** What the engine refuses is a fault of the world (a taken socket, a bad file), worded by the loop. */

@@ -1,57 +1,57 @@
 import { SpanKind, SpanStatusCode, TraceFlags } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
-import { type Resource, resourceFromAttributes } from "@opentelemetry/resources";
+import { resourceFromAttributes } from "@opentelemetry/resources";
 import type { SpanStamp } from "./tracing.ts";
-
-/** Sends stamps as OTLP spans. */
-export interface SpanSender {
-  send(spans: readonly SpanStamp[]): Promise<void>;
-  stop(): Promise<void>;
-}
 
 type ReadableSpan = Parameters<OTLPTraceExporter["export"]>[0][number];
 
-const NS = 1_000_000_000n;
+/** Spans of one request to the collector. */
+const BATCH_MAX = 512;
+const TIMEOUT_MS = 2_000;
+const NS_PER_S = 1_000_000_000n;
 
-/** Spans that were stamped elsewhere, with the ids they were given there, through the SDK's own exporter. */
-export function otlpExporter(service: string, url: string, onLost: (count: number, why: string) => void): SpanSender {
-  const exporter = new OTLPTraceExporter({ url, timeoutMillis: 5_000 });
-  const resource = resourceFromAttributes({ "service.name": `tidegate-${service}` });
+const hrTime = (ns: bigint): [number, number] => [Number(ns / NS_PER_S), Number(ns % NS_PER_S)];
+
+/** Sends stamps to an OTLP/HTTP collector with the very ids and times they carry. */
+export function otlpExporter(service: string, url: string, lost: (spans: number, why: string) => void) {
+  const exporter = new OTLPTraceExporter({ url, timeoutMillis: TIMEOUT_MS });
+  const resource = resourceFromAttributes({ "service.name": service, "service.namespace": "tidegate" });
+  const span = (stamp: SpanStamp): ReadableSpan => {
+    const context = (spanId: string) => ({ traceId: stamp.traceId, spanId, traceFlags: TraceFlags.SAMPLED });
+    const own = context(stamp.spanId);
+    const { parentSpanId, error } = stamp;
+    return {
+      name: stamp.name,
+      kind: SpanKind.INTERNAL,
+      spanContext: () => own,
+      ...(parentSpanId === undefined ? {} : { parentSpanContext: context(parentSpanId) }),
+      startTime: hrTime(stamp.startNs),
+      endTime: hrTime(stamp.endNs),
+      duration: hrTime(stamp.endNs - stamp.startNs),
+      status: error === undefined ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR, message: error },
+      attributes: { ...stamp.attributes },
+      links: [],
+      events: [],
+      ended: true,
+      resource,
+      instrumentationScope: { name: "tidegate" },
+      droppedAttributesCount: 0,
+      droppedEventsCount: 0,
+      droppedLinksCount: 0,
+    };
+  };
   return {
-    async send(spans) {
-      const batch = spans.map((span) => readable(span, resource));
-      await new Promise<void>((done) =>
-        exporter.export(batch, (outcome) => {
-          if (outcome.code !== 0) onLost(batch.length, outcome.error?.message ?? "refused");
-          done();
-        }),
-      );
+    async send(stamps: readonly SpanStamp[]): Promise<void> {
+      for (let at = 0; at < stamps.length; at += BATCH_MAX) {
+        const batch = stamps.slice(at, at + BATCH_MAX);
+        await new Promise<void>((done) => {
+          exporter.export(batch.map(span), ({ code, error }) => {
+            if (code !== 0) lost(batch.length, error?.message ?? "refused");
+            done();
+          });
+        });
+      }
     },
     stop: () => exporter.shutdown(),
-  };
-}
-
-function readable(span: SpanStamp, resource: Resource): ReadableSpan {
-  const time = (ns: bigint): [number, number] => [Number(ns / NS), Number(ns % NS)];
-  const contextOf = (spanId: string) => ({ traceId: span.traceId, spanId, traceFlags: TraceFlags.SAMPLED });
-  const context = contextOf(span.spanId);
-  return {
-    name: span.name,
-    kind: SpanKind.INTERNAL,
-    spanContext: () => context,
-    ...(span.parentSpanId === undefined ? {} : { parentSpanContext: contextOf(span.parentSpanId) }),
-    startTime: time(span.startNs),
-    endTime: time(span.endNs),
-    duration: time(span.endNs - span.startNs),
-    status: span.error === undefined ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR, message: span.error },
-    attributes: { ...span.attributes },
-    links: [],
-    events: [],
-    ended: true,
-    resource,
-    instrumentationScope: { name: "tidegate", version: "0.1.0" },
-    droppedAttributesCount: 0,
-    droppedEventsCount: 0,
-    droppedLinksCount: 0,
   };
 }

@@ -28,6 +28,9 @@ export interface Service {
   stop(): Promise<void> | void;
 }
 
+/** The same, by the name of what it is. */
+export type Running = Service;
+
 /** What the kit hands to a service at its start. */
 export interface ServiceContext<C> {
   readonly name: string;

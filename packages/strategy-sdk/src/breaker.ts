@@ -33,7 +33,10 @@ export class Breaker {
 
   onSuccess(overrun: boolean, nowNs: number): void {
     this.#overruns = overrun ? this.#overruns + 1 : 0;
-    if (this.#overruns >= OVERRUNS_MAX) return this.#halt(nowNs);
+    if (this.#overruns >= OVERRUNS_MAX) {
+      this.#halt(nowNs);
+      return;
+    }
     this.#successes += 1;
     if (this.#successes < EXCEPTIONS_MAX / 2) return;
     this.#exceptions = 0;

@@ -22,7 +22,9 @@ export function checkStrategy(value: unknown): asserts value is AnyStrategy {
   const definition = value as Partial<Record<string, unknown>>;
   const { id, params, timerMs } = definition;
   if (typeof id !== "string" || !/^[a-z][a-z0-9-]{0,39}$/.test(id)) {
-    throw new StrategyError(`id is ${JSON.stringify(id)}: want 1 to 40 lower-case letters, digits and dashes`);
+    throw new StrategyError(
+      `id is ${JSON.stringify(id)}: want 1 to 40 lower-case letters, digits and dashes`,
+    );
   }
   if (typeof (params as { safeParse?: unknown } | undefined)?.safeParse !== "function") {
     throw new StrategyError(`${id}: params is not a zod schema`);
@@ -47,7 +49,9 @@ export function checkStrategy(value: unknown): asserts value is AnyStrategy {
 }
 
 /** Names a strategy: give it as the default export of its file. */
-export function defineStrategy<P, S = undefined>(definition: StrategyDefinition<P, S>): StrategyDefinition<P, S> {
+export function defineStrategy<P, S = undefined>(
+  definition: StrategyDefinition<P, S>,
+): StrategyDefinition<P, S> {
   checkStrategy(definition);
   return definition;
 }

@@ -4,7 +4,7 @@
  */
 
 import { IntentKind, type OutIntent, StrategyHost, Submit } from "./host.ts";
-import { BookState, type InstrumentInfo, OrderState, Policy, type StrategyDefinition } from "./types.ts";
+import { type AnyStrategy, BookState, type InstrumentInfo, OrderState, Policy } from "./types.ts";
 
 export const DEFAULT_INSTRUMENTS: readonly InstrumentInfo[] = [
   { id: 1, venueId: 1, symbol: "BTCUSDT", kind: "spot" },
@@ -45,9 +45,7 @@ export class Harness {
   readonly #autoAck: boolean;
   readonly #cum = new Map<number, number>();
   readonly #position = new Map<number, number>();
-
-  // biome-ignore lint/suspicious/noExplicitAny: any strategy can be tested
-  constructor(definition: StrategyDefinition<any, any>, options: HarnessOptions = {}) {
+  constructor(definition: AnyStrategy, options: HarnessOptions = {}) {
     this.#autoAck = options.autoAck ?? true;
     this.host = new StrategyHost(definition, {
       params: options.params ?? {},
@@ -61,7 +59,9 @@ export class Harness {
           return this.submitAnswer;
         },
       },
-      ...(options.maxIntentsPerEvent === undefined ? {} : { maxIntentsPerEvent: options.maxIntentsPerEvent }),
+      ...(options.maxIntentsPerEvent === undefined
+        ? {}
+        : { maxIntentsPerEvent: options.maxIntentsPerEvent }),
     });
     this.host.start(0);
     this.host.link(0, true);
@@ -144,7 +144,18 @@ export class Harness {
     const position = (this.#position.get(order.instrument) ?? 0) + sign * qty;
     this.#position.set(order.instrument, position);
     const done = cum + qty === order.qtyLots;
-    this.host.fill(this.#nowNs, EPOCH, ref, order.instrument, order.side, order.pxTicks, qty, true, position, 0);
+    this.host.fill(
+      this.#nowNs,
+      EPOCH,
+      ref,
+      order.instrument,
+      order.side,
+      order.pxTicks,
+      qty,
+      true,
+      position,
+      0,
+    );
     this.#update(ref, done ? OrderState.FILLED : OrderState.PARTIAL);
     this.#settle();
     return qty;
@@ -176,7 +187,19 @@ export class Harness {
     this.#state.set(ref, terminal ? "done" : "open");
     const { instrument, side, pxTicks, qtyLots } = order;
     const leaves = terminal ? 0 : qtyLots - cum;
-    this.host.orderUpdate(this.#nowNs, EPOCH, ref, instrument, state, side, pxTicks, qtyLots, cum, leaves, 1);
+    this.host.orderUpdate(
+      this.#nowNs,
+      EPOCH,
+      ref,
+      instrument,
+      state,
+      side,
+      pxTicks,
+      qtyLots,
+      cum,
+      leaves,
+      1,
+    );
   }
 
   /** Answers what was sent, and what was sent because of the answers. */
@@ -189,14 +212,14 @@ export class Harness {
       if (intent === undefined) break;
       this.host.intentReply(this.#nowNs, EPOCH, intent.seq, true, 1);
       if (intent.kind === IntentKind.NEW) this.#update(intent.seq, OrderState.LIVE);
-      else if (this.#state.get(intent.targetSeq) !== "done") this.#update(intent.targetSeq, OrderState.CANCELLED);
+      else if (this.#state.get(intent.targetSeq) !== "done")
+        this.#update(intent.targetSeq, OrderState.CANCELLED);
     }
     return this;
   }
 }
 
 /** A harness around a strategy, started, linked and allowed to trade. */
-// biome-ignore lint/suspicious/noExplicitAny: any strategy can be tested
-export function createHarness(definition: StrategyDefinition<any, any>, options: HarnessOptions = {}): Harness {
+export function createHarness(definition: AnyStrategy, options: HarnessOptions = {}): Harness {
   return new Harness(definition, options);
 }

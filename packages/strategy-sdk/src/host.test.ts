@@ -8,8 +8,8 @@ import {
   createHarness,
   DEFAULT_INSTRUMENTS,
   defineStrategy,
-  isTerminal,
   IntentKind,
+  isTerminal,
   OrderState,
   Policy,
   Side,
@@ -33,7 +33,8 @@ function buyer(seen: unknown[] = []): AnyStrategy {
     },
     onOrder: (_, { order, state }) => void seen.push(`order ${order} ${state}`),
     onFill: (_, { order, positionLots }) => void seen.push(`fill ${order} ${positionLots}`),
-    onRiskFeedback: (_, { order, cancel, reason, policy }) => void seen.push(`risk ${order} ${cancel} ${reason} ${policy}`),
+    onRiskFeedback: (_, { order, cancel, reason, policy }) =>
+      void seen.push(`risk ${order} ${cancel} ${reason} ${policy}`),
     onSession: (_, { kind }) => void seen.push(kind),
     onGap: (_, { first, last, restart }) => void seen.push(`gap ${first} ${last} ${restart}`),
   });
@@ -57,15 +58,22 @@ describe("defineStrategy", () => {
 });
 
 describe("numbers shared with the contract", () => {
-  const proto = (path: string) => readFileSync(new URL(`../../../proto/tidegate/${path}`, import.meta.url), "utf8");
-  const number = (text: string, name: string) => Number(new RegExp(`\\b${name} = (\\d+);`).exec(text)?.[1]);
+  const proto = (path: string) =>
+    readFileSync(new URL(`../../../proto/tidegate/${path}`, import.meta.url), "utf8");
+  const number = (text: string, name: string) =>
+    Number(new RegExp(`\\b${name} = (\\d+);`).exec(text)?.[1]);
   it("order states, sides, TIFs and policies are those of proto", () => {
     const orders = proto("orders/v1/orders.proto");
-    for (const [name, value] of Object.entries(OrderState)) expect(number(orders, `ORDER_STATE_${name}`)).toBe(value);
-    for (const [name, value] of Object.entries(Tif)) expect(number(orders, `TIF_${name}`)).toBe(value);
-    for (const [name, value] of Object.entries(IntentKind)) expect(number(orders, `INTENT_KIND_${name}`)).toBe(value);
-    for (const [name, value] of Object.entries(Side)) expect(number(proto("common/v1/common.proto"), `SIDE_${name}`)).toBe(value);
-    for (const [name, value] of Object.entries(Policy)) expect(number(proto("risk/v1/risk.proto"), `POLICY_${name}`)).toBe(value);
+    for (const [name, value] of Object.entries(OrderState))
+      expect(number(orders, `ORDER_STATE_${name}`)).toBe(value);
+    for (const [name, value] of Object.entries(Tif))
+      expect(number(orders, `TIF_${name}`)).toBe(value);
+    for (const [name, value] of Object.entries(IntentKind))
+      expect(number(orders, `INTENT_KIND_${name}`)).toBe(value);
+    for (const [name, value] of Object.entries(Side))
+      expect(number(proto("common/v1/common.proto"), `SIDE_${name}`)).toBe(value);
+    for (const [name, value] of Object.entries(Policy))
+      expect(number(proto("risk/v1/risk.proto"), `POLICY_${name}`)).toBe(value);
   });
 });
 
@@ -74,11 +82,31 @@ describe("the life of an order", () => {
     const seen: unknown[] = [];
     const h = createHarness(buyer(seen));
     h.top(2, TOP);
-    expect(h.orders).toMatchObject([{ kind: IntentKind.NEW, instrument: 2, side: Side.BUY, pxTicks: 100, qtyLots: 1, tif: Tif.POST_ONLY, seq: 1, eventIndex: 0 }]);
+    expect(h.orders).toMatchObject([
+      {
+        kind: IntentKind.NEW,
+        instrument: 2,
+        side: Side.BUY,
+        pxTicks: 100,
+        qtyLots: 1,
+        tif: Tif.POST_ONLY,
+        seq: 1,
+        eventIndex: 0,
+      },
+    ]);
     h.fill(1);
     expect(h.host.position(2)).toBe(1);
     expect(h.host.pending).toBe(0);
-    expect(seen).toEqual(["START", `risk 0 false 1 ${Policy.NORMAL}`, "READY", 1, "NONE", `order 1 ${OrderState.LIVE}`, "fill 1 1", `order 1 ${OrderState.FILLED}`]);
+    expect(seen).toEqual([
+      "START",
+      `risk 0 false 1 ${Policy.NORMAL}`,
+      "READY",
+      1,
+      "NONE",
+      `order 1 ${OrderState.LIVE}`,
+      "fill 1 1",
+      `order 1 ${OrderState.FILLED}`,
+    ]);
   });
 
   it("a refusal by the gateway takes the order away and is told once", () => {
@@ -141,7 +169,14 @@ describe("the life of an order", () => {
   });
 
   it("bad arguments never leave", () => {
-    const bad: [number, number, number][] = [[9, 100, 1], [1, 100.5, 1], [1, 100, 0], [1, -1, 1], [1, 100, Number.NaN], [1, 2 ** 53, 1]];
+    const bad: [number, number, number][] = [
+      [9, 100, 1],
+      [1, 100.5, 1],
+      [1, 100, 0],
+      [1, -1, 1],
+      [1, 100, Number.NaN],
+      [1, 2 ** 53, 1],
+    ];
     const seen: unknown[] = [];
     const h = createHarness(
       defineStrategy({
@@ -286,8 +321,21 @@ describe("breakers", () => {
   it("a strategy over its time budget is halted", () => {
     let clock = 0;
     const host = new StrategyHost(
-      defineStrategy({ id: "slow", params: empty, onTrade: () => void (clock += 51) }),
-      { params: {}, instruments: DEFAULT_INSTRUMENTS, seed: 1, epoch: 1, elapsedMs: () => clock, port: { submit: () => 0 } },
+      defineStrategy({
+        id: "slow",
+        params: empty,
+        onTrade() {
+          clock += 51;
+        },
+      }),
+      {
+        params: {},
+        instruments: DEFAULT_INSTRUMENTS,
+        seed: 1,
+        epoch: 1,
+        elapsedMs: () => clock,
+        port: { submit: () => 0 },
+      },
     );
     for (let n = 0; n < OVERRUNS_MAX; n += 1) host.trade(0, 0, 1, 1, 1, 1, 1);
     expect([host.breaker, host.stats.overruns]).toEqual(["HALTED", OVERRUNS_MAX]);
@@ -312,8 +360,12 @@ describe("what a strategy is told", () => {
     h.gap(1, 5, 9).gap(1, 0, 0);
     h.advance(9).advance(1).advance(35).advance(5);
     expect(seen).toEqual([
-      true, 42, undefined,
-      false, undefined, undefined,
+      true,
+      42,
+      undefined,
+      false,
+      undefined,
+      undefined,
       { instrument: 1, first: 5, last: 9, restart: false, nowNs: 0 },
       { instrument: 1, first: 0, last: 0, restart: true, nowNs: 0 },
       "timer 10000000",
@@ -338,7 +390,9 @@ describe("what a strategy is told", () => {
   });
 
   it("terminal states are those an order does not leave", () => {
-    const terminal = Object.entries(OrderState).filter(([, state]) => isTerminal(state)).map(([name]) => name);
+    const terminal = Object.entries(OrderState)
+      .filter(([, state]) => isTerminal(state))
+      .map(([name]) => name);
     expect(terminal.sort()).toEqual(["CANCELLED", "DEAD", "EXPIRED", "FILLED", "REJECTED"]);
   });
 });

@@ -148,12 +148,57 @@ export class StrategyHost {
   #nextTimerNs = 0;
 
   // Reused event objects: the steady state allocates nothing.
-  readonly #top = { instrument: 0, bidPxTicks: 0, bidQtyLots: 0, askPxTicks: 0, askQtyLots: 0, valid: false, state: 0, featureFlags: 0, nowNs: 0 };
+  readonly #top = {
+    instrument: 0,
+    bidPxTicks: 0,
+    bidQtyLots: 0,
+    askPxTicks: 0,
+    askQtyLots: 0,
+    valid: false,
+    state: 0,
+    featureFlags: 0,
+    nowNs: 0,
+  };
   readonly #trade = { instrument: 0, pxTicks: 0, qtyLots: 0, aggressor: 0, tradeId: 0, nowNs: 0 };
-  readonly #fill = { order: 0, instrument: 0, side: 0, pxTicks: 0, qtyLots: 0, maker: false, positionLots: 0, feeE8: 0, nowNs: 0 };
-  readonly #order = { order: 0, instrument: 0, side: 0, state: 0, pxTicks: 0, qtyLots: 0, cumQtyLots: 0, leavesQtyLots: 0, reason: 0, terminal: false, nowNs: 0 };
+  readonly #fill = {
+    order: 0,
+    instrument: 0,
+    side: 0,
+    pxTicks: 0,
+    qtyLots: 0,
+    maker: false,
+    positionLots: 0,
+    feeE8: 0,
+    nowNs: 0,
+  };
+  readonly #order = {
+    order: 0,
+    instrument: 0,
+    side: 0,
+    state: 0,
+    pxTicks: 0,
+    qtyLots: 0,
+    cumQtyLots: 0,
+    leavesQtyLots: 0,
+    reason: 0,
+    terminal: false,
+    nowNs: 0,
+  };
   readonly #timer = { nowNs: 0 };
-  readonly #intent: OutIntent = { kind: 0, instrument: 0, side: 0, orderType: 0, tif: 0, pxTicks: 0, qtyLots: 0, seq: 0, targetSeq: 0, targetEpoch: 0, ttlNs: 0, eventIndex: -1 };
+  readonly #intent: OutIntent = {
+    kind: 0,
+    instrument: 0,
+    side: 0,
+    orderType: 0,
+    tif: 0,
+    pxTicks: 0,
+    qtyLots: 0,
+    seq: 0,
+    targetSeq: 0,
+    targetEpoch: 0,
+    ttlNs: 0,
+    eventIndex: -1,
+  };
 
   constructor(definition: AnyStrategy, options: HostOptions) {
     this.#definition = definition;
@@ -161,7 +206,11 @@ export class StrategyHost {
     this.#maxIntents = options.maxIntentsPerEvent ?? INTENTS_PER_EVENT_MAX;
     this.#budgetMs = options.eventBudgetMs ?? EVENT_BUDGET_MS_MAX;
     for (const { id } of options.instruments) {
-      this.#books.set(id, { features: new Float64Array(FEATURES_MAX), featureCount: 0, position: 0 });
+      this.#books.set(id, {
+        features: new Float64Array(FEATURES_MAX),
+        featureCount: 0,
+        position: 0,
+      });
     }
     const params: unknown = definition.params.parse(options.params);
     const random = seededRandom(options.seed);
@@ -267,7 +316,15 @@ export class StrategyHost {
     this.bookTop(nowNs, eventIndex, instrument, 0, 0, 0, 0, state, 0, NO_FEATURES, 0, 0);
   }
 
-  trade(nowNs: number, eventIndex: number, instrument: number, px: number, qty: number, aggressor: number, id: number): void {
+  trade(
+    nowNs: number,
+    eventIndex: number,
+    instrument: number,
+    px: number,
+    qty: number,
+    aggressor: number,
+    id: number,
+  ): void {
     this.#begin(nowNs, eventIndex);
     const trade = this.#trade;
     trade.instrument = instrument;
@@ -281,7 +338,13 @@ export class StrategyHost {
 
   gap(nowNs: number, instrument: number, first: number, last: number): void {
     this.#begin(nowNs, -1);
-    this.#call(this.#definition.onGap, { instrument, first, last, restart: first === 0 && last === 0, nowNs });
+    this.#call(this.#definition.onGap, {
+      instrument,
+      first,
+      last,
+      restart: first === 0 && last === 0,
+      nowNs,
+    });
   }
 
   intentReply(nowNs: number, epoch: number, seq: number, accepted: boolean, reason: number): void {
@@ -331,8 +394,10 @@ export class StrategyHost {
     const terminal = isTerminal(state);
     const own = this.#orders.get(seq);
     if (own !== undefined) {
-      const wasCancelling = own.state === OrderState.PENDING_CANCEL || own.state === OrderState.UNKNOWN_CANCEL;
-      if (wasCancelling && (state === OrderState.LIVE || state === OrderState.PARTIAL)) own.cancelling = false;
+      const wasCancelling =
+        own.state === OrderState.PENDING_CANCEL || own.state === OrderState.UNKNOWN_CANCEL;
+      if (wasCancelling && (state === OrderState.LIVE || state === OrderState.PARTIAL))
+        own.cancelling = false;
       own.state = state;
       own.leavesLots = leaves;
       if (terminal) this.#orders.delete(seq);
@@ -392,7 +457,13 @@ export class StrategyHost {
     const changed = policy !== this.#policy;
     this.#policy = policy;
     if (changed) {
-      this.#call(this.#definition.onRiskFeedback, { order: 0, cancel: false, reason: cause, policy, nowNs });
+      this.#call(this.#definition.onRiskFeedback, {
+        order: 0,
+        cancel: false,
+        reason: cause,
+        policy,
+        nowNs,
+      });
     }
     this.#settleReady();
   }
@@ -458,7 +529,13 @@ export class StrategyHost {
     return 0;
   }
 
-  #new(side: number, instrument: number, px: number, qty: number, options?: OrderOptions): OrderRef {
+  #new(
+    side: number,
+    instrument: number,
+    px: number,
+    qty: number,
+    options?: OrderOptions,
+  ): OrderRef {
     const type = options?.type ?? OrderType.LIMIT;
     const fine =
       this.#books.has(instrument) &&
@@ -549,7 +626,11 @@ export class StrategyHost {
       return seq;
     }
     return this.#refuse(
-      answer === Submit.NO_CREDIT ? "NO_CREDIT" : answer === Submit.NOT_SYNCED ? "NOT_SYNCED" : "MALFORMED",
+      answer === Submit.NO_CREDIT
+        ? "NO_CREDIT"
+        : answer === Submit.NOT_SYNCED
+          ? "NOT_SYNCED"
+          : "MALFORMED",
     );
   }
 

@@ -1,7 +1,14 @@
 /** What a strategy author imports. */
 export { Breaker, type BreakerState } from "./breaker.ts";
 export { checkStrategy, defineStrategy, StrategyError } from "./define.ts";
-export { createHarness, DEFAULT_INSTRUMENTS, Harness, type HarnessOptions, type SentIntent, type TopInput } from "./harness.ts";
+export {
+  createHarness,
+  DEFAULT_INSTRUMENTS,
+  Harness,
+  type HarnessOptions,
+  type SentIntent,
+  type TopInput,
+} from "./harness.ts";
 export {
   EVENT_BUDGET_MS_MAX,
   FEATURES_MAX,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { engineConfig, Settings } from "./config.ts";
+import { loopConfig, Settings } from "./config.ts";
 
 const files = { instrumentsFile: "config/instruments.json", limitsFile: "config/limits.json" };
 
@@ -25,12 +25,12 @@ describe("gateway settings", () => {
   it("reach the hot loop but for the control token", () => {
     const config = Settings.parse(files);
     const { controlTokenFile: _, ...rest } = config;
-    expect(engineConfig(config)).toEqual(rest);
+    expect(loopConfig(config)).toEqual(rest);
   });
 
   it("stand in the README with their defaults", () => {
     const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-    const rows = [...readme.matchAll(/^\| `(\w+)` \| (.+?) \| (.+?) \|$/gm)];
+    const rows = [...readme.matchAll(/^\| `(\w+)` +\| (.+?) +\| (.+?) +\|$/gm)];
     const shown = rows.map(([, key, value, meaning]) => [key, value, meaning]);
     const config: Record<string, unknown> = Settings.parse(files);
     const wanted = Object.entries(Settings.shape).map(([key, schema]) => {

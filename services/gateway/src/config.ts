@@ -11,12 +11,22 @@ export const Settings = z.object({
   commandUrl: ipc("command").describe("The execution-router's end of the command link"),
   tailUrl: ipc("tail").describe("Bound for followers of the journal"),
   mdUrl: ipc("md").describe("Market data: reference prices"),
-  journalDir: z.string().min(1).default("journal/gateway").describe("The gateway's journal, the only state it recovers from"),
+  journalDir: z
+    .string()
+    .min(1)
+    .default("journal/gateway")
+    .describe("The gateway's journal, the only state it recovers from"),
   tier: z
     .enum(["T0", "T2"])
     .default("T2")
-    .describe("What a decision survives before it leaves: T0 the death of the process, T2 a power cut"),
-  epochFile: z.string().min(1).default("state/gateway.epoch").describe("Session number of this process's links"),
+    .describe(
+      "What a decision survives before it leaves: T0 the death of the process, T2 a power cut",
+    ),
+  epochFile: z
+    .string()
+    .min(1)
+    .default("state/gateway.epoch")
+    .describe("Session number of this process's links"),
   instrumentsFile: z.string().min(1).describe("Versioned instrument table"),
   limitsFile: z.string().min(1).describe("Limits of firm, accounts, strategies and instruments"),
   controlTokenFile: z
@@ -28,7 +38,7 @@ export const Settings = z.object({
 export type GatewayConfig = z.output<typeof Settings>;
 
 /** The hot loop's part of the settings. */
-export function engineConfig(config: GatewayConfig): object {
+export function loopConfig(config: GatewayConfig): object {
   const { intentUrl, commandUrl, tailUrl, mdUrl, journalDir, tier } = config;
   const { epochFile, instrumentsFile, limitsFile } = config;
   return {

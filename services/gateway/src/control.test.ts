@@ -51,10 +51,17 @@ describe("onControl()", () => {
   });
 
   it("passes on the core's refusal and its absence", async () => {
-    const request = { operation: "halt", authorization: `Bearer ${token}`, principal: "a", body: undefined };
+    const request = {
+      operation: "halt",
+      authorization: `Bearer ${token}`,
+      principal: "a",
+      body: undefined,
+    };
     const no = await onControl(request, token, async () => ({ ok: false, error: "why" }));
     expect(no).toEqual({ status: 400, body: { ok: false, error: "why" } });
-    const gone = await onControl(request, token, () => Promise.reject(new Error("the loop has stopped")));
+    const gone = await onControl(request, token, () =>
+      Promise.reject(new Error("the loop has stopped")),
+    );
     expect(gone).toEqual({ status: 503, body: { ok: false, error: "the loop has stopped" } });
   });
 

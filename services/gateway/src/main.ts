@@ -1,4 +1,8 @@
-import { runHotService } from "@tidegate/service-kit";
-import { spec } from "./service.ts";
+import { enableCompileCache } from "node:module";
 
-await runHotService(spec);
+enableCompileCache();
+const [{ runHotService }, { gateway }] = await Promise.all([
+  import("@tidegate/service-kit"),
+  import("./service.ts"),
+]);
+await runHotService(gateway);

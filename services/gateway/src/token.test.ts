@@ -34,7 +34,14 @@ describe("authorised()", () => {
   it("takes the token as a bearer and nothing else", () => {
     expect(authorised(`Bearer ${token}`, token)).toBe(true);
     expect(authorised(`bearer ${token}`, token)).toBe(true);
-    for (const bad of [undefined, "", token, `Basic ${token}`, `Bearer ${token} `, `Bearer  ${token}`]) {
+    for (const bad of [
+      undefined,
+      "",
+      token,
+      `Basic ${token}`,
+      `Bearer ${token} `,
+      `Bearer  ${token}`,
+    ]) {
       expect(authorised(bad, token)).toBe(false);
     }
   });

@@ -8,9 +8,17 @@ const here = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.
 export const STRATEGIES_MAX = 16;
 
 const StrategySettings = z.object({
-  id: z.number().int().min(1).max(0xffff_ffff).describe("Number in every intent id; never used for another strategy"),
+  id: z
+    .number()
+    .int()
+    .min(1)
+    .max(0xffff_ffff)
+    .describe("Number in every intent id; never used for another strategy"),
   file: z.string().min(1).describe("The strategy's file: a default export of defineStrategy"),
-  params: z.record(z.string(), z.unknown()).default({}).describe("Checked against the strategy's own schema"),
+  params: z
+    .record(z.string(), z.unknown())
+    .default({})
+    .describe("Checked against the strategy's own schema"),
 });
 
 export const Settings = z.object({
@@ -19,15 +27,43 @@ export const Settings = z.object({
     .min(1)
     .max(STRATEGIES_MAX)
     .default([{ id: 1, file: here("strategies/simple-mm.ts"), params: {} }])
-    .refine((all) => new Set(all.map(({ id }) => id)).size === all.length, "two strategies have the same id")
+    .refine(
+      (all) => new Set(all.map(({ id }) => id)).size === all.length,
+      "two strategies have the same id",
+    )
     .describe("What runs, one worker each"),
   accountId: z.number().int().min(1).default(1).describe("Account the intents are for"),
-  instrumentsFile: z.string().min(1).default(here("config/instruments.json")).describe("The instrument table"),
+  instrumentsFile: z
+    .string()
+    .min(1)
+    .default(here("config/instruments.json"))
+    .describe("The instrument table"),
   mdUrl: z.string().min(1).default("ipc://s/md.sock").describe("Market data stream"),
-  intentUrl: z.string().min(1).default("ipc://s/intent.sock").describe("Intent link of the gateway"),
+  intentUrl: z
+    .string()
+    .min(1)
+    .default("ipc://s/intent.sock")
+    .describe("Intent link of the gateway"),
   seed: z.number().int().min(0).max(0xffff_ffff).default(1).describe("Seed of ctx.random()"),
-  maxIntentsPerEvent: z.number().int().min(1).max(64).default(16).describe("Intents one event may cause"),
-  eventBudgetMs: z.number().positive().max(1_000).default(50).describe("Time one handler call may take"),
-  heapMbMax: z.number().int().min(16).max(8_192).default(256).describe("Old-generation heap of one worker"),
+  maxIntentsPerEvent: z
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(16)
+    .describe("Intents one event may cause"),
+  eventBudgetMs: z
+    .number()
+    .positive()
+    .max(1_000)
+    .default(50)
+    .describe("Time one handler call may take"),
+  heapMbMax: z
+    .number()
+    .int()
+    .min(16)
+    .max(8_192)
+    .default(256)
+    .describe("Old-generation heap of one worker"),
 });
 export type StrategyRunnerConfig = z.output<typeof Settings>;

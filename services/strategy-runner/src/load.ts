@@ -15,13 +15,15 @@ function hook(): void {
   hooked = true;
   registerHooks({
     resolve(specifier, context, next) {
-      if (strategyUrl === null || context.parentURL?.split("?")[0] !== strategyUrl) return next(specifier, context);
+      if (strategyUrl === null || context.parentURL?.split("?")[0] !== strategyUrl)
+        return next(specifier, context);
       if (isBuiltin(specifier)) {
         throw new StrategyError(
           `a strategy may not import ${specifier}: time is ctx.now(), randomness ctx.random(), and it has no other way out than ctx`,
         );
       }
-      if (PROVIDED.includes(specifier)) return next(specifier, { ...context, parentURL: import.meta.url });
+      if (PROVIDED.includes(specifier))
+        return next(specifier, { ...context, parentURL: import.meta.url });
       return next(specifier, context);
     },
   });
@@ -46,7 +48,9 @@ export async function loadStrategy(file: string): Promise<AnyStrategy> {
   try {
     checkStrategy(loaded.default);
   } catch (cause) {
-    throw new StrategyError(`cannot load the strategy ${file}: ${(cause as Error).message}`, { cause });
+    throw new StrategyError(`cannot load the strategy ${file}: ${(cause as Error).message}`, {
+      cause,
+    });
   }
   return loaded.default;
 }

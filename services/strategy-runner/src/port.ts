@@ -1,6 +1,12 @@
 /** The native lane of a strategy worker, behind an interface so that tests pass a fake. */
 
-import { strategyClose, strategyOpen, strategyPoll, strategyStats, strategySubmit } from "@tidegate/rust-core";
+import {
+  strategyClose,
+  strategyOpen,
+  strategyPoll,
+  strategyStats,
+  strategySubmit,
+} from "@tidegate/rust-core";
 import type { StrategyLaneConfig } from "../../../packages/rust-core/strategy-layout.ts";
 
 export interface StrategyPort {

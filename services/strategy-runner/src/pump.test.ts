@@ -1,4 +1,13 @@
-import { createHarness, defineStrategy, IntentKind, OrderState, Policy, Side, Submit, Tif } from "@tidegate/strategy-sdk";
+import {
+  createHarness,
+  defineStrategy,
+  IntentKind,
+  OrderState,
+  Policy,
+  Side,
+  Submit,
+  Tif,
+} from "@tidegate/strategy-sdk";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
 import {
@@ -30,8 +39,8 @@ class FakePort implements StrategyPort {
   answer = 0;
   closed = false;
   lane: StrategyLaneConfig | null = null;
-  #in = new Float64Array(0);
-  #out = new Float64Array(0);
+  #in: Float64Array = new Float64Array(0);
+  #out: Float64Array = new Float64Array(0);
   open(lane: StrategyLaneConfig, inEvents: Float64Array, outIntent: Float64Array): void {
     this.lane = lane;
     this.#in = inEvents;
@@ -41,7 +50,8 @@ class FakePort implements StrategyPort {
     const batch = this.batches.shift() ?? [];
     this.#in.fill(Number.NaN);
     for (const [n, row] of batch.entries()) {
-      for (const [at, value] of Object.entries(row)) this.#in[n * EVENT_DOUBLES + Number(at)] = value;
+      for (const [at, value] of Object.entries(row))
+        this.#in[n * EVENT_DOUBLES + Number(at)] = value;
     }
     return batch.length;
   }
@@ -73,11 +83,33 @@ function rig(seen: unknown[]) {
     id: "rig",
     params: z.object({ lots: z.number() }),
     onBookTop(ctx, top) {
-      seen.push(["top", top.valid, top.bidPxTicks, top.bidQtyLots, top.askPxTicks, top.askQtyLots, top.featureFlags, ctx.feature(2, 1), ctx.now()]);
-      if (top.valid) ctx.buy(top.instrument, top.bidPxTicks, ctx.params.lots, { tif: Tif.POST_ONLY, ttlNs: 5 });
+      seen.push([
+        "top",
+        top.valid,
+        top.bidPxTicks,
+        top.bidQtyLots,
+        top.askPxTicks,
+        top.askQtyLots,
+        top.featureFlags,
+        ctx.feature(2, 1),
+        ctx.now(),
+      ]);
+      if (top.valid)
+        ctx.buy(top.instrument, top.bidPxTicks, ctx.params.lots, { tif: Tif.POST_ONLY, ttlNs: 5 });
     },
     onTrade: (_, t) => void seen.push(["trade", t.pxTicks, t.qtyLots, t.aggressor, t.tradeId]),
-    onFill: (ctx, f) => void seen.push(["fill", f.order, f.side, f.pxTicks, f.qtyLots, f.maker, f.positionLots, f.feeE8, ctx.position(2)]),
+    onFill: (ctx, f) =>
+      void seen.push([
+        "fill",
+        f.order,
+        f.side,
+        f.pxTicks,
+        f.qtyLots,
+        f.maker,
+        f.positionLots,
+        f.feeE8,
+        ctx.position(2),
+      ]),
     onOrder: (ctx, o) => {
       seen.push(["order", o.order, o.state, o.cumQtyLots, o.leavesQtyLots, o.reason, o.terminal]);
       if (o.state === OrderState.LIVE) ctx.cancel(o.order);
@@ -105,7 +137,12 @@ function rig(seen: unknown[]) {
   return { port, pump, run };
 }
 
-const kind = (k: number, row: Row, nowNs = 0): Row => ({ [Event.KIND]: k, [Event.INSTRUMENT]: 2, [Event.NOW_NS]: nowNs, ...row });
+const kind = (k: number, row: Row, nowNs = 0): Row => ({
+  [Event.KIND]: k,
+  [Event.INSTRUMENT]: 2,
+  [Event.NOW_NS]: nowNs,
+  ...row,
+});
 const synced = kind(EventKind.LINK, { [LinkAt.STATE]: 1 });
 const normal = kind(EventKind.POLICY, { [PolicyAt.POLICY]: Policy.NORMAL, [PolicyAt.CAUSE]: 1 });
 const top = (state: number, nowNs = 0) =>
@@ -132,7 +169,12 @@ describe("the pump", () => {
     run(synced, normal, kind(EventKind.POSITION, { [PositionAt.POSITION_LOTS]: -3 }));
     expect(seen.splice(0)).toEqual([["START"], ["risk", 0, 1, Policy.NORMAL], ["READY"]]);
     run(
-      kind(EventKind.TRADE, { [TradeAt.PX]: 100, [TradeAt.QTY]: 2, [TradeAt.AGGRESSOR]: 2, [TradeAt.TRADE_ID]: 77 }),
+      kind(EventKind.TRADE, {
+        [TradeAt.PX]: 100,
+        [TradeAt.QTY]: 2,
+        [TradeAt.AGGRESSOR]: 2,
+        [TradeAt.TRADE_ID]: 77,
+      }),
       top(2, 123),
     );
     expect(seen.splice(0)).toEqual([
@@ -153,8 +195,16 @@ describe("the pump", () => {
       ["TTL_NS", 5],
       ["EVENT_INDEX", 1],
     ];
-    for (const [name, value] of expected) expect([name, sent?.[IntentAt[name]]]).toEqual([name, value]);
-    run(kind(EventKind.INTENT_REPLY, { [IntentReplyAt.SEQ]: 1, [IntentReplyAt.EPOCH]: 3, [IntentReplyAt.DECISION]: 1, [IntentReplyAt.REASON]: 1 }));
+    for (const [name, value] of expected)
+      expect([name, sent?.[IntentAt[name]]]).toEqual([name, value]);
+    run(
+      kind(EventKind.INTENT_REPLY, {
+        [IntentReplyAt.SEQ]: 1,
+        [IntentReplyAt.EPOCH]: 3,
+        [IntentReplyAt.DECISION]: 1,
+        [IntentReplyAt.REASON]: 1,
+      }),
+    );
     const update = (state: number, cum: number) =>
       kind(EventKind.ORDER_UPDATE, {
         [OrderUpdateAt.SEQ]: 1,
@@ -168,7 +218,20 @@ describe("the pump", () => {
         [OrderUpdateAt.REASON]: 1,
       });
     run(update(OrderState.LIVE, 0));
-    expect(port.sent[1]?.slice(0, 12)).toEqual([IntentKind.CANCEL, 2, 9, 0, 0, 0, 0, 0, 2, 1, 3, 0]);
+    expect(port.sent[1]?.slice(0, 12)).toEqual([
+      IntentKind.CANCEL,
+      2,
+      9,
+      0,
+      0,
+      0,
+      0,
+      0,
+      2,
+      1,
+      3,
+      0,
+    ]);
     run(
       kind(EventKind.FILL, {
         [FillAt.SEQ]: 1,
@@ -240,15 +303,28 @@ describe("the pump", () => {
     const definition = defineStrategy({
       id: "same",
       params: z.object({}),
-      onBookTop: (ctx, t) => void ctx.sell(t.instrument, t.askPxTicks + Math.floor(ctx.random() * 5), 1),
+      onBookTop: (ctx, t) =>
+        void ctx.sell(t.instrument, t.askPxTicks + Math.floor(ctx.random() * 5), 1),
     });
     const h = createHarness(definition, { autoAck: false, seed: 5 });
     const port = new FakePort();
-    const pump = new Pump({ definition, params: {}, instruments: [{ id: 2, venueId: 2, symbol: "BTCUSDT", kind: "perp" }], lane, seed: 5, maxIntentsPerEvent: 4, eventBudgetMs: 50, elapsedMs: () => 0, port });
+    const pump = new Pump({
+      definition,
+      params: {},
+      instruments: [{ id: 2, venueId: 2, symbol: "BTCUSDT", kind: "perp" }],
+      lane,
+      seed: 5,
+      maxIntentsPerEvent: 4,
+      eventBudgetMs: 50,
+      elapsedMs: () => 0,
+      port,
+    });
     pump.start();
     port.batches.push([synced, normal, ...Array.from({ length: 20 }, () => top(2))]);
     pump.run(() => 0);
     for (let n = 0; n < 20; n += 1) h.top(2, { bidPxTicks: 100, askPxTicks: 101 });
-    expect(port.sent.map((row) => row[IntentAt.PX])).toEqual(h.orders.map(({ pxTicks }) => pxTicks));
+    expect(port.sent.map((row) => row[IntentAt.PX])).toEqual(
+      h.orders.map(({ pxTicks }) => pxTicks),
+    );
   });
 });

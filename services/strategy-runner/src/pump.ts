@@ -1,6 +1,11 @@
 /** Moves events from the native views to the host and intents back. No clock, no thread: `run` is told the time. */
 
-import { type AnyStrategy, type InstrumentInfo, type OutIntent, StrategyHost } from "@tidegate/strategy-sdk";
+import {
+  type AnyStrategy,
+  type InstrumentInfo,
+  type OutIntent,
+  StrategyHost,
+} from "@tidegate/strategy-sdk";
 import {
   BookTopAt,
   EVENT_DOUBLES,
@@ -135,7 +140,15 @@ export class Pump {
         );
         return;
       case EventKind.TRADE:
-        host.trade(nowNs, index, instrument, at(TradeAt.PX), at(TradeAt.QTY), at(TradeAt.AGGRESSOR), at(TradeAt.TRADE_ID));
+        host.trade(
+          nowNs,
+          index,
+          instrument,
+          at(TradeAt.PX),
+          at(TradeAt.QTY),
+          at(TradeAt.AGGRESSOR),
+          at(TradeAt.TRADE_ID),
+        );
         return;
       case EventKind.STATUS:
         host.status(nowNs, index, instrument, at(StatusAt.STATE));

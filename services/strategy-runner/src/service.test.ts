@@ -6,7 +6,6 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { Settings } from "./config.ts";
 import { nextEpoch } from "./epoch.ts";
-import { loadStrategy } from "./load.ts";
 import { readInstruments, startStrategyRunner, topicsOf } from "./service.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "runner-"));
@@ -39,7 +38,11 @@ describe("the instruments a strategy sees", () => {
       { id: 1, venueId: 1, symbol: "BTCUSDT", kind: "spot" },
       { id: 2, venueId: 2, symbol: "BTCUSDT", kind: "perp" },
     ]);
-    expect(topicsOf(instruments.slice(1))).toEqual(["md.2.2.top.", "md.2.2.trade.", "md.2.2.status."]);
+    expect(topicsOf(instruments.slice(1))).toEqual([
+      "md.2.2.top.",
+      "md.2.2.trade.",
+      "md.2.2.status.",
+    ]);
   });
 });
 
@@ -47,7 +50,10 @@ describe("the runner", () => {
   const silent = { stateDir: join(dir, "state2"), log: () => undefined };
   const config = (over: object) => Settings.parse({ strategies: [{ id: 4, file: GOOD }], ...over });
   /** A worker's program in place of the real one, which needs the native lane. */
-  const program = (name: string, body: string) => pathToFileURL(file(name, `import { parentPort, workerData } from "node:worker_threads";\n${body}`));
+  const program = (name: string, body: string) =>
+    pathToFileURL(
+      file(name, `import { parentPort, workerData } from "node:worker_threads";\n${body}`),
+    );
   const STATS = `const flags = new Int32Array(workerData.flags);
 const stats = { events: 5, intents: 2, cancels: 1, fills: 1, refusedByGateway: 0, refusedHere: 0, exceptions: 0, overruns: 0, leftoversCancelled: 0 };
 const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", stats, breaker, ready: true, pending: 0, leftovers: 0, unknownEvents: 0, lastError: "", lane: '{"lag":3}' });`;
@@ -56,11 +62,20 @@ const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", s
   };
 
   it("gives the worker its lane, a fresh epoch each time, and shows its statistics; a stop is in order", async () => {
-    const workerUrl = program("ok.mjs", `${STATS}\nsay("NORMAL"); Atomics.wait(flags, 0, 0); parentPort.postMessage({ type: "stopped", pending: 0 });`);
+    const workerUrl = program(
+      "ok.mjs",
+      `${STATS}\nsay("NORMAL"); Atomics.wait(flags, 0, 0); parentPort.postMessage({ type: "stopped", pending: 0 });`,
+    );
     for (const epoch of [1, 2]) {
       const runner = await startStrategyRunner(config({}), { ...silent, workerUrl });
       await until(() => runner.stats()["events"] === 5);
-      expect(runner.stats()).toMatchObject({ state: "NORMAL", intents: 3, fills: 1, lag: 3, strategies: [{ id: 4, epoch, state: "NORMAL", ready: true }] });
+      expect(runner.stats()).toMatchObject({
+        state: "NORMAL",
+        intents: 3,
+        fills: 1,
+        lag: 3,
+        strategies: [{ id: 4, epoch, state: "NORMAL", ready: true }],
+      });
       await runner[Symbol.asyncDispose]();
       expect(runner.stats()).toMatchObject({ strategies: [{ state: "STOPPED" }] });
     }
@@ -79,7 +94,8 @@ const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", s
       log: (_, msg, fields) => errors.push(`${msg} ${String(fields["error"]).split("\n")[0]}`),
     });
     expect(runner.state).toBe("NORMAL");
-    const states = () => (runner.stats()["strategies"] as { state: string }[]).map(({ state }) => state);
+    const states = () =>
+      (runner.stats()["strategies"] as { state: string }[]).map(({ state }) => state);
     await until(() => states().join() === "NORMAL,DEAD");
     expect(runner.state).toBe("DEGRADED");
     expect(errors.join()).toContain("boom");
@@ -88,7 +104,11 @@ const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", s
   });
 
   it.each([
-    ["bad params", { strategies: [{ id: 4, file: GOOD, params: { edgeTicks: -1 } }] }, "bad params: edgeTicks:"],
+    [
+      "bad params",
+      { strategies: [{ id: 4, file: GOOD, params: { edgeTicks: -1 } }] },
+      "bad params: edgeTicks:",
+    ],
     ["a missing file", { strategies: [{ id: 4, file: "/nonexistent.ts" }] }, "/nonexistent.ts"],
   ])("%s: nothing starts and no epoch is used", async (_, over, text) => {
     const stateDir = join(dir, "never");
@@ -97,7 +117,14 @@ const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", s
   });
 
   it("two strategies of one id are refused", () => {
-    expect(() => config({ strategies: [{ id: 1, file: "a" }, { id: 1, file: "b" }] })).toThrow("same id");
+    expect(() =>
+      config({
+        strategies: [
+          { id: 1, file: "a" },
+          { id: 1, file: "b" },
+        ],
+      }),
+    ).toThrow("same id");
   });
 });
 
@@ -105,7 +132,10 @@ describe("loadStrategy, as Node runs it", () => {
   const loader = new URL("./load.ts", import.meta.url).href;
   const load = (path: string): string => {
     const script = `import(${JSON.stringify(loader)}).then((m) => m.loadStrategy(${JSON.stringify(path)})).then((s) => console.log(s.id), (e) => console.log(e.message))`;
-    return spawnSync(process.execPath, ["-e", script], { encoding: "utf8", cwd: dir }).stdout.trim();
+    return spawnSync(process.execPath, ["-e", script], {
+      encoding: "utf8",
+      cwd: dir,
+    }).stdout.trim();
   };
   const strategy = (first: string) => `${first}
 import { defineStrategy } from "@tidegate/strategy-sdk";
@@ -117,7 +147,9 @@ export default defineStrategy({ id: "anywhere", params: z.object({}), onTrade():
   });
   it("a strategy that imports its way out is refused", () => {
     for (const module of ["node:fs", "net", "node:worker_threads"]) {
-      expect(load(file("escapes.ts", strategy(`import "${module}";`)))).toContain(`may not import ${module}`);
+      expect(load(file("escapes.ts", strategy(`import "${module}";`)))).toContain(
+        `may not import ${module}`,
+      );
     }
   });
   it("a file that is no strategy is refused by name", () => {

@@ -56,7 +56,11 @@ interface Running {
 export interface StrategyRunnerDeps {
   /** Folder of the durable epochs. */
   readonly stateDir: string;
-  readonly log: (level: "info" | "warn" | "error", msg: string, fields: Record<string, unknown>) => void;
+  readonly log: (
+    level: "info" | "warn" | "error",
+    msg: string,
+    fields: Record<string, unknown>,
+  ) => void;
   /** The worker's program; tests pass one of theirs. */
   readonly workerUrl?: URL;
 }
@@ -64,6 +68,8 @@ export interface StrategyRunnerDeps {
 export interface StrategyRunner extends AsyncDisposable {
   /** NORMAL while every strategy is; DEGRADED when one is degraded, halted or dead. */
   readonly state: "NORMAL" | "DEGRADED";
+  /** Every worker has begun, and is ready to send or dead: a dead one shows in `state`, not here. */
+  readonly ready: boolean;
   stats(): Record<string, unknown>;
 }
 
@@ -93,12 +99,17 @@ export function topicsOf(instruments: readonly InstrumentInfo[]): string[] {
  *
  * Errors  a strategy file, its params or an epoch file that cannot be used: nothing is started then
  */
-export async function startStrategyRunner(config: StrategyRunnerConfig, deps: StrategyRunnerDeps): Promise<StrategyRunner> {
+export async function startStrategyRunner(
+  config: StrategyRunnerConfig,
+  deps: StrategyRunnerDeps,
+): Promise<StrategyRunner> {
   const { version, instruments } = readInstruments(config.instrumentsFile);
   for (const { id, file, params } of config.strategies) {
     const checked = (await loadStrategy(file)).params.safeParse(params);
     if (!checked.success) {
-      const what = checked.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; ");
+      const what = checked.error.issues
+        .map(({ path, message }) => `${path.join(".")}: ${message}`)
+        .join("; ");
       throw new Error(`cannot start strategy ${id} (${file}): bad params: ${what}`);
     }
   }
@@ -151,12 +162,18 @@ export async function startStrategyRunner(config: StrategyRunnerConfig, deps: St
         deps.log("error", "the strategy threw", { strategy: self.id, error: message.lastError });
       }
       if (message.breaker !== (before?.breaker ?? "NORMAL")) {
-        deps.log("warn", "the strategy's breaker moved", { strategy: self.id, breaker: message.breaker });
+        deps.log("warn", "the strategy's breaker moved", {
+          strategy: self.id,
+          breaker: message.breaker,
+        });
       }
     });
     worker.on("error", (error: Error) => {
       self.error = error.message;
-      deps.log("error", "the strategy's worker failed", { strategy: self.id, error: error.stack ?? error.message });
+      deps.log("error", "the strategy's worker failed", {
+        strategy: self.id,
+        error: error.stack ?? error.message,
+      });
     });
     worker.on("exit", () => {
       if (self.state !== "STOPPED") self.state = "DEAD";
@@ -165,12 +182,19 @@ export async function startStrategyRunner(config: StrategyRunnerConfig, deps: St
   });
 
   const overall = (): "NORMAL" | "DEGRADED" => {
-    const fine = running.every(({ state }) => state === "NORMAL" || state === "STARTING" || state === "STOPPED");
+    const fine = running.every(
+      ({ state }) => state === "NORMAL" || state === "STARTING" || state === "STOPPED",
+    );
     return fine ? "NORMAL" : "DEGRADED";
   };
   return {
     get state() {
       return overall();
+    },
+    get ready() {
+      return running.every(
+        ({ state, last }) => (last?.ready ?? false) || state === "DEAD" || state === "STOPPED",
+      );
     },
     stats() {
       const strategies = running.map(({ id, epoch, state, last, error }) => ({
@@ -186,7 +210,8 @@ export async function startStrategyRunner(config: StrategyRunnerConfig, deps: St
         ...last?.stats,
         lane: last === null ? null : (JSON.parse(last.lane) as unknown),
       }));
-      const sum = (key: keyof HostStats) => running.reduce((total, { last }) => total + (last?.stats[key] ?? 0), 0);
+      const sum = (key: keyof HostStats) =>
+        running.reduce((total, { last }) => total + (last?.stats[key] ?? 0), 0);
       const lane = strategies[0]?.lane as { lag?: unknown; latency?: unknown } | null;
       return {
         state: overall(),

@@ -30,14 +30,20 @@ export function wsPayload(params: ReadonlyMap<string, string>): string {
 /** What a REST request signs: query and body as sent, without the signature pair. */
 export function restPayload(query: string, body: string): string {
   return [query, body]
-    .map((part) => part.split("&").filter((pair) => pair !== "" && !pair.startsWith("signature=")).join("&"))
+    .map((part) =>
+      part
+        .split("&")
+        .filter((pair) => pair !== "" && !pair.startsWith("signature="))
+        .join("&"),
+    )
     .join("");
 }
 
 /** Refuses a key that is not ours. */
 export function checkKey(key: string | undefined, wanted: Credentials): void {
   if (key === undefined || key === "") throw new ApiFault(401, -2014, "API-key format invalid.");
-  if (key !== wanted.key) throw new ApiFault(401, -2015, "Invalid API-key, IP, or permissions for action.");
+  if (key !== wanted.key)
+    throw new ApiFault(401, -2015, "Invalid API-key, IP, or permissions for action.");
 }
 
 /**
@@ -64,7 +70,11 @@ export function checkSigned(
     throw new ApiFault(400, -1131, "recvWindow must be less than 60000.");
   }
   if (stampMs >= nowMs + AHEAD_MS_MAX) {
-    throw new ApiFault(400, -1021, "Timestamp for this request was 1000ms ahead of the server's time.");
+    throw new ApiFault(
+      400,
+      -1021,
+      "Timestamp for this request was 1000ms ahead of the server's time.",
+    );
   }
   if (nowMs - stampMs > windowMs) {
     throw new ApiFault(400, -1021, "Timestamp for this request is outside of the recvWindow.");
@@ -77,7 +87,11 @@ export function checkSigned(
 }
 
 export function mandatory(name: string): ApiFault {
-  return new ApiFault(400, -1102, `Mandatory parameter '${name}' was not sent, was empty/null, or malformed.`);
+  return new ApiFault(
+    400,
+    -1102,
+    `Mandatory parameter '${name}' was not sent, was empty/null, or malformed.`,
+  );
 }
 
 export function illegal(name: string): ApiFault {

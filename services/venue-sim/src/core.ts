@@ -1,7 +1,5 @@
 /** The matching core as the service sees it: the native SimMarket behind typed answers. One market each. */
 
-import { coreConfig, type MarketSpec } from "./markets.ts";
-
 /** The native class; every text is JSON. */
 export interface SimMarketPort {
   onMarket(line: Buffer, timeMs: number): number;

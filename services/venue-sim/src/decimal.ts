@@ -25,7 +25,12 @@ export function parseScaled(text: string, scale: number): bigint | null {
 }
 
 /** Average price text of `quoteE8` over `qtyUnits` at 10^-qtyScale, cut to `scale` places; "0" of nothing. */
-export function averageText(quoteE8: bigint, qtyUnits: bigint, qtyScale: number, scale: number): string {
+export function averageText(
+  quoteE8: bigint,
+  qtyUnits: bigint,
+  qtyScale: number,
+  scale: number,
+): string {
   if (qtyUnits === 0n) return scaledText(0n, scale);
   const numerator = quoteE8 * 10n ** BigInt(qtyScale) * 10n ** BigInt(scale);
   return scaledText(numerator / (qtyUnits * 100_000_000n), scale);

@@ -46,8 +46,16 @@ export function refusal(reason: string, market: "spot" | "usdm"): ApiFault {
     case "UNKNOWN_ORDER":
       return new ApiFault(400, -2011, "Unknown order sent.");
     case "EVENTS_UNREAD":
-      return new ApiFault(503, -1008, "Server is currently overloaded with other requests. Please try again.");
+      return new ApiFault(
+        503,
+        -1008,
+        "Server is currently overloaded with other requests. Please try again.",
+      );
     default:
-      return new ApiFault(400, -1102, "A mandatory parameter was not sent, was empty/null, or malformed.");
+      return new ApiFault(
+        400,
+        -1102,
+        "A mandatory parameter was not sent, was empty/null, or malformed.",
+      );
   }
 }

@@ -22,7 +22,12 @@ interface LineBase {
 export type LogBody =
   | { readonly k: "order"; readonly m: MarketId; readonly order: Order }
   | { readonly k: "fill"; readonly m: MarketId; readonly trade: Trade; readonly order: Order }
-  | { readonly k: "end"; readonly m: MarketId; readonly how: "canceled" | "expired"; readonly order: Order }
+  | {
+      readonly k: "end";
+      readonly m: MarketId;
+      readonly how: "canceled" | "expired";
+      readonly order: Order;
+    }
   | {
       readonly k: "post";
       readonly m: MarketId;
@@ -53,11 +58,15 @@ export function readLog(text: string): { readonly lines: LogLine[]; readonly byt
     try {
       line = JSON.parse(raw) as LogLine;
     } catch (cause) {
-      throw new Error(`cannot read the venue log: line ${number} is not JSON; the log is damaged`, { cause });
+      throw new Error(`cannot read the venue log: line ${number} is not JSON; the log is damaged`, {
+        cause,
+      });
     }
     const expected = lines.length + open.length + 1;
     if (line.n !== expected) {
-      throw new Error(`cannot read the venue log: line ${number} has n ${line.n}, want ${expected}; the log is damaged`);
+      throw new Error(
+        `cannot read the venue log: line ${number} has n ${line.n}, want ${expected}; the log is damaged`,
+      );
     }
     open.push(line);
     if (line.last !== true) continue;
@@ -77,7 +86,9 @@ export class VenueLog {
   readonly restored: readonly LogLine[];
 
   constructor(path: string) {
-    const { lines, bytes } = existsSync(path) ? readLog(readFileSync(path, "utf8")) : { lines: [], bytes: 0 };
+    const { lines, bytes } = existsSync(path)
+      ? readLog(readFileSync(path, "utf8"))
+      : { lines: [], bytes: 0 };
     this.#fd = openSync(path, "a");
     ftruncateSync(this.#fd, bytes);
     this.#n = lines.length;
@@ -95,7 +106,8 @@ export class VenueLog {
     if (bodies.length === 0) return first;
     let text = "";
     for (const [at, body] of bodies.entries()) {
-      const end = at === bodies.length - 1 ? { last: true, ...(ledger === null ? {} : { ledger }) } : {};
+      const end =
+        at === bodies.length - 1 ? { last: true, ...(ledger === null ? {} : { ledger }) } : {};
       const line = { n: first + at, ts, ...body, ...end };
       text += `${JSON.stringify(line)}\n`;
     }

@@ -110,8 +110,18 @@ export function exchangeInfo(spec: MarketSpec, nowMs: number): unknown {
   const spot = spec.id === "spot";
   const tickSize = step(spec.pxScale, spec.pxTextScale);
   const stepSize = step(spec.qtyScale, spec.qtyTextScale);
-  const priceFilter = { filterType: "PRICE_FILTER", minPrice: tickSize, maxPrice: "1000000.00", tickSize };
-  const lotSize = { filterType: "LOT_SIZE", minQty: stepSize, maxQty: spot ? "9000.00000000" : "1000.000", stepSize };
+  const priceFilter = {
+    filterType: "PRICE_FILTER",
+    minPrice: tickSize,
+    maxPrice: "1000000.00",
+    tickSize,
+  };
+  const lotSize = {
+    filterType: "LOT_SIZE",
+    minQty: stepSize,
+    maxQty: spot ? "9000.00000000" : "1000.000",
+    stepSize,
+  };
   const filters = spot
     ? [priceFilter, lotSize, { filterType: "MAX_NUM_ORDERS", maxNumOrders: 200 }]
     : [priceFilter, lotSize, { filterType: "MAX_NUM_ORDERS", limit: 200 }];
@@ -146,7 +156,12 @@ export function exchangeInfo(spec: MarketSpec, nowMs: number): unknown {
         timeInForce: ["GTC", "IOC", "FOK", "GTX"],
       };
   const rateLimits = [
-    { rateLimitType: "REQUEST_WEIGHT", interval: "MINUTE", intervalNum: 1, limit: spec.weightPerMinuteMax },
+    {
+      rateLimitType: "REQUEST_WEIGHT",
+      interval: "MINUTE",
+      intervalNum: 1,
+      limit: spec.weightPerMinuteMax,
+    },
     { rateLimitType: "ORDERS", interval: "SECOND", intervalNum: 10, limit: spec.ordersPer10sMax },
   ];
   return { timezone: "UTC", serverTime: nowMs, rateLimits, exchangeFilters: [], symbols: [symbol] };

@@ -69,7 +69,11 @@ export function spotAck(order: Order): Record<string, unknown> {
 
 /** Spot: a cancelled order; `clientOrderId` is the id of the cancel, `origClientOrderId` of the order. */
 export function spotCancelled(order: Order, cancelId: string): Record<string, unknown> {
-  return { ...spotResult(order, false), origClientOrderId: order.clientOrderId, clientOrderId: cancelId };
+  return {
+    ...spotResult(order, false),
+    origClientOrderId: order.clientOrderId,
+    clientOrderId: cancelId,
+  };
 }
 
 /** Spot: an order as order.status and openOrders answer it. */
@@ -124,8 +128,20 @@ export function tradeBody(spec: MarketSpec, trade: Trade): Record<string, unknow
     time: trade.timeMs,
   };
   return spec.id === "spot"
-    ? { ...body, orderListId: -1, isBuyer: trade.side === "BUY", isMaker: trade.maker, isBestMatch: true }
-    : { ...body, side: trade.side, positionSide: "BOTH", buyer: trade.side === "BUY", maker: trade.maker };
+    ? {
+        ...body,
+        orderListId: -1,
+        isBuyer: trade.side === "BUY",
+        isMaker: trade.maker,
+        isBestMatch: true,
+      }
+    : {
+        ...body,
+        side: trade.side,
+        positionSide: "BOTH",
+        buyer: trade.side === "BUY",
+        maker: trade.maker,
+      };
 }
 
 export interface Execution {
@@ -183,7 +199,11 @@ export function executionReport(execution: Execution, nowMs: number): Record<str
 }
 
 /** Spot outboundAccountPosition. */
-export function outboundAccountPosition(spec: MarketSpec, balances: Balances, nowMs: number): Record<string, unknown> {
+export function outboundAccountPosition(
+  spec: MarketSpec,
+  balances: Balances,
+  nowMs: number,
+): Record<string, unknown> {
   const row = (asset: string, totalE8: string, lockedE8: string) => ({
     a: asset,
     f: e8Text(BigInt(totalE8) - BigInt(lockedE8)),
@@ -201,7 +221,11 @@ export function outboundAccountPosition(spec: MarketSpec, balances: Balances, no
 }
 
 /** USD-M ORDER_TRADE_UPDATE. */
-export function orderTradeUpdate(spec: MarketSpec, execution: Execution, nowMs: number): Record<string, unknown> {
+export function orderTradeUpdate(
+  spec: MarketSpec,
+  execution: Execution,
+  nowMs: number,
+): Record<string, unknown> {
   const { exec, order, trade, realisedE8 } = execution;
   return {
     e: "ORDER_TRADE_UPDATE",
@@ -251,7 +275,11 @@ export function positionText(spec: MarketSpec, lots: number): string {
 }
 
 /** USD-M ACCOUNT_UPDATE after trades. */
-export function accountUpdate(spec: MarketSpec, balances: Balances, nowMs: number): Record<string, unknown> {
+export function accountUpdate(
+  spec: MarketSpec,
+  balances: Balances,
+  nowMs: number,
+): Record<string, unknown> {
   const wallet = e8Text(balances.walletE8 ?? "0");
   return {
     e: "ACCOUNT_UPDATE",
@@ -277,7 +305,11 @@ export function accountUpdate(spec: MarketSpec, balances: Balances, nowMs: numbe
 }
 
 /** USD-M account rows of /fapi/v2/account and positionRisk. */
-export function usdmPosition(spec: MarketSpec, balances: Balances, nowMs: number): Record<string, unknown> {
+export function usdmPosition(
+  spec: MarketSpec,
+  balances: Balances,
+  nowMs: number,
+): Record<string, unknown> {
   return {
     symbol: spec.symbol,
     positionAmt: positionText(spec, balances.positionLots),
@@ -290,7 +322,11 @@ export function usdmPosition(spec: MarketSpec, balances: Balances, nowMs: number
   };
 }
 
-export function accountBody(spec: MarketSpec, balances: Balances, nowMs: number): Record<string, unknown> {
+export function accountBody(
+  spec: MarketSpec,
+  balances: Balances,
+  nowMs: number,
+): Record<string, unknown> {
   if (spec.id === "spot") {
     const row = (asset: string, totalE8: string, lockedE8: string) => ({
       asset,
@@ -320,4 +356,3 @@ export function accountBody(spec: MarketSpec, balances: Balances, nowMs: number)
     positions: [usdmPosition(spec, balances, nowMs)],
   };
 }
-

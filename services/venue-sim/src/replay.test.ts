@@ -1,6 +1,15 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { dueMs, locate, passMs, ROLL_PAUSE_MS, Replay, rewrite, SHUTDOWN_NOTICE_MS, shiftOf } from "./replay.ts";
+import {
+  dueMs,
+  locate,
+  passMs,
+  Replay,
+  ROLL_PAUSE_MS,
+  rewrite,
+  SHUTDOWN_NOTICE_MS,
+  shiftOf,
+} from "./replay.ts";
 import { merge, parseFile } from "./sample.ts";
 
 const RECV0 = 1_723_161_255_000_000_000n;
@@ -81,9 +90,12 @@ describe("the replay, its clock turned by hand", () => {
     const end = passMs(timeline) * 2.5;
     const coarse = walk([end]);
     fc.assert(
-      fc.property(fc.array(fc.integer({ min: 0, max: Math.floor(end) }), { maxLength: 30 }), (steps) => {
-        expect(walk([...steps.sort((a, b) => a - b), end])).toEqual(coarse);
-      }),
+      fc.property(
+        fc.array(fc.integer({ min: 0, max: Math.floor(end) }), { maxLength: 30 }),
+        (steps) => {
+          expect(walk([...steps.sort((a, b) => a - b), end])).toEqual(coarse);
+        },
+      ),
     );
     expect(coarse.filter((kind) => kind === "begin")).toHaveLength(3);
     expect(coarse.filter((kind) => kind === "disconnect")).toHaveLength(2);
@@ -93,12 +105,19 @@ describe("the replay, its clock turned by hand", () => {
     const sample = recording(60, 100);
     const timeline = { startedMs: 0, speed: 1, spanMs: sample.spanNs / 1e6 };
     const replay = new Replay(sample, timeline);
-    const before = replay.due(timeline.spanMs - SHUTDOWN_NOTICE_MS - 1, 1_000).map(({ kind }) => kind);
+    const before = replay
+      .due(timeline.spanMs - SHUTDOWN_NOTICE_MS - 1, 1_000)
+      .map(({ kind }) => kind);
     expect(before).not.toContain("shutdown_notice");
-    expect(replay.due(timeline.spanMs - SHUTDOWN_NOTICE_MS, 1_000).map(({ kind }) => kind)).toContain("shutdown_notice");
+    expect(
+      replay.due(timeline.spanMs - SHUTDOWN_NOTICE_MS, 1_000).map(({ kind }) => kind),
+    ).toContain("shutdown_notice");
     expect(replay.due(timeline.spanMs, 1_000).at(-1)?.kind).toBe("disconnect");
     expect(replay.due(timeline.spanMs + ROLL_PAUSE_MS - 1, 1_000)).toEqual([]);
-    expect(replay.due(timeline.spanMs + ROLL_PAUSE_MS, 1_000)[0]).toEqual({ kind: "begin", pass: 1 });
+    expect(replay.due(timeline.spanMs + ROLL_PAUSE_MS, 1_000)[0]).toEqual({
+      kind: "begin",
+      pass: 1,
+    });
   });
 
   it("resumes where the wall clock stands and hands over what went before", () => {
@@ -107,7 +126,9 @@ describe("the replay, its clock turned by hand", () => {
     const replay = new Replay(sample, timeline);
     const { pass, past } = replay.resume(2_050);
     expect([pass, past.length]).toEqual([0, 21]);
-    expect(replay.due(2_150, 10).map((e) => e.kind === "record" && e.record.atNs / 1e6)).toEqual([2_100]);
+    expect(replay.due(2_150, 10).map((e) => e.kind === "record" && e.record.atNs / 1e6)).toEqual([
+      2_100,
+    ]);
     const later = new Replay(sample, timeline);
     expect(later.resume(passMs(timeline) + 250).past.length).toBe(3);
     expect(later.pass).toBe(1);
@@ -141,7 +162,11 @@ describe("rewriting", () => {
 
   it("ids of the next pass lie above all ids of the one before", () => {
     const ids = (pass: number) =>
-      sample.records.slice(1).map((record) => Number(/"u":(\d+)/.exec(rewrite(record, shiftOf(sample, timeline, pass)))?.[1]));
+      sample.records
+        .slice(1)
+        .map((record) =>
+          Number(/"u":(\d+)/.exec(rewrite(record, shiftOf(sample, timeline, pass)))?.[1]),
+        );
     expect(Math.min(...ids(1))).toBeGreaterThan(Math.max(...ids(0)));
     expect(Math.min(...ids(2))).toBeGreaterThan(Math.max(...ids(1)));
   });

@@ -73,7 +73,10 @@ export function rewrite(record: SampleRecord, shift: Shift): string {
   const updateId = shift.updateId[record.market];
   const tradeId = shift.tradeId[record.market];
   if (updateId === 0 && tradeId === 0) {
-    return record.text.replace(TIMES, (_, key: string, digits: string) => `"${key}":${Number(digits) + shift.timeMs}`);
+    return record.text.replace(
+      TIMES,
+      (_, key: string, digits: string) => `"${key}":${Number(digits) + shift.timeMs}`,
+    );
   }
   return record.text.replace(TIMES_AND_IDS, (_, key: string, digits: string) => {
     const by = key === "E" || key === "T" ? shift.timeMs : key === "t" ? tradeId : updateId;
@@ -133,10 +136,17 @@ export class Replay {
         continue;
       }
       const endMs = dueMs(this.timeline, this.#pass, spanNs);
-      if (!this.#noticed && endMs - SHUTDOWN_NOTICE_MS <= nowMs && records[this.#next] !== undefined) {
+      if (
+        !this.#noticed &&
+        endMs - SHUTDOWN_NOTICE_MS <= nowMs &&
+        records[this.#next] !== undefined
+      ) {
         // Only once the records before the notice are out, so that order is the same at any tick.
         const record = records[this.#next];
-        if (record === undefined || dueMs(this.timeline, this.#pass, record.atNs) >= endMs - SHUTDOWN_NOTICE_MS) {
+        if (
+          record === undefined ||
+          dueMs(this.timeline, this.#pass, record.atNs) >= endMs - SHUTDOWN_NOTICE_MS
+        ) {
           this.#noticed = true;
           out.push({ kind: "shutdown_notice" });
           continue;
@@ -177,7 +187,8 @@ export class Replay {
     const { records } = this.sample;
     for (let at = this.#next; at < records.length; at += 1) {
       const record = records[at];
-      if (record !== undefined && record.market === market && record.kind === "depth") return record.id;
+      if (record !== undefined && record.market === market && record.kind === "depth")
+        return record.id;
     }
     return null;
   }

@@ -6,7 +6,14 @@ import { ApiFault } from "./faults.ts";
 import { RateCounters } from "./limits.ts";
 import { depthWeight, MARKETS } from "./markets.ts";
 import { restRoute, socketRoute, wsMethod } from "./routes.ts";
-import { IncomingLimit, KeepAlive, PING_INTERVAL_MS, PONG_WITHIN_MS, STREAMS_PER_CONNECTION_MAX, Subscriptions } from "./session.ts";
+import {
+  IncomingLimit,
+  KeepAlive,
+  PING_INTERVAL_MS,
+  PONG_WITHIN_MS,
+  STREAMS_PER_CONNECTION_MAX,
+  Subscriptions,
+} from "./session.ts";
 
 const code = (act: () => unknown): number => {
   try {
@@ -25,18 +32,32 @@ describe("signatures", () => {
     "symbol=LTCBTC&side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559";
 
   it("agrees with the documented example", () => {
-    expect(sign(query, secret)).toBe("c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71");
+    expect(sign(query, secret)).toBe(
+      "c8db56825ae71d6d79447849e617115f4a920fa2acdcab2b053c4b2838bd6b71",
+    );
   });
 
   it("REST signs as sent without the signature, the websocket sorted by name", () => {
     expect(restPayload(`${query}&signature=ab`, "")).toBe(query);
     expect(restPayload("a=1", "b=2&signature=x")).toBe("a=1b=2");
-    expect(wsPayload(new Map([["b", "2"], ["signature", "x"], ["a", "1"]]))).toBe("a=1&b=2");
+    expect(
+      wsPayload(
+        new Map([
+          ["b", "2"],
+          ["signature", "x"],
+          ["a", "1"],
+        ]),
+      ),
+    ).toBe("a=1&b=2");
   });
 
   const now = 1_700_000_000_000;
   const call = (stamp: number, extra: readonly [string, string][] = [], payload = "p") => {
-    const params = new Map([["timestamp", String(stamp)], ["signature", sign(payload, "s")], ...extra]);
+    const params = new Map([
+      ["timestamp", String(stamp)],
+      ["signature", sign(payload, "s")],
+      ...extra,
+    ]);
     return code(() => checkSigned(params, "p", now, { key: "k", secret: "s" }));
   };
 
@@ -64,13 +85,18 @@ describe("signatures", () => {
 describe("decimals", () => {
   it("text and scaled integer are inverse", () => {
     fc.assert(
-      fc.property(fc.bigInt({ min: -(10n ** 17n), max: 10n ** 17n }), fc.integer({ min: 0, max: 8 }), (units, scale) => {
-        expect(parseScaled(scaledText(units, scale), scale)).toBe(units);
-      }),
+      fc.property(
+        fc.bigInt({ min: -(10n ** 17n), max: 10n ** 17n }),
+        fc.integer({ min: 0, max: 8 }),
+        (units, scale) => {
+          expect(parseScaled(scaledText(units, scale), scale)).toBe(units);
+        },
+      ),
     );
   });
   it("refuses what is no plain decimal or finer than the scale", () => {
-    for (const text of ["", "1e3", "1.", ".5", "1.005", "x", "1,0"]) expect(parseScaled(text, 2)).toBeNull();
+    for (const text of ["", "1e3", "1.", ".5", "1.005", "x", "1,0"])
+      expect(parseScaled(text, 2)).toBeNull();
     expect(parseScaled("1.500", 2)).toBe(150n);
   });
   it("prints money and averages", () => {
@@ -101,11 +127,22 @@ describe("sessions", () => {
 
   it("subscribes, lists and unsubscribes; refuses nonsense and too many", () => {
     const subscriptions = new Subscriptions();
-    const say = (method: unknown, params: unknown) => subscriptions.onMessage(JSON.stringify({ method, params, id: 7 }));
-    expect(say("SUBSCRIBE", ["btcusdt@trade", "btcusdt@depth@100ms"])).toEqual({ result: null, id: 7 });
+    const say = (method: unknown, params: unknown) =>
+      subscriptions.onMessage(JSON.stringify({ method, params, id: 7 }));
+    expect(say("SUBSCRIBE", ["btcusdt@trade", "btcusdt@depth@100ms"])).toEqual({
+      result: null,
+      id: 7,
+    });
     expect(say("UNSUBSCRIBE", ["btcusdt@trade"])).toEqual({ result: null, id: 7 });
-    expect(say("LIST_SUBSCRIPTIONS", undefined)).toEqual({ result: ["btcusdt@depth@100ms"], id: 7 });
-    for (const bad of [say("SUBSCRIBE", ["no stream"]), say("DANCE", []), subscriptions.onMessage("{")]) {
+    expect(say("LIST_SUBSCRIPTIONS", undefined)).toEqual({
+      result: ["btcusdt@depth@100ms"],
+      id: 7,
+    });
+    for (const bad of [
+      say("SUBSCRIBE", ["no stream"]),
+      say("DANCE", []),
+      subscriptions.onMessage("{"),
+    ]) {
       expect(bad).toHaveProperty("error");
     }
     const many = Array.from({ length: STREAMS_PER_CONNECTION_MAX }, (_, n) => `s${n}@trade`);
@@ -124,14 +161,17 @@ describe("rates", () => {
   });
   it("orders: unfilled ones count", () => {
     const rates = new RateCounters(MARKETS.spot);
-    for (let n = 0; n < MARKETS.spot.ordersPer10sMax; n += 1) expect(rates.takeOrder(1_000)).toBe(0);
+    for (let n = 0; n < MARKETS.spot.ordersPer10sMax; n += 1)
+      expect(rates.takeOrder(1_000)).toBe(0);
     expect(rates.takeOrder(1_000)).toBe(9);
     rates.onFilled(1_000);
     expect(rates.takeOrder(1_000)).toBe(0);
     expect(rates.takeOrder(10_000)).toBe(0);
   });
   it("depth costs what the venue charges", () => {
-    expect([100, 101, 500, 5_000, 9_999].map((limit) => depthWeight(MARKETS.spot, limit).weight)).toEqual([5, 25, 25, 250, 250]);
+    expect(
+      [100, 101, 500, 5_000, 9_999].map((limit) => depthWeight(MARKETS.spot, limit).weight),
+    ).toEqual([5, 25, 25, 250, 250]);
     expect(depthWeight(MARKETS.usdm, 5_000)).toEqual({ limit: 1_000, weight: 20 });
   });
 });
@@ -142,13 +182,23 @@ describe("routes", () => {
     const market = socketRoute("/market/stream?streams=btcusdt@trade");
     if (pub?.kind !== "streams" || market?.kind !== "streams") throw new Error("not streams");
     expect([pub.carries("btcusdt@depth@0ms"), pub.carries("btcusdt@trade")]).toEqual([true, false]);
-    expect([market.carries("btcusdt@trade"), market.carries("btcusdt@bookTicker")]).toEqual([true, false]);
+    expect([market.carries("btcusdt@trade"), market.carries("btcusdt@bookTicker")]).toEqual([
+      true,
+      false,
+    ]);
     expect([pub.names.length, pub.combined, pub.market]).toEqual([2, true, "usdm"]);
   });
   it("knows the raw, combined, private and API forms; anything else is nothing", () => {
-    expect(socketRoute("/ws/btcusdt@trade")).toMatchObject({ market: "spot", combined: false, names: ["btcusdt@trade"] });
+    expect(socketRoute("/ws/btcusdt@trade")).toMatchObject({
+      market: "spot",
+      combined: false,
+      names: ["btcusdt@trade"],
+    });
     expect(socketRoute("/ws")).toMatchObject({ names: [] });
-    expect(socketRoute("/private/ws?listenKey=abc&events=X")).toEqual({ kind: "private", listenKey: "abc" });
+    expect(socketRoute("/private/ws?listenKey=abc&events=X")).toEqual({
+      kind: "private",
+      listenKey: "abc",
+    });
     expect(socketRoute("/ws-api/v3")).toEqual({ kind: "api", market: "spot" });
     expect(socketRoute("/ws-fapi/v1")).toEqual({ kind: "api", market: "usdm" });
     for (const path of ["/", "/wss", "/secret/ws", "/ws/a/b"]) expect(socketRoute(path)).toBeNull();

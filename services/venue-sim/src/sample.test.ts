@@ -34,7 +34,9 @@ describe("loadSample", () => {
     expect([...sample.snapshots.keys()].sort()).toEqual(["spot", "usdm"]);
     expect(sample.spanNs / 1e9).toBeGreaterThan(149);
     expect(sample.lagMsMin).toBeLessThan(-1_200);
-    const ordered = sample.records.every((r, n) => n === 0 || r.atNs >= (sample.records[n - 1]?.atNs ?? 0));
+    const ordered = sample.records.every(
+      (r, n) => n === 0 || r.atNs >= (sample.records[n - 1]?.atNs ?? 0),
+    );
     expect(ordered).toBe(true);
   });
 
@@ -69,7 +71,9 @@ describe("loadSample", () => {
     expect(onLot('[["200000.00000000","25.42618900"],["1.12345678","0.00001000"]]')).toBe(
       '[["200000.00000000","25.42618000"],["1.12345678","0.00001000"]]',
     );
-    const changed = loadSample(SAMPLE_FILES).records.filter(({ text, bytes }) => bytes.toString() !== text);
+    const changed = loadSample(SAMPLE_FILES).records.filter(
+      ({ text, bytes }) => bytes.toString() !== text,
+    );
     expect(changed).toHaveLength(1);
   });
 

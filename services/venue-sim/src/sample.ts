@@ -89,9 +89,12 @@ export function parseLine(line: string): Parsed | string {
   if (typeof data !== "object" || data === null) return "not a JSON object";
   const kind = envelope === null ? "snapshot" : KINDS[envelope[2] ?? ""];
   if (kind === undefined) return `unknown stream ${envelope?.[1]}`;
-  const id = safeId(kind === "snapshot" ? data["lastUpdateId"] : kind === "trade" ? data["t"] : data["u"]);
+  const id = safeId(
+    kind === "snapshot" ? data["lastUpdateId"] : kind === "trade" ? data["t"] : data["u"],
+  );
   if (id === null) return `a ${kind} without its id`;
-  if (kind !== "snapshot" && data["s"] !== "BTCUSDT") return `symbol ${String(data["s"])}, want BTCUSDT`;
+  if (kind !== "snapshot" && data["s"] !== "BTCUSDT")
+    return `symbol ${String(data["s"])}, want BTCUSDT`;
   const venueMs = safeId(data["E"]);
   // What tells the two venues apart: futures depth chains by "pu", futures stamps its tickers and snapshots.
   const usdm = kind === "depth" ? "pu" in data : kind === "trade" ? "X" in data : "E" in data;
@@ -118,9 +121,14 @@ function readText(path: string): string {
   try {
     return gunzipSync(bytes).toString("utf8");
   } catch (cause) {
-    throw new SampleError(path, 0, `the gzip data is damaged (${(cause as Error).message}); fetch the file again`, {
-      cause,
-    });
+    throw new SampleError(
+      path,
+      0,
+      `the gzip data is damaged (${(cause as Error).message}); fetch the file again`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -134,7 +142,8 @@ export function parseFile(name: string, text: string): { market: MarketId; lines
     number += 1;
     if (line === "") continue;
     const parsed = parseLine(line);
-    if (typeof parsed === "string") throw new SampleError(name, number, `${parsed}; cut or fetch the file again`);
+    if (typeof parsed === "string")
+      throw new SampleError(name, number, `${parsed}; cut or fetch the file again`);
     if (parsed.recvNs < lastNs) throw new SampleError(name, number, "receive time goes back");
     lastNs = parsed.recvNs;
     if (parsed.usdm !== null) {
@@ -142,7 +151,8 @@ export function parseFile(name: string, text: string): { market: MarketId; lines
       market ??= of;
       if (market !== of) throw new SampleError(name, number, `a ${of} message in a ${market} file`);
     }
-    if (lines.length >= RECORDS_MAX) throw new SampleError(name, number, `more than ${RECORDS_MAX} lines`);
+    if (lines.length >= RECORDS_MAX)
+      throw new SampleError(name, number, `more than ${RECORDS_MAX} lines`);
     lines.push(parsed);
   }
   if (market === null) throw new SampleError(name, 0, "it holds no market data");
@@ -152,7 +162,9 @@ export function parseFile(name: string, text: string): { market: MarketId; lines
 /** Merges parsed files by receive time; at the same time the earlier file comes first. */
 export function merge(files: readonly { market: MarketId; lines: Parsed[] }[]): Sample {
   const all = files.flatMap(({ market, lines }) => lines.map((parsed) => ({ market, parsed })));
-  all.sort((a, b) => (a.parsed.recvNs < b.parsed.recvNs ? -1 : a.parsed.recvNs > b.parsed.recvNs ? 1 : 0));
+  all.sort((a, b) =>
+    a.parsed.recvNs < b.parsed.recvNs ? -1 : a.parsed.recvNs > b.parsed.recvNs ? 1 : 0,
+  );
   const firstNs = all[0]?.parsed.recvNs ?? 0n;
   const snapshots = new Map<MarketId, SampleRecord>();
   let lagMsMin = Number.POSITIVE_INFINITY;
@@ -206,7 +218,11 @@ export function loadSample(paths: readonly string[]): Sample {
   const sample = merge(files);
   for (const { path, market } of files) {
     if (!sample.snapshots.has(market)) {
-      throw new SampleError(path, 0, `no ${market} snapshot in ${basename(path)}; add the first file of the recording`);
+      throw new SampleError(
+        path,
+        0,
+        `no ${market} snapshot in ${basename(path)}; add the first file of the recording`,
+      );
     }
   }
   return sample;

@@ -70,7 +70,10 @@ export class VenueServer {
         const taken = cause.code === "EADDRINUSE";
         reject(
           taken
-            ? new PortTaken(`cannot listen on 127.0.0.1:${port}: the port is taken; choose another or 0 for a free one`, { cause })
+            ? new PortTaken(
+                `cannot listen on 127.0.0.1:${port}: the port is taken; choose another or 0 for a free one`,
+                { cause },
+              )
             : cause,
         );
       });
@@ -86,7 +89,8 @@ export class VenueServer {
   /** Whether anybody reads a stream: what nobody reads need not be rewritten. */
   wants(market: MarketId, stream: string): boolean {
     for (const { route, subscriptions } of this.#clients) {
-      if (route.kind === "streams" && route.market === market && subscriptions.names.has(stream)) return true;
+      if (route.kind === "streams" && route.market === market && subscriptions.names.has(stream))
+        return true;
     }
     return false;
   }
@@ -95,7 +99,12 @@ export class VenueServer {
   stream(market: MarketId, stream: string, text: string): void {
     for (const client of this.#clients) {
       const { route } = client;
-      if (route.kind !== "streams" || route.market !== market || !client.subscriptions.names.has(stream)) continue;
+      if (
+        route.kind !== "streams" ||
+        route.market !== market ||
+        !client.subscriptions.names.has(stream)
+      )
+        continue;
       if (!route.carries(stream)) continue;
       this.#send(client, route.combined ? `{"stream":"${stream}","data":${text}}` : text);
     }
@@ -127,7 +136,8 @@ export class VenueServer {
   /** Ends websockets: all, or stream connections only. */
   disconnect(which: "all" | "streams"): void {
     for (const client of this.#clients) {
-      if (which === "all" || client.route.kind === "streams") client.socket.close(1001, "server shutdown");
+      if (which === "all" || client.route.kind === "streams")
+        client.socket.close(1001, "server shutdown");
     }
   }
 
@@ -158,10 +168,12 @@ export class VenueServer {
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const refuse = (status: string) => socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+    const refuse = (status: string) =>
+      socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
     const route = socketRoute(request.url ?? "/");
     if (route === null) return void refuse("404 Not Found");
-    if (!this.open || this.#clients.size >= CONNECTIONS_MAX) return void refuse("503 Service Unavailable");
+    if (!this.open || this.#clients.size >= CONNECTIONS_MAX)
+      return void refuse("503 Service Unavailable");
     const nowMs = this.#options.nowMs();
     const client = (ws: WebSocket): Client => ({
       socket: ws,
@@ -174,7 +186,10 @@ export class VenueServer {
     if (route.kind === "private" && !this.#options.venue.isListenKey(route.listenKey)) {
       return void refuse("401 Unauthorized");
     }
-    if (route.kind === "streams" && !(new Subscriptions().addAll(route.names) && route.names.every(route.carries))) {
+    if (
+      route.kind === "streams" &&
+      !(new Subscriptions().addAll(route.names) && route.names.every(route.carries))
+    ) {
       return void refuse("400 Bad Request");
     }
     this.#sockets.handleUpgrade(request, socket, head, (ws) => this.#attach(client(ws)));
@@ -219,7 +234,13 @@ export class VenueServer {
       const op = wsMethod(market, message.method);
       if (op === null) throw new ApiFault(400, -1000, `Unknown method '${message.method}'.`);
       const { params } = message;
-      const request: ApiRequest = { market, op, params, payload: wsPayload(params), key: params.get("apiKey") };
+      const request: ApiRequest = {
+        market,
+        op,
+        params,
+        payload: wsPayload(params),
+        key: params.get("apiKey"),
+      };
       const { body } = venue.call(request, nowMs);
       let result = body;
       if (op === "userDataStream.subscribe") {
@@ -242,8 +263,20 @@ export class VenueServer {
     const { weight, orders } = this.#options.venue.usage(market, nowMs);
     const spec = this.#options.venue.spec(market);
     return [
-      { rateLimitType: "REQUEST_WEIGHT", interval: "MINUTE", intervalNum: 1, limit: spec.weightPerMinuteMax, count: weight },
-      { rateLimitType: "ORDERS", interval: "SECOND", intervalNum: 10, limit: spec.ordersPer10sMax, count: orders },
+      {
+        rateLimitType: "REQUEST_WEIGHT",
+        interval: "MINUTE",
+        intervalNum: 1,
+        limit: spec.weightPerMinuteMax,
+        count: weight,
+      },
+      {
+        rateLimitType: "ORDERS",
+        interval: "SECOND",
+        intervalNum: 10,
+        limit: spec.ordersPer10sMax,
+        count: orders,
+      },
     ];
   }
 
@@ -263,7 +296,8 @@ export class VenueServer {
       if (url.pathname === "/_sim") return this.#onControl(request, response, body);
       const route = restRoute(request.method ?? "GET", url.pathname);
       const nowMs = this.#options.nowMs();
-      if (route === null) return reply(response, 404, JSON.stringify({ code: -1000, msg: "Unknown path." }), {});
+      if (route === null)
+        return reply(response, 404, JSON.stringify({ code: -1000, msg: "Unknown path." }), {});
       const { market, op } = route;
       const query = url.search.slice(1);
       const key = request.headers["x-mbx-apikey"];
@@ -271,7 +305,12 @@ export class VenueServer {
       let status = 200;
       let text: string;
       try {
-        if (!this.open) throw new ApiFault(503, -1008, "Server is currently overloaded with other requests. Please try again.");
+        if (!this.open)
+          throw new ApiFault(
+            503,
+            -1008,
+            "Server is currently overloaded with other requests. Please try again.",
+          );
         const params = new Map([...new URLSearchParams(query), ...new URLSearchParams(body)]);
         const payload = restPayload(query, body);
         const answer = this.#options.venue.call(
@@ -296,7 +335,8 @@ export class VenueServer {
       reply(response, status, text, headers);
       this.publishUserEvents();
     } catch (error) {
-      if (error instanceof BodyTooLarge) return void reply(response, 413, '{"code":-1000,"msg":"Body too large."}', {});
+      if (error instanceof BodyTooLarge)
+        return void reply(response, 413, '{"code":-1000,"msg":"Body too large."}', {});
       this.#options.onError(error);
       response.destroy();
     }
@@ -325,13 +365,22 @@ async function readBody(request: IncomingMessage): Promise<string> {
   return Buffer.concat(parts).toString("utf8");
 }
 
-function reply(response: ServerResponse, status: number, text: string, headers: Record<string, string>): void {
+function reply(
+  response: ServerResponse,
+  status: number,
+  text: string,
+  headers: Record<string, string>,
+): void {
   response.writeHead(status, { "content-type": "application/json;charset=UTF-8", ...headers });
   response.end(text);
 }
 
 /** One request of a websocket API. Numbers in params become the text that was signed. */
-function parseApiMessage(text: string): { id: unknown; method: string; params: Map<string, string> } {
+function parseApiMessage(text: string): {
+  id: unknown;
+  method: string;
+  params: Map<string, string>;
+} {
   let message: { id?: unknown; method?: unknown; params?: unknown };
   try {
     message = JSON.parse(text) as typeof message;
@@ -339,13 +388,15 @@ function parseApiMessage(text: string): { id: unknown; method: string; params: M
     throw new ApiFault(400, -1000, "Invalid JSON.");
   }
   const { id = null, method, params } = message ?? {};
-  if (typeof method !== "string") throw new ApiFault(400, -1102, "Mandatory parameter 'method' was not sent.");
+  if (typeof method !== "string")
+    throw new ApiFault(400, -1102, "Mandatory parameter 'method' was not sent.");
   const map = new Map<string, string>();
-  for (const [name, value] of Object.entries(typeof params === "object" && params !== null ? params : {})) {
+  for (const [name, value] of Object.entries(
+    typeof params === "object" && params !== null ? params : {},
+  )) {
     if (typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
       map.set(name, String(value));
     }
   }
   return { id, method, params: map };
 }
-

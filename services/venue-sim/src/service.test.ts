@@ -27,7 +27,9 @@ interface Bench {
 }
 
 /** A venue on a free port whose clock the test turns. */
-async function bench(options: { dir?: string; now?: number; speed?: number; data?: string[] } = {}): Promise<Bench> {
+async function bench(
+  options: { dir?: string; now?: number; speed?: number; data?: string[] } = {},
+): Promise<Bench> {
   const dir = options.dir ?? mkdtempSync(join(tmpdir(), "venue-"));
   undo.push(() => rmSync(dir, { recursive: true, force: true }));
   const clock = { now: options.now ?? START_MS };
@@ -77,7 +79,8 @@ class Peer {
     for (;;) {
       const at = this.#seen.findIndex(fits);
       if (at >= 0) return this.#seen.splice(at, 1)[0] ?? {};
-      if (this.closed !== null) throw new Error(`closed with ${this.closed} before the message came`);
+      if (this.closed !== null)
+        throw new Error(`closed with ${this.closed} before the message came`);
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });
@@ -92,22 +95,48 @@ class Peer {
     return this.closed;
   }
   /** Sends a signed request and gives its reply. */
-  async call(method: string, params: Record<string, string | number>, nowMs: number, secret = "sim-secret"): Promise<Json> {
+  async call(
+    method: string,
+    params: Record<string, string | number>,
+    nowMs: number,
+    secret = "sim-secret",
+  ): Promise<Json> {
     this.send(method, params, nowMs, secret);
     const id = this.#id;
     return this.take((message) => message["id"] === id);
   }
-  send(method: string, params: Record<string, string | number>, nowMs: number, secret = "sim-secret"): void {
+  send(
+    method: string,
+    params: Record<string, string | number>,
+    nowMs: number,
+    secret = "sim-secret",
+  ): void {
     this.#id += 1;
     const all: Record<string, string | number> = { apiKey: "sim", timestamp: nowMs, ...params };
-    const payload = wsPayload(new Map(Object.entries(all).map(([name, value]) => [name, String(value)])));
-    this.socket.send(JSON.stringify({ id: this.#id, method, params: { ...all, signature: sign(payload, secret) } }));
+    const payload = wsPayload(
+      new Map(Object.entries(all).map(([name, value]) => [name, String(value)])),
+    );
+    this.socket.send(
+      JSON.stringify({
+        id: this.#id,
+        method,
+        params: { ...all, signature: sign(payload, secret) },
+      }),
+    );
   }
 }
 
 const ws = (b: Bench, path: string) => new Peer(`ws://127.0.0.1:${b.venue.port}${path}`).open();
-async function rest(b: Bench, method: string, path: string, params: Record<string, string | number> = {}, signed = true) {
-  const query = new URLSearchParams(Object.entries(params).map(([k, v]): [string, string] => [k, String(v)]));
+async function rest(
+  b: Bench,
+  method: string,
+  path: string,
+  params: Record<string, string | number> = {},
+  signed = true,
+) {
+  const query = new URLSearchParams(
+    Object.entries(params).map(([k, v]): [string, string] => [k, String(v)]),
+  );
   if (signed) {
     query.set("timestamp", String(b.clock.now));
     query.set("signature", sign(query.toString(), "sim-secret"));
@@ -116,16 +145,24 @@ async function rest(b: Bench, method: string, path: string, params: Record<strin
     method,
     headers: { "X-MBX-APIKEY": "sim" },
   });
-  return { status: response.status, headers: response.headers, body: (await response.json()) as Json & Json[] };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (await response.json()) as Json & Json[],
+  };
 }
 const control = (b: Bench, fault: Json) =>
-  fetch(`http://127.0.0.1:${b.venue.port}/_sim`, { method: "POST", body: JSON.stringify(fault) }).then((r) => r.json() as Promise<Json>);
+  fetch(`http://127.0.0.1:${b.venue.port}/_sim`, {
+    method: "POST",
+    body: JSON.stringify(fault),
+  }).then((r) => r.json() as Promise<Json>);
 
 /** Turns the clock to a recorded moment and waits until the venue has played up to it. */
 async function playTo(b: Bench, recordedMs: number): Promise<void> {
   b.clock.now = START_MS + recordedMs;
   const want = sample.records.filter(({ atNs }) => atNs / 1e6 <= recordedMs).length;
-  while (Number(b.venue.stats()["events"]) < want) await new Promise((resolve) => setImmediate(resolve));
+  while (Number(b.venue.stats()["events"]) < want)
+    await new Promise((resolve) => setImmediate(resolve));
 }
 
 const limit = (id: string, side: string, price: string, quantity: string) => ({
@@ -141,19 +178,29 @@ const limit = (id: string, side: string, price: string, quantity: string) => ({
 describe("market data", () => {
   it("combined and raw streams carry the recorded messages with shifted times, in order, with contiguous ids", async () => {
     const b = await bench();
-    const spot = await ws(b, "/stream?streams=btcusdt@depth@100ms/btcusdt@trade/btcusdt@bookTicker");
+    const spot = await ws(
+      b,
+      "/stream?streams=btcusdt@depth@100ms/btcusdt@trade/btcusdt@bookTicker",
+    );
     const raw = await ws(b, "/ws/btcusdt@trade");
     await playTo(b, 3_000);
-    const recorded = sample.records.filter((r) => r.market === "spot" && r.kind === "depth" && r.atNs > 0 && r.atNs / 1e6 <= 3_000);
+    const recorded = sample.records.filter(
+      (r) => r.market === "spot" && r.kind === "depth" && r.atNs > 0 && r.atNs / 1e6 <= 3_000,
+    );
     let lastId = 0;
     for (const record of recorded) {
-      const { stream, data } = (await spot.take((m) => m["stream"] === "btcusdt@depth@100ms")) as { stream: string; data: Json };
+      const { stream, data } = (await spot.take((m) => m["stream"] === "btcusdt@depth@100ms")) as {
+        stream: string;
+        data: Json;
+      };
       expect(stream).toBe(record.stream);
       expect(data["u"]).toBe(record.id);
       if (lastId > 0) expect(data["U"]).toBe(lastId + 1);
       lastId = record.id;
       const event = Number(data["E"]);
-      expect(event).toBeLessThanOrEqual(dueMs({ startedMs: START_MS, speed: 1, spanMs: sample.spanNs / 1e6 }, 0, record.atNs));
+      expect(event).toBeLessThanOrEqual(
+        dueMs({ startedMs: START_MS, speed: 1, spanMs: sample.spanNs / 1e6 }, 0, record.atNs),
+      );
       expect(b.clock.now - event).toBeLessThan(3_500);
     }
     expect((await raw.take((m) => m["e"] === "trade"))["t"]).toBe(
@@ -170,7 +217,9 @@ describe("market data", () => {
     await playTo(b, 2_500);
     let previous: unknown;
     for (let n = 0; n < 5; n += 1) {
-      const { data } = (await pub.take((m) => m["stream"] === "btcusdt@depth@0ms")) as { data: Json };
+      const { data } = (await pub.take((m) => m["stream"] === "btcusdt@depth@0ms")) as {
+        data: Json;
+      };
       if (previous !== undefined) expect(data["pu"]).toBe(previous);
       previous = data["u"];
     }
@@ -180,10 +229,14 @@ describe("market data", () => {
   it("SUBSCRIBE, LIST_SUBSCRIPTIONS and UNSUBSCRIBE work; a sixth message in a second ends the connection", async () => {
     const b = await bench();
     const peer = await ws(b, "/ws");
-    const say = (id: number, method: string, params?: string[]) => peer.socket.send(JSON.stringify({ method, params, id }));
+    const say = (id: number, method: string, params?: string[]) =>
+      peer.socket.send(JSON.stringify({ method, params, id }));
     say(1, "SUBSCRIBE", ["btcusdt@bookTicker"]);
     say(2, "LIST_SUBSCRIPTIONS");
-    expect(await peer.take((m) => m["id"] === 2)).toEqual({ result: ["btcusdt@bookTicker"], id: 2 });
+    expect(await peer.take((m) => m["id"] === 2)).toEqual({
+      result: ["btcusdt@bookTicker"],
+      id: 2,
+    });
     await playTo(b, 1_000);
     expect(await peer.take((m) => m["b"] !== undefined)).toHaveProperty("u");
     say(3, "UNSUBSCRIBE", ["btcusdt@bookTicker"]);
@@ -222,7 +275,9 @@ describe("market data", () => {
     const peer = await ws(b, "/public/stream?streams=btcusdt@depth@0ms");
     await control(b, { fault: "depth_gap", market: "usdm", count: 2 });
     await playTo(b, 2_000);
-    const recorded = sample.records.filter((r) => r.market === "usdm" && r.kind === "depth" && r.atNs / 1e6 <= 2_000);
+    const recorded = sample.records.filter(
+      (r) => r.market === "usdm" && r.kind === "depth" && r.atNs / 1e6 <= 2_000,
+    );
     const { data } = (await peer.take(() => true)) as { data: Json };
     expect(data["u"]).toBe(recorded[2]?.id);
     expect(await control(b, { fault: "nonsense" })).toHaveProperty("error");
@@ -230,36 +285,102 @@ describe("market data", () => {
 });
 
 describe("orders", () => {
-  it("[A10] spot over the websocket API: place, status, fill, cancel, with user events in the venue's keys", async () => {
+  it("spot over the websocket API: place, status, fill, cancel, with user events in the venue's keys", async () => {
     const b = await bench();
     await playTo(b, 1_000);
     const api = await ws(b, "/ws-api/v3");
     const now = b.clock.now;
-    expect((await api.call("userDataStream.subscribe.signature", {}, now))["result"]).toEqual({ subscriptionId: 0 });
-    const placed = await api.call("order.place", limit("rest1", "BUY", "60000.00", "0.00100"), now);
-    expect(placed).toMatchObject({ status: 200, result: { status: "NEW", clientOrderId: "rest1", price: "60000.00000000", origQty: "0.00100000" } });
-    const report = ((await api.take((m) => m["event"] !== undefined)) as { event: Json }).event;
-    expect(report).toMatchObject({ e: "executionReport", x: "NEW", X: "NEW", c: "rest1", C: "", S: "BUY", q: "0.00100000", p: "60000.00000000", z: "0.00000000", t: -1, m: false });
-    expect(((await api.take((m) => m["event"] !== undefined)) as { event: Json }).event).toMatchObject({
-      e: "outboundAccountPosition",
-      B: [{ a: "BTC", f: "10.00000000", l: "0.00000000" }, { a: "USDT", f: "999940.00000000", l: "60.00000000" }],
+    expect((await api.call("userDataStream.subscribe.signature", {}, now))["result"]).toEqual({
+      subscriptionId: 0,
     });
-    const duplicate = await api.call("order.place", limit("rest1", "BUY", "60000.00", "0.00100"), now);
-    expect(duplicate).toMatchObject({ status: 400, error: { code: -2010, msg: "Duplicate order sent." } });
-    const taken = await api.call("order.place", { ...limit("take1", "BUY", "63000.00", "0.00200"), timeInForce: "IOC" }, now);
+    const placed = await api.call("order.place", limit("rest1", "BUY", "60000.00", "0.00100"), now);
+    expect(placed).toMatchObject({
+      status: 200,
+      result: {
+        status: "NEW",
+        clientOrderId: "rest1",
+        price: "60000.00000000",
+        origQty: "0.00100000",
+      },
+    });
+    const report = ((await api.take((m) => m["event"] !== undefined)) as { event: Json }).event;
+    expect(report).toMatchObject({
+      e: "executionReport",
+      x: "NEW",
+      X: "NEW",
+      c: "rest1",
+      C: "",
+      S: "BUY",
+      q: "0.00100000",
+      p: "60000.00000000",
+      z: "0.00000000",
+      t: -1,
+      m: false,
+    });
+    expect(
+      ((await api.take((m) => m["event"] !== undefined)) as { event: Json }).event,
+    ).toMatchObject({
+      e: "outboundAccountPosition",
+      B: [
+        { a: "BTC", f: "10.00000000", l: "0.00000000" },
+        { a: "USDT", f: "999940.00000000", l: "60.00000000" },
+      ],
+    });
+    const duplicate = await api.call(
+      "order.place",
+      limit("rest1", "BUY", "60000.00", "0.00100"),
+      now,
+    );
+    expect(duplicate).toMatchObject({
+      status: 400,
+      error: { code: -2010, msg: "Duplicate order sent." },
+    });
+    const taken = await api.call(
+      "order.place",
+      { ...limit("take1", "BUY", "63000.00", "0.00200"), timeInForce: "IOC" },
+      now,
+    );
     expect(taken).toMatchObject({ result: { status: "FILLED", executedQty: "0.00200000" } });
-    const trade = (await api.take((m) => (m["event"] as Json)?.["x"] === "TRADE")) as { event: Json };
-    expect(trade.event).toMatchObject({ c: "take1", X: "FILLED", l: "0.00200000", N: "BTC", n: "0.00000200", m: false, t: 1 });
-    expect(await api.call("order.status", { symbol: "BTCUSDT", origClientOrderId: "take1" }, now)).toMatchObject({ result: { status: "FILLED" } });
-    expect(await api.call("order.status", { symbol: "BTCUSDT", origClientOrderId: "never" }, now)).toMatchObject({ error: { code: -2013 } });
-    const cancelled = await api.call("order.cancel", { symbol: "BTCUSDT", origClientOrderId: "rest1", newClientOrderId: "c1" }, now);
-    expect(cancelled).toMatchObject({ result: { status: "CANCELED", origClientOrderId: "rest1", clientOrderId: "c1" } });
-    const gone = (await api.take((m) => (m["event"] as Json)?.["x"] === "CANCELED")) as { event: Json };
+    const trade = (await api.take((m) => (m["event"] as Json)?.["x"] === "TRADE")) as {
+      event: Json;
+    };
+    expect(trade.event).toMatchObject({
+      c: "take1",
+      X: "FILLED",
+      l: "0.00200000",
+      N: "BTC",
+      n: "0.00000200",
+      m: false,
+      t: 1,
+    });
+    expect(
+      await api.call("order.status", { symbol: "BTCUSDT", origClientOrderId: "take1" }, now),
+    ).toMatchObject({ result: { status: "FILLED" } });
+    expect(
+      await api.call("order.status", { symbol: "BTCUSDT", origClientOrderId: "never" }, now),
+    ).toMatchObject({ error: { code: -2013 } });
+    const cancelled = await api.call(
+      "order.cancel",
+      { symbol: "BTCUSDT", origClientOrderId: "rest1", newClientOrderId: "c1" },
+      now,
+    );
+    expect(cancelled).toMatchObject({
+      result: { status: "CANCELED", origClientOrderId: "rest1", clientOrderId: "c1" },
+    });
+    const gone = (await api.take((m) => (m["event"] as Json)?.["x"] === "CANCELED")) as {
+      event: Json;
+    };
     expect(gone.event).toMatchObject({ c: "c1", C: "rest1", X: "CANCELED" });
-    expect(await api.call("order.cancel", { symbol: "BTCUSDT", origClientOrderId: "rest1" }, now)).toMatchObject({ error: { code: -2011 } });
+    expect(
+      await api.call("order.cancel", { symbol: "BTCUSDT", origClientOrderId: "rest1" }, now),
+    ).toMatchObject({ error: { code: -2011 } });
     const trades = await api.call("myTrades", { symbol: "BTCUSDT", fromId: 0 }, now);
-    expect(trades["result"]).toMatchObject([{ id: 1, qty: "0.00200000", isBuyer: true, isMaker: false, commissionAsset: "BTC" }]);
-    expect((await api.call("myTrades", { symbol: "BTCUSDT", fromId: 2 }, now))["result"]).toEqual([]);
+    expect(trades["result"]).toMatchObject([
+      { id: 1, qty: "0.00200000", isBuyer: true, isMaker: false, commissionAsset: "BTC" },
+    ]);
+    expect((await api.call("myTrades", { symbol: "BTCUSDT", fromId: 2 }, now))["result"]).toEqual(
+      [],
+    );
     expect((trade.event["I"] as number) > (report["I"] as number)).toBe(true);
   });
 
@@ -272,18 +393,49 @@ describe("orders", () => {
     await expect(ws(b, "/private/ws?listenKey=wrong")).rejects.toThrow("401");
     const user = await ws(b, `/private/ws?listenKey=${key}`);
     const api = await ws(b, "/ws-fapi/v1");
-    const placed = await api.call("order.place", { ...limit("f1", "SELL", "61000.0", "0.010"), timeInForce: "IOC" }, now);
-    expect(placed).toMatchObject({ status: 200, result: { clientOrderId: "f1", status: "FILLED", executedQty: "0.010", positionSide: "BOTH" } });
+    const placed = await api.call(
+      "order.place",
+      { ...limit("f1", "SELL", "61000.0", "0.010"), timeInForce: "IOC" },
+      now,
+    );
+    expect(placed).toMatchObject({
+      status: 200,
+      result: { clientOrderId: "f1", status: "FILLED", executedQty: "0.010", positionSide: "BOTH" },
+    });
     const first = (await user.take((m) => m["e"] === "ORDER_TRADE_UPDATE")) as { o: Json };
-    expect(first.o).toMatchObject({ c: "f1", x: "NEW", X: "NEW", S: "SELL", q: "0.010", p: "61000.00" });
+    expect(first.o).toMatchObject({
+      c: "f1",
+      x: "NEW",
+      X: "NEW",
+      S: "SELL",
+      q: "0.010",
+      p: "61000.00",
+    });
     const second = (await user.take((m) => m["e"] === "ORDER_TRADE_UPDATE")) as { o: Json };
-    expect(second.o).toMatchObject({ x: "TRADE", l: "0.010", z: "0.010", N: "USDT", m: false, rp: "0.00000000" });
-    const account = (await user.take((m) => m["e"] === "ACCOUNT_UPDATE")) as { a: { P: Json[]; B: Json[] } };
+    expect(second.o).toMatchObject({
+      x: "TRADE",
+      l: "0.010",
+      z: "0.010",
+      N: "USDT",
+      m: false,
+      rp: "0.00000000",
+    });
+    const account = (await user.take((m) => m["e"] === "ACCOUNT_UPDATE")) as {
+      a: { P: Json[]; B: Json[] };
+    };
     expect(account.a.P[0]).toMatchObject({ s: "BTCUSDT", pa: "-0.010", ps: "BOTH" });
-    const gtx = await api.call("order.place", { ...limit("f2", "BUY", "63000.0", "0.010"), timeInForce: "GTX" }, now);
+    const gtx = await api.call(
+      "order.place",
+      { ...limit("f2", "BUY", "63000.0", "0.010"), timeInForce: "GTX" },
+      now,
+    );
     expect(gtx).toMatchObject({ status: 400, error: { code: -5022 } });
-    expect((await rest(b, "GET", "/fapi/v2/positionRisk", { symbol: "BTCUSDT" })).body[0]).toMatchObject({ positionAmt: "-0.010" });
-    expect((await rest(b, "GET", "/fapi/v1/userTrades", { symbol: "BTCUSDT", fromId: 0 })).body).toMatchObject([{ id: 1, qty: "0.010", maker: false }]);
+    expect(
+      (await rest(b, "GET", "/fapi/v2/positionRisk", { symbol: "BTCUSDT" })).body[0],
+    ).toMatchObject({ positionAmt: "-0.010" });
+    expect(
+      (await rest(b, "GET", "/fapi/v1/userTrades", { symbol: "BTCUSDT", fromId: 0 })).body,
+    ).toMatchObject([{ id: 1, qty: "0.010", maker: false }]);
     expect((await rest(b, "DELETE", "/fapi/v1/listenKey", {}, false)).status).toBe(200);
     expect((await rest(b, "PUT", "/fapi/v1/listenKey", {}, false)).body["code"]).toBe(-1125);
   });
@@ -294,7 +446,15 @@ describe("orders", () => {
     const api = await ws(b, "/ws-api/v3");
     const now = b.clock.now;
     const place = async (change: Record<string, string | number>) =>
-      ((await api.call("order.place", { ...limit("x", "BUY", "60000.00", "0.00100"), ...change }, now))["error"] as Json)?.["code"];
+      (
+        (
+          await api.call(
+            "order.place",
+            { ...limit("x", "BUY", "60000.00", "0.00100"), ...change },
+            now,
+          )
+        )["error"] as Json
+      )?.["code"];
     expect(await place({ price: "60000.001" })).toBe(-1013);
     expect(await place({ quantity: "0.000001" })).toBe(-1013);
     expect(await place({ quantity: "0" })).toBe(-1013);
@@ -305,8 +465,16 @@ describe("orders", () => {
     expect(await place({ newClientOrderId: "spaces are illegal" })).toBe(-1100);
     expect(await place({ quantity: "1000.00000" })).toBe(-2010);
     expect(await place({ type: "LIMIT_MAKER", price: "63000.00" })).toBe(-2010);
-    expect((await api.call("order.place", limit("x", "BUY", "60000.00", "0.00100"), now - 6_000))["error"]).toMatchObject({ code: -1021 });
-    expect((await api.call("order.place", limit("x", "BUY", "60000.00", "0.00100"), now, "wrong"))["error"]).toMatchObject({ code: -1022 });
+    expect(
+      (await api.call("order.place", limit("x", "BUY", "60000.00", "0.00100"), now - 6_000))[
+        "error"
+      ],
+    ).toMatchObject({ code: -1021 });
+    expect(
+      (await api.call("order.place", limit("x", "BUY", "60000.00", "0.00100"), now, "wrong"))[
+        "error"
+      ],
+    ).toMatchObject({ code: -1022 });
     expect((await api.call("order.fly", {}, now))["error"]).toMatchObject({ code: -1000 });
     api.socket.send("not json");
     expect(await api.take((m) => m["id"] === null)).toMatchObject({ status: 400 });
@@ -318,15 +486,35 @@ describe("orders", () => {
   it("REST: the same order life, weight and order counters in the headers, 429 with Retry-After", async () => {
     const b = await bench();
     await playTo(b, 1_000);
-    const placed = await rest(b, "POST", "/api/v3/order", limit("r1", "SELL", "70000.00", "0.00100"));
-    expect(placed).toMatchObject({ status: 200, body: { clientOrderId: "r1", status: "NEW", fills: [] } });
+    const placed = await rest(
+      b,
+      "POST",
+      "/api/v3/order",
+      limit("r1", "SELL", "70000.00", "0.00100"),
+    );
+    expect(placed).toMatchObject({
+      status: 200,
+      body: { clientOrderId: "r1", status: "NEW", fills: [] },
+    });
     expect(placed.headers.get("x-mbx-order-count-10s")).toBe("1");
-    expect((await rest(b, "GET", "/api/v3/openOrders", { symbol: "BTCUSDT" })).body).toHaveLength(1);
-    expect((await rest(b, "GET", "/api/v3/order", { symbol: "BTCUSDT", origClientOrderId: "r1" })).body["status"]).toBe("NEW");
-    expect((await rest(b, "DELETE", "/api/v3/openOrders", { symbol: "BTCUSDT" })).body).toMatchObject([{ status: "CANCELED" }]);
-    expect((await rest(b, "DELETE", "/api/v3/openOrders", { symbol: "BTCUSDT" })).body["code"]).toBe(-2011);
+    expect((await rest(b, "GET", "/api/v3/openOrders", { symbol: "BTCUSDT" })).body).toHaveLength(
+      1,
+    );
+    expect(
+      (await rest(b, "GET", "/api/v3/order", { symbol: "BTCUSDT", origClientOrderId: "r1" })).body[
+        "status"
+      ],
+    ).toBe("NEW");
+    expect(
+      (await rest(b, "DELETE", "/api/v3/openOrders", { symbol: "BTCUSDT" })).body,
+    ).toMatchObject([{ status: "CANCELED" }]);
+    expect(
+      (await rest(b, "DELETE", "/api/v3/openOrders", { symbol: "BTCUSDT" })).body["code"],
+    ).toBe(-2011);
     expect((await rest(b, "GET", "/api/v3/account")).body["balances"]).toHaveLength(2);
-    expect((await rest(b, "GET", "/api/v3/exchangeInfo", {}, false)).body["symbols"]).toHaveLength(1);
+    expect((await rest(b, "GET", "/api/v3/exchangeInfo", {}, false)).body["symbols"]).toHaveLength(
+      1,
+    );
     expect((await rest(b, "GET", "/api/v3/time", {}, false)).body["serverTime"]).toBe(b.clock.now);
     expect((await rest(b, "GET", "/api/v3/nothing", {}, false)).status).toBe(404);
     let last = await rest(b, "GET", "/fapi/v1/ping", {}, false);
@@ -340,8 +528,10 @@ describe("orders", () => {
   it("the cancel countdown cancels when it runs out, not before, and not when stopped", async () => {
     const b = await bench();
     await playTo(b, 1_000);
-    const open = async () => (await rest(b, "GET", "/fapi/v1/openOrders", { symbol: "BTCUSDT" })).body.length;
-    const countdown = (ms: number) => rest(b, "POST", "/fapi/v1/countdownCancelAll", { symbol: "BTCUSDT", countdownTime: ms });
+    const open = async () =>
+      (await rest(b, "GET", "/fapi/v1/openOrders", { symbol: "BTCUSDT" })).body.length;
+    const countdown = (ms: number) =>
+      rest(b, "POST", "/fapi/v1/countdownCancelAll", { symbol: "BTCUSDT", countdownTime: ms });
     await rest(b, "POST", "/fapi/v1/order", limit("d1", "BUY", "50000.0", "0.010"));
     await countdown(5_000);
     await countdown(0);
@@ -360,8 +550,18 @@ describe("orders", () => {
     const api = await ws(b, "/ws-api/v3");
     await control(b, { fault: "ack_lost" });
     api.send("order.place", limit("lost1", "BUY", "60000.00", "0.00100"), b.clock.now);
-    expect(await api.call("order.status", { symbol: "BTCUSDT", origClientOrderId: "lost1" }, b.clock.now)).toMatchObject({ result: { status: "NEW" } });
-    const second = await api.call("order.place", limit("kept1", "BUY", "60000.00", "0.00100"), b.clock.now);
+    expect(
+      await api.call(
+        "order.status",
+        { symbol: "BTCUSDT", origClientOrderId: "lost1" },
+        b.clock.now,
+      ),
+    ).toMatchObject({ result: { status: "NEW" } });
+    const second = await api.call(
+      "order.place",
+      limit("kept1", "BUY", "60000.00", "0.00100"),
+      b.clock.now,
+    );
     expect(second["status"]).toBe(200);
   });
 });
@@ -373,27 +573,51 @@ describe("the log", () => {
     const path = join(b.dir, "log.ndjson");
     const api = await ws(b, "/ws-api/v3");
     for (let n = 0; n < 10; n += 1) {
-      await api.call("order.place", { ...limit(`t${n}`, n % 2 === 0 ? "BUY" : "SELL", n % 2 === 0 ? "63000.00" : "61000.00", "0.00300"), timeInForce: "IOC" }, b.clock.now);
+      await api.call(
+        "order.place",
+        {
+          ...limit(
+            `t${n}`,
+            n % 2 === 0 ? "BUY" : "SELL",
+            n % 2 === 0 ? "63000.00" : "61000.00",
+            "0.00300",
+          ),
+          timeInForce: "IOC",
+        },
+        b.clock.now,
+      );
       expect(venueTruth(path).orders.get(`t${n}`)?.count).toBe(1);
     }
     const truth = venueTruth(path);
     expect(truth.inconsistencies).toEqual([]);
     expect([truth.fills.length >= 10, truth.duplicates, truth.openOrders]).toEqual([true, 0, []]);
     expect(truth.positionLots).toEqual({ spot: 0n, usdm: 0n });
-    const { balances } = (await rest(b, "GET", "/api/v3/account")).body as unknown as { balances: { asset: string; free: string }[] };
+    const { balances } = (await rest(b, "GET", "/api/v3/account")).body as unknown as {
+      balances: { asset: string; free: string }[];
+    };
     const e8 = (text: string) => BigInt(text.replace(".", ""));
     expect(e8(balances[0]?.free ?? "") - 1_000_000_000n).toBe(truth.cashE8.spot["BTC"]);
     expect(e8(balances[1]?.free ?? "") - 100_000_000_000_000n).toBe(truth.cashE8.spot["USDT"]);
   });
 
-  it("[B086] after a kill it restores orders, fills, balances, ids and duplicates, and goes on where the clock is", async () => {
+  it("after a kill it restores orders, fills, balances, ids and duplicates, and goes on where the clock is", async () => {
     const a = await bench();
     await playTo(a, 1_000);
-    const place = (b: Bench, path: string, order: Record<string, string | number>) => rest(b, "POST", path, order);
+    const place = (b: Bench, path: string, order: Record<string, string | number>) =>
+      rest(b, "POST", path, order);
     await place(a, "/api/v3/order", limit("s1", "BUY", "60000.00", "0.00100"));
-    await place(a, "/api/v3/order", { ...limit("s2", "BUY", "63000.00", "0.01000"), timeInForce: "IOC" });
-    await place(a, "/fapi/v1/order", { ...limit("u1", "SELL", "61000.0", "0.050"), timeInForce: "IOC" });
-    await place(a, "/fapi/v1/order", { ...limit("u2", "BUY", "63000.0", "0.020"), timeInForce: "IOC" });
+    await place(a, "/api/v3/order", {
+      ...limit("s2", "BUY", "63000.00", "0.01000"),
+      timeInForce: "IOC",
+    });
+    await place(a, "/fapi/v1/order", {
+      ...limit("u1", "SELL", "61000.0", "0.050"),
+      timeInForce: "IOC",
+    });
+    await place(a, "/fapi/v1/order", {
+      ...limit("u2", "BUY", "63000.0", "0.020"),
+      timeInForce: "IOC",
+    });
     const copy = mkdtempSync(join(tmpdir(), "venue-"));
     cpSync(a.dir, copy, { recursive: true });
     const b = await bench({ dir: copy, now: START_MS + 5_000 });
@@ -402,18 +626,25 @@ describe("the log", () => {
       ["/api/v3/order", { symbol: "BTCUSDT", origClientOrderId: "s2" }],
       ["/fapi/v1/userTrades", { symbol: "BTCUSDT", fromId: 0 }],
     ] as const) {
-      expect((await rest(b, "GET", path, params)).body).toEqual((await rest(a, "GET", path, params)).body);
+      expect((await rest(b, "GET", path, params)).body).toEqual(
+        (await rest(a, "GET", path, params)).body,
+      );
     }
     const { updateTime: _, ...before } = (await rest(a, "GET", "/api/v3/account")).body;
     expect((await rest(b, "GET", "/api/v3/account")).body).toMatchObject(before);
-    const wallet = async (x: Bench) => (await rest(x, "GET", "/fapi/v2/account")).body["totalWalletBalance"];
+    const wallet = async (x: Bench) =>
+      (await rest(x, "GET", "/fapi/v2/account")).body["totalWalletBalance"];
     expect(await wallet(b)).toBe(await wallet(a));
-    expect((await place(b, "/api/v3/order", limit("s1", "BUY", "60000.00", "0.00100"))).body["code"]).toBe(-2010);
+    expect(
+      (await place(b, "/api/v3/order", limit("s1", "BUY", "60000.00", "0.00100"))).body["code"],
+    ).toBe(-2010);
     const next = await place(b, "/api/v3/order", limit("s3", "BUY", "60000.00", "0.00100"));
     expect(next.body["orderId"]).toBe(3);
     const played = sample.records.filter(({ atNs }) => atNs / 1e6 <= 5_000).length;
     expect((b.venue.stats()["markets"] as { usdm: Json }).usdm["gaps"]).toBe(0);
-    expect(Number((b.venue.stats()["markets"] as { spot: Json }).spot["tickers"])).toBeGreaterThan(0);
+    expect(Number((b.venue.stats()["markets"] as { spot: Json }).spot["tickers"])).toBeGreaterThan(
+      0,
+    );
     expect(Number(b.venue.stats()["events"])).toBeLessThan(played);
     const truth = venueTruth(join(copy, "log.ndjson"));
     expect([truth.inconsistencies, truth.duplicates, truth.openOrders.length]).toEqual([[], 0, 2]);
@@ -423,7 +654,10 @@ describe("the log", () => {
     const a = await bench();
     await playTo(a, 1_000);
     await rest(a, "POST", "/api/v3/order", limit("k1", "BUY", "60000.00", "0.00100"));
-    await rest(a, "POST", "/api/v3/order", { ...limit("k2", "BUY", "63000.00", "0.00100"), timeInForce: "IOC" });
+    await rest(a, "POST", "/api/v3/order", {
+      ...limit("k2", "BUY", "63000.00", "0.00100"),
+      timeInForce: "IOC",
+    });
     const text = readFileSync(join(a.dir, "log.ndjson"), "utf8");
     const lines = text.trimEnd().split("\n").length;
     const cut = mkdtempSync(join(tmpdir(), "venue-"));
@@ -432,7 +666,11 @@ describe("the log", () => {
     expect(venueTruth(join(cut, "log.ndjson")).orders.size).toBe(1);
     const b = await bench({ dir: cut, now: START_MS + 1_500 });
     expect(b.venue.stats()["logLines"]).toBe(1);
-    expect((await rest(b, "GET", "/api/v3/order", { symbol: "BTCUSDT", origClientOrderId: "k2" })).body["code"]).toBe(-2013);
+    expect(
+      (await rest(b, "GET", "/api/v3/order", { symbol: "BTCUSDT", origClientOrderId: "k2" })).body[
+        "code"
+      ],
+    ).toBe(-2013);
     expect(lines).toBeGreaterThan(2);
     const bad = mkdtempSync(join(tmpdir(), "venue-"));
     cpSync(a.dir, bad, { recursive: true });
@@ -455,10 +693,12 @@ describe("life of the venue", () => {
     expect(await peer.take((m) => m["e"] === "serverShutdown")).toHaveProperty("E");
     expect(await peer.closing()).toBe(1001);
     const first = Number(spot.findLast((r) => r.kind === "depth")?.id);
-    while (b.venue.stats()["state"] !== "away") await new Promise((resolve) => setImmediate(resolve));
+    while (b.venue.stats()["state"] !== "away")
+      await new Promise((resolve) => setImmediate(resolve));
     await expect(ws(b, "/ws/btcusdt@depth@100ms")).rejects.toThrow("503");
     b.clock.now = START_MS + spanMs + 1_001;
-    while (b.venue.stats()["state"] !== "serving") await new Promise((resolve) => setImmediate(resolve));
+    while (b.venue.stats()["state"] !== "serving")
+      await new Promise((resolve) => setImmediate(resolve));
     const again = await ws(b, "/ws/btcusdt@depth@100ms");
     b.clock.now += spanMs - 100;
     const event = await again.take((m) => m["e"] === "depthUpdate");
@@ -476,8 +716,16 @@ describe("life of the venue", () => {
     const { port } = blocker.address() as { port: number };
     const dir = mkdtempSync(join(tmpdir(), "venue-"));
     undo.push(() => rmSync(dir, { recursive: true }));
-    const deps = { clock: { nowMs: () => START_MS }, newMarket: newRustMarket, onFatal: () => undefined };
-    await expect(startVenueSim(Settings.parse({ venueDir: dir, port }), deps)).rejects.toThrow(`127.0.0.1:${port}: the port is taken`);
-    await expect(startVenueSim(Settings.parse({ venueDir: dir, speed: 2 }), deps)).rejects.toThrow("another recording or speed");
+    const deps = {
+      clock: { nowMs: () => START_MS },
+      newMarket: newRustMarket,
+      onFatal: () => undefined,
+    };
+    await expect(startVenueSim(Settings.parse({ venueDir: dir, port }), deps)).rejects.toThrow(
+      `127.0.0.1:${port}: the port is taken`,
+    );
+    await expect(startVenueSim(Settings.parse({ venueDir: dir, speed: 2 }), deps)).rejects.toThrow(
+      "another recording or speed",
+    );
   });
 });

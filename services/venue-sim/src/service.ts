@@ -13,9 +13,9 @@ import { loadSample, type Sample } from "./sample.ts";
 import { type ArmedFaults, VenueServer } from "./server.ts";
 import { Venue } from "./venue.ts";
 
-export { PortTaken } from "./server.ts";
 export { SampleError } from "./sample.ts";
-export { truthOf, type TruthFill, type TruthOrder, type VenueTruth, venueTruth } from "./truth.ts";
+export { PortTaken } from "./server.ts";
+export { type TruthFill, type TruthOrder, truthOf, type VenueTruth, venueTruth } from "./truth.ts";
 
 /** Replay effects handled before the event loop gets its turn. */
 export const EFFECTS_PER_TURN_MAX = 256;
@@ -51,12 +51,20 @@ interface RunFile {
 }
 
 /** The run's start as `venue/run.json` keeps it; a new one when there is none or the recording is another. */
-function openRun(dir: string, speed: number, data: string, nowMs: number): { run: RunFile; resumed: boolean } {
+function openRun(
+  dir: string,
+  speed: number,
+  data: string,
+  nowMs: number,
+): { run: RunFile; resumed: boolean } {
   const path = join(dir, "run.json");
   if (existsSync(path)) {
     const run = JSON.parse(readFileSync(path, "utf8")) as RunFile;
-    if (run.data === data && run.speed === speed && run.startedMs <= nowMs) return { run, resumed: true };
-    throw new Error(`cannot resume ${path}: it belongs to another recording or speed; use an empty run folder`);
+    if (run.data === data && run.speed === speed && run.startedMs <= nowMs)
+      return { run, resumed: true };
+    throw new Error(
+      `cannot resume ${path}: it belongs to another recording or speed; use an empty run folder`,
+    );
   }
   const run: RunFile = { startedMs: nowMs, speed, data };
   writeFileSync(`${path}.new`, `${JSON.stringify(run)}\n`);
@@ -66,7 +74,8 @@ function openRun(dir: string, speed: number, data: string, nowMs: number): { run
 
 function sampleHash(sample: Sample): string {
   const hash = createHash("sha256");
-  for (const { market, atNs, bytes } of sample.records) hash.update(`${market} ${atNs} `).update(bytes);
+  for (const { market, atNs, bytes } of sample.records)
+    hash.update(`${market} ${atNs} `).update(bytes);
   return hash.digest("hex");
 }
 
@@ -129,7 +138,8 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
   let passesStarted = resumed ? 1 : 0;
   const onControl = (request: Record<string, unknown>): unknown => {
     const market: MarketId = request["market"] === "spot" ? "spot" : "usdm";
-    const count = typeof request["count"] === "number" ? Math.max(0, Math.floor(request["count"])) : 1;
+    const count =
+      typeof request["count"] === "number" ? Math.max(0, Math.floor(request["count"])) : 1;
     switch (request["fault"]) {
       case undefined:
         break;
@@ -238,7 +248,9 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
       duplicates: sum("duplicates"),
       sameLiquidityFilledTwice: sum("sameLiquidityFilledTwice"),
       logLines: log.lines,
-      lagMs: Math.max(0, Math.round(deps.clock.nowMs() - replay.nextDueMs())),
+      // ms by which the replay is behind its plan
+      lag: Math.max(0, Math.round(deps.clock.nowMs() - replay.nextDueMs())),
+      venuePort: port,
       markets: { spot, usdm },
     };
   }

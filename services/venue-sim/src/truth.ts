@@ -46,7 +46,11 @@ export interface VenueTruth {
   readonly cashE8: Readonly<Record<MarketId, Readonly<Record<string, bigint>>>>;
   /** Σ balance postings, 1e-8: for USD-M realised profit less fees, as the wallet moved. */
   readonly postedE8: Readonly<Record<MarketId, Readonly<Record<string, bigint>>>>;
-  readonly openOrders: readonly { readonly market: MarketId; readonly clientOrderId: string; readonly leavesLots: bigint }[];
+  readonly openOrders: readonly {
+    readonly market: MarketId;
+    readonly clientOrderId: string;
+    readonly leavesLots: bigint;
+  }[];
   /** Where the log contradicts itself; empty in a sound log. */
   readonly inconsistencies: readonly string[];
 }
@@ -90,7 +94,9 @@ export function truthOf(text: string): VenueTruth {
     }
     if (line.k === "end") {
       if (BigInt(line.order.cumLots) !== known.cumLots) {
-        inconsistencies.push(`line ${line.n}: ${id} ends with ${line.order.cumLots} filled, its fills say ${known.cumLots}`);
+        inconsistencies.push(
+          `line ${line.n}: ${id} ends with ${line.order.cumLots} filled, its fills say ${known.cumLots}`,
+        );
       }
       orders.set(id, { ...known, status: line.how === "canceled" ? "CANCELED" : "EXPIRED" });
       continue;
@@ -104,15 +110,23 @@ export function truthOf(text: string): VenueTruth {
     if (seenTrades.has(key)) inconsistencies.push(`line ${line.n}: trade ${key} twice`);
     seenTrades.add(key);
     if (BigInt(trade.quoteE8) !== notionalE8) {
-      inconsistencies.push(`line ${line.n}: trade ${key} says ${trade.quoteE8} of quote, px times qty is ${notionalE8}`);
+      inconsistencies.push(
+        `line ${line.n}: trade ${key} says ${trade.quoteE8} of quote, px times qty is ${notionalE8}`,
+      );
     }
     const cumLots = known.cumLots + qtyLots;
-    if (cumLots > known.qtyLots) inconsistencies.push(`line ${line.n}: ${id} is filled beyond its size`);
-    orders.set(id, { ...known, cumLots, status: cumLots === known.qtyLots ? "FILLED" : "PARTIALLY_FILLED" });
+    if (cumLots > known.qtyLots)
+      inconsistencies.push(`line ${line.n}: ${id} is filled beyond its size`);
+    orders.set(id, {
+      ...known,
+      cumLots,
+      status: cumLots === known.qtyLots ? "FILLED" : "PARTIALLY_FILLED",
+    });
     const sign = trade.side === "BUY" ? 1n : -1n;
     positionLots[line.m] += sign * qtyLots;
     add(cashE8[line.m], spec.quoteAsset, -sign * notionalE8);
-    if (line.m === "spot") add(cashE8[line.m], spec.baseAsset, sign * qtyLots * BigInt(spec.baseE8PerLot));
+    if (line.m === "spot")
+      add(cashE8[line.m], spec.baseAsset, sign * qtyLots * BigInt(spec.baseE8PerLot));
     add(cashE8[line.m], trade.feeAsset, -BigInt(trade.feeE8));
     fills.push({
       market: line.m,
@@ -131,16 +145,23 @@ export function truthOf(text: string): VenueTruth {
   for (const asset of ["BTC", "USDT"]) {
     const legs = cashE8.spot[asset] ?? 0n;
     const posted = postedE8.spot[asset] ?? 0n;
-    if (legs !== posted) inconsistencies.push(`spot ${asset}: fills say ${legs}, postings say ${posted} (1e-8)`);
+    if (legs !== posted)
+      inconsistencies.push(`spot ${asset}: fills say ${legs}, postings say ${posted} (1e-8)`);
   }
   // Flat, the wallet has moved by exactly the cash legs; with a position the open cost lies between them.
   const usdm = MARKET_IDS[1];
   if (positionLots[usdm] === 0n && (cashE8.usdm["USDT"] ?? 0n) !== (postedE8.usdm["USDT"] ?? 0n)) {
-    inconsistencies.push(`usdm USDT: flat, fills say ${cashE8.usdm["USDT"]}, postings say ${postedE8.usdm["USDT"]} (1e-8)`);
+    inconsistencies.push(
+      `usdm USDT: flat, fills say ${cashE8.usdm["USDT"]}, postings say ${postedE8.usdm["USDT"]} (1e-8)`,
+    );
   }
   const openOrders = [...orders.values()]
     .filter(({ status }) => status === "NEW" || status === "PARTIALLY_FILLED")
-    .map(({ market, clientOrderId, qtyLots, cumLots }) => ({ market, clientOrderId, leavesLots: qtyLots - cumLots }));
+    .map(({ market, clientOrderId, qtyLots, cumLots }) => ({
+      market,
+      clientOrderId,
+      leavesLots: qtyLots - cumLots,
+    }));
   return { orders, duplicates, fills, positionLots, cashE8, postedE8, openOrders, inconsistencies };
 }
 

@@ -1,7 +1,14 @@
 /** The venue's desk: requests in, answers and user events out, the log written between. Sockets are elsewhere. */
 
 import { type Credentials, checkKey, checkSigned, illegal, mandatory } from "./auth.ts";
-import { type Balances, type CoreEvent, type Order, parseEvents, type SimMarketPort, type Trade } from "./core.ts";
+import {
+  type Balances,
+  type CoreEvent,
+  type Order,
+  parseEvents,
+  type SimMarketPort,
+  type Trade,
+} from "./core.ts";
 import { ApiFault, refusal } from "./faults.ts";
 import { RateCounters } from "./limits.ts";
 import type { LogBody, VenueLog } from "./log.ts";
@@ -189,7 +196,10 @@ export class Venue {
     if (this.#listenKey !== null && nowMs >= this.#listenKey.expiresMs) {
       const { key } = this.#listenKey;
       this.#listenKey = null;
-      this.#outbox.push({ market: "usdm", event: { e: "listenKeyExpired", E: nowMs, listenKey: key } });
+      this.#outbox.push({
+        market: "usdm",
+        event: { e: "listenKeyExpired", E: nowMs, listenKey: key },
+      });
     }
   }
 
@@ -207,11 +217,17 @@ export class Venue {
     const desk = this.#desks[market];
     const rule = OPS[op];
     const depth = op === "depth" ? depthWeight(desk.spec, limitOf(params, 100)) : null;
-    const weight = depth?.weight ?? (market === "usdm" ? USDM_WEIGHT[op] : undefined) ?? rule.weight;
+    const weight =
+      depth?.weight ?? (market === "usdm" ? USDM_WEIGHT[op] : undefined) ?? rule.weight;
     const waitS = desk.rates.takeWeight(nowMs, weight);
     if (waitS > 0) {
       const max = desk.spec.weightPerMinuteMax;
-      throw new ApiFault(429, -1003, `Too much request weight used; current limit is ${max} request weight per 1 MINUTE.`, waitS);
+      throw new ApiFault(
+        429,
+        -1003,
+        `Too much request weight used; current limit is ${max} request weight per 1 MINUTE.`,
+        waitS,
+      );
     }
     if (rule.security !== "none") checkKey(request.key, this.#credentials);
     if (rule.security === "signed") checkSigned(params, request.payload, nowMs, this.#credentials);
@@ -257,9 +273,18 @@ export class Venue {
   #depth(desk: Desk, params: ReadonlyMap<string, string>, limit: number, nowMs: number): unknown {
     wantSymbol(desk, params);
     const text = desk.core.snapshotDepth(limit);
-    if (text === "") throw new ApiFault(503, -1008, "Server is currently overloaded with other requests. Please try again.");
+    if (text === "")
+      throw new ApiFault(
+        503,
+        -1008,
+        "Server is currently overloaded with other requests. Please try again.",
+      );
     // Prices and sizes are texts, so that a parser changes nothing of them.
-    const { lastUpdateId, bids, asks } = JSON.parse(text) as { lastUpdateId: number; bids: unknown; asks: unknown };
+    const { lastUpdateId, bids, asks } = JSON.parse(text) as {
+      lastUpdateId: number;
+      bids: unknown;
+      asks: unknown;
+    };
     const id = this.#snapshotId(desk.spec.id, lastUpdateId);
     const times = desk.spec.id === "usdm" ? { E: nowMs, T: nowMs } : {};
     return { lastUpdateId: id, ...times, bids, asks };
@@ -274,12 +299,19 @@ export class Venue {
       return value;
     };
     const side = oneOf(want("side"), ["BUY", "SELL"], "side");
-    const type = oneOf(want("type"), market === "spot" ? ["LIMIT", "MARKET", "LIMIT_MAKER"] : ["LIMIT", "MARKET"], "type");
+    const type = oneOf(
+      want("type"),
+      market === "spot" ? ["LIMIT", "MARKET", "LIMIT_MAKER"] : ["LIMIT", "MARKET"],
+      "type",
+    );
     const tifs = market === "spot" ? ["GTC", "IOC", "FOK"] : ["GTC", "IOC", "FOK", "GTX"];
     const timeInForce = type === "LIMIT" ? oneOf(want("timeInForce"), tifs, "timeInForce") : "GTC";
     const price = type === "MARKET" ? "0" : want("price");
     const quantity = want("quantity");
-    for (const [name, value] of [["price", price], ["quantity", quantity]] as const) {
+    for (const [name, value] of [
+      ["price", price],
+      ["quantity", quantity],
+    ] as const) {
       if (!/^\d{1,20}(\.\d{1,20})?$/.test(value)) throw illegal(name);
     }
     const clientOrderId = params.get("newClientOrderId") ?? this.#generated();
@@ -287,30 +319,45 @@ export class Venue {
     const waitS = desk.rates.takeOrder(nowMs);
     if (waitS > 0) {
       const max = desk.spec.ordersPer10sMax;
-      throw new ApiFault(429, -1015, `Too many new orders; current limit is ${max} orders per 10 SECOND.`, waitS);
+      throw new ApiFault(
+        429,
+        -1015,
+        `Too many new orders; current limit is ${max} orders per 10 SECOND.`,
+        waitS,
+      );
     }
     const request = { clientOrderId, side, type, timeInForce, price, quantity, timeMs: nowMs };
     const answer = JSON.parse(desk.core.place(JSON.stringify(request))) as CoreAnswer;
     this.#commit(market, nowMs, null);
-    if (!answer.ok || answer.order === undefined) throw refusal(answer.reason ?? "MALFORMED", market);
+    if (!answer.ok || answer.order === undefined)
+      throw refusal(answer.reason ?? "MALFORMED", market);
     if (answer.order.status === "FILLED") desk.rates.onFilled(nowMs);
     if (market === "usdm") return usdmOrder(desk.spec, answer.order);
     const respType = params.get("newOrderRespType") ?? (type === "LIMIT_MAKER" ? "ACK" : "FULL");
-    return respType === "ACK" ? spotAck(answer.order) : spotResult(answer.order, respType === "FULL");
+    return respType === "ACK"
+      ? spotAck(answer.order)
+      : spotResult(answer.order, respType === "FULL");
   }
 
   #cancel(desk: Desk, params: ReadonlyMap<string, string>, nowMs: number): unknown {
     wantSymbol(desk, params);
     const cancelId = params.get("newClientOrderId") ?? this.#generated();
     const key = this.#key(params);
-    const answer = JSON.parse(desk.core.cancel(JSON.stringify({ ...key, timeMs: nowMs }))) as CoreAnswer;
+    const answer = JSON.parse(
+      desk.core.cancel(JSON.stringify({ ...key, timeMs: nowMs })),
+    ) as CoreAnswer;
     this.#commit(desk.spec.id, nowMs, cancelId);
-    if (!answer.ok || answer.order === undefined) throw refusal(answer.reason ?? "UNKNOWN_ORDER", desk.spec.id);
-    return desk.spec.id === "spot" ? spotCancelled(answer.order, cancelId) : usdmOrder(desk.spec, answer.order);
+    if (!answer.ok || answer.order === undefined)
+      throw refusal(answer.reason ?? "UNKNOWN_ORDER", desk.spec.id);
+    return desk.spec.id === "spot"
+      ? spotCancelled(answer.order, cancelId)
+      : usdmOrder(desk.spec, answer.order);
   }
 
   #cancelAll(desk: Desk, nowMs: number, cancelId: string | null): readonly Order[] {
-    const answer = JSON.parse(desk.core.cancel(JSON.stringify({ all: true, timeMs: nowMs }))) as CoreAnswer;
+    const answer = JSON.parse(
+      desk.core.cancel(JSON.stringify({ all: true, timeMs: nowMs })),
+    ) as CoreAnswer;
     this.#commit(desk.spec.id, nowMs, cancelId);
     return answer.orders ?? [];
   }
@@ -318,7 +365,8 @@ export class Venue {
   #cancelAllBody(desk: Desk, nowMs: number): unknown {
     const cancelId = this.#generated();
     const orders = this.#cancelAll(desk, nowMs, cancelId);
-    if (desk.spec.id === "usdm") return { code: 200, msg: "The operation of cancel all open order is done." };
+    if (desk.spec.id === "usdm")
+      return { code: 200, msg: "The operation of cancel all open order is done." };
     if (orders.length === 0) throw refusal("UNKNOWN_ORDER", "spot");
     return orders.map((order) => spotCancelled(order, cancelId));
   }
@@ -327,7 +375,8 @@ export class Venue {
     wantSymbol(desk, params);
     const query = { what: "order", ...this.#key(params) };
     const answer = JSON.parse(desk.core.query(JSON.stringify(query))) as CoreAnswer;
-    if (!answer.ok || answer.order === undefined) throw new ApiFault(400, -2013, "Order does not exist.");
+    if (!answer.ok || answer.order === undefined)
+      throw new ApiFault(400, -2013, "Order does not exist.");
     return this.#statusBody(desk, answer.order);
   }
 
@@ -336,7 +385,10 @@ export class Venue {
   }
 
   #orders(desk: Desk): readonly Order[] {
-    return (JSON.parse(desk.core.query(JSON.stringify({ what: "openOrders" }))) as CoreAnswer).orders ?? [];
+    return (
+      (JSON.parse(desk.core.query(JSON.stringify({ what: "openOrders" }))) as CoreAnswer).orders ??
+      []
+    );
   }
 
   #trades(desk: Desk, params: ReadonlyMap<string, string>): unknown {
@@ -363,7 +415,10 @@ export class Venue {
     return { symbol: desk.spec.symbol, countdownTime: String(countdown) };
   }
 
-  #listen(op: "listenKey.start" | "listenKey.keepAlive" | "listenKey.close", nowMs: number): unknown {
+  #listen(
+    op: "listenKey.start" | "listenKey.keepAlive" | "listenKey.close",
+    nowMs: number,
+  ): unknown {
     if (op === "listenKey.start" && this.#listenKey === null) {
       this.#listenKeys += 1;
       this.#listenKey = { key: `sim${nowMs.toString(36)}n${this.#listenKeys}`, expiresMs: 0 };
@@ -408,9 +463,17 @@ export class Venue {
       bodies.push(...logBodies(desk.spec, event));
       if (market === "usdm" && event === trades.at(-1) && profitE8 !== 0n) {
         const tradeId = event.trade?.tradeId ?? 0;
-        bodies.push({ k: "post", m: market, asset: "USDT", deltaE8: String(profitE8), why: "pnl", tradeId });
+        bodies.push({
+          k: "post",
+          m: market,
+          asset: "USDT",
+          deltaE8: String(profitE8),
+          why: "pnl",
+          tradeId,
+        });
       }
-      if (event.trade?.maker === true && event.order.status === "FILLED") desk.rates.onFilled(nowMs);
+      if (event.trade?.maker === true && event.order.status === "FILLED")
+        desk.rates.onFilled(nowMs);
     }
     const first = this.#log.append(nowMs, bodies, trades.length > 0 ? after : null);
     desk.realisedE8 = realisedE8;
@@ -424,7 +487,9 @@ export class Venue {
         realisedE8: event === trades.at(-1) ? profitE8 : 0n,
       };
       const message =
-        market === "spot" ? executionReport(execution, nowMs) : orderTradeUpdate(desk.spec, execution, nowMs);
+        market === "spot"
+          ? executionReport(execution, nowMs)
+          : orderTradeUpdate(desk.spec, execution, nowMs);
       this.#outbox.push({ market, event: message });
     }
     if (market === "spot") {
@@ -440,7 +505,9 @@ function logBodies(spec: MarketSpec, event: CoreEvent): LogBody[] {
   const { order, trade } = event;
   if (event.type === "new") return [{ k: "order", m: spec.id, order }];
   if (trade === null) {
-    return [{ k: "end", m: spec.id, how: event.type === "canceled" ? "canceled" : "expired", order }];
+    return [
+      { k: "end", m: spec.id, how: event.type === "canceled" ? "canceled" : "expired", order },
+    ];
   }
   const post = (asset: string, deltaE8: bigint, why: "trade" | "fee"): LogBody => {
     return { k: "post", m: spec.id, asset, deltaE8: String(deltaE8), why, tradeId: trade.tradeId };

@@ -16,13 +16,14 @@ export async function openDatabase(
   options: Pick<SimOptions, "clickhouse">,
   runDir: string,
   httpPort: number,
+  tcpPort: number,
 ): Promise<Database> {
   const nothing = async (): Promise<void> => {};
   if (options.clickhouse === "none") {
     return { url: null, note: "without ClickHouse: the WAL is kept, nothing is loaded", close: nothing };
   }
   if (options.clickhouse !== "embedded") return { url: options.clickhouse, note: null, close: nothing };
-  const started = await startEmbeddedClickHouse({ dataDir: join(runDir, "clickhouse"), httpPort });
+  const started = await startEmbeddedClickHouse({ dataDir: join(runDir, "clickhouse"), httpPort, tcpPort });
   if (started.kind === "absent") {
     return { url: null, note: `${started.remedy}; without it the WAL is kept, nothing is loaded`, close: nothing };
   }

@@ -228,7 +228,7 @@ class SimRun {
   /** Tells the gateway to drain until it says that every order is terminal; a killed gateway is told again. */
   async #drain(): Promise<void> {
     const token = readFileSync(join(this.#runDir, "state/control.token"), "utf8").trim();
-    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json", "x-principal": "run-sim" };
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json", "x-tidegate-principal": "run-sim" };
     const done = await this.#until(async () => {
       await this.#cluster.http("gateway", "/control/drain", {
         method: "POST",

@@ -1,4 +1,5 @@
 //! The ends over real ipc sockets. Time is given by hand; only the arrival of messages is waited for, on the sockets.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
@@ -164,8 +165,7 @@ fn a_server_that_comes_again_is_found_and_what_was_unacknowledged_goes_to_it() {
 fn a_frame_to_an_unknown_peer_is_known_at_once_and_a_full_window_refuses() {
     let dir = dir();
     let zmq = Context::new();
-    let mut lane =
-        ZmqLane::router(&zmq, &endpoint(&dir, "r.sock"), 16, AllowedUids::default()).unwrap();
+    let mut lane = ZmqLane::router(&zmq, &endpoint(&dir, "r.sock"), 16, AllowedUids::default()).unwrap();
     assert_eq!(lane.send(b"nobody", b"frame").unwrap(), Sent::NoPeer);
     assert_eq!(lane.counters().no_peer, 1);
     drop(lane);
@@ -327,10 +327,7 @@ fn messages_of_the_wrong_parts_are_counted_and_the_next_one_is_read() {
             break;
         }
     }
-    assert_eq!(
-        seen,
-        [(Arrival::Refused(LaneRefusal::BadParts), vec![]), (Arrival::Frame, b"good".to_vec())]
-    );
+    assert_eq!(seen, [(Arrival::Refused(LaneRefusal::BadParts), vec![]), (Arrival::Frame, b"good".to_vec())]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Two links over a channel that loses, doubles, reorders, corrupts and disconnects, with restarts of either side.
 //!
 //! The laws are checked by a plain model that knows every payload ever sent and nothing of how a link works.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use proptest::prelude::*;
 use std::collections::BTreeMap;

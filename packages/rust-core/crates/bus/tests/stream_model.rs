@@ -1,4 +1,5 @@
 //! One publisher and one subscriber over a channel that loses, doubles and reorders, with restarts of the publisher.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};

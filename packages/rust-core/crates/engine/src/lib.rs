@@ -10,6 +10,7 @@ pub mod gateway;
 mod hot;
 pub mod limits;
 pub mod market_data;
+pub mod recorder;
 pub mod strategy;
 
 pub use hot::{Call, Event, Fault, Handle, Hot, spawn};
@@ -22,6 +23,7 @@ pub fn start(kind: &str, config: &str) -> Result<Handle, Fault> {
     match kind {
         "market-data" => market_data::start(config),
         "gateway" => gateway::start(config),
+        "recorder" => recorder::start(config),
         _ => Err(Fault(format!("no hot loop is called {kind}"))),
     }
 }

@@ -811,12 +811,10 @@ impl State {
             }
         }
         if before != (self.policy(), self.frozen.len()) {
-            self.set_detail(&format!(
-                "{} by {}: {}",
-                event.action().as_str_name(),
-                event.principal,
-                event.reason
-            ));
+            let name = event.action().as_str_name();
+            let act = name.strip_prefix("CONTROL_ACTION_").unwrap_or(name);
+            let why = if event.reason.is_empty() { String::new() } else { format!(": {}", event.reason) };
+            self.set_detail(&format!("{act} by {}{why}", event.principal));
             self.owed.push_back(Payload::PolicyState(self.policy_state(ts_ns)));
         }
     }

@@ -13,7 +13,7 @@ use crate::types::{
     VenueState, What,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use tidegate_units::{InstrumentId, Side, VenueId};
+use tidegate_units::{InstrumentId, VenueId};
 use tidegate_wire::pb::common::v1::{IntentId, Side as PbSide};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, Reason, Report, ReportKind, Tif};
 
@@ -96,6 +96,8 @@ struct Order {
     probe: Option<u64>,
     probe_after_ns: u64,
     probes_failed: u32,
+    /// The last execution of the instrument seen before it was sent: its own come after.
+    trade_floor: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,6 +167,8 @@ pub struct Router {
     terminal: VecDeque<ClientId>,
     spent: BTreeSet<ClientId>,
     by_venue_id: BTreeMap<(VenueId, InstrumentId, String), ClientId>,
+    /// Highest numeric execution id seen per instrument.
+    last_trade: BTreeMap<InstrumentId, u64>,
     requests: BTreeMap<u64, Awaited>,
     token: u64,
     report_seq: u64,
@@ -204,6 +208,7 @@ impl Router {
             terminal: VecDeque::new(),
             spent: BTreeSet::new(),
             by_venue_id: BTreeMap::new(),
+            last_trade: BTreeMap::new(),
             requests: BTreeMap::new(),
             token: 0,
             report_seq: 0,
@@ -994,6 +999,9 @@ impl Router {
         } else {
             order.execs.insert(fill.exec_id.clone());
         }
+        let trade = fill.exec_id.parse().unwrap_or(0);
+        let last = self.last_trade.entry(order.instrument).or_default();
+        *last = trade.max(*last);
         order.booked_lots = order.booked_lots.saturating_add(fill.qty_lots);
         order.venue_cum_lots = order.venue_cum_lots.max(order.booked_lots);
         order.proof = Proof::None;
@@ -1172,7 +1180,7 @@ impl Router {
                 Proof::NoTrade => What::Trades {
                     instrument: order.instrument,
                     venue_order_id: None,
-                    since_ns: order.ts_ns.saturating_sub(CLOCK_BOUND_NS),
+                    from_id: order.trade_floor + 1,
                 },
             };
             (Purpose::Proof(order.proof), what)
@@ -1180,7 +1188,7 @@ impl Router {
             let what = What::Trades {
                 instrument: order.instrument,
                 venue_order_id: Some(order.venue_order_id.clone()),
-                since_ns: order.ts_ns,
+                from_id: 0,
             };
             (Purpose::Fetch, what)
         } else if order.ask || missing {
@@ -1294,6 +1302,7 @@ impl Router {
             probe: None,
             probe_after_ns: 0,
             probes_failed: 0,
+            trade_floor: self.last_trade.get(&InstrumentId(command.instrument_id)).copied().unwrap_or(0),
         };
         self.orders.insert(id, order);
         self.open.insert(id);
@@ -1424,6 +1433,8 @@ impl Router {
                 }
             }
             ReportKind::Fill => {
+                let last = self.last_trade.entry(order.instrument).or_default();
+                *last = report.exec_id.parse().unwrap_or(0).max(*last);
                 if order.execs.insert(report.exec_id.clone()) {
                     order.booked_lots = order.booked_lots.saturating_add(report.last_qty_lots);
                     order.venue_cum_lots = order.venue_cum_lots.max(order.booked_lots);
@@ -1484,12 +1495,4 @@ fn bounded(text: &str, max: usize) -> String {
         end -= 1;
     }
     text[..end].to_string()
-}
-
-/// The side of an order as the wire names it.
-pub const fn pb_side(side: Side) -> PbSide {
-    match side {
-        Side::Buy => PbSide::Buy,
-        Side::Sell => PbSide::Sell,
-    }
 }

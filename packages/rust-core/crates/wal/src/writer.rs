@@ -264,6 +264,7 @@ impl<S: Storage> Wal<S> {
             self.flush()?;
         }
         if self.open.offset >= self.config.segment_bytes || self.open.counts.len() >= STREAMS_MAX {
+            self.flush()?;
             self.roll()?;
         }
         let wal_seq = self.next_wal_seq;

@@ -1,7 +1,10 @@
 //! A frame is whole or refused by name.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use proptest::prelude::*;
-use tidegate_wire::frame::{Ack, FrameFault, FrameHeader, FrameType, Hello, decode, encode_into, resend_from};
+use tidegate_wire::frame::{
+    Ack, FrameFault, FrameHeader, FrameType, Hello, decode, encode_into, resend_from,
+};
 use tidegate_wire::limits::{FRAME_LEN_MAX, HEADER_LEN, PAYLOAD_LEN_MAX, SEQ_MAX};
 
 fn frame(header: &FrameHeader, payload: &[u8]) -> Vec<u8> {
@@ -24,7 +27,10 @@ fn any_frame() -> impl Strategy<Value = (FrameHeader, Vec<u8>)> {
             (FrameType::Ack, Ack { recv_epoch, acked_seq }.to_bytes().to_vec())
         }),
         any::<(u64, u32, u64, u32)>().prop_map(|(first_available_seq, recv_epoch, recv_seq, window)| {
-            (FrameType::Hello, Hello { first_available_seq, recv_epoch, recv_seq, window }.to_bytes().to_vec())
+            (
+                FrameType::Hello,
+                Hello { first_available_seq, recv_epoch, recv_seq, window }.to_bytes().to_vec(),
+            )
         }),
         any::<u64>().prop_map(|from| (FrameType::Resend, from.to_le_bytes().to_vec())),
         Just((FrameType::Bye, vec![])),

@@ -3,6 +3,7 @@
 //!
 //! `TIDEGATE_GOLDEN=write cargo test -p tidegate-wire --test golden` writes them anew; look at the difference before
 //! committing it: a changed byte breaks every peer that is not rebuilt.
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;
 
@@ -75,7 +76,8 @@ fn envelopes() {
 
 #[test]
 fn frames() {
-    let header = |kind, seq| FrameHeader { kind, link_id: link_id("md.1.1.top."), epoch: 7, seq, mono_ns: 123 };
+    let header =
+        |kind, seq| FrameHeader { kind, link_id: link_id("md.1.1.top."), epoch: 7, seq, mono_ns: 123 };
     let sample = &support::samples()[0].1;
     let hello = Hello { first_available_seq: 3, recv_epoch: 5, recv_seq: 9, window: 4_096 };
     let ack = Ack { recv_epoch: 5, acked_seq: SEQ_MAX };
@@ -118,7 +120,9 @@ fn frames() {
 #[test]
 fn names_and_ids() {
     let mut made = Vec::new();
-    for (venue, instrument, kind) in [(1, 1, MdKind::Top), (1, 10, MdKind::Trade), (2, u32::MAX, MdKind::Depth)] {
+    for (venue, instrument, kind) in
+        [(1, 1, MdKind::Top), (1, 10, MdKind::Trade), (2, u32::MAX, MdKind::Depth)]
+    {
         let topic = md_topic(venue, instrument, kind);
         made.push(json!({ "name": topic, "linkId": link_id(&topic) }));
     }

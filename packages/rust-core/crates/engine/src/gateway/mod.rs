@@ -277,7 +277,8 @@ impl Shell {
     fn apply(&mut self, event: Event) -> Result<(), Fault> {
         let now = self.now();
         self.wall_ns = now.epoch_ns;
-        self.events += 1;
+        let idle = matches!(event, Event::Tick | Event::RouterCredits(_) | Event::FeedAlive { .. });
+        self.events += u64::from(!idle);
         self.core
             .apply(now, event, &mut self.out)
             .map_err(|e| Fault(format!("bug: the gateway wrote a record it cannot fold: {e}")))

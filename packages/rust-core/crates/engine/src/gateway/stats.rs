@@ -52,6 +52,7 @@ impl Shell {
             "events": self.events,
             "lag": self.tail.lag(self.journal.committed_seq()).unwrap_or(0),
             "state": self.state_name(),
+            "detail": policy.detail,
             "latency": {
                 "p50": us(self.latency.value_at_quantile(0.5)),
                 "p99": us(self.latency.value_at_quantile(0.99)),

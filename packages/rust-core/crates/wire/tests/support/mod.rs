@@ -7,8 +7,8 @@ use tidegate_wire::pb::envelope::v1::Envelope;
 use tidegate_wire::pb::envelope::v1::envelope::Payload;
 use tidegate_wire::pb::marketdata::v1::{BookDepth, BookState, BookTop, InstrumentStatus, Trade};
 use tidegate_wire::pb::orders::v1::{
-    Command, CommandKind, Decision, Fill, Intent, IntentKind, IntentReply, OrderState, OrderType, OrderUpdate,
-    Reason, Report, ReportKind, Tif,
+    Command, CommandKind, Decision, Fill, Intent, IntentKind, IntentReply, OrderState, OrderType,
+    OrderUpdate, Reason, Report, ReportKind, Tif,
 };
 use tidegate_wire::pb::recorder::v1::{StreamGap, StreamMark, stream_mark};
 use tidegate_wire::pb::risk::v1::{Policy, PolicyState, PositionUpdate};
@@ -290,7 +290,8 @@ pub fn samples() -> Vec<(&'static str, Envelope)> {
         payload: Some(payload),
         ..Envelope::default()
     };
-    let deepest: Vec<i64> = std::iter::once(SAFE_INTEGER_MAX).chain((1..DEPTH_LEVELS_MAX as i64).map(|_| -1)).collect();
+    let deepest: Vec<i64> =
+        std::iter::once(SAFE_INTEGER_MAX).chain((1..DEPTH_LEVELS_MAX as i64).map(|_| -1)).collect();
     let deep_qty = vec![SAFE_INTEGER_MAX as u64; DEPTH_LEVELS_MAX];
     vec![
         ("book_top", wrap(Payload::BookTop(book_top()))),
@@ -310,10 +311,7 @@ pub fn samples() -> Vec<(&'static str, Envelope)> {
         ("control_event", wrap(Payload::ControlEvent(control_event()))),
         ("stream_gap", wrap(Payload::StreamGap(stream_gap()))),
         ("stream_mark", wrap(Payload::StreamMark(stream_mark()))),
-        (
-            "smallest",
-            bare(Payload::SnapshotRequest(SnapshotRequest { topic: "t".into(), after_seq: 0 })),
-        ),
+        ("smallest", bare(Payload::SnapshotRequest(SnapshotRequest { topic: "t".into(), after_seq: 0 }))),
         (
             "book_top_empty_crossed_and_negative",
             bare(Payload::BookTop(BookTop {

@@ -1,0 +1,91 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
+import type { ProcessName, SimOptions } from "./options.ts";
+
+/** What each process of a run is configured to, and the environment they share. */
+export interface ClusterPlan {
+  readonly configs: Readonly<Record<ProcessName, Readonly<Record<string, unknown>>>>;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/** The one key the simulated venue knows; it opens nothing else. */
+const VENUE_KEY = { apiKey: "sim", apiSecret: "sim-secret" } as const;
+
+/** A run's settings: embedded defaults, this run's ports and files. */
+export function clusterPlan(input: {
+  readonly root: string;
+  readonly runDir: string;
+  readonly options: SimOptions;
+  readonly ports: Readonly<Record<ProcessName | "venue", number>>;
+}): ClusterPlan {
+  const { root, runDir, options, ports } = input;
+  const http = `http://127.0.0.1:${ports.venue}`;
+  const ws = `ws://127.0.0.1:${ports.venue}`;
+  const keysFile = join(runDir, "state/venue-keys.json");
+  mkdirSync(dirname(keysFile), { recursive: true });
+  writeFileSync(
+    keysFile,
+    JSON.stringify({ "binance-spot": VENUE_KEY, "binance-usdm": VENUE_KEY }),
+    { mode: 0o600 },
+  );
+  const instrumentsFile = join(root, "config/instruments.json");
+  const httpPort = (name: ProcessName) => ({ httpPort: ports[name] });
+  return {
+    configs: {
+      "venue-sim": {
+        ...httpPort("venue-sim"),
+        port: ports.venue,
+        speed: options.speed,
+        data: options.data,
+      },
+      "market-data": {
+        ...httpPort("market-data"),
+        instrumentsFile,
+        spotStreamUrl: ws,
+        spotRestUrl: http,
+        usdmStreamUrl: ws,
+        usdmRestUrl: http,
+      },
+      gateway: {
+        ...httpPort("gateway"),
+        instrumentsFile,
+        limitsFile: join(root, "config/limits.json"),
+        tier: "T0",
+      },
+      "execution-router": {
+        ...httpPort("execution-router"),
+        instrumentsFile,
+        keysFile,
+        spotWsApiUrl: ws,
+        spotRestUrl: http,
+        usdmWsApiUrl: ws,
+        usdmStreamUrl: ws,
+        usdmRestUrl: http,
+      },
+      "strategy-runner": {
+        ...httpPort("strategy-runner"),
+        instrumentsFile,
+        seed: options.seed % 2 ** 32,
+        strategies: [{ id: 1, file: options.strategy, params: {} }],
+      },
+      recorder: httpPort("recorder"),
+      "wal-loader": httpPort("wal-loader"),
+      monitor: { ...httpPort("monitor"), haltAfterMs: 0 },
+    },
+    env: environment(root, options.otlp),
+  };
+}
+
+/** Only what a process needs of ours: no secret and no stray setting of the shell reaches it. */
+function environment(root: string, otlp: string | null): Record<string, string> {
+  const kept = ["HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"].flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value] as const];
+  });
+  return {
+    ...Object.fromEntries(kept),
+    PATH: [dirname(process.execPath), process.env["PATH"] ?? "/usr/bin:/bin"].join(delimiter),
+    NODE_COMPILE_CACHE: join(root, ".tools/compile-cache"),
+    ...(otlp === null ? {} : { OTEL_EXPORTER_OTLP_ENDPOINT: otlp }),
+  };
+}

@@ -1,0 +1,458 @@
+//! Binance order entry, spot and USD-M: requests as text, answers and user events as the core's own words.
+//!
+//! Decimal texts become integers here and nowhere else; ids and stamps are JSON integers, which are exact.
+
+use serde_json::{Map, Value, json};
+use tidegate_instruments::{Instrument, Table, Venue};
+use tidegate_router::limits::{RECV_WINDOW_NS, VENUE_TEXT_BYTES_MAX};
+use tidegate_router::{Answer, ClientId, Exec, ExecKind, Fill, Status, TradeRow, VenueState, What};
+use tidegate_units::{InstrumentId, Side, VenueId, parse_decimal};
+use tidegate_venue_io::sign::{Secret, sign_ws_api};
+use tidegate_wire::pb::common::v1::Side as PbSide;
+use tidegate_wire::pb::orders::v1::{Command, OrderType, Tif};
+
+/// Rows asked for in one list; an answer this long may have been cut short and proves nothing.
+pub const ROWS_MAX: usize = 1_000;
+/// The `id` of the user stream's subscription; requests have their token.
+pub const SUBSCRIBE_ID: &str = "user";
+
+/// What was asked, as far as its answer's meaning depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    Place,
+    Cancel,
+    Status,
+    Open,
+    Trades,
+    Time,
+}
+
+impl Asked {
+    pub const fn of(what: &What) -> Self {
+        match what {
+            What::Place { .. } => Self::Place,
+            What::Cancel { .. } => Self::Cancel,
+            What::Status { .. } => Self::Status,
+            What::Open { .. } => Self::Open,
+            What::Trades { .. } => Self::Trades,
+            What::Time => Self::Time,
+        }
+    }
+}
+
+/// A key pair; the secret does not print.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    pub key: String,
+    pub secret: Secret,
+}
+
+/// The text of one WS API request, signed where it must be; `None` for what this API does not have (asked over REST).
+pub fn request(
+    venue: Venue,
+    id: &str,
+    what: &What,
+    instrument: Option<&Instrument>,
+    keys: &Keys,
+    now_epoch_ns: i64,
+) -> Option<String> {
+    let mut params: Vec<(&str, String)> = Vec::with_capacity(12);
+    if let Some(row) = instrument {
+        params.push(("symbol", row.symbol.clone()));
+    }
+    let method = match what {
+        What::Place { command, ts_ns } => {
+            place_params(venue, command, instrument?, &mut params);
+            params.push(("timestamp", (ts_ns / 1_000_000).to_string()));
+            params.push(("recvWindow", (RECV_WINDOW_NS / 1_000_000).to_string()));
+            return Some(text(id, "order.place", signed(params, keys)));
+        }
+        What::Cancel { id: order, .. } => {
+            params.push(("origClientOrderId", order.to_string()));
+            "order.cancel"
+        }
+        What::Status { id: order, .. } => {
+            params.push(("origClientOrderId", order.to_string()));
+            "order.status"
+        }
+        What::Open { .. } if venue == Venue::BinanceSpot => "openOrders.status",
+        What::Trades { venue_order_id, from_id, .. } if venue == Venue::BinanceSpot => {
+            match venue_order_id {
+                Some(order) => params.push(("orderId", order.clone())),
+                None => params.push(("fromId", from_id.to_string())),
+            }
+            params.push(("limit", ROWS_MAX.to_string()));
+            "myTrades"
+        }
+        What::Time if venue == Venue::BinanceSpot => return Some(text(id, "time", Map::new())),
+        What::Open { .. } | What::Trades { .. } | What::Time => return None,
+    };
+    params.push(("timestamp", (now_epoch_ns / 1_000_000).to_string()));
+    Some(text(id, method, signed(params, keys)))
+}
+
+/// The subscription of the spot user stream on the WS API connection.
+pub fn subscribe(keys: &Keys, now_epoch_ns: i64) -> String {
+    let params = vec![("timestamp", (now_epoch_ns / 1_000_000).to_string())];
+    text(SUBSCRIBE_ID, "userDataStream.subscribe.signature", signed(params, keys))
+}
+
+fn place_params(
+    venue: Venue,
+    command: &Command,
+    row: &Instrument,
+    params: &mut Vec<(&'static str, String)>,
+) {
+    params.push(("side", if command.side() == PbSide::Buy { "BUY" } else { "SELL" }.into()));
+    params.push(("newClientOrderId", command.client_order_id.clone()));
+    params.push(("newOrderRespType", "ACK".into()));
+    params.push(("quantity", row.format_qty(i64::try_from(command.qty_lots).unwrap_or(0))));
+    if command.order_type() == OrderType::Market {
+        params.push(("type", "MARKET".into()));
+        return;
+    }
+    params.push(("price", row.format_px(command.px_ticks)));
+    let (order_type, tif) = match (command.tif(), venue) {
+        (Tif::PostOnly, Venue::BinanceSpot) => ("LIMIT_MAKER", None),
+        (Tif::PostOnly, Venue::BinanceUsdm) => ("LIMIT", Some("GTX")),
+        (Tif::Ioc, _) => ("LIMIT", Some("IOC")),
+        (Tif::Fok, _) => ("LIMIT", Some("FOK")),
+        (Tif::Gtc | Tif::Unspecified, _) => ("LIMIT", Some("GTC")),
+    };
+    params.push(("type", order_type.into()));
+    if let Some(tif) = tif {
+        params.push(("timeInForce", tif.into()));
+    }
+}
+
+fn signed(mut params: Vec<(&str, String)>, keys: &Keys) -> Map<String, Value> {
+    params.push(("apiKey", keys.key.clone()));
+    let pairs: Vec<(&str, &str)> = params.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    let signature = sign_ws_api(&keys.secret, &pairs);
+    params.push(("signature", signature));
+    params
+        .into_iter()
+        .map(|(name, value)| {
+            let number = matches!(name, "timestamp" | "recvWindow" | "orderId" | "fromId" | "limit");
+            let value = match value.parse::<u64>() {
+                Ok(n) if number => Value::from(n),
+                _ => Value::from(value),
+            };
+            (name.to_string(), value)
+        })
+        .collect()
+}
+
+fn text(id: &str, method: &str, params: Map<String, Value>) -> String {
+    json!({ "id": id, "method": method, "params": params }).to_string()
+}
+
+/// What the REST way of the shell needs to ask for `what`.
+pub fn rest(what: &What, instrument: Option<&Instrument>) -> Value {
+    let symbol = instrument.map_or("", |row| row.symbol.as_str());
+    match what {
+        What::Open { .. } => json!({ "query": "openOrders", "symbol": symbol }),
+        What::Trades { venue_order_id: Some(order), .. } => {
+            json!({ "query": "trades", "symbol": symbol, "orderId": order })
+        }
+        What::Trades { from_id, .. } => json!({ "query": "trades", "symbol": symbol, "fromId": from_id.to_string() }),
+        _ => json!({ "query": "time" }),
+    }
+}
+
+/// The meaning of an answer with its HTTP-like status: the whole WS API body, or what REST answered.
+pub fn answer(asked: Asked, row: Option<&Instrument>, status: u64, body: &Value) -> Answer {
+    if status == 200 {
+        return result(asked, row, body)
+            .unwrap_or_else(|| unclear(asked, format!("an answer that cannot be read: {body}")));
+    }
+    let code = body["code"].as_i64().unwrap_or(0);
+    let message = format!("{status} {code} {}", body["msg"].as_str().unwrap_or(""));
+    let duplicate = body["msg"].as_str().is_some_and(|msg| msg.contains("Duplicate order"));
+    // -1008 says "not taken"; of other faults of the venue's own nobody knows. A duplicate means that the order is there.
+    let unknown = (status >= 500 && code != -1008) || status < 400 || matches!(code, -1000 | -1001 | -1006 | -1007);
+    match asked {
+        Asked::Place | Asked::Cancel if unknown || duplicate => Answer::Unclear { text: bounded(&message) },
+        Asked::Place | Asked::Cancel => Answer::Refused { text: bounded(&message) },
+        Asked::Status if code == -2013 && status < 500 => Answer::NotFound,
+        _ => Answer::Failed { text: bounded(&message) },
+    }
+}
+
+/// What an answer that cannot be read means for what was asked.
+pub fn unclear(asked: Asked, text: String) -> Answer {
+    match asked {
+        Asked::Place | Asked::Cancel => Answer::Unclear { text: bounded(&text) },
+        _ => Answer::Failed { text: bounded(&text) },
+    }
+}
+
+fn result(asked: Asked, row: Option<&Instrument>, body: &Value) -> Option<Answer> {
+    Some(match asked {
+        Asked::Place => Answer::Placed {
+            venue_order_id: body["orderId"].as_u64()?.to_string(),
+            ts_venue_ns: ms(body, &["transactTime", "updateTime"])?,
+        },
+        Asked::Cancel | Asked::Status => Answer::Status(status_of(row?, body)?),
+        Asked::Open => {
+            let rows = body.as_array()?;
+            let id = |row: &Value| ClientId::parse(row["clientOrderId"].as_str().unwrap_or(""));
+            Answer::Open(rows.iter().filter_map(id).collect())
+        }
+        Asked::Trades => {
+            let rows = body.as_array()?;
+            if rows.len() >= ROWS_MAX {
+                return Some(Answer::Failed { text: "the list of trades is cut short".into() });
+            }
+            let row = row?;
+            Answer::Trades(rows.iter().map(|trade| trade_of(row, trade)).collect::<Option<_>>()?)
+        }
+        Asked::Time => Answer::Time { epoch_ns: ms(body, &["serverTime"])? },
+    })
+}
+
+fn status_of(row: &Instrument, body: &Value) -> Option<Status> {
+    let id = ["origClientOrderId", "clientOrderId"].iter().find_map(|name| ClientId::parse(body[*name].as_str()?));
+    Some(Status {
+        id,
+        venue_order_id: body["orderId"].as_u64()?.to_string(),
+        state: state_of(body["status"].as_str()?)?,
+        cum_lots: lots(row, body["executedQty"].as_str()?)?,
+        ts_venue_ns: ms(body, &["updateTime", "transactTime", "time"])?,
+    })
+}
+
+fn state_of(text: &str) -> Option<VenueState> {
+    Some(match text {
+        "NEW" | "PARTIALLY_FILLED" | "PENDING_NEW" | "PENDING_CANCEL" => VenueState::Live,
+        "FILLED" => VenueState::Filled,
+        "CANCELED" => VenueState::Cancelled,
+        "REJECTED" => VenueState::Rejected,
+        "EXPIRED" | "EXPIRED_IN_MATCH" => VenueState::Expired,
+        _ => return None,
+    })
+}
+
+fn trade_of(row: &Instrument, body: &Value) -> Option<TradeRow> {
+    let buyer = body["isBuyer"].as_bool().or_else(|| body["buyer"].as_bool())?;
+    Some(TradeRow {
+        venue_order_id: body["orderId"].as_u64()?.to_string(),
+        side: if buyer { Side::Buy } else { Side::Sell },
+        fill: Fill {
+            exec_id: body["id"].as_u64()?.to_string(),
+            px_ticks: row.parse_px(body["price"].as_str()?.as_bytes()).ok()?,
+            qty_lots: lots(row, body["qty"].as_str()?)?,
+            fee_e8: fee(&body["commission"])?,
+            fee_asset: body["commissionAsset"].as_str().unwrap_or("").to_string(),
+            maker: body["isMaker"].as_bool().or_else(|| body["maker"].as_bool()).unwrap_or(false),
+            ts_venue_ns: ms(body, &["time"])?,
+        },
+    })
+}
+
+/// What a user event is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum User {
+    Exec(InstrumentId, Exec),
+    /// The stream ends: what follows would be missed.
+    Ends(String),
+    /// Nothing the router decides on.
+    Other,
+    /// An order event that cannot be read.
+    Garbled(String),
+}
+
+/// Reads one user event: the spot `executionReport` (its envelope removed) or the USD-M `ORDER_TRADE_UPDATE`.
+pub fn user_event(venue: VenueId, table: &Table, event: &Value) -> User {
+    let (order, spot) = match event["e"].as_str() {
+        Some("executionReport") => (event, true),
+        Some("ORDER_TRADE_UPDATE") => (&event["o"], false),
+        Some(end @ ("eventStreamTerminated" | "listenKeyExpired" | "serverShutdown")) => {
+            return User::Ends(end.to_string());
+        }
+        _ => return User::Other,
+    };
+    exec_of(venue, table, order, spot).unwrap_or_else(|| User::Garbled(bounded(&event.to_string())))
+}
+
+fn exec_of(venue: VenueId, table: &Table, order: &Value, spot: bool) -> Option<User> {
+    let Some(row) = table.by_symbol(venue, order["s"].as_str()?) else {
+        return Some(User::Other);
+    };
+    // On a spot cancel `c` is the id of the cancel and `C` that of the order.
+    let own = ["C", "c"].iter().filter(|name| spot || **name == "c");
+    let id = own.filter_map(|name| ClientId::parse(order[*name].as_str()?)).next();
+    let kind = match order["x"].as_str()? {
+        "NEW" => ExecKind::New,
+        "TRADE" => ExecKind::Trade(Fill {
+            exec_id: order["t"].as_u64()?.to_string(),
+            px_ticks: row.parse_px(order["L"].as_str()?.as_bytes()).ok()?,
+            qty_lots: lots(row, order["l"].as_str()?)?,
+            fee_e8: fee(&order["n"])?,
+            fee_asset: order["N"].as_str().unwrap_or("").to_string(),
+            maker: order["m"].as_bool()?,
+            ts_venue_ns: ms(order, &["T"])?,
+        }),
+        _ => match state_of(order["X"].as_str()?)? {
+            VenueState::Cancelled => ExecKind::Cancelled,
+            VenueState::Expired => ExecKind::Expired,
+            VenueState::Rejected => ExecKind::Rejected,
+            VenueState::Live | VenueState::Filled => return Some(User::Other),
+        },
+    };
+    let exec = Exec {
+        id,
+        kind,
+        venue_order_id: order["i"].as_u64()?.to_string(),
+        cum_lots: Some(lots(row, order["z"].as_str()?)?),
+        ts_venue_ns: ms(order, &["T"])?,
+        text: String::new(),
+    };
+    Some(User::Exec(row.instrument_id(), exec))
+}
+
+fn lots(row: &Instrument, text: &str) -> Option<u64> {
+    row.parse_qty(text.as_bytes()).ok().and_then(|n| u64::try_from(n).ok())
+}
+
+/// 1e-8 of the fee's asset. Absent = none; decimals past the eighth are dropped, which no venue here sends.
+fn fee(value: &Value) -> Option<i64> {
+    let Some(text) = value.as_str() else { return Some(0) };
+    let end = text.find('.').map_or(text.len(), |dot| text.len().min(dot + 9));
+    parse_decimal(&text.as_bytes()[..end], 8, 1).ok()
+}
+
+fn ms(body: &Value, names: &[&str]) -> Option<i64> {
+    names.iter().find_map(|name| body[*name].as_i64())?.checked_mul(1_000_000)
+}
+
+fn bounded(text: &str) -> String {
+    let mut end = text.len().min(VENUE_TEXT_BYTES_MAX);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    text[..end].to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        Table::from_json(include_bytes!("../../../../../../config/instruments.json")).unwrap()
+    }
+
+    fn keys() -> Keys {
+        Keys { key: "sim".into(), secret: Secret::new(b"sim-secret".to_vec()) }
+    }
+
+    const ID: &str = "0123456789abcdefghijklmno";
+
+    fn command(tif: Tif, px_ticks: i64) -> What {
+        let command = Command {
+            client_order_id: ID.into(),
+            side: PbSide::Sell.into(),
+            order_type: OrderType::Limit.into(),
+            tif: tif.into(),
+            px_ticks,
+            qty_lots: 4_627,
+            ..Command::default()
+        };
+        What::Place { command: Box::new(command), ts_ns: 1_723_161_256_123_456_789 }
+    }
+
+    #[test]
+    fn an_order_is_written_exactly_and_signed_over_what_is_sent() {
+        let table = table();
+        let row = table.get(InstrumentId(1));
+        let what = command(Tif::PostOnly, 6_180_020);
+        let text = request(Venue::BinanceSpot, "7", &what, row, &keys(), 0).unwrap();
+        let sent: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!((&sent["id"], &sent["method"]), (&json!("7"), &json!("order.place")));
+        let params = sent["params"].as_object().unwrap();
+        for (name, want) in [
+            ("symbol", json!("BTCUSDT")),
+            ("price", json!("61800.20")),
+            ("quantity", json!("0.04627")),
+            ("type", json!("LIMIT_MAKER")),
+            ("side", json!("SELL")),
+            ("newClientOrderId", json!(ID)),
+            ("timestamp", json!(1_723_161_256_123_u64)),
+            ("recvWindow", json!(1_000)),
+        ] {
+            assert_eq!(params[name], want, "{name}");
+        }
+        assert!(!params.contains_key("timeInForce"));
+        let texts: Vec<(String, String)> = params
+            .iter()
+            .map(|(k, v)| (k.clone(), v.as_str().map_or_else(|| v.to_string(), str::to_string)))
+            .collect();
+        let pairs: Vec<(&str, &str)> = texts.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(params["signature"], json!(sign_ws_api(&keys().secret, &pairs)));
+        assert!(!text.contains("sim-secret"));
+    }
+
+    #[test]
+    fn post_only_is_gtx_on_futures_and_queries_without_a_ws_method_go_over_rest() {
+        let table = table();
+        let row = table.get(InstrumentId(2));
+        let text = request(Venue::BinanceUsdm, "7", &command(Tif::PostOnly, 618_002), row, &keys(), 0).unwrap();
+        assert!(text.contains("\"GTX\"") && text.contains("\"61800.2\"") && text.contains("\"4.627\""));
+        assert_eq!(request(Venue::BinanceUsdm, "8", &What::Time, None, &keys(), 0), None);
+        let trades = What::Trades { instrument: InstrumentId(2), venue_order_id: None, from_id: 9 };
+        assert_eq!(request(Venue::BinanceUsdm, "8", &trades, row, &keys(), 0), None);
+        assert_eq!(rest(&trades, row), json!({"query": "trades", "symbol": "BTCUSDT", "fromId": "9"}));
+    }
+
+    #[test]
+    fn error_codes_say_refused_unclear_or_not_found() {
+        let error = |code: i64, msg: &str| json!({ "code": code, "msg": msg });
+        let place = |status, code, msg| answer(Asked::Place, None, status, &error(code, msg));
+        assert!(matches!(place(400, -2010, "Account has insufficient balance"), Answer::Refused { .. }));
+        assert!(matches!(place(429, -1015, "Too many"), Answer::Refused { .. }));
+        assert!(matches!(place(503, -1008, "overloaded"), Answer::Refused { .. }));
+        for (status, code, msg) in
+            [(400, -1007, "TIMEOUT"), (400, -1006, "UNEXPECTED_RESP"), (502, 0, ""), (200, 0, "")]
+        {
+            assert!(matches!(place(status, code, msg), Answer::Unclear { .. }), "{status} {code}");
+        }
+        assert!(matches!(place(400, -2010, "Duplicate order sent."), Answer::Unclear { .. }));
+        assert_eq!(answer(Asked::Status, None, 400, &error(-2013, "Order does not exist.")), Answer::NotFound);
+        assert!(matches!(answer(Asked::Status, None, 400, &error(-1021, "")), Answer::Failed { .. }));
+        assert!(matches!(answer(Asked::Cancel, None, 400, &error(-2011, "")), Answer::Refused { .. }));
+    }
+
+    #[test]
+    fn a_list_that_may_be_cut_short_proves_nothing() {
+        let table = table();
+        let row = json!({"id":1,"orderId":2,"price":"1.00","qty":"0.00001","commission":"0","commissionAsset":"USDT","time":1,"isBuyer":true,"isMaker":true});
+        let full = Value::Array(vec![row.clone(); ROWS_MAX]);
+        assert!(matches!(answer(Asked::Trades, table.get(InstrumentId(1)), 200, &full), Answer::Failed { .. }));
+        let short = Value::Array(vec![row; ROWS_MAX - 1]);
+        assert!(matches!(answer(Asked::Trades, table.get(InstrumentId(1)), 200, &short), Answer::Trades(rows) if rows.len() == ROWS_MAX - 1));
+    }
+
+    #[test]
+    fn execution_reports_of_both_venues() {
+        let table = table();
+        let spot = json!({"e":"executionReport","s":"BTCUSDT","c":ID,"C":"","x":"TRADE","X":"PARTIALLY_FILLED","i":11,
+            "l":"0.00010000","L":"61800.20000000","z":"0.00030000","t":42,"n":"0.00000012","N":"BTC","m":true,"T":1_723_161_256_123_i64});
+        let User::Exec(instrument, exec) = user_event(VenueId(1), &table, &spot) else { panic!() };
+        assert_eq!((instrument, exec.id, exec.cum_lots), (InstrumentId(1), ClientId::parse(ID), Some(30)));
+        let ExecKind::Trade(fill) = exec.kind else { panic!() };
+        assert_eq!((fill.px_ticks, fill.qty_lots, fill.fee_e8, fill.maker), (6_180_020, 10, 12, true));
+        let mut cancel = spot.clone();
+        for (name, value) in [("c", "venue-1"), ("C", ID), ("x", "CANCELED"), ("X", "CANCELED")] {
+            cancel[name] = json!(value);
+        }
+        let User::Exec(_, exec) = user_event(VenueId(1), &table, &cancel) else { panic!() };
+        assert_eq!((exec.id, exec.kind), (ClientId::parse(ID), ExecKind::Cancelled));
+        let usdm = json!({"e":"ORDER_TRADE_UPDATE","o":{"s":"BTCUSDT","c":ID,"x":"EXPIRED","X":"EXPIRED","i":3,"z":"0","T":5}});
+        let User::Exec(instrument, exec) = user_event(VenueId(2), &table, &usdm) else { panic!() };
+        assert_eq!((instrument, exec.kind), (InstrumentId(2), ExecKind::Expired));
+        let mut bad = spot;
+        bad["L"] = json!(61800.2);
+        assert!(matches!(user_event(VenueId(1), &table, &bad), User::Garbled(_)));
+        assert_eq!(user_event(VenueId(1), &table, &json!({"e":"outboundAccountPosition"})), User::Other);
+    }
+}

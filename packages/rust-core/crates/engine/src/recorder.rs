@@ -1,0 +1,411 @@
+//! The recorder loop: every market stream and the gateway's journal into the WAL.
+//!
+//! A journal envelope is written and flushed in the turn it arrives, and acknowledged after that; market data is flushed in
+//! blocks at most 50 ms old.
+
+mod ledger;
+
+use crate::{Fault, Handle, Hot, clock, epoch, spawn};
+use hdrhistogram::Histogram;
+use ledger::{Disk, JOURNAL, Journalled, Ledger};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use tidegate_bus::ends::{LinkClient, LinkClientConfig, LinkInput, StreamInput, StreamSub, StreamWhat};
+use tidegate_bus::link::{LinkEvent, LinkState};
+use tidegate_bus::stream::StreamState;
+use tidegate_wal::{DirStorage, Storage, Wal, WalConfig};
+use tidegate_wire::envelope;
+use tidegate_wire::pb::common::v1::Source;
+use tidegate_wire::pb::control::v1::SnapshotRequest;
+use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
+
+/// Every bound of the recorder loop.
+mod limits {
+    /// Longest wait in poll, in ms: acks and handshakes are due every 100 ms.
+    pub const POLL_MS: i64 = 20;
+    /// Oldest unflushed market message, in ns.
+    pub const FLUSH_NS_MAX: u64 = 50_000_000;
+    /// How often statistics, disk and segment age are looked at, in ns.
+    pub const STATS_PERIOD_NS: u64 = 250_000_000;
+    /// The journal is asked for again at most this often, in ns.
+    pub const RESYNC_PERIOD_NS: u64 = 250_000_000;
+    /// At a stop, silence after which everything is taken to have arrived, in ns.
+    pub const DRAIN_QUIET_NS: u64 = 150_000_000;
+    /// Longest drain at a stop, in ns.
+    pub const DRAIN_NS_MAX: u64 = 1_500_000_000;
+    /// Longest latency the histogram tells apart, in ns.
+    pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
+
+    const _: () = assert!(POLL_MS <= crate::limits::WAIT_MS_MAX, "a stop is seen in time");
+    const _: () = assert!((POLL_MS as u64) * 1_000_000 < FLUSH_NS_MAX, "a flush comes in time");
+}
+use limits::{DRAIN_NS_MAX, DRAIN_QUIET_NS, FLUSH_NS_MAX, LATENCY_NS_MAX, POLL_MS, RESYNC_PERIOD_NS, STATS_PERIOD_NS};
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Config {
+    /// Where the market streams are published: `ipc://s/md.sock`.
+    md_endpoint: String,
+    /// Where the gateway gives its journal: `ipc://s/tail.sock`.
+    tail_endpoint: String,
+    wal_dir: PathBuf,
+    epoch_path: PathBuf,
+    /// A segment this long is sealed, in bytes.
+    segment_bytes: u64,
+    /// A segment this old is sealed, in ms.
+    segment_age_ms: u64,
+    /// Whether each block is synced to the device.
+    power_safe: bool,
+    /// Free bytes below which the disk is WARN and CRITICAL.
+    disk_warn_bytes: u64,
+    disk_critical_bytes: u64,
+}
+
+fn read_config(text: &str) -> Result<Config, Fault> {
+    let config: Config = serde_json::from_str(text)
+        .map_err(|error| Fault(format!("cannot read the recorder configuration: {error}")))?;
+    if config.disk_critical_bytes > config.disk_warn_bytes {
+        return Err(Fault("diskCriticalBytes is above diskWarnBytes; want it at or below".into()));
+    }
+    if config.segment_age_ms == 0 {
+        return Err(Fault("segmentAgeMs is 0; want at least 1".into()));
+    }
+    Ok(config)
+}
+
+/// Starts the loop.
+///
+/// # Errors
+/// A configuration that cannot be used, a WAL that cannot be recovered or is written by another process.
+pub fn start(config: &str) -> Result<Handle, Fault> {
+    let config = read_config(config)?;
+    let session_epoch = epoch::next(&config.epoch_path)?;
+    let storage = DirStorage::open(&config.wal_dir)?;
+    let wal_config = WalConfig {
+        cluster: [0; 16],
+        segment_bytes: config.segment_bytes,
+        segment_age_ns: config.segment_age_ms.saturating_mul(1_000_000),
+        power_safe: config.power_safe,
+    };
+    let (wal, recovery) = Wal::open(storage, wal_config)?;
+    spawn("recorder", move |hot| {
+        hot.emit(json!({ "type": "log", "level": "info", "msg": "recorder opened its WAL", "epoch": session_epoch,
+            "lastWalSeq": recovery.last_wal_seq, "segments": recovery.segments, "tornBytes": recovery.torn_bytes }));
+        let mut recorder = Recorder::new(&hot, &config, session_epoch, wal)?;
+        let result = recorder.run();
+        if let Err(Fault(text)) = &result {
+            hot.emit(json!({ "type": "log", "level": "error", "msg": text }));
+        }
+        result
+    })
+}
+
+struct Recorder<'a> {
+    hot: &'a Hot,
+    config: &'a Config,
+    sub: StreamSub,
+    tail: LinkClient,
+    book: Option<Ledger<DirStorage>>,
+    /// Highest link sequence taken and not yet acknowledged.
+    unacked: Option<u64>,
+    unflushed_since: Option<u64>,
+    journal_unflushed: bool,
+    ask_journal: bool,
+    asked_at: u64,
+    resyncs: u64,
+    refused: u64,
+    latency: Histogram<u64>,
+    free_bytes: u64,
+    epoch: u32,
+}
+
+impl<'a> Recorder<'a> {
+    fn new(hot: &'a Hot, config: &'a Config, epoch: u32, wal: Wal<DirStorage>) -> Result<Self, Fault> {
+        let context = zmq::Context::new();
+        let sub = StreamSub::connect(&context, &config.md_endpoint, &["md."])?;
+        let tail =
+            LinkClient::connect(&context, LinkClientConfig::new(&config.tail_endpoint, "tail", "recorder", epoch))?;
+        Ok(Self {
+            hot,
+            config,
+            sub,
+            tail,
+            book: Some(Ledger::new(wal)),
+            unacked: None,
+            unflushed_since: None,
+            journal_unflushed: false,
+            ask_journal: true,
+            asked_at: 0,
+            resyncs: 0,
+            refused: 0,
+            latency: Histogram::new_with_max(LATENCY_NS_MAX, 3)?,
+            free_bytes: 0,
+            epoch,
+        })
+    }
+
+    fn run(&mut self) -> Result<(), Fault> {
+        let mut stats_at = 0;
+        while !self.hot.stopping() {
+            self.wait()?;
+            self.turn()?;
+            for call in self.hot.calls() {
+                let answer = match call.request["op"].as_str() {
+                    Some("status") => self.stats("RECORDING"),
+                    _ => json!({ "ok": false, "error": "want op status" }),
+                };
+                call.answer(answer);
+            }
+            let now = clock::mono_ns();
+            if now.saturating_sub(stats_at) >= STATS_PERIOD_NS {
+                stats_at = now;
+                self.watch(now)?;
+                self.hot.set_stats(self.stats("RECORDING"));
+            }
+        }
+        self.drain()
+    }
+
+    fn wait(&self) -> Result<(), Fault> {
+        let busy = self.sub.has_waiting() || self.tail.has_waiting();
+        let mut items = [
+            self.sub.poll_item(),
+            self.tail.poll_item(),
+            zmq::PollItem::from_fd(self.hot.wake_fd(), zmq::POLLIN),
+        ];
+        match zmq::poll(&mut items, if busy { 0 } else { POLL_MS }) {
+            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
+            Err(error) => Err(Fault(format!("cannot wait for the streams: {error}"))),
+        }
+    }
+
+    /// One turn: take what is there, make it durable, acknowledge. Returns how many inputs there were.
+    fn turn(&mut self) -> Result<usize, Fault> {
+        let now = clock::mono_ns();
+        let taken = self.take_journal(now)? + self.take_market(now)?;
+        let due = self.unflushed_since.is_some_and(|since| now.saturating_sub(since) >= FLUSH_NS_MAX);
+        if self.journal_unflushed || due {
+            self.flush()?;
+        }
+        if let Some(seq) = self.unacked.take() {
+            self.tail.ack(seq);
+        }
+        if self.ask_journal && now.saturating_sub(self.asked_at) >= RESYNC_PERIOD_NS {
+            self.ask(now);
+        }
+        self.sub.tick(now);
+        self.tail.tick(now)?;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> Result<(), Fault> {
+        let Some(book) = &mut self.book else { return Ok(()) };
+        book.wal.flush()?;
+        self.journal_unflushed = false;
+        if let Some(since) = self.unflushed_since.take() {
+            self.latency.saturating_record(clock::mono_ns().saturating_sub(since).max(1));
+        }
+        Ok(())
+    }
+
+    fn take_market(&mut self, now: u64) -> Result<usize, Fault> {
+        let Some(book) = &mut self.book else { return Ok(0) };
+        let wall = clock::epoch_ns();
+        let (mut fault, refused, hot) = (None, &mut self.refused, self.hot);
+        let count = self.sub.pump(now, |StreamInput { name, what, .. }| {
+            let done = match what {
+                StreamWhat::Opened(opened) => book.on_opened(name, &opened, wall),
+                StreamWhat::Gap(gap) => {
+                    hot.emit(json!({ "type": "log", "level": "warn", "msg": "market stream has a gap", "stream": name,
+                        "epoch": gap.epoch, "first": gap.first, "last": gap.last }));
+                    book.on_gap(name, &gap, wall)
+                }
+                StreamWhat::Data(data) => book.on_data(name, data.epoch, data.seq, data.payload, wall),
+                StreamWhat::Closed(ended) => book.on_closed(name, &ended, wall),
+                StreamWhat::Stale => Ok(()),
+                StreamWhat::Refused(_) => {
+                    *refused += 1;
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
+                fault.get_or_insert(error);
+            }
+        })?;
+        if let Some(error) = fault {
+            return Err(error.into());
+        }
+        if book.wal.has_unflushed() {
+            self.unflushed_since.get_or_insert(now);
+        }
+        Ok(count)
+    }
+
+    fn take_journal(&mut self, now: u64) -> Result<usize, Fault> {
+        let Some(book) = &mut self.book else { return Ok(0) };
+        let wall = clock::epoch_ns();
+        let mut fault = None;
+        let (unacked, ask, resyncs, hot) =
+            (&mut self.unacked, &mut self.ask_journal, &mut self.resyncs, self.hot);
+        let unflushed = &mut self.journal_unflushed;
+        let count = self.tail.pump(now, |input| match input {
+            LinkInput::Event { event, .. } => match event {
+                LinkEvent::State { to: LinkState::Synced, .. } => *ask = true,
+                LinkEvent::PeerRestarted { .. } => {
+                    *unacked = None;
+                    *ask = true;
+                }
+                LinkEvent::Skipped { first_seq, last_seq, .. } => {
+                    hot.emit(json!({ "type": "log", "level": "warn", "msg": "the tail link skipped frames; asking again",
+                        "first": first_seq, "last": last_seq }));
+                    *ask = true;
+                }
+                _ => {}
+            },
+            LinkInput::Data { seq, payload, .. } => {
+                match envelope::decode(payload) {
+                    Ok(Envelope { log_seq, .. }) if log_seq > 0 => match book.on_journal(log_seq, payload, wall) {
+                        Ok(Journalled::Appended) => *unflushed = true,
+                        Ok(Journalled::Duplicate) => {}
+                        Ok(Journalled::Resync) => {
+                            *resyncs += 1;
+                            *ask = true;
+                        }
+                        Err(error) => {
+                            fault.get_or_insert(Fault::from(error));
+                        }
+                    },
+                    Ok(_) => {
+                        fault.get_or_insert(Fault("the gateway sent a journal envelope without log_seq; run one version of all processes".into()));
+                    }
+                    Err(refusal) => {
+                        fault.get_or_insert(Fault(format!(
+                            "the gateway sent a journal envelope that cannot be read ({refusal}); run one version of all processes"
+                        )));
+                    }
+                }
+                *unacked = Some(seq);
+            }
+        })?;
+        fault.map_or(Ok(count), Err)
+    }
+
+    /// Asks the gateway for its journal after what is recorded; what it sends follows on the link.
+    fn ask(&mut self, now: u64) {
+        if self.tail.state() != LinkState::Synced {
+            return;
+        }
+        let wall = clock::epoch_ns();
+        let after_seq = self.book.as_ref().map_or(0, Ledger::journal_seq);
+        let request = Envelope {
+            schema_version: 1,
+            source: Source::Recorder as i32,
+            ts_event_ns: wall,
+            ts_recv_ns: wall,
+            payload: Some(Payload::SnapshotRequest(SnapshotRequest { topic: JOURNAL.into(), after_seq })),
+            ..Envelope::default()
+        };
+        if self.tail.send(now, &envelope::encode(&request)).is_ok() {
+            self.ask_journal = false;
+            self.asked_at = now;
+        }
+    }
+
+    fn watch(&mut self, now: u64) -> Result<(), Fault> {
+        let Some(book) = &mut self.book else { return Ok(()) };
+        book.wal.tick(now)?;
+        let (free, _) = book.wal.storage().free_bytes()?;
+        self.free_bytes = free;
+        let level = book.disk.next(free, self.config.disk_warn_bytes, self.config.disk_critical_bytes);
+        if level != book.disk {
+            let path = self.config.wal_dir.display().to_string();
+            self.hot.emit(json!({ "type": "log", "level": if level == Disk::Ok { "info" } else { "error" },
+                "msg": "disk level changed", "from": book.disk.name(), "to": level.name(), "freeBytes": free, "path": path,
+                "remedy": "free space on this file system or move the run directory" }));
+            book.disk = level;
+        }
+        Ok(())
+    }
+
+    /// Takes what is still on its way until it is quiet, then accounts, seals and leaves the link in order.
+    fn drain(&mut self) -> Result<(), Fault> {
+        let begun = clock::mono_ns();
+        let mut heard = begun;
+        loop {
+            self.wait()?;
+            for call in self.hot.calls() {
+                call.answer(json!({ "ok": false, "error": "the recorder stops" }));
+            }
+            let taken = self.turn()?;
+            let now = clock::mono_ns();
+            if taken > 0 {
+                heard = now;
+            }
+            if now.saturating_sub(heard) >= DRAIN_QUIET_NS || now.saturating_sub(begun) >= DRAIN_NS_MAX {
+                break;
+            }
+        }
+        self.hot.set_stats(self.stats("STOPPED"));
+        if let Some(mut book) = self.book.take() {
+            let wall = clock::epoch_ns();
+            for (_, name, subscriber) in self.sub.topics() {
+                book.on_stop(name, subscriber.epoch(), subscriber.last_seq(), wall)?;
+            }
+            book.wal.close()?;
+        }
+        self.tail.bye();
+        self.tail.tick(clock::mono_ns())?;
+        Ok(())
+    }
+
+    fn stats(&self, state: &str) -> Value {
+        let Some(book) = &self.book else { return Value::Null };
+        let us = |ns: u64| ns as f64 / 1_000.0;
+        let counts = &book.counts;
+        let totals = self.sub.totals();
+        let live = self.sub.topics().filter(|(_, _, s)| s.state() == StreamState::Live).count();
+        let synced = self.tail.state() == LinkState::Synced;
+        let streams: Vec<Value> = self
+            .sub
+            .topics()
+            .map(|(_, name, s)| {
+                json!({ "stream": name, "epoch": s.epoch(), "lastSeq": s.last_seq(), "state": s.state().name(),
+                    "missing": s.counters().missing })
+            })
+            .collect();
+        json!({
+            "events": counts.market + counts.journal,
+            "lag": u64::from(self.unflushed_since.is_some() || self.journal_unflushed),
+            "state": if state == "RECORDING" && !synced { "WAITING" } else { state },
+            "latency": {
+                "p50": us(self.latency.value_at_quantile(0.5)),
+                "p99": us(self.latency.value_at_quantile(0.99)),
+                "p999": us(self.latency.value_at_quantile(0.999)),
+                "max": us(self.latency.max()),
+            },
+            "epoch": self.epoch,
+            "walSeq": book.wal.last_wal_seq(),
+            "segment": book.wal.segment_index(),
+            "journalSeq": book.journal_seq(),
+            "market": counts.market,
+            "journal": counts.journal,
+            "gaps": counts.gaps,
+            "missing": counts.missing,
+            "marks": counts.marks,
+            "duplicates": counts.duplicates,
+            "thinned": counts.thinned,
+            "oldEpoch": counts.old_epoch,
+            "resyncs": self.resyncs,
+            "refused": self.refused + totals.bad_frames + totals.wrong_link,
+            "tail": self.tail.state().name(),
+            "streamsLive": live,
+            "disk": book.disk.name(),
+            "diskFreeBytes": self.free_bytes,
+            "streams": streams,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,2 @@
+export { type CallHandler, FakeEngine } from "./fake-engine.ts";
+export { type OtlpReceiver, type ReceivedSpan, startOtlpReceiver } from "./otlp-receiver.ts";

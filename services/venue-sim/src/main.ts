@@ -1,0 +1,5 @@
+import { enableCompileCache } from "node:module";
+
+enableCompileCache();
+const { runVenueSim } = await import("./shell.ts");
+await runVenueSim();

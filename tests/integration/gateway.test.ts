@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const FILES = [
+  "--instruments-file",
+  join(root, "config/instruments.json"),
+  "--limits-file",
+  join(root, "config/limits.json"),
+];
+
+interface Gateway {
+  readonly child: ChildProcess;
+  readonly ended: Promise<number | null>;
+  readonly output: () => string;
+}
+
+let dir: string;
+let running: Gateway[];
+
+beforeEach(() => {
+  dir = mkdtempSync(join(tmpdir(), "gw-"));
+  running = [];
+});
+
+afterEach(async () => {
+  for (const { child, ended } of running) {
+    child.kill("SIGKILL");
+    await ended;
+  }
+  rmSync(dir, { recursive: true, force: true });
+});
+
+function start(...flags: readonly string[]): Gateway {
+  const args = [join(root, "services/gateway/src/main.ts"), ...flags];
+  const child = spawn(process.execPath, args, { cwd: dir, stdio: ["ignore", "pipe", "pipe"] });
+  let text = "";
+  child.stdout?.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  child.stderr?.on("data", (chunk: Buffer) => {
+    text += chunk.toString();
+  });
+  const ended = new Promise<number | null>((done) => child.once("close", done));
+  const gateway = { child, ended, output: () => text };
+  running.push(gateway);
+  return gateway;
+}
+
+/** The process's own page, once this very process serves it. */
+async function get(gateway: Gateway, path: string): Promise<Record<string, unknown>> {
+  for (const end = Date.now() + 20_000; Date.now() < end; await pause(20)) {
+    const file = join(dir, "state/gateway.json");
+    if (!existsSync(file)) continue;
+    const state = JSON.parse(readFileSync(file, "utf8")) as { pid: number; httpPort: number };
+    if (state.pid !== gateway.child.pid) continue;
+    const answer = await fetch(`http://127.0.0.1:${state.httpPort}${path}`);
+    return (await answer.json()) as Record<string, unknown>;
+  }
+  throw new Error(`no answer from the gateway: ${gateway.output()}`);
+}
+
+async function control(gateway: Gateway, operation: string, headers: Record<string, string>) {
+  await get(gateway, "/live");
+  const state = JSON.parse(readFileSync(join(dir, "state/gateway.json"), "utf8")) as {
+    httpPort: number;
+  };
+  const url = `http://127.0.0.1:${state.httpPort}/control/${operation}`;
+  return fetch(url, { method: "POST", headers });
+}
+
+const token = (): string => readFileSync(join(dir, "state/control.token"), "utf8").trim();
+
+describe("the gateway process", () => {
+  it("keeps a kill through SIGKILL, and takes two principals to lift it", async () => {
+    const first = start(...FILES, "--tier", "T0");
+    const as = (who: string) => ({
+      authorization: `Bearer ${token()}`,
+      "x-tidegate-principal": who,
+    });
+    await get(first, "/live");
+    expect(statSync(join(dir, "state/control.token")).mode & 0o777).toBe(0o600);
+    expect((await control(first, "kill", as("ann"))).status).toBe(200);
+    first.child.kill("SIGKILL");
+    await first.ended;
+
+    const second = start(...FILES, "--tier", "T0");
+    expect((await get(second, "/state"))["policy"]).toEqual({
+      state: "KILLED",
+      detail: "KILL by ann",
+    });
+    await control(second, "unkill", as("ann"));
+    await control(second, "unkill", as("ann"));
+    expect((await get(second, "/state"))["policy"]).toMatchObject({ state: "KILLED" });
+    await control(second, "unkill", as("bob"));
+    expect((await get(second, "/state"))["policy"]).toMatchObject({ state: "NORMAL" });
+    second.child.kill("SIGTERM");
+    expect(await second.ended).toBe(0);
+    expect(existsSync(join(dir, "s/intent.sock"))).toBe(false);
+  });
+
+  it("a stranger on its port changes nothing", async () => {
+    const gateway = start(...FILES);
+    await get(gateway, "/live");
+    const refused = await control(gateway, "halt", { authorization: "Bearer guess" });
+    expect(refused.status).toBe(401);
+    expect((await get(gateway, "/state"))["policy"]).toMatchObject({ state: "NORMAL" });
+  });
+
+  it("a second gateway of the same journal ends with one line and leaves the first alone", async () => {
+    const first = start(...FILES);
+    await get(first, "/live");
+    const second = start(...FILES);
+    expect(await second.ended).toBe(1);
+    expect(second.output()).toContain("journal/gateway");
+    expect(await get(first, "/live")).toMatchObject({ live: true });
+  });
+
+  it.each([
+    ["no limits are named", [], 2, "limitsFile"],
+    ["the limits are not there", [...FILES.slice(0, 3), "none.json"], 1, "none.json"],
+    ["the limits are no limits", [...FILES.slice(0, 3), FILES[1] ?? ""], 1, "instruments.json"],
+    ["the tier is unknown", [...FILES, "--tier", "T9"], 2, "tier"],
+  ])("%s: it says so and does not start", async (_, flags, code, word) => {
+    const gateway = start(...flags);
+    expect(await gateway.ended).toBe(code);
+    expect(gateway.output()).toContain(word);
+    expect(existsSync(join(dir, "s/intent.sock"))).toBe(false);
+  });
+});
