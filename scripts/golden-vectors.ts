@@ -1,8 +1,8 @@
 // Writes packages/contracts/golden/: a few envelopes of each payload with their bytes. Run it when a message has gained a
 // field; the tests hold each vector against the TypeScript codec and the Rust codec, both ways.
 import { writeFileSync } from "node:fs";
+import { encodeEnvelope, PAYLOAD_KINDS } from "@tidegate/contracts";
 import fc from "fast-check";
-import { encodeEnvelope, PAYLOAD_KINDS } from "../packages/contracts/src/index.ts";
 import { envelopeOf } from "../packages/contracts/src/testing/arbitrary.ts";
 
 const VECTORS_OF_KIND = 4;

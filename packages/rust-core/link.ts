@@ -81,6 +81,7 @@ export interface LinkCore {
   disconnected(): void;
   finished(): boolean;
   hasDue(): boolean;
+  hasEvent(): boolean;
   state(): LinkState;
   credits(): number;
   events(): string;

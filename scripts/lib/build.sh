@@ -1,7 +1,7 @@
 # What has to be built before a command can run; each step is remembered by the hash of what it reads.
 
 build_dependencies() {
-  inputs=$(content_hash pnpm-lock.yaml pnpm-workspace.yaml package.json packages/*/package.json services/*/package.json strategies/package.json tests/package.json)
+  inputs=$(content_hash pnpm-lock.yaml pnpm-workspace.yaml package.json packages/*/package.json services/*/package.json strategies/package.json tests/package.json scripts/package.json)
   if fresh dependencies "$inputs" && [ -d node_modules ]; then return 0; fi
   toolchain_pnpm
   step "installing packages (frozen lockfile)" "$PNPM" install --frozen-lockfile ||

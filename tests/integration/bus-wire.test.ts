@@ -1,19 +1,18 @@
-import { type ChildProcess, fork } from "node:child_process";
+import { type ChildProcess, execFileSync, fork, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LinkServer, StreamPublisher } from "@tidegate/bus";
+import { fileURLToPath } from "node:url";
+import { LinkClient, LinkServer, StreamPublisher, StreamSubscriber } from "@tidegate/bus";
 import { decodeEnvelope, type Envelope, encodeEnvelope, mdTopic } from "@tidegate/contracts";
-import { afterEach, expect, it } from "vitest";
+import { afterAll, afterEach, expect, it } from "vitest";
 
 const folder = mkdtempSync(join(tmpdir(), "tidegate-wire-"));
 let child: ChildProcess | null = null;
 
-afterEach(() => {
-  child?.kill("SIGKILL");
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => void child?.kill("SIGKILL"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const head = {
   schemaVersion: 1,
@@ -49,6 +48,7 @@ it("[B003] zeromq.js and the Rust libzmq speak the same frames: stream there, in
         repeated: false,
         referencePxTicks: 0,
         referenceTsNs: 0n,
+        acceptedQtyLots: 0,
       };
       const reply = { ...head, source: "GATEWAY", payload: { kind: "intentReply", value } };
       server.send(identity, encodeEnvelope(reply as Envelope));
@@ -103,3 +103,53 @@ it("[B003] zeromq.js and the Rust libzmq speak the same frames: stream there, in
   child.send({ do: "close" });
   await once(child, "exit");
 });
+
+it("[B003] and the other way round: a Rust publisher and link server with JavaScript ends", async () => {
+  const root = fileURLToPath(new URL("../../", import.meta.url));
+  const args = ["build", "--quiet", "--locked", "-p", "tidegate-bus", "--example", "ends"];
+  execFileSync("cargo", args, { cwd: root });
+  const mdUrl = `ipc://${folder}/r/md.sock`;
+  const linkUrl = `ipc://${folder}/r/intent.sock`;
+  const topic = mdTopic({ venueId: 1, instrumentId: 1, kind: "top" });
+  child = spawn(join(root, "target/debug/examples/ends"), [mdUrl, linkUrl, topic], {
+    stdio: ["pipe", "inherit", "inherit"],
+  });
+
+  const published: string[] = [];
+  const stream: string[] = [];
+  await using subscriber = await StreamSubscriber.connect({
+    url: mdUrl,
+    prefixes: [topic],
+    onData: (_, { seq, payload }) => void published.push(`${seq} ${payload}`),
+    onEvent: (_, { type }) => void stream.push(type),
+  });
+  const back: number[] = [];
+  await using client = await LinkClient.connect({
+    url: linkUrl,
+    link: "intent",
+    identity: "strategy:1",
+    epoch: 1,
+    onData: ({ seq, payload }) => {
+      client.ack(seq);
+      back.push(payload.readUInt32LE());
+    },
+    onEvent: () => undefined,
+  });
+  const total = 2_000;
+  for (let sent = 0; back.length < total; ) {
+    const payload = Buffer.alloc(4);
+    payload.writeUInt32LE(sent);
+    if (sent < total && client.send(payload).ok) sent += 1;
+    else await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(back).toEqual(Array.from({ length: total }, (_, n) => n));
+  while (client.stats().acked < total) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(client.stats()).toMatchObject({ peerEpoch: 3, badFrames: 0, frameFaults: { BAD_CRC: 0 } });
+
+  child.stdin?.end(); // the Rust ends say BYE
+  while (!stream.includes("closed")) await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(stream).toEqual(["opened", "closed"]);
+  expect(published.length).toBeGreaterThan(0);
+  for (const line of published) expect(line).toMatch(/^(\d+) \1$/);
+  expect(subscriber.stats().get(topic)).toMatchObject({ missing: 0, epoch: 3, state: "CLOSED" });
+}, 300_000);

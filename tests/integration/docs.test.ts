@@ -23,8 +23,14 @@ function npmDependencies(): Map<string, string> {
   ];
   const all = new Map<string, string>();
   for (const manifest of manifests) {
-    const { dependencies, devDependencies, optionalDependencies } = JSON.parse(read(manifest)) as Manifest;
-    for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies, ...optionalDependencies })) {
+    const { dependencies, devDependencies, optionalDependencies } = JSON.parse(
+      read(manifest),
+    ) as Manifest;
+    for (const [name, version] of Object.entries({
+      ...dependencies,
+      ...devDependencies,
+      ...optionalDependencies,
+    })) {
       if (!version.startsWith("workspace:")) all.set(name, version);
     }
   }
@@ -35,7 +41,8 @@ function rustDependencies(): Map<string, string> {
   const section = /\[workspace\.dependencies\]\n([\s\S]*?)\n\n/.exec(read("Cargo.toml"))?.[1] ?? "";
   const all = new Map<string, string>();
   for (const line of section.split("\n")) {
-    const [, name = "", version = ""] = /^([a-z0-9_-]+) = (?:"|.*version = ")=?([^"]+)"/.exec(line) ?? [];
+    const [, name = "", version = ""] =
+      /^([a-z0-9_-]+) = (?:"|.*version = ")=?([^"]+)"/.exec(line) ?? [];
     if (name !== "") all.set(name, version);
   }
   return all;
@@ -54,7 +61,8 @@ describe("docs/dependencies.md", () => {
   });
 
   it("every npm version is exact", () => {
-    for (const [name, version] of npmDependencies()) expect(`${name} ${version}`).toMatch(/ \d+\.\d+\.\d+$/);
+    for (const [name, version] of npmDependencies())
+      expect(`${name} ${version}`).toMatch(/ \d+\.\d+\.\d+$/);
   });
 });
 
@@ -74,7 +82,9 @@ describe("what the project says of itself", () => {
       expect(() => readdirSync(join(root, from, to, "..")), `${file} -> ${to}`).not.toThrow();
       const name = to.replace(/\/$/, "");
       const folder = join(root, from, name, "..");
-      expect(readdirSync(folder), `${file} -> ${to}`).toContain(name.slice(name.lastIndexOf("/") + 1));
+      expect(readdirSync(folder), `${file} -> ${to}`).toContain(
+        name.slice(name.lastIndexOf("/") + 1),
+      );
     }
   });
 });

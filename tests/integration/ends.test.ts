@@ -33,23 +33,32 @@ function explain(service: string, file: string): { status: number | null; output
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [join(root, "services", service, "src/main.ts"), "--explain"],
-    { cwd: root, encoding: "utf8", env: { PATH: process.env["PATH"] ?? "", TIDEGATE_CONFIG: file } },
+    {
+      cwd: root,
+      encoding: "utf8",
+      env: { PATH: process.env["PATH"] ?? "", TIDEGATE_CONFIG: file },
+    },
   );
   return { status, output: stdout + stderr };
 }
 
 describe("ends: settings", () => {
   it("there is one base settings file a service", () => {
-    expect(readdirSync(join(root, "config/base")).sort()).toEqual(SERVICES.map((name) => `${name}.json`));
+    expect(readdirSync(join(root, "config/base")).sort()).toEqual(
+      SERVICES.map((name) => `${name}.json`),
+    );
   });
 
-  it.each(SERVICES)("%s takes config/base and says where each setting is from [A02 B105]", (service) => {
-    const file = join(root, "config/base", `${service}.json`);
-    const { status, output } = explain(service, file);
-    expect(output).toContain("httpPort");
-    expect(output).toContain(file);
-    expect(status).toBe(0);
-  });
+  it.each(SERVICES)(
+    "%s takes config/base and says where each setting is from [A02 B105]",
+    (service) => {
+      const file = join(root, "config/base", `${service}.json`);
+      const { status, output } = explain(service, file);
+      expect(output).toContain("httpPort");
+      expect(output).toContain(file);
+      expect(status).toBe(0);
+    },
+  );
 
   it.each(SERVICES)("%s refuses an unknown key by name with exit 2 [A02 B105]", (service) => {
     const folder = mkdtempSync(join(tmpdir(), "ends-"));
@@ -81,9 +90,14 @@ describe.skipIf(!has("docker-compose"))("ends: docker-compose.yml (needs docker-
   it("would not accept a misspelt key", () => {
     const folder = mkdtempSync(join(tmpdir(), "ends-"));
     try {
-      const text = readFileSync(join(root, "docker-compose.yml"), "utf8").replace("depends_on:", "dependson:");
+      const text = readFileSync(join(root, "docker-compose.yml"), "utf8").replace(
+        "depends_on:",
+        "dependson:",
+      );
       writeFileSync(join(folder, "docker-compose.yml"), text);
-      expect(run("docker-compose", ["-f", join(folder, "docker-compose.yml"), "config", "-q"]).status).not.toBe(0);
+      expect(
+        run("docker-compose", ["-f", join(folder, "docker-compose.yml"), "config", "-q"]).status,
+      ).not.toBe(0);
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -92,7 +106,9 @@ describe.skipIf(!has("docker-compose"))("ends: docker-compose.yml (needs docker-
 
 describe.skipIf(!has("systemd-analyze"))("ends: systemd units (needs systemd-analyze)", () => {
   it("there is one unit a service", () => {
-    const units = readdirSync(join(root, "deploy/systemd")).filter((name) => name.endsWith(".service"));
+    const units = readdirSync(join(root, "deploy/systemd")).filter((name) =>
+      name.endsWith(".service"),
+    );
     expect(units.sort()).toEqual(SERVICES.map((name) => `tidegate-${name}.service`).sort());
   });
 
@@ -104,7 +120,13 @@ describe.skipIf(!has("systemd-analyze"))("ends: systemd units (needs systemd-ana
 
   it.each(SERVICES)("tidegate-%s.service is hardened (exposure at most 1.6)", (service) => {
     const unit = join(root, "deploy/systemd", `tidegate-${service}.service`);
-    const { status, output } = run("systemd-analyze", ["security", "--offline=yes", "--threshold=16", "--no-pager", unit]);
+    const { status, output } = run("systemd-analyze", [
+      "security",
+      "--offline=yes",
+      "--threshold=16",
+      "--no-pager",
+      unit,
+    ]);
     expect(output).toContain("Overall exposure level");
     expect(status).toBe(0);
   });
@@ -114,7 +136,9 @@ describe.skipIf(!has("systemd-analyze"))("ends: systemd units (needs systemd-ana
     try {
       const unit = join(folder, "plain.service");
       writeFileSync(unit, "[Service]\nExecStart=/usr/bin/env true\n");
-      expect(run("systemd-analyze", ["security", "--offline=yes", "--threshold=16", unit]).status).not.toBe(0);
+      expect(
+        run("systemd-analyze", ["security", "--offline=yes", "--threshold=16", unit]).status,
+      ).not.toBe(0);
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -125,15 +149,21 @@ describe.skipIf(!has("helm"))("ends: Helm chart (needs helm)", () => {
   const chart = "deploy/k8s/tidegate";
 
   it("renders the non-latency services, each unprivileged", () => {
-    const rendered = execFileSync("helm", ["template", "t", chart, "--set", "venueSim.enabled=true"], {
-      cwd: root,
-      env,
-      encoding: "utf8",
-    });
+    const rendered = execFileSync(
+      "helm",
+      ["template", "t", chart, "--set", "venueSim.enabled=true"],
+      {
+        cwd: root,
+        env,
+        encoding: "utf8",
+      },
+    );
     for (const name of ["recorder", "wal-loader", "monitor", "venue-sim"]) {
       expect(rendered).toContain(`/opt/tidegate/services/${name}/src/main.ts`);
     }
-    const pods = rendered.split("\n---\n").filter((each) => /kind: (DaemonSet|Deployment)/.test(each));
+    const pods = rendered
+      .split("\n---\n")
+      .filter((each) => /kind: (DaemonSet|Deployment)/.test(each));
     expect(pods).toHaveLength(4);
     for (const pod of pods) {
       expect(pod).toContain("runAsNonRoot: true");
@@ -143,11 +173,15 @@ describe.skipIf(!has("helm"))("ends: Helm chart (needs helm)", () => {
   });
 
   it("its settings are ones the services take [B105]", () => {
-    const rendered = execFileSync("helm", ["template", "t", chart, "-s", "templates/configmap.yaml"], {
-      cwd: root,
-      env,
-      encoding: "utf8",
-    });
+    const rendered = execFileSync(
+      "helm",
+      ["template", "t", chart, "-s", "templates/configmap.yaml"],
+      {
+        cwd: root,
+        env,
+        encoding: "utf8",
+      },
+    );
     const folder = mkdtempSync(join(tmpdir(), "ends-"));
     try {
       const files = [...rendered.matchAll(/^ {2}([a-z-]+)\.json: \|\n {4}(.*)$/gm)];
@@ -163,7 +197,11 @@ describe.skipIf(!has("helm"))("ends: Helm chart (needs helm)", () => {
   });
 
   it("refuses a value its schema does not know", () => {
-    expect(run("helm", ["template", "t", chart, "--set", "services.gateway.enabled=true"]).status).not.toBe(0);
-    expect(run("helm", ["template", "t", chart, "--set", "image.pullPolicy=Sometimes"]).status).not.toBe(0);
+    expect(
+      run("helm", ["template", "t", chart, "--set", "services.gateway.enabled=true"]).status,
+    ).not.toBe(0);
+    expect(
+      run("helm", ["template", "t", chart, "--set", "image.pullPolicy=Sometimes"]).status,
+    ).not.toBe(0);
   });
 });

@@ -1,5 +1,13 @@
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,14 +36,22 @@ function hft(...args: readonly string[]): Promise<Ran> {
     child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
     child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
     child.once("close", (code) =>
-      resolve({ code, stdout: Buffer.concat(out).toString(), stderr: Buffer.concat(err).toString() }),
+      resolve({
+        code,
+        stdout: Buffer.concat(out).toString(),
+        stderr: Buffer.concat(err).toString(),
+      }),
     );
   });
 }
 
 interface SimResult {
   readonly ok: boolean;
-  readonly checks: readonly { readonly name: string; readonly value: number; readonly ok: boolean }[];
+  readonly checks: readonly {
+    readonly name: string;
+    readonly value: number;
+    readonly ok: boolean;
+  }[];
   readonly figures: Readonly<Record<string, unknown>>;
 }
 
@@ -50,7 +66,9 @@ function processesIn(runDir: string): number[] {
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {
       try {
-        return spawnSync("readlink", [`/proc/${pid}/cwd`], { encoding: "utf8" }).stdout.trim() === runDir;
+        return (
+          spawnSync("readlink", [`/proc/${pid}/cwd`], { encoding: "utf8" }).stdout.trim() === runDir
+        );
       } catch {
         return false;
       }
@@ -77,20 +95,40 @@ function expectNothingLeft(): void {
 }
 
 describe("run sim", () => {
-  it("eight processes trade, drain, and their books equal the venue's log [A01 B001 B086]", { timeout: 90_000 }, async () => {
+  it("eight processes trade, drain, and their books equal the venue's log [A01 B001 B086]", {
+    timeout: 90_000,
+  }, async () => {
     const ran = await hft("run", "sim", "--duration", "12", "--json", "--run-dir", runDir);
     const value = resultOf(ran);
-    expect(value.checks.filter((each) => !each.ok), ran.stderr).toEqual([]);
+    expect(
+      value.checks.filter((each) => !each.ok),
+      ran.stderr,
+    ).toEqual([]);
     expect(value.ok).toBe(true);
     expect(ran.code).toBe(0);
     expectNothingLeft();
   });
 
-  it("a gateway, a router and a recorder killed in mid-trade change nothing of that [B006]", { timeout: 120_000 }, async () => {
+  it("a gateway, a router and a recorder killed in mid-trade change nothing of that [B006]", {
+    timeout: 120_000,
+  }, async () => {
     const plan = "kill:gateway@4s,kill:recorder@7s,kill:execution-router@9s";
-    const ran = await hft("run", "sim", "--duration", "15", "--json", "--run-dir", runDir, "--chaos", plan);
+    const ran = await hft(
+      "run",
+      "sim",
+      "--duration",
+      "15",
+      "--json",
+      "--run-dir",
+      runDir,
+      "--chaos",
+      plan,
+    );
     const value = resultOf(ran);
-    expect(value.checks.filter((each) => !each.ok), ran.stderr).toEqual([]);
+    expect(
+      value.checks.filter((each) => !each.ok),
+      ran.stderr,
+    ).toEqual([]);
     expect(value.checks.find((each) => each.name === "restarts")?.value).toBe(3);
     expect(ran.code).toBe(0);
     expectNothingLeft();
@@ -100,7 +138,9 @@ describe("run sim", () => {
 describe("run sim, when it cannot", () => {
   /** One line says what, a word in it says the remedy. */
   const oneLine = (ran: Ran, ...parts: readonly string[]): void => {
-    const lines = ran.stderr.split("\n").filter((line) => line.startsWith("hft: ") && parts.every((part) => line.includes(part)));
+    const lines = ran.stderr
+      .split("\n")
+      .filter((line) => line.startsWith("hft: ") && parts.every((part) => line.includes(part)));
     expect(lines, ran.stderr).toHaveLength(1);
   };
 
@@ -127,7 +167,16 @@ describe("run sim, when it cannot", () => {
   it("a corrupted sample: exit 1 and the file by name", { timeout: 60_000 }, async () => {
     const file = join(runDir, "bad.jsonl.gz");
     writeFileSync(file, gzipSync("1723161255030314667 {not json\n"));
-    const ran = await hft("run", "sim", "--data", file, "--run-dir", runDir, "--clickhouse", "none");
+    const ran = await hft(
+      "run",
+      "sim",
+      "--data",
+      file,
+      "--run-dir",
+      runDir,
+      "--clickhouse",
+      "none",
+    );
     oneLine(ran, "venue-sim could not start", "bad.jsonl.gz");
     expect(ran.code).toBe(1);
     expectNothingLeft();
@@ -148,23 +197,28 @@ describe("run sim, when it cannot", () => {
     }
   });
 
-  const mountable = process.getuid?.() === 0 && spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", tmpProbe()]).status === 0;
+  const mountable =
+    process.getuid?.() === 0 &&
+    spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", tmpProbe()]).status === 0;
   if (mountable) spawnSync("umount", [tmpProbe()]);
   rmSync(tmpProbe(), { recursive: true, force: true });
 
-  it.skipIf(!mountable)("a full disk: exit 1 and the remedy (needs root to mount a tmpfs)", async () => {
-    const mount = mkdtempSync(join(tmpdir(), "full-"));
-    expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", mount]).status).toBe(0);
-    try {
-      const ran = await hft("run", "sim", "--run-dir", join(mount, "run"));
-      oneLine(ran, "free", "--run-dir");
-      expect(ran.code).toBe(1);
-    } finally {
-      spawnSync("umount", [mount]);
-      rmSync(mount, { recursive: true, force: true });
-    }
-    expectNothingLeft();
-  });
+  it.skipIf(!mountable)(
+    "a full disk: exit 1 and the remedy (needs root to mount a tmpfs)",
+    async () => {
+      const mount = mkdtempSync(join(tmpdir(), "full-"));
+      expect(spawnSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", mount]).status).toBe(0);
+      try {
+        const ran = await hft("run", "sim", "--run-dir", join(mount, "run"));
+        oneLine(ran, "free", "--run-dir");
+        expect(ran.code).toBe(1);
+      } finally {
+        spawnSync("umount", [mount]);
+        rmSync(mount, { recursive: true, force: true });
+      }
+      expectNothingLeft();
+    },
+  );
 });
 
 function tmpProbe(): string {

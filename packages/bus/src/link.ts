@@ -93,6 +93,7 @@ class Session {
   }
 
   events(): readonly LinkEvent[] {
+    if (!this.core.hasEvent()) return [];
     return JSON.parse(this.core.events()) as LinkEvent[];
   }
 

@@ -1,6 +1,14 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { expectedIds, HEADER, namesRow, parseLedger, type Row, statusTable, unproven } from "./acceptance.ts";
+import {
+  expectedIds,
+  HEADER,
+  namesRow,
+  parseLedger,
+  type Row,
+  statusTable,
+  unproven,
+} from "./acceptance.ts";
 import type { TestCase } from "./test/parse.ts";
 
 const root = new URL("../../../", import.meta.url);
@@ -30,7 +38,11 @@ describe("the acceptance ledger", () => {
     ["a wrong header", `x\n`, "line 1"],
     ["a status of its own", `${HEADER}\nA01\tx\tdone\t\t\n`, 'status "done"'],
     ["a claim without proof", `${HEADER}\nA01\tx\tproven\t\t\n`, "without a proof"],
-    ["an open row that does not say what is missing", `${HEADER}\nA01\tx\topen\t\t\n`, "what is missing"],
+    [
+      "an open row that does not say what is missing",
+      `${HEADER}\nA01\tx\topen\t\t\n`,
+      "what is missing",
+    ],
     ["a proof of another kind", `${HEADER}\nA01\tx\tproven\ttrust me\t\n`, "want test:NAME"],
     ["a row out of order", `${HEADER}\nA02\tx\topen\t\tall\n`, "want A01"],
     ["a short line", `${HEADER}\nA01\tx\n`, "want 5"],

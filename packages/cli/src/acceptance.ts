@@ -39,19 +39,25 @@ export function parseLedger(text: string): Row[] {
       const [id = "", feature = "", status = "", proof = "", missing = ""] = cells;
       if (cells.length !== 5) throw new Error(`${at}: ${cells.length} columns, want 5`);
       const known = STATUSES.find((each) => each === status);
-      if (known === undefined) throw new Error(`${at}: status "${status}", want ${STATUSES.join(", ")}`);
+      if (known === undefined)
+        throw new Error(`${at}: status "${status}", want ${STATUSES.join(", ")}`);
       const proofs = proof === "" ? [] : proof.split(" ; ");
-      if (known !== "open" && proofs.length === 0) throw new Error(`${at}: ${id} is ${known} without a proof`);
-      if (known !== "proven" && missing === "") throw new Error(`${at}: ${id} does not say what is missing`);
+      if (known !== "open" && proofs.length === 0)
+        throw new Error(`${at}: ${id} is ${known} without a proof`);
+      if (known !== "proven" && missing === "")
+        throw new Error(`${at}: ${id} does not say what is missing`);
       for (const each of proofs) {
-        if (!/^(test|evidence):\S/.test(each)) throw new Error(`${at}: proof "${each}", want test:NAME or evidence:FILE`);
+        if (!/^(test|evidence):\S/.test(each))
+          throw new Error(`${at}: proof "${each}", want test:NAME or evidence:FILE`);
       }
       return { id, feature, status: known, proof: proofs, missing };
     });
   const expected = expectedIds();
   const wrong = expected.findIndex((id, index) => rows[index]?.id !== id);
-  if (wrong !== -1) throw new Error(`row ${wrong + 1}: ${rows[wrong]?.id ?? "missing"}, want ${expected[wrong]}`);
-  if (rows.length !== expected.length) throw new Error(`${rows.length} rows, want ${expected.length}`);
+  if (wrong !== -1)
+    throw new Error(`row ${wrong + 1}: ${rows[wrong]?.id ?? "missing"}, want ${expected[wrong]}`);
+  if (rows.length !== expected.length)
+    throw new Error(`${rows.length} rows, want ${expected.length}`);
   return rows;
 }
 
@@ -73,7 +79,10 @@ export function unproven(
 ): string[] {
   return rows.flatMap((row) =>
     row.proof.flatMap((proof) => {
-      const [kind, rest] = [proof.slice(0, proof.indexOf(":")), proof.slice(proof.indexOf(":") + 1)];
+      const [kind, rest] = [
+        proof.slice(0, proof.indexOf(":")),
+        proof.slice(proof.indexOf(":") + 1),
+      ];
       const why = kind === "test" ? testFault(row.id, rest, cases) : evidence(rest);
       return why === null ? [] : [`${row.id} ${proof}: ${why}`];
     }),

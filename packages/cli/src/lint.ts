@@ -40,7 +40,16 @@ export function lintSteps(root: string): LintStep[] {
     {
       name: "Rust lint (clippy)",
       file: "cargo",
-      args: ["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"],
+      args: [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--quiet",
+        "--",
+        "-D",
+        "warnings",
+      ],
     },
   ];
 }
@@ -57,7 +66,9 @@ export async function lint(root: string, fix: boolean): Promise<boolean> {
   for (const step of lintSteps(root)) {
     const began = performance.now();
     const { code, output } = await run(step.file, step.args, { cwd: root });
-    process.stderr.write(`${code === 0 ? "ok    " : "FAILED"}  ${step.name} (${seconds(began)} s)\n`);
+    process.stderr.write(
+      `${code === 0 ? "ok    " : "FAILED"}  ${step.name} (${seconds(began)} s)\n`,
+    );
     if (code !== 0) {
       clean = false;
       process.stderr.write(output.endsWith("\n") ? output : `${output}\n`);

@@ -104,10 +104,15 @@ program
   .option("--messages <n>", "messages a round", "2000")
   .option("--json", "print the result object as the last line")
   .addHelpText("after", "\nExample: ./hft bench chain --transport zmq --json")
-  .action(async (name: string, options: { transport: string; rounds: string; messages: string; json?: true }) => {
-    const { bench } = await import("./bench.ts");
-    await bench(root, name, { ...options, json: options.json ?? false });
-  });
+  .action(
+    async (
+      name: string,
+      options: { transport: string; rounds: string; messages: string; json?: true },
+    ) => {
+      const { bench } = await import("./bench.ts");
+      await bench(root, name, { ...options, json: options.json ?? false });
+    },
+  );
 
 program.command("build").description("build what changed and stop (the launcher does it)");
 

@@ -79,7 +79,10 @@ export function resultTable(value: Result): string {
     Math.max(0, ...rows.map((row) => (row[column] ?? "").length)),
   );
   const lines = rows.map((row) =>
-    row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd(),
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
   );
   return [...lines, `${value.command}: ${value.ok ? "ok" : "FAILED"}`].join("\n");
 }

@@ -21,21 +21,32 @@ export async function verifyAcceptance(
   }
   const [first, ...rest] = rows;
   if (options.plant === "claim" && first !== undefined) {
-    rows.splice(0, rows.length, { ...first, status: "proven", proof: ["test:no such test"] }, ...rest);
+    rows.splice(
+      0,
+      rows.length,
+      { ...first, status: "proven", proof: ["test:no such test"] },
+      ...rest,
+    );
   }
   let record = readRecord(root);
   if (record?.tree !== treeHash(root)) {
-    process.stderr.write("hft: no test run of this very checkout is on record; running the tests\n");
+    process.stderr.write(
+      "hft: no test run of this very checkout is on record; running the tests\n",
+    );
     await test(root, { only: null, watch: false, skipLint: true });
     record = readRecord(root);
   }
   const claims = unproven(rows, record?.cases ?? [], (file) => evidenceFault(root, file));
   for (const claim of claims) process.stderr.write(`claimed without proof: ${claim}\n`);
-  const count = (status: Row["status"]): number => rows.filter((row) => row.status === status).length;
+  const count = (status: Row["status"]): number =>
+    rows.filter((row) => row.status === status).length;
   report(
     result(
       "verify acceptance",
-      [check("rows", rows.length, "=", ROWS), check("claimed_without_proof", claims.length, "=", 0)],
+      [
+        check("rows", rows.length, "=", ROWS),
+        check("claimed_without_proof", claims.length, "=", 0),
+      ],
       {
         proven: count("proven"),
         partial: count("partial"),

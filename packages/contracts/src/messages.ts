@@ -141,6 +141,7 @@ const intentReply = {
   repeated: f.flag,
   referencePxTicks: f.px,
   referenceTsNs: f.epochNs,
+  acceptedQtyLots: f.qty,
 };
 /** The gateway's answer to one intent. */
 export type IntentReply = Domain<typeof intentReply>;

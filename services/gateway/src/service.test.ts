@@ -77,6 +77,8 @@ describe("gateway routes", () => {
   });
 
   it("is ready in each state of a gateway that leads, and in no other", () => {
-    expect(gateway.readyStates).toEqual(["NORMAL", "DEGRADE", "HALT", "KILLED"]);
+    const ready = (state: unknown) => gateway.ready?.({ state });
+    expect(["NORMAL", "DEGRADE", "HALT", "KILLED"].map(ready)).toEqual([true, true, true, true]);
+    expect(["NO_ROUTER", "NOT_LEADER", undefined].map(ready)).toEqual([false, false, false]);
   });
 });

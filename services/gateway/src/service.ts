@@ -1,4 +1,4 @@
-import type { HotLoop, HotSpec, ServiceContext } from "@tidegate/service-kit";
+import type { Engine, HotServiceSpec, ServiceContext } from "@tidegate/service-kit";
 import { type GatewayConfig, loopConfig, Settings } from "./config.ts";
 import { type Call, onControl, PRINCIPAL_HEADER } from "./control.ts";
 import { controlToken } from "./token.ts";
@@ -7,9 +7,9 @@ import { controlToken } from "./token.ts";
 type Context = Pick<ServiceContext<GatewayConfig>, "config" | "http" | "log">;
 
 /** Adds POST /control/<operation>, GET /state and GET /positions. */
-export function addRoutes({ config, http, log }: Context, loop: Pick<HotLoop, "call">): void {
+export function addRoutes({ config, http, log }: Context, engine: Pick<Engine, "call">): void {
   const token = controlToken(config.controlTokenFile);
-  const call: Call = (request) => loop.call(request);
+  const call: Call = (request) => engine.call(request);
   http.post<{ Params: { operation: string } }>("/control/:operation", async (request, reply) => {
     const { operation } = request.params;
     const named = request.headers[PRINCIPAL_HEADER];
@@ -22,20 +22,22 @@ export function addRoutes({ config, http, log }: Context, loop: Pick<HotLoop, "c
     }
     return reply.code(answer.status).send(answer.body);
   });
-  http.get("/state", () => loop.call({ op: "state" }));
-  http.get("/positions", () => loop.call({ op: "positions" }));
+  http.get("/state", () => engine.call({ op: "state" }));
+  http.get("/positions", () => engine.call({ op: "positions" }));
 }
 
+/** States of a loop whose commands the router takes; halted and killed are states of a gateway that works. */
+const READY = new Set<unknown>(["NORMAL", "DEGRADE", "HALT", "KILLED"]);
+
 /** The gateway as the kit runs it: a hot loop with control routes beside it. */
-export const gateway: HotSpec<typeof Settings> = {
+export const gateway: HotServiceSpec<typeof Settings> = {
   name: "gateway",
   kind: "gateway",
   schema: Settings,
-  loopConfig,
-  // Ready while the router takes our commands; halted and killed are states of a gateway that works.
-  readyStates: ["NORMAL", "DEGRADE", "HALT", "KILLED"],
-  shell(context, loop) {
-    addRoutes(context, loop);
-    return {};
+  engineConfig: ({ config }) => loopConfig(config),
+  ready: (stats) => READY.has(stats["state"]),
+  attach(context, engine) {
+    addRoutes(context, engine);
+    return undefined;
   },
 };

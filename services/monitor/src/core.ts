@@ -65,10 +65,18 @@ export function onLook(
   const effects: Effect[] = [];
   if (after.verdict !== before.verdict) {
     const level = after.verdict === "UP" ? "info" : "warn";
-    effects.push({ kind: "log", level, message: `${name}: ${before.verdict} -> ${after.verdict} (${after.detail})` });
+    effects.push({
+      kind: "log",
+      level,
+      message: `${name}: ${before.verdict} -> ${after.verdict} (${after.detail})`,
+    });
   }
   if (after.restarts !== before.restarts) {
-    effects.push({ kind: "log", level: "warn", message: `${name} was restarted: pid ${before.pid} -> ${after.pid}` });
+    effects.push({
+      kind: "log",
+      level: "warn",
+      message: `${name} was restarted: pid ${before.pid} -> ${after.pid}`,
+    });
   }
   const cause = haltCause([...processes.values()], rules, nowMs);
   if (cause !== null && !state.haltAsked) effects.push({ kind: "halt", reason: cause });
@@ -91,10 +99,20 @@ function seen(before: ProcessHealth, look: NonNullable<Look>, nowMs: number): Pr
 function missed(before: ProcessHealth, rules: HealthRules, nowMs: number): ProcessHealth {
   const misses = before.misses + 1;
   if (before.verdict === "DOWN" || misses < rules.missesMax) return { ...before, misses };
-  return { ...before, verdict: "DOWN", detail: `no answer ${misses} times`, sinceMs: nowMs, misses };
+  return {
+    ...before,
+    verdict: "DOWN",
+    detail: `no answer ${misses} times`,
+    sinceMs: nowMs,
+    misses,
+  };
 }
 
-function haltCause(processes: readonly ProcessHealth[], rules: HealthRules, nowMs: number): string | null {
+function haltCause(
+  processes: readonly ProcessHealth[],
+  rules: HealthRules,
+  nowMs: number,
+): string | null {
   if (rules.haltAfterMs === 0) return null;
   const dead = processes.find(
     (each) =>

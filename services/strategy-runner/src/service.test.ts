@@ -56,7 +56,7 @@ describe("the runner", () => {
     );
   const STATS = `const flags = new Int32Array(workerData.flags);
 const stats = { events: 5, intents: 2, cancels: 1, fills: 1, refusedByGateway: 0, refusedHere: 0, exceptions: 0, overruns: 0, leftoversCancelled: 0 };
-const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", stats, breaker, ready: true, pending: 0, leftovers: 0, unknownEvents: 0, lastError: "", lane: '{"lag":3}' });`;
+const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", stats, breaker, ready: true, pending: 0, leftovers: 0, unknownEvents: 0, lastError: "", lane: '{"lag":3,"spans":[{"name":"strategy.decide"}]}' });`;
   const until = async (holds: () => boolean) => {
     while (!holds()) await new Promise((resolve) => setImmediate(resolve));
   };
@@ -67,8 +67,13 @@ const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", s
       `${STATS}\nsay("NORMAL"); Atomics.wait(flags, 0, 0); parentPort.postMessage({ type: "stopped", pending: 0 });`,
     );
     for (const epoch of [1, 2]) {
-      const runner = await startStrategyRunner(config({}), { ...silent, workerUrl });
+      const spans: unknown[] = [];
+      const onSpans = (some: readonly unknown[]) => void spans.push(...some);
+      const runner = await startStrategyRunner(config({}), { ...silent, workerUrl, onSpans });
       await until(() => runner.stats()["events"] === 5);
+      expect(spans).toEqual([{ name: "strategy.decide" }]);
+      expect(runner.stats()["strategies"]).toMatchObject([{ lane: { lag: 3 } }]);
+      expect(JSON.stringify(runner.stats())).not.toContain("spans");
       expect(runner.stats()).toMatchObject({
         state: "NORMAL",
         intents: 3,

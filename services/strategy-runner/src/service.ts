@@ -49,6 +49,8 @@ interface Running {
   readonly flags: Int32Array<SharedArrayBuffer>;
   readonly ended: Promise<void>;
   last: Extract<WorkerMessage, { type: "stats" }> | null;
+  /** The native lane's counters, without its spans. */
+  lane: Record<string, unknown> | null;
   state: StrategyState;
   error: string;
 }
@@ -61,6 +63,8 @@ export interface StrategyRunnerDeps {
     msg: string,
     fields: Record<string, unknown>,
   ) => void;
+  /** Spans the lane has finished, each `{name, traceId, spanId, parentSpanId, startNs, endNs, attributes}`. */
+  readonly onSpans?: (spans: readonly Record<string, unknown>[]) => void;
   /** The worker's program; tests pass one of theirs. */
   readonly workerUrl?: URL;
 }
@@ -147,6 +151,7 @@ export async function startStrategyRunner(
       flags: new Int32Array(flags),
       ended,
       last: null,
+      lane: null,
       state: "STARTING",
       error: "",
     };
@@ -157,6 +162,10 @@ export async function startStrategyRunner(
       }
       const before = self.last;
       self.last = message;
+      const { spans, ...lane } = JSON.parse(message.lane) as Record<string, unknown>;
+      self.lane = lane;
+      if (Array.isArray(spans) && spans.length > 0)
+        deps.onSpans?.(spans as Record<string, unknown>[]);
       self.state = message.breaker as StrategyState;
       if (message.lastError !== "" && message.lastError !== before?.lastError) {
         deps.log("error", "the strategy threw", { strategy: self.id, error: message.lastError });
@@ -197,7 +206,7 @@ export async function startStrategyRunner(
       );
     },
     stats() {
-      const strategies = running.map(({ id, epoch, state, last, error }) => ({
+      const strategies = running.map(({ id, epoch, state, last, lane, error }) => ({
         id,
         name: last?.name ?? "",
         epoch,
@@ -208,7 +217,7 @@ export async function startStrategyRunner(
         leftovers: last?.leftovers ?? 0,
         unknownEvents: last?.unknownEvents ?? 0,
         ...last?.stats,
-        lane: last === null ? null : (JSON.parse(last.lane) as unknown),
+        lane,
       }));
       const sum = (key: keyof HostStats) =>
         running.reduce((total, { last }) => total + (last?.stats[key] ?? 0), 0);

@@ -1,6 +1,6 @@
 /** strategy-runner as a process: what the kit starts, asks and stops. */
 
-import { runService, ServiceFault } from "@tidegate/service-kit";
+import { runService, ServiceFault, spanOfJson } from "@tidegate/service-kit";
 import { Settings } from "./config.ts";
 import { type StrategyRunner, startStrategyRunner } from "./service.ts";
 
@@ -9,12 +9,18 @@ export function runStrategyRunner(): Promise<void> {
   return runService({
     name: "strategy-runner",
     schema: Settings,
-    async start({ config, log }) {
+    async start({ config, log, tracer }) {
       let runner: StrategyRunner;
       try {
         runner = await startStrategyRunner(config, {
           stateDir: config.stateDir,
           log: (level, msg, fields) => log[level](fields, msg),
+          onSpans(spans) {
+            for (const json of spans) {
+              const span = spanOfJson(json);
+              if (span !== null) tracer.record(span);
+            }
+          },
         });
       } catch (error) {
         // A strategy file, its params, the instrument table, an epoch file: the operator's to mend.

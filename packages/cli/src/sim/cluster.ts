@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, statfsSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join, relative } from "node:path";
 import { PROCESSES, type ProcessName, type SimOptions } from "./options.ts";
 import { type Exit, Supervisor } from "./supervisor.ts";
@@ -47,7 +56,11 @@ export class Cluster {
     for (const line of lines.toReversed()) {
       try {
         const { level, msg } = JSON.parse(line) as { level?: unknown; msg?: unknown };
-        if (typeof msg === "string" && (level === "fatal" || level === "error" || Number(level) >= 50)) return msg;
+        if (
+          typeof msg === "string" &&
+          (level === "fatal" || level === "error" || Number(level) >= 50)
+        )
+          return msg;
       } catch {
         if (line.trim() !== "") return lines.filter((each) => !each.startsWith("{")).join(" ");
       }
@@ -60,7 +73,11 @@ export class Cluster {
     writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`);
     this.supervisor.start({
       name,
-      command: [process.execPath, "--disable-warning=ExperimentalWarning", join(this.root, "services", name, "src/main.ts")],
+      command: [
+        process.execPath,
+        "--disable-warning=ExperimentalWarning",
+        join(this.root, "services", name, "src/main.ts"),
+      ],
       env: { ...env, TIDEGATE_CONFIG: file, TIDEGATE_DIE_WITH_PARENT: "1" },
     });
   }
@@ -78,7 +95,11 @@ export class Cluster {
   async http(
     name: string,
     path: string,
-    init: { readonly method?: string; readonly headers?: Record<string, string>; readonly body?: string } = {},
+    init: {
+      readonly method?: string;
+      readonly headers?: Record<string, string>;
+      readonly body?: string;
+    } = {},
   ): Promise<{ readonly status: number; readonly body: unknown } | null> {
     const port = this.httpPort(name);
     if (port === null) return null;
@@ -97,7 +118,11 @@ export class Cluster {
     const answer = await this.http(name, "/health");
     const pid = this.supervisor.pid(name);
     if (answer === null || pid === null) return null;
-    const body = answer.body as { ready?: boolean; state?: string; stats?: Record<string, unknown> };
+    const body = answer.body as {
+      ready?: boolean;
+      state?: string;
+      stats?: Record<string, unknown>;
+    };
     if (body.ready === true) this.#wasReady.add(name);
     return { pid, ready: body.ready ?? false, state: body.state ?? "?", stats: body.stats ?? {} };
   }
@@ -109,7 +134,9 @@ export class Cluster {
       if (this.failure !== null) throw new Error(this.failure);
       if (performance.now() > deadlineMs) {
         const name = [...waiting][0] ?? "";
-        throw new Error(`${[...waiting].join(", ")} not ready in ${READY_MS_MAX / 1000} s: ${this.#lastWord(name)}`);
+        throw new Error(
+          `${[...waiting].join(", ")} not ready in ${READY_MS_MAX / 1000} s: ${this.#lastWord(name)}`,
+        );
       }
       await Promise.all(
         [...waiting].map(async (name) => {
@@ -143,10 +170,13 @@ export function makeRunDir(root: string, options: Pick<SimOptions, "runDir">): s
       );
     }
     runDir = options.runDir ?? mkdtempSync(join(parent, "sim-"));
-    for (const name of ["config", "s", "state", "logs"]) mkdirSync(join(runDir, name), { recursive: true });
+    for (const name of ["config", "s", "state", "logs"])
+      mkdirSync(join(runDir, name), { recursive: true });
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOSPC") {
-      throw new Error(`the disk of ${options.runDir ?? parent} is full; free some space, or give --run-dir on another disk`);
+      throw new Error(
+        `the disk of ${options.runDir ?? parent} is full; free some space, or give --run-dir on another disk`,
+      );
     }
     throw error;
   }

@@ -20,12 +20,25 @@ export async function openDatabase(
 ): Promise<Database> {
   const nothing = async (): Promise<void> => {};
   if (options.clickhouse === "none") {
-    return { url: null, note: "without ClickHouse: the WAL is kept, nothing is loaded", close: nothing };
+    return {
+      url: null,
+      note: "without ClickHouse: the WAL is kept, nothing is loaded",
+      close: nothing,
+    };
   }
-  if (options.clickhouse !== "embedded") return { url: options.clickhouse, note: null, close: nothing };
-  const started = await startEmbeddedClickHouse({ dataDir: join(runDir, "clickhouse"), httpPort, tcpPort });
+  if (options.clickhouse !== "embedded")
+    return { url: options.clickhouse, note: null, close: nothing };
+  const started = await startEmbeddedClickHouse({
+    dataDir: join(runDir, "clickhouse"),
+    httpPort,
+    tcpPort,
+  });
   if (started.kind === "absent") {
-    return { url: null, note: `${started.remedy}; without it the WAL is kept, nothing is loaded`, close: nothing };
+    return {
+      url: null,
+      note: `${started.remedy}; without it the WAL is kept, nothing is loaded`,
+      close: nothing,
+    };
   }
   return { url: started.url, note: null, close: () => started.stop() };
 }

@@ -17,7 +17,11 @@ export interface GatewayState {
   readonly replies: Readonly<Record<string, number>>;
   readonly policy: { readonly state: string };
   readonly positions: readonly { readonly instrumentId: number; readonly positionLots: string }[];
-  readonly cash: readonly { readonly venueId: number; readonly asset: string; readonly e8: string }[];
+  readonly cash: readonly {
+    readonly venueId: number;
+    readonly asset: string;
+    readonly e8: string;
+  }[];
   /** Reference price of each instrument as text, null where there is none. */
   readonly references: Readonly<Record<string, string | null>>;
 }
@@ -34,7 +38,8 @@ function withoutZeros<K>(map: Map<K, bigint>): Map<K, bigint> {
 
 export function gatewayFacts(state: GatewayState): GatewayFacts {
   const positions = new Map<number, bigint>();
-  for (const each of state.positions) addTo(positions, each.instrumentId, BigInt(each.positionLots));
+  for (const each of state.positions)
+    addTo(positions, each.instrumentId, BigInt(each.positionLots));
   const cash = new Map<string, bigint>();
   for (const each of state.cash) addTo(cash, `${each.venueId}:${each.asset}`, BigInt(each.e8));
   return {
@@ -47,19 +52,25 @@ export function gatewayFacts(state: GatewayState): GatewayFacts {
 }
 
 /** Instrument and venue of each market of venue-sim, as config/instruments.json has them. */
-const MARKET_IDS = { spot: { instrument: 1, venue: 1 }, usdm: { instrument: 2, venue: 2 } } as const;
+const MARKET_IDS = {
+  spot: { instrument: 1, venue: 1 },
+  usdm: { instrument: 2, venue: 2 },
+} as const;
 
 export function venueFacts(logPath: string): VenueFacts {
   const truth = venueTruth(logPath);
   if (truth.inconsistencies.length > 0) {
-    throw new Error(`the venue's own log contradicts itself: ${truth.inconsistencies.slice(0, 3).join("; ")}`);
+    throw new Error(
+      `the venue's own log contradicts itself: ${truth.inconsistencies.slice(0, 3).join("; ")}`,
+    );
   }
   const positions = new Map<number, bigint>();
   const cash = new Map<string, bigint>();
   for (const market of ["spot", "usdm"] as const) {
     const { instrument, venue } = MARKET_IDS[market];
     addTo(positions, instrument, truth.positionLots[market]);
-    for (const [asset, amount] of Object.entries(truth.cashE8[market])) addTo(cash, `${venue}:${asset}`, amount);
+    for (const [asset, amount] of Object.entries(truth.cashE8[market]))
+      addTo(cash, `${venue}:${asset}`, amount);
   }
   return {
     orders: truth.orders.size,
@@ -73,7 +84,8 @@ export function venueFacts(logPath: string): VenueFacts {
 export function walFacts(dir: string): WalFacts {
   const report = walVerify(dir);
   let marketEvents = 0;
-  for (const stream of report.streams) if (stream.name.startsWith("md.")) marketEvents += stream.records;
+  for (const stream of report.streams)
+    if (stream.name.startsWith("md.")) marketEvents += stream.records;
   return {
     records: report.records,
     marketEvents,

@@ -1,6 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { PROCESSES, parseChaos, parseSimOptions, type RawSimOptions, UsageError } from "./options.ts";
+import {
+  PROCESSES,
+  parseChaos,
+  parseSimOptions,
+  type RawSimOptions,
+  UsageError,
+} from "./options.ts";
 
 const here = fileURLToPath(import.meta.url);
 const base: RawSimOptions = {
@@ -11,7 +17,8 @@ const base: RawSimOptions = {
   portBase: "0",
   clickhouse: "embedded",
 };
-const parse = (change: Partial<RawSimOptions>) => parseSimOptions({ ...base, ...change }, "/", [here]);
+const parse = (change: Partial<RawSimOptions>) =>
+  parseSimOptions({ ...base, ...change }, "/", [here]);
 
 describe("the flags of run sim", () => {
   it("takes the defaults", () => {

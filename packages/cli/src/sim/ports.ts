@@ -5,7 +5,9 @@ export async function isFree(port: number): Promise<boolean> {
   const server = createServer();
   return new Promise((resolve) => {
     server.once("error", () => resolve(false));
-    server.listen({ host: "127.0.0.1", port, exclusive: true }, () => server.close(() => resolve(true)));
+    server.listen({ host: "127.0.0.1", port, exclusive: true }, () =>
+      server.close(() => resolve(true)),
+    );
   });
 }
 
@@ -28,12 +30,17 @@ export async function anyFree(): Promise<number> {
  * The ports of a run by name: `base`, `base + 1`, … or any free ones when base is 0.
  * @throws Error naming the first taken port and the remedy
  */
-export async function assignPorts<N extends string>(names: readonly N[], base: number): Promise<Record<N, number>> {
+export async function assignPorts<N extends string>(
+  names: readonly N[],
+  base: number,
+): Promise<Record<N, number>> {
   const ports = {} as Record<N, number>;
   for (const [index, name] of names.entries()) {
     const port = base === 0 ? await anyFree() : base + index;
     if (base !== 0 && !(await isFree(port))) {
-      throw new Error(`port ${port} (${name}) is taken; stop what listens there, or choose another --port-base`);
+      throw new Error(
+        `port ${port} (${name}) is taken; stop what listens there, or choose another --port-base`,
+      );
     }
     ports[name] = port;
   }

@@ -4,8 +4,14 @@ import { join } from "node:path";
 import { check, type Result, report, result } from "../result.ts";
 import { Cluster, makeRunDir, READY_MS_MAX, removeRunDir, sleep } from "./cluster.ts";
 import { type Database, openDatabase } from "./database.ts";
-import { clickhouseRows, gatewayFacts, type GatewayState, venueFacts, walFacts } from "./facts.ts";
-import { PROCESSES, type ProcessName, parseSimOptions, type RawSimOptions, type SimOptions } from "./options.ts";
+import { clickhouseRows, type GatewayState, gatewayFacts, venueFacts, walFacts } from "./facts.ts";
+import {
+  PROCESSES,
+  type ProcessName,
+  parseSimOptions,
+  type RawSimOptions,
+  type SimOptions,
+} from "./options.ts";
 import { clusterPlan } from "./plan.ts";
 import { assignPorts } from "./ports.ts";
 import { type ProcessView, renderTable, type TradingView, tradingLine } from "./table.ts";
@@ -86,20 +92,37 @@ class SimRun {
     const began = performance.now() - (Date.now() - launchedMs);
     const names = [...PROCESSES, "venue", "clickhouse", "clickhouse-tcp"] as const;
     const ports = await assignPorts(names, this.#options.portBase);
-    const database = openDatabase(this.#options, this.#runDir, ports.clickhouse, ports["clickhouse-tcp"]);
-    const plan = clusterPlan({ root: this.#root, runDir: this.#runDir, options: this.#options, ports });
+    const database = openDatabase(
+      this.#options,
+      this.#runDir,
+      ports.clickhouse,
+      ports["clickhouse-tcp"],
+    );
+    const plan = clusterPlan({
+      root: this.#root,
+      runDir: this.#runDir,
+      options: this.#options,
+      ports,
+    });
     for (const name of PROCESSES) {
       if (name !== "wal-loader") this.#cluster.start(name, plan.configs[name], plan.env);
     }
     this.#database = await database;
     if (this.#database.note !== null) process.stderr.write(`hft: ${this.#database.note}\n`);
-    const loader = { ...plan.configs["wal-loader"], ...(this.#database.url === null ? {} : { clickhouseUrl: this.#database.url }) };
+    const loader = {
+      ...plan.configs["wal-loader"],
+      ...(this.#database.url === null ? {} : { clickhouseUrl: this.#database.url }),
+    };
     this.#cluster.start("wal-loader", loader, plan.env);
     await this.#cluster.untilReady(PROCESSES, performance.now() + READY_MS_MAX);
     this.#startSeconds = (performance.now() - began) / 1000;
-    const pids = PROCESSES.map((name) => this.#cluster.supervisor.pid(name)).filter((pid) => pid !== null);
+    const pids = PROCESSES.map((name) => this.#cluster.supervisor.pid(name)).filter(
+      (pid) => pid !== null,
+    );
     this.#pidsTogether = new Set(pids).size;
-    process.stderr.write(`hft: eight processes ready ${this.#startSeconds.toFixed(1)} s after the command\n`);
+    process.stderr.write(
+      `hft: eight processes ready ${this.#startSeconds.toFixed(1)} s after the command\n`,
+    );
   }
 
   /** Trades for the wall seconds asked for, killing by plan, showing what happens. */
@@ -115,7 +138,9 @@ class SimRun {
       if (elapsedS >= durationS) break;
       for (let next = kills[0]; next !== undefined && next.atS <= elapsedS; next = kills[0]) {
         kills.shift();
-        process.stderr.write(`hft: killing ${next.process} (pid ${this.#cluster.supervisor.pid(next.process)})\n`);
+        process.stderr.write(
+          `hft: killing ${next.process} (pid ${this.#cluster.supervisor.pid(next.process)})\n`,
+        );
         this.#cluster.supervisor.kill(next.process);
       }
       if (screen) {
@@ -137,9 +162,19 @@ class SimRun {
         const probe = await this.#cluster.probe(name);
         const restarts = this.#cluster.supervisor.restarts(name).all;
         if (probe === null) {
-          return { name, pid: null, state: "down", rate: null, lag: null, p50Us: null, p99Us: null, restarts };
+          return {
+            name,
+            pid: null,
+            state: "down",
+            rate: null,
+            lag: null,
+            p50Us: null,
+            p99Us: null,
+            restarts,
+          };
         }
-        const number = (value: unknown): number | null => (typeof value === "number" ? value : null);
+        const number = (value: unknown): number | null =>
+          typeof value === "number" ? value : null;
         const events = number(probe.stats["events"]);
         const look = this.#looks.get(name);
         const atMs = performance.now();
@@ -184,7 +219,9 @@ class SimRun {
 
   async #stopOne(name: ProcessName): Promise<void> {
     if (!(await this.#cluster.supervisor.stop(name, STOP_MS_MAX))) {
-      process.stderr.write(`hft: ${name} did not stop in order; see ${this.#cluster.supervisor.logPath(name)}\n`);
+      process.stderr.write(
+        `hft: ${name} did not stop in order; see ${this.#cluster.supervisor.logPath(name)}\n`,
+      );
     }
   }
 
@@ -203,8 +240,12 @@ class SimRun {
       return state !== null && Number(recorder?.stats["journalSeq"]) >= state.journalSeq;
     }, DRAIN_MS_MAX);
     const state = await this.#gatewayState();
-    if (state === null) throw new Error(`the gateway did not tell its state at the end; see ${supervisor.logPath("gateway")}`);
-    for (const name of ["gateway", "execution-router", "recorder"] as const) await this.#stopOne(name);
+    if (state === null)
+      throw new Error(
+        `the gateway did not tell its state at the end; see ${supervisor.logPath("gateway")}`,
+      );
+    for (const name of ["gateway", "execution-router", "recorder"] as const)
+      await this.#stopOne(name);
     const wal = walFacts(join(this.#runDir, "wal"));
     const rows = await this.#loaded(wal.records);
     for (const name of ["wal-loader", "monitor", "venue-sim"] as const) await this.#stopOne(name);
@@ -222,13 +263,22 @@ class SimRun {
     const scale = (this.#options.durationS * this.#options.speed) / 60;
     const checks = verdict(facts, scale);
     if (this.#stop.signal.aborted) checks.push(check("interrupted", 1, "=", 0));
-    return result("run sim", checks, this.#figures(facts, router?.stats ?? {}, state), this.#options.seed);
+    return result(
+      "run sim",
+      checks,
+      this.#figures(facts, router?.stats ?? {}, state),
+      this.#options.seed,
+    );
   }
 
   /** Tells the gateway to drain until it says that every order is terminal; a killed gateway is told again. */
   async #drain(): Promise<void> {
     const token = readFileSync(join(this.#runDir, "state/control.token"), "utf8").trim();
-    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json", "x-tidegate-principal": "run-sim" };
+    const headers = {
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      "x-tidegate-principal": "run-sim",
+    };
     const done = await this.#until(async () => {
       await this.#cluster.http("gateway", "/control/drain", {
         method: "POST",
@@ -253,7 +303,11 @@ class SimRun {
     return rows;
   }
 
-  #figures(facts: RunFacts, router: Readonly<Record<string, unknown>>, state: GatewayState): Record<string, unknown> {
+  #figures(
+    facts: RunFacts,
+    router: Readonly<Record<string, unknown>>,
+    state: GatewayState,
+  ): Record<string, unknown> {
     const built = join(this.#root, ".tools/done/build_seconds");
     return {
       latency_us: router["latency_us"] ?? {},
@@ -266,10 +320,16 @@ class SimRun {
       wal_records: facts.wal.records,
       clickhouse_rows: facts.clickhouseRows,
       gaps_accounted: facts.wal.gapsAccounted,
-      positions: Object.fromEntries([...facts.venue.positions].map(([id, lots]) => [id, String(lots)])),
-      cash_e8: Object.fromEntries([...facts.venue.cash].map(([asset, value]) => [asset, String(value)])),
+      positions: Object.fromEntries(
+        [...facts.venue.positions].map(([id, lots]) => [id, String(lots)]),
+      ),
+      cash_e8: Object.fromEntries(
+        [...facts.venue.cash].map(([asset, value]) => [asset, String(value)]),
+      ),
       kills: this.#options.chaos,
-      restarts: Object.fromEntries(PROCESSES.map((name) => [name, this.#cluster.supervisor.restarts(name).all])),
+      restarts: Object.fromEntries(
+        PROCESSES.map((name) => [name, this.#cluster.supervisor.restarts(name).all]),
+      ),
       exits: this.#cluster.exits,
       duration_s: this.#options.durationS,
       speed: this.#options.speed,

@@ -11,7 +11,11 @@ let supervisor: Supervisor;
 
 const node = (script: string): [string, ...string[]] => [process.execPath, "-e", script];
 const FOREVER = "setInterval(() => {}, 1000)";
-const spec = (name: string, script: string) => ({ name, command: node(script), env: { PATH: process.env["PATH"] ?? "" } });
+const spec = (name: string, script: string) => ({
+  name,
+  command: node(script),
+  env: { PATH: process.env["PATH"] ?? "" },
+});
 
 /** Resolves at the next exit any process makes. */
 const nextExit = (): Promise<void> => new Promise((resolve) => wakes.push(resolve));
@@ -45,7 +49,11 @@ afterEach(async () => {
 
 describe("Supervisor", () => {
   it("waits twice as long before each restart in a row, up to the bound", () => {
-    expect([0, 1, 2].map(backoffMs)).toEqual([BACKOFF_MS_MIN, BACKOFF_MS_MIN * 2, BACKOFF_MS_MIN * 4]);
+    expect([0, 1, 2].map(backoffMs)).toEqual([
+      BACKOFF_MS_MIN,
+      BACKOFF_MS_MIN * 2,
+      BACKOFF_MS_MIN * 4,
+    ]);
     expect(backoffMs(1000)).toBe(BACKOFF_MS_MAX);
   });
 
@@ -70,7 +78,9 @@ describe("Supervisor", () => {
   });
 
   it("stops with SIGTERM and leaves no process", async () => {
-    supervisor.start(spec("a", `process.on("SIGTERM", () => process.exit(0)); ${FOREVER}; console.log("up")`));
+    supervisor.start(
+      spec("a", `process.on("SIGTERM", () => process.exit(0)); ${FOREVER}; console.log("up")`),
+    );
     await until(() => supervisor.logTail("a", 1)[0] === "up");
     expect(await supervisor.stop("a", 5000)).toBe(true);
     expect(supervisor.allPids().some(alive)).toBe(false);

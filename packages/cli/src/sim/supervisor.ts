@@ -94,7 +94,12 @@ export class Supervisor {
     child.once("exit", (code, signal) => this.#ended(slot, child, code, signal));
   }
 
-  #ended(slot: Slot, child: ChildProcess, code: number | null, signal: NodeJS.Signals | null): void {
+  #ended(
+    slot: Slot,
+    child: ChildProcess,
+    code: number | null,
+    signal: NodeJS.Signals | null,
+  ): void {
     if (slot.child !== child) return;
     slot.child = null;
     const asked = slot.stopping || slot.killAsked;

@@ -24,8 +24,26 @@ describe("the live table", () => {
   it("columns line up and what is not known is a dash", () => {
     const text = renderTable(
       [
-        { name: "gateway", pid: 42, state: "ready", rate: 1234.5, lag: 0, p50Us: 8.25, p99Us: 31, restarts: 0 },
-        { name: "wal-loader", pid: null, state: "down", rate: null, lag: null, p50Us: null, p99Us: null, restarts: 1 },
+        {
+          name: "gateway",
+          pid: 42,
+          state: "ready",
+          rate: 1234.5,
+          lag: 0,
+          p50Us: 8.25,
+          p99Us: 31,
+          restarts: 0,
+        },
+        {
+          name: "wal-loader",
+          pid: null,
+          state: "down",
+          rate: null,
+          lag: null,
+          p50Us: null,
+          p99Us: null,
+          restarts: 1,
+        },
       ],
       trading,
     );

@@ -46,7 +46,9 @@ export function renderTable(processes: readonly ProcessView[], trading: TradingV
   const line = (row: readonly string[]): string =>
     row
       .map((cell, column) =>
-        column === 0 || column === 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0),
+        column === 0 || column === 2
+          ? cell.padEnd(widths[column] ?? 0)
+          : cell.padStart(widths[column] ?? 0),
       )
       .join("  ")
       .trimEnd();
@@ -69,5 +71,7 @@ export function tradingLine(trading: TradingView): string {
 
 function number(value: number | null): string {
   if (value === null || !Number.isFinite(value)) return "–";
-  return value >= 100 || Number.isInteger(value) ? Math.round(value).toLocaleString("en-US") : value.toFixed(1);
+  return value >= 100 || Number.isInteger(value)
+    ? Math.round(value).toLocaleString("en-US")
+    : value.toFixed(1);
 }

@@ -40,7 +40,10 @@ describe("the verdict of a run", () => {
     ["orders", { venue: { ...good.venue, orders: 20 } }],
     ["duplicates_at_venue", { venue: { ...good.venue, duplicates: 1 } }],
     ["position_difference", { venue: { ...good.venue, positions: new Map([[2, 4n]]) } }],
-    ["cash_difference", { venue: { ...good.venue, cash: new Map([["2:USDT", -308_999_999_999n]]) } }],
+    [
+      "cash_difference",
+      { venue: { ...good.venue, cash: new Map([["2:USDT", -308_999_999_999n]]) } },
+    ],
     ["intents_not_terminal", { gateway: { ...good.gateway, notTerminal: 1 } }],
     ["gaps_unaccounted", { wal: { ...good.wal, gapsUnaccounted: 1 } }],
     ["wal_faults", { wal: { ...good.wal, ok: false } }],
@@ -53,7 +56,11 @@ describe("the verdict of a run", () => {
   });
 
   it("no fill in a whole minute fails, in a short smoke run it is not asked for", () => {
-    const none = { ...good, gateway: { ...good.gateway, fills: 0 }, venue: { ...good.venue, fills: 0 } };
+    const none = {
+      ...good,
+      gateway: { ...good.gateway, fills: 0 },
+      venue: { ...good.venue, fills: 0 },
+    };
     expect(failed(none)).toEqual(["fills"]);
     expect(failed(none, 0.2)).toEqual([]);
   });

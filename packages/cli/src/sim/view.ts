@@ -1,8 +1,13 @@
-import { gatewayFacts, type GatewayState } from "./facts.ts";
+import { type GatewayState, gatewayFacts } from "./facts.ts";
 import type { TradingView } from "./table.ts";
 
 /** What a screen needs of the shipped instruments (config/instruments.json); another id shows as a number. */
-const SHOWN: Readonly<Record<string, { readonly name: string; readonly scale: number; readonly pxScale: number; readonly e8: bigint }>> = {
+const SHOWN: Readonly<
+  Record<
+    string,
+    { readonly name: string; readonly scale: number; readonly pxScale: number; readonly e8: bigint }
+  >
+> = {
   "1": { name: "BTCUSDT.SPOT", scale: 5, pxScale: 2, e8: 10n },
   "2": { name: "BTCUSDT.USDM", scale: 3, pxScale: 1, e8: 10_000n },
 };
@@ -16,7 +21,11 @@ export function decimal(value: bigint, scale: number): string {
 }
 
 /** What the table says of the trading, from the gateway's own state; zeros while it is away. */
-export function tradingView(elapsedS: number, durationS: number, state: GatewayState | null): TradingView {
+export function tradingView(
+  elapsedS: number,
+  durationS: number,
+  state: GatewayState | null,
+): TradingView {
   if (state === null) {
     return {
       elapsedS,
@@ -40,7 +49,10 @@ export function tradingView(elapsedS: number, durationS: number, state: GatewayS
     orders,
     live: state.nonTerminal,
     fills: state.fills,
-    refused: Object.entries(state.replies).reduce((sum, [reason, count]) => sum + (reason === "OK" ? 0 : count), 0),
+    refused: Object.entries(state.replies).reduce(
+      (sum, [reason, count]) => sum + (reason === "OK" ? 0 : count),
+      0,
+    ),
     policy: state.policy.state,
     positions: [...positions].map(([id, lots]) => {
       const known = SHOWN[id];

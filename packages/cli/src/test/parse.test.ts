@@ -41,7 +41,14 @@ describe("reading what the test runners say", () => {
   it("vitest: cases by file, and a file that did not load is a failure", () => {
     const report = JSON.stringify({
       testResults: [
-        { name: "/r/a.test.ts", status: "passed", assertionResults: [{ fullName: "x y", status: "passed" }, { fullName: "z", status: "pending" }] },
+        {
+          name: "/r/a.test.ts",
+          status: "passed",
+          assertionResults: [
+            { fullName: "x y", status: "passed" },
+            { fullName: "z", status: "pending" },
+          ],
+        },
         { name: "/r/b.test.ts", status: "failed", message: "syntax", assertionResults: [] },
       ],
     });
@@ -54,7 +61,11 @@ describe("reading what the test runners say", () => {
 
   it("a skip without its reason in the list is found", () => {
     const skips = parseSkips("test\treason\nneeds-data\tno reference data there\n");
-    const cases = ["x needs-data", "y"].map((name) => ({ runner: "vitest" as const, name, status: "skipped" as const }));
+    const cases = ["x needs-data", "y"].map((name) => ({
+      runner: "vitest" as const,
+      name,
+      status: "skipped" as const,
+    }));
     expect(skipsNotListed(cases, skips).map((each) => each.name)).toEqual(["y"]);
     expect(() => parseSkips("h\nonly-a-name\n")).toThrow("wants a name part");
   });

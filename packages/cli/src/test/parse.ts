@@ -16,7 +16,8 @@ export function parseCargo(output: string): TestCase[] {
   for (const line of output.split("\n")) {
     const running = /^\s+(?:Running|Doc-tests) (.*)$/.exec(line);
     if (running !== null) {
-      if (open) cases.push({ runner: "cargo", name: `${target} (did not finish)`, status: "failed" });
+      if (open)
+        cases.push({ runner: "cargo", name: `${target} (did not finish)`, status: "failed" });
       target = targetName(running[1] ?? "");
       open = false;
     } else if (/^running \d+ tests?$/.test(line)) {
@@ -54,12 +55,14 @@ export function parseVitest(text: string, root: string): TestCase[] {
   const report = JSON.parse(text) as VitestJson;
   return report.testResults.flatMap((file) => {
     const name = file.name.startsWith(`${root}/`) ? file.name.slice(root.length + 1) : file.name;
-    const cases = file.assertionResults.map((each): TestCase => ({
-      runner: "vitest",
-      name: `${name} > ${each.fullName}`,
-      status:
-        each.status === "passed" ? "passed" : each.status === "failed" ? "failed" : "skipped",
-    }));
+    const cases = file.assertionResults.map(
+      (each): TestCase => ({
+        runner: "vitest",
+        name: `${name} > ${each.fullName}`,
+        status:
+          each.status === "passed" ? "passed" : each.status === "failed" ? "failed" : "skipped",
+      }),
+    );
     if (file.status === "failed" && !cases.some((each) => each.status === "failed")) {
       cases.push({ runner: "vitest", name: `${name} (did not load)`, status: "failed" });
     }
@@ -80,7 +83,8 @@ export function parseSkips(text: string): Skip[] {
     .filter((line) => line !== "")
     .map((line) => {
       const [pattern = "", reason = ""] = line.split("\t");
-      if (pattern === "" || reason === "") throw new Error(`docs/skips.tsv: "${line}" wants a name part, a tab and a reason`);
+      if (pattern === "" || reason === "")
+        throw new Error(`docs/skips.tsv: "${line}" wants a name part, a tab and a reason`);
       return { pattern, reason };
     });
 }

@@ -1,6 +1,6 @@
-import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { evidenceFault, readLedger, unproven } from "../acceptance.ts";
 import { lint } from "../lint.ts";
@@ -24,7 +24,10 @@ export function treeHash(root: string): string {
     .sort();
   const hash = createHash("sha256");
   for (const name of names) {
-    hash.update(`${name}\0`).update(readFileSync(join(root, name))).update("\0");
+    hash
+      .update(`${name}\0`)
+      .update(readFileSync(join(root, name)))
+      .update("\0");
   }
   return hash.digest("hex");
 }
@@ -97,7 +100,10 @@ export async function test(root: string, options: TestOptions): Promise<boolean>
   mkdirSync(join(root, "var/test"), { recursive: true });
   if (options.watch) {
     const args = ["watch", ...(options.only === null ? [] : [options.only])];
-    return (await run(join(root, "node_modules/.bin/vitest"), args, { cwd: root, echo: true })).code === 0;
+    return (
+      (await run(join(root, "node_modules/.bin/vitest"), args, { cwd: root, echo: true })).code ===
+      0
+    );
   }
   const clean = options.skipLint || options.only !== null || (await lint(root, false));
   const cases: TestCase[] = [];
@@ -115,7 +121,9 @@ export async function test(root: string, options: TestOptions): Promise<boolean>
     process.stdout.write(`skipped without a reason in docs/skips.tsv: ${each.name}\n`);
   }
   const claims =
-    options.only === null ? unproven(readLedger(root), cases, (file) => evidenceFault(root, file)) : [];
+    options.only === null
+      ? unproven(readLedger(root), cases, (file) => evidenceFault(root, file))
+      : [];
   for (const claim of claims) process.stdout.write(`claimed without proof: ${claim}\n`);
   const ok =
     claims.length === 0 &&

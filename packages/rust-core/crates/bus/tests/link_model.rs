@@ -25,6 +25,8 @@ enum Op {
     /// Both channels lose everything; each side may or may not be told.
     Disconnect(bool, bool),
     Restart(usize),
+    /// A good moment: what is due goes over whole, both ways.
+    Turn,
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -40,6 +42,7 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (1..300_000_000_u64).prop_map(Op::Advance),
         1 => any::<(bool, bool)>().prop_map(|(a, b)| Op::Disconnect(a, b)),
         1 => side.prop_map(Op::Restart),
+        6 => Just(Op::Turn),
     ]
 }
 
@@ -131,6 +134,15 @@ impl World {
                 side.link =
                     Link::new(LinkConfig { link_id: LINK_ID, epoch: side.epoch, window: self.windows[at] });
                 side.delivered.clear();
+            }
+            Op::Turn => {
+                self.now += HEARTBEAT_NS / 4;
+                for at in [0, 1] {
+                    self.poll(at);
+                    for frame in std::mem::take(&mut self.channel[1 - at]) {
+                        self.deliver(1 - at, &frame)?;
+                    }
+                }
             }
         }
         Ok(())
@@ -271,7 +283,7 @@ fn handshake() -> Vec<Op> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) })]
 
     #[test]
     fn whatever_the_channel_does_delivery_is_exactly_once_and_in_order(
@@ -429,8 +441,103 @@ fn an_end_that_resumes_its_durable_place_is_not_sent_it_again() {
     world.sides[1].epoch = 2;
     world.sides[1].delivered.insert(1, 3);
     world.quiesce().unwrap();
-    assert_eq!(world.sides[1].link.counters().delivered, 1);
-    assert_eq!(world.sides[1].link.counters().duplicates, 0);
+    let counters = world.sides[1].link.counters();
+    assert_eq!((counters.delivered, counters.duplicates), (1, 0));
+    assert_eq!(counters.resends_asked, 0, "the handshake alone told the sender where to go on");
+}
+
+#[test]
+fn a_gap_is_asked_for_as_soon_as_the_next_frame_shows_it() {
+    let mut world = World::new([8, 8], Broken::Nothing);
+    for op in handshake() {
+        world.apply(&op).unwrap();
+    }
+    world.send(0).unwrap();
+    world.send(0).unwrap();
+    world.poll(0);
+    world.channel[1].remove(0);
+    for frame in std::mem::take(&mut world.channel[1]) {
+        world.deliver(1, &frame).unwrap();
+    }
+    assert_eq!(world.sides[1].link.state(), LinkState::Gap);
+    world.poll(1);
+    let resends = world.channel[0].iter().filter(|f| decode(f).unwrap().0.kind == FrameType::Resend);
+    assert_eq!(resends.count(), 1);
+    world.poll(1);
+    assert_eq!(world.sides[1].link.counters().resends_asked, 1, "once for a gap, then each 100 ms");
+    world.quiesce().unwrap();
+    let counters = world.sides[1].link.counters();
+    assert_eq!((counters.delivered, counters.gaps, counters.out_of_order), (2, 1, 1));
+}
+
+#[test]
+fn what_an_earlier_life_acknowledged_is_skipped_and_told_when_something_before_it_was_delivered() {
+    let mut world = World::new([8, 8], Broken::Nothing);
+    for op in handshake() {
+        world.apply(&op).unwrap();
+    }
+    for _ in 0..4 {
+        world.send(0).unwrap();
+    }
+    world.poll(0);
+    let late = world.channel[1][0].clone();
+    for frame in std::mem::take(&mut world.channel[1]) {
+        world.deliver(1, &frame).unwrap();
+    }
+    // An old HELLO of the sender, from before anything was acknowledged, is still on its way when the receiver dies.
+    world.sides[0].link.disconnected();
+    world.poll(0);
+    let old_hello = world.channel[1].remove(0);
+    world.apply(&Op::Turn).unwrap();
+    world.ack(1);
+    world.apply(&Op::Turn).unwrap();
+    world.apply(&Op::Turn).unwrap();
+    assert_eq!(world.sides[0].link.in_flight(), 0);
+    world.apply(&Op::Restart(1)).unwrap();
+    world.deliver(1, &old_hello).unwrap();
+    world.deliver(1, &late).unwrap();
+    assert_eq!(world.sides[1].link.delivered_seq(), 1);
+    world.quiesce().unwrap();
+    let counters = world.sides[1].link.counters();
+    assert_eq!((counters.delivered, counters.skipped), (1, 3), "2..=4 are durable with the earlier life");
+}
+
+#[test]
+fn frames_of_another_link_and_claims_that_cannot_be_are_counted_and_change_nothing() {
+    let mut world = World::new([8, 8], Broken::Nothing);
+    for op in handshake() {
+        world.apply(&op).unwrap();
+    }
+    world.send(0).unwrap();
+    world.poll(0);
+    let frame = |link_id, kind, payload: &[u8]| {
+        let seq = u64::from(kind == FrameType::Data);
+        let header = tidegate_wire::frame::FrameHeader { kind, link_id, epoch: 1, seq, mono_ns: 0 };
+        let mut buf = Vec::new();
+        encode_into(&mut buf, &header, payload).unwrap();
+        buf
+    };
+    let ack = |recv_epoch, acked_seq| tidegate_wire::frame::Ack { recv_epoch, acked_seq }.to_bytes();
+    let link = &mut world.sides[0].link;
+    assert_eq!(link.on_frame(1, &frame(LINK_ID + 1, FrameType::Data, b"x")), Received::Nothing);
+    let _ = link.on_frame(1, &frame(LINK_ID, FrameType::Ack, &ack(1, 2)));
+    assert_eq!((link.counters().wrong_link, link.counters().protocol_faults), (1, 1));
+    let _ = link.on_frame(1, &frame(LINK_ID, FrameType::Ack, &ack(9, 1)));
+    assert_eq!(link.in_flight(), 1, "an acknowledgement of another epoch frees nothing");
+    let hello = |first_available_seq, recv_seq| {
+        tidegate_wire::frame::Hello { first_available_seq, recv_epoch: 1, recv_seq, window: 8 }.to_bytes()
+    };
+    for claim in [hello(0, 0), hello(3, 0), hello(1, 2)] {
+        let _ = link.on_frame(1, &frame(LINK_ID, FrameType::Hello, &claim));
+    }
+    assert_eq!(link.counters().protocol_faults, 4);
+    // More acknowledged here than was delivered is taken as what was delivered.
+    for frame in std::mem::take(&mut world.channel[1]) {
+        world.deliver(1, &frame).unwrap();
+    }
+    world.sides[1].link.ack(u64::MAX);
+    world.quiesce().unwrap();
+    assert_eq!(world.sides[0].link.counters().protocol_faults, 4);
 }
 
 #[test]

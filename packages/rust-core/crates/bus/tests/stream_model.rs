@@ -253,6 +253,16 @@ fn an_epoch_that_ends_in_order_is_counted_to_its_last_frame_by_its_bye() {
 }
 
 #[test]
+fn a_late_joiner_accounts_from_the_first_frame_it_hears() {
+    let mut world = World::new(false);
+    for op in [Op::Publish, Op::Publish, Op::Publish, Op::Drop(0), Op::Drop(0), Op::Deliver(0)] {
+        world.apply(&op).unwrap();
+    }
+    assert_eq!(world.accounts[&1].first_seq, 3);
+    assert_eq!((world.subscriber.counters().received, world.subscriber.counters().missing), (1, 0));
+}
+
+#[test]
 fn a_killed_publisher_is_told_as_not_in_order() {
     let mut world = World::new(false);
     for op in [Op::Publish, Op::Deliver(0), Op::Publish, Op::Drop(0), Op::Restart(false), Op::Publish] {

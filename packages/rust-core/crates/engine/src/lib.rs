@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod epoch;
+pub mod execution_router;
 pub mod gateway;
 mod hot;
 pub mod limits;
@@ -23,6 +24,7 @@ pub fn start(kind: &str, config: &str) -> Result<Handle, Fault> {
     match kind {
         "market-data" => market_data::start(config),
         "gateway" => gateway::start(config),
+        "execution-router" => execution_router::start(config),
         "recorder" => recorder::start(config),
         _ => Err(Fault(format!("no hot loop is called {kind}"))),
     }

@@ -40,7 +40,9 @@ mod limits {
     const _: () = assert!(POLL_MS <= crate::limits::WAIT_MS_MAX, "a stop is seen in time");
     const _: () = assert!((POLL_MS as u64) * 1_000_000 < FLUSH_NS_MAX, "a flush comes in time");
 }
-use limits::{DRAIN_NS_MAX, DRAIN_QUIET_NS, FLUSH_NS_MAX, LATENCY_NS_MAX, POLL_MS, RESYNC_PERIOD_NS, STATS_PERIOD_NS};
+use limits::{
+    DRAIN_NS_MAX, DRAIN_QUIET_NS, FLUSH_NS_MAX, LATENCY_NS_MAX, POLL_MS, RESYNC_PERIOD_NS, STATS_PERIOD_NS,
+};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -124,8 +126,10 @@ impl<'a> Recorder<'a> {
     fn new(hot: &'a Hot, config: &'a Config, epoch: u32, wal: Wal<DirStorage>) -> Result<Self, Fault> {
         let context = zmq::Context::new();
         let sub = StreamSub::connect(&context, &config.md_endpoint, &["md."])?;
-        let tail =
-            LinkClient::connect(&context, LinkClientConfig::new(&config.tail_endpoint, "tail", "recorder", epoch))?;
+        let tail = LinkClient::connect(
+            &context,
+            LinkClientConfig::new(&config.tail_endpoint, "tail", "recorder", epoch),
+        )?;
         Ok(Self {
             hot,
             config,

@@ -5,8 +5,8 @@
 
 use std::path::Path;
 pub use tidegate_segment::limits::{PAYLOAD_BYTES_MAX, SEGMENT_BYTES_LIVE, SEGMENT_BYTES_SIM};
-pub use tidegate_segment::{LogFault as JournalFault, Record, Recovery, Torn};
 use tidegate_segment::{Cursor, DirStorage, Log, LogConfig, Storage};
+pub use tidegate_segment::{LogFault as JournalFault, Record, Recovery, Torn};
 
 /// What a commit survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

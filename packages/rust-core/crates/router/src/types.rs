@@ -173,11 +173,12 @@ pub enum What {
     Open {
         instrument: InstrumentId,
     },
-    /// Trades of one order, or of the instrument since a time when the venue's order id is not known.
+    /// Trades of one order, or every trade of the instrument from an execution id on. An answer that may have been cut
+    /// short must come as `Failed`.
     Trades {
         instrument: InstrumentId,
         venue_order_id: Option<String>,
-        since_ns: i64,
+        from_id: u64,
     },
     Time,
 }

@@ -88,7 +88,11 @@ impl Cursor {
         let name = segment_name(index);
         let mut page = Vec::new();
         storage.read(&name, 0, SEGMENT_HEADER_BYTES as usize, &mut page)?;
-        SegmentHeader::decode(&page).map_err(|what| LogFault::Damaged { path: storage.path(&name), offset: 0, what })
+        SegmentHeader::decode(&page).map_err(|what| LogFault::Damaged {
+            path: storage.path(&name),
+            offset: 0,
+            what,
+        })
     }
 
     fn seek<S: Storage>(&self, storage: &S, after_seq: u64) -> Result<Option<Place>, LogFault> {
@@ -110,7 +114,11 @@ impl Cursor {
             Some(place) => Err(LogFault::Damaged {
                 path: storage.path(&segment_name(place.index)),
                 offset: 0,
-                what: format!("record {} is asked for and the log begins with {}", after_seq + 1, place.last_seq + 1),
+                what: format!(
+                    "record {} is asked for and the log begins with {}",
+                    after_seq + 1,
+                    place.last_seq + 1
+                ),
             }),
         }
     }
@@ -136,6 +144,11 @@ impl Cursor {
                 }),
             };
         }
-        Ok(Some(Place { index, offset: SEGMENT_HEADER_BYTES, prev_crc: header.prev_crc, last_seq: place.last_seq }))
+        Ok(Some(Place {
+            index,
+            offset: SEGMENT_HEADER_BYTES,
+            prev_crc: header.prev_crc,
+            last_seq: place.last_seq,
+        }))
     }
 }

@@ -29,8 +29,11 @@ impl DirStorage {
     /// The directory can be neither made nor opened.
     pub fn open(dir: &Path) -> Result<Self, StorageError> {
         let path = || dir.display().to_string();
-        std::fs::create_dir_all(dir)
-            .map_err(|e| StorageError { op: "make directory", path: path(), errno: errno(&e) })?;
+        std::fs::create_dir_all(dir).map_err(|e| StorageError {
+            op: "make directory",
+            path: path(),
+            errno: errno(&e),
+        })?;
         Self::open_existing(dir)
     }
 

@@ -40,12 +40,20 @@ impl From<StorageError> for LogFault {
 impl fmt::Display for LogFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) => write!(f, "{error}; nothing more is acknowledged: check the disk, then restart to recover"),
+            Self::Io(error) => {
+                write!(f, "{error}; nothing more is acknowledged: check the disk, then restart to recover")
+            }
             Self::DiskFull { op, path } => {
-                write!(f, "cannot {op} {path}: the disk is full; free space on its file system or move the run directory, then restart")
+                write!(
+                    f,
+                    "cannot {op} {path}: the disk is full; free space on its file system or move the run directory, then restart"
+                )
             }
             Self::Locked { path } => {
-                write!(f, "cannot lock {path}: another process writes this log; stop it or use another run directory")
+                write!(
+                    f,
+                    "cannot lock {path}: another process writes this log; stop it or use another run directory"
+                )
             }
             Self::Damaged { path, offset, what } => write!(
                 f,
@@ -54,7 +62,9 @@ impl fmt::Display for LogFault {
             Self::RecordTooLarge { bytes, bytes_max } => {
                 write!(f, "cannot append a record of {bytes} bytes: at most {bytes_max} fit")
             }
-            Self::KindReserved { kind } => write!(f, "cannot append a record of kind {kind}: 1 to 249 are for users"),
+            Self::KindReserved { kind } => {
+                write!(f, "cannot append a record of kind {kind}: 1 to 249 are for users")
+            }
             Self::Config(text) => write!(f, "cannot open the log: {text}"),
             Self::Poisoned(text) => write!(f, "the log takes no more records since: {text}"),
         }

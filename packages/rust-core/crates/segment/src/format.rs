@@ -1,6 +1,8 @@
 //! The bytes of a segment: one header page, then chained records. Little-endian throughout.
 
-use crate::limits::{PAYLOAD_BYTES_MAX, RECORD_ALIGN, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, STREAM_NAME_BYTES_MAX};
+use crate::limits::{
+    PAYLOAD_BYTES_MAX, RECORD_ALIGN, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, STREAM_NAME_BYTES_MAX,
+};
 
 /// Format of the segment and of its records; any other is refused.
 pub const FORMAT_VERSION: u8 = 1;
@@ -158,7 +160,13 @@ pub(crate) const fn record_size(payload: usize) -> usize {
 
 /// Appends a record to `out` and returns its checksum. The checksum starts from the stream id, so that a record of another
 /// log that lands here by mistake is no record.
-pub(crate) fn encode_record(out: &mut Vec<u8>, stream: u32, record: &Record<'_>, batch_offset: u32, prev: u32) -> u32 {
+pub(crate) fn encode_record(
+    out: &mut Vec<u8>,
+    stream: u32,
+    record: &Record<'_>,
+    batch_offset: u32,
+    prev: u32,
+) -> u32 {
     let start = out.len();
     out.extend_from_slice(&RECORD_MAGIC.to_le_bytes());
     out.push(FORMAT_VERSION);
@@ -173,7 +181,8 @@ pub(crate) fn encode_record(out: &mut Vec<u8>, stream: u32, record: &Record<'_>,
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(record.payload);
     out.resize(start + record_size(record.payload.len()), 0);
-    let crc = crc32c::crc32c_append(crc32c::crc32c_append(stream, &out[start..start + 44]), &out[start + 48..]);
+    let crc =
+        crc32c::crc32c_append(crc32c::crc32c_append(stream, &out[start..start + 44]), &out[start + 48..]);
     out[start + 44..start + 48].copy_from_slice(&crc.to_le_bytes());
     crc
 }

@@ -26,7 +26,10 @@ pub const STREAM_NAME_BYTES_MAX: usize = 128;
 pub const CURSOR_CHUNK_BYTES: usize = 256 << 10;
 
 const _: () = assert!(RECORD_HEADER_BYTES.is_multiple_of(RECORD_ALIGN));
-const _: () = assert!(SEGMENT_HEADER_BYTES.is_multiple_of(BATCH_ALIGN) && SEGMENT_BYTES_MIN > 2 * SEGMENT_HEADER_BYTES);
-const _: () = assert!(PAYLOAD_BYTES_MAX + 2 * BATCH_ALIGN as usize <= BATCH_BYTES_MAX, "any record fits a batch");
-const _: () = assert!(PAYLOAD_BYTES_MAX + 2 * RECORD_HEADER_BYTES <= CURSOR_CHUNK_BYTES, "any record fits a chunk");
+const _: () =
+    assert!(SEGMENT_HEADER_BYTES.is_multiple_of(BATCH_ALIGN) && SEGMENT_BYTES_MIN > 2 * SEGMENT_HEADER_BYTES);
+const _: () =
+    assert!(PAYLOAD_BYTES_MAX + 2 * BATCH_ALIGN as usize <= BATCH_BYTES_MAX, "any record fits a batch");
+const _: () =
+    assert!(PAYLOAD_BYTES_MAX + 2 * RECORD_HEADER_BYTES <= CURSOR_CHUNK_BYTES, "any record fits a chunk");
 const _: () = assert!(SEGMENT_BYTES_SIM <= SEGMENT_BYTES_LIVE && SEGMENT_BYTES_LIVE <= SEGMENT_BYTES_MAX);

@@ -1,10 +1,12 @@
 //! The one writer of a log.
 
 use crate::fault::LogFault;
-use crate::format::{Record, SegmentHeader, encode_record, kind, new_name, record_size, segment_name, stream_id};
+use crate::format::{
+    Record, SegmentHeader, encode_record, kind, new_name, record_size, segment_name, stream_id,
+};
 use crate::limits::{
-    BATCH_ALIGN, BATCH_BYTES_MAX, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
-    SEGMENT_HEADER_BYTES, STREAM_NAME_BYTES_MAX,
+    BATCH_ALIGN, BATCH_BYTES_MAX, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, SEGMENT_BYTES_MAX,
+    SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES, STREAM_NAME_BYTES_MAX,
 };
 use crate::recovery::{Recovery, TailState, scan_tail};
 use crate::storage::{Storage, StorageError};
@@ -66,10 +68,9 @@ impl<S: Storage> Log<S> {
                 storage.remove(&name)?;
             }
         }
-        let epoch = recovery
-            .epoch
-            .checked_add(1)
-            .ok_or_else(|| LogFault::Config("the epochs are used up; start with an empty directory".into()))?;
+        let epoch = recovery.epoch.checked_add(1).ok_or_else(|| {
+            LogFault::Config("the epochs are used up; start with an empty directory".into())
+        })?;
         if let Some(torn) = &recovery.torn {
             let zeros = vec![0; torn.bytes as usize];
             storage.write(&segment_name(recovery.segments - 1), torn.offset, &zeros)?;
@@ -138,7 +139,8 @@ impl<S: Storage> Log<S> {
         self.check()?;
         let size = record_size(payload.len());
         // Room for the padding that may close the batch is kept free.
-        let end = self.tail.offset as usize + self.batch.len() + size + BATCH_ALIGN as usize + RECORD_HEADER_BYTES;
+        let end =
+            self.tail.offset as usize + self.batch.len() + size + BATCH_ALIGN as usize + RECORD_HEADER_BYTES;
         let rolls = end > self.tail.segment_bytes as usize;
         if rolls || self.batch.len() + size > BATCH_BYTES_MAX - 2 * BATCH_ALIGN as usize {
             self.commit()?;
@@ -207,7 +209,8 @@ impl<S: Storage> Log<S> {
             prev_crc: self.tail.prev_crc,
             prev_hash: *self.tail.hasher.finalize().as_bytes(),
         };
-        self.tail = make_segment(&mut self.storage, &header, self.config.power_safe).map_err(|e| self.poison(e))?;
+        self.tail =
+            make_segment(&mut self.storage, &header, self.config.power_safe).map_err(|e| self.poison(e))?;
         Ok(())
     }
 

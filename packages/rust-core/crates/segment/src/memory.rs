@@ -51,6 +51,7 @@ struct Disk {
     mishap: Option<(u64, Mishap)>,
     dead: bool,
     capacity: Option<u64>,
+    sync_lies: bool,
 }
 
 /// A shared handle on one simulated disk. Clones see the same disk, so that a test keeps one while a log owns another.
@@ -107,6 +108,11 @@ impl MemStorage {
         self.disk().capacity = Some(bytes);
     }
 
+    /// From now on a sync says it is done and does nothing: what a checker of durability must notice.
+    pub fn set_sync_lies(&self) {
+        self.disk().sync_lies = true;
+    }
+
     /// Changing operations so far.
     pub fn ops(&self) -> u64 {
         self.disk().ops
@@ -150,7 +156,12 @@ impl MemStorage {
         }
         let durable_names = files.keys().cloned().collect();
         Self {
-            disk: Arc::new(Mutex::new(Disk { files, durable_names, capacity: disk.capacity, ..Disk::default() })),
+            disk: Arc::new(Mutex::new(Disk {
+                files,
+                durable_names,
+                capacity: disk.capacity,
+                ..Disk::default()
+            })),
             holds_lock: false,
         }
     }
@@ -284,8 +295,11 @@ impl Storage for MemStorage {
 
     fn sync(&mut self, name: &str) -> Result<(), StorageError> {
         self.change("sync", name, |disk| {
+            let lies = disk.sync_lies;
             let file = find(disk, name)?;
-            file.durable = file.data.clone();
+            if !lies {
+                file.durable = file.data.clone();
+            }
             Ok(())
         })
     }

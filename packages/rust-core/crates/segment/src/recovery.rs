@@ -1,7 +1,9 @@
 //! What a restart concludes from the bytes it finds.
 
 use crate::fault::LogFault;
-use crate::format::{Defect, Record, SegmentHeader, decode_record, kind, segment_index, segment_name, stream_id};
+use crate::format::{
+    Defect, Record, SegmentHeader, decode_record, kind, segment_index, segment_name, stream_id,
+};
 use crate::limits::{RECORD_ALIGN, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES};
 use crate::storage::Storage;
 
@@ -176,7 +178,13 @@ pub(crate) fn scan_tail<S: Storage>(
             chain.clean = false;
         }
         prev_hash = *hasher.finalize().as_bytes();
-        tail = Some(TailState { index, offset: end as u64, segment_bytes: len, prev_crc: chain.prev_crc, hasher });
+        tail = Some(TailState {
+            index,
+            offset: end as u64,
+            segment_bytes: len,
+            prev_crc: chain.prev_crc,
+            hasher,
+        });
     }
     let recovery = Recovery {
         last_seq: chain.next_seq - 1,
@@ -265,11 +273,21 @@ fn walk(
             (Verdict::RefuseSequence, _) => {
                 return Err((at, format!("a whole record where record {} is due", chain.next_seq)));
             }
-            (Verdict::RefuseEpoch, _) => return Err((at, format!("a record of an epoch before {}", chain.epoch))),
-            (_, Err(Defect::Checksum)) => {
-                return Err((at, format!("record {} is damaged and a later commit follows it", chain.next_seq)));
+            (Verdict::RefuseEpoch, _) => {
+                return Err((at, format!("a record of an epoch before {}", chain.epoch)));
             }
-            (_, _) => return Err((at, format!("record {} is missing and a later commit follows it", chain.next_seq))),
+            (_, Err(Defect::Checksum)) => {
+                return Err((
+                    at,
+                    format!("record {} is damaged and a later commit follows it", chain.next_seq),
+                ));
+            }
+            (_, _) => {
+                return Err((
+                    at,
+                    format!("record {} is missing and a later commit follows it", chain.next_seq),
+                ));
+            }
         }
     }
     Ok(at)

@@ -216,7 +216,15 @@ impl BlockBuilder {
     }
 }
 
-fn frame(out: &mut Vec<u8>, magic: u32, count: u32, index: u32, first: u64, prev_crc: u32, body: &[u8]) -> u32 {
+fn frame(
+    out: &mut Vec<u8>,
+    magic: u32,
+    count: u32,
+    index: u32,
+    first: u64,
+    prev_crc: u32,
+    body: &[u8],
+) -> u32 {
     let start = out.len();
     out.extend_from_slice(&magic.to_le_bytes());
     out.extend_from_slice(&(body.len() as u32).to_le_bytes());
@@ -344,7 +352,14 @@ fn decode_records(body: &[u8], count: u32, first: u64) -> Option<Vec<Record>> {
     (records.len() == count as usize).then_some(records)
 }
 
-fn decode_footer(body: &[u8], count: u32, blocks: u32, first: u64, prev_crc: u32, size: usize) -> Option<Footer> {
+fn decode_footer(
+    body: &[u8],
+    count: u32,
+    blocks: u32,
+    first: u64,
+    prev_crc: u32,
+    size: usize,
+) -> Option<Footer> {
     if count as usize > STREAMS_MAX {
         return None;
     }
@@ -357,12 +372,24 @@ fn decode_footer(body: &[u8], count: u32, blocks: u32, first: u64, prev_crc: u32
         at += 4 + len;
         let epoch = u32_at(body, at)?;
         let value = |n: usize| u64_at(body, at + 4 + 8 * n);
-        let held =
-            StreamCount { records: value(0)?, min_seq: value(1)?, max_seq: value(2)?, last_wal_seq: value(3)? };
+        let held = StreamCount {
+            records: value(0)?,
+            min_seq: value(1)?,
+            max_seq: value(2)?,
+            last_wal_seq: value(3)?,
+        };
         streams.insert((name, epoch), held);
         at += 36;
     }
-    (at == body.len()).then_some(Footer { records, blocks, first_wal_seq: first, hash, streams, prev_crc, size })
+    (at == body.len()).then_some(Footer {
+        records,
+        blocks,
+        first_wal_seq: first,
+        hash,
+        streams,
+        prev_crc,
+        size,
+    })
 }
 
 /// Name of a segment that is being written.

@@ -21,6 +21,7 @@ pub const STREAM_NAME_BYTES_MAX: usize = 64;
 /// Faults a verification words; the rest is counted.
 pub const FAULTS_MAX: usize = 64;
 
-const RECORD_MOST: usize = PAYLOAD_BYTES_MAX + 2 * (crate::format::RECORD_HEADER_BYTES + STREAM_NAME_BYTES_MAX);
+const RECORD_MOST: usize =
+    PAYLOAD_BYTES_MAX + 2 * (crate::format::RECORD_HEADER_BYTES + STREAM_NAME_BYTES_MAX);
 const _: () = assert!(BLOCK_BYTES_TARGET + RECORD_MOST <= BLOCK_BYTES_MAX, "whatever is written can be read");
 const _: () = assert!(SEGMENT_BYTES_DEFAULT + 4 * BLOCK_BYTES_MAX as u64 <= SEGMENT_BYTES_MAX);

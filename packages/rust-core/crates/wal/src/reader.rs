@@ -65,7 +65,9 @@ pub fn read_block<S: Storage>(storage: &S, name: &str, offset: u64) -> Result<Op
     let at = offset.max(HEADER_BYTES as u64);
     let mut bytes = Vec::new();
     storage.read(name, at, BLOCK_HEADER_BYTES, &mut bytes)?;
-    let Some(len) = bytes.get(4..8).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes) else { return Ok(None) };
+    let Some(len) = bytes.get(4..8).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes) else {
+        return Ok(None);
+    };
     if len as usize > BLOCK_BYTES_MAX {
         return Ok(None);
     }

@@ -115,7 +115,9 @@ fn gap_of(record: &Record, payload: &[u8]) -> Option<(u64, u64)> {
 }
 
 fn mark_of(record: &Record, payload: &[u8]) -> Option<(Kind, u64)> {
-    let Some(Payload::StreamMark(mark)) = envelope::decode_checked(payload).ok()?.payload else { return None };
+    let Some(Payload::StreamMark(mark)) = envelope::decode_checked(payload).ok()?.payload else {
+        return None;
+    };
     (mark.stream == record.stream && mark.epoch == record.epoch).then_some((mark.kind(), mark.seq))
 }
 
@@ -147,13 +149,17 @@ pub fn verify<S: Storage>(storage: &S) -> Result<WalReport, WalFault> {
             }
             return Ok(report);
         };
-        if header.index != segment.index || header.first_wal_seq != next_wal_seq || header.prev_hash != prev_hash {
+        if header.index != segment.index
+            || header.first_wal_seq != next_wal_seq
+            || header.prev_hash != prev_hash
+        {
             report.fault(format!("{path}: it does not continue the segment before it"));
             return Ok(report);
         }
         let mut hasher = blake3::Hasher::new();
         hasher.update(&head);
-        let (mut offset, mut blocks, mut prev_crc, mut counts) = (HEADER_BYTES as u64, 0, 0, StreamCounts::new());
+        let (mut offset, mut blocks, mut prev_crc, mut counts) =
+            (HEADER_BYTES as u64, 0, 0, StreamCounts::new());
         let mut footer = None;
         while let Some((item, next)) = read_block(storage, &segment.name, offset)? {
             match item {
@@ -164,7 +170,8 @@ pub fn verify<S: Storage>(storage: &S) -> Result<WalReport, WalFault> {
                 Item::Block(block) => {
                     let due = block.records.first().is_none_or(|record| record.wal_seq == next_wal_seq);
                     if block.index != blocks || block.prev_crc != prev_crc || !due {
-                        report.fault(format!("{path} at byte {offset}: block {} is not the next", block.index));
+                        report
+                            .fault(format!("{path} at byte {offset}: block {} is not the next", block.index));
                         return Ok(report);
                     }
                     for record in &block.records {

@@ -2,8 +2,8 @@
 
 use crate::WalFault;
 use crate::format::{
-    BlockBuilder, HEADER_BYTES, Header, Item, RecordType, StreamCount, StreamCounts, decode_item, encode_footer, open_name,
-    sealed_name,
+    BlockBuilder, HEADER_BYTES, Header, Item, RecordType, StreamCount, StreamCounts, decode_item,
+    encode_footer, open_name, sealed_name,
 };
 use crate::limits::{
     BLOCK_BYTES_TARGET, BLOCK_RECORDS_MAX, PAYLOAD_BYTES_MAX, SEGMENT_AGE_NS_DEFAULT, SEGMENT_BYTES_DEFAULT,
@@ -124,11 +124,17 @@ fn survey<S: Storage>(storage: &S, name: &str, bytes: &[u8]) -> Result<Option<Su
             Item::Block(block) => {
                 let due = block.records.first().is_none_or(|record| record.wal_seq == next);
                 if block.index != open.blocks || block.prev_crc != open.prev_crc || !due {
-                    return Err(damaged(storage, name, open.offset, format!("block {} is not the next", block.index)));
+                    return Err(damaged(
+                        storage,
+                        name,
+                        open.offset,
+                        format!("block {} is not the next", block.index),
+                    ));
                 }
                 for record in &block.records {
                     count(&mut open.counts, &record.stream, record.epoch, record.seq, record.wal_seq);
-                    positions.push((record.stream.clone(), Position { epoch: record.epoch, seq: record.seq }));
+                    positions
+                        .push((record.stream.clone(), Position { epoch: record.epoch, seq: record.seq }));
                 }
                 next += block.records.len() as u64;
                 open.hasher.update(&bytes[at..at + block.size]);
@@ -150,8 +156,12 @@ fn survey<S: Storage>(storage: &S, name: &str, bytes: &[u8]) -> Result<Option<Su
 
 fn count(counts: &mut StreamCounts, stream: &str, epoch: u32, seq: u64, wal_seq: u64) {
     let key = (stream.to_string(), epoch);
-    let held =
-        counts.entry(key).or_insert(StreamCount { records: 0, min_seq: seq, max_seq: seq, last_wal_seq: wal_seq });
+    let held = counts.entry(key).or_insert(StreamCount {
+        records: 0,
+        min_seq: seq,
+        max_seq: seq,
+        last_wal_seq: wal_seq,
+    });
     held.records += 1;
     held.min_seq = held.min_seq.min(seq);
     held.max_seq = held.max_seq.max(seq);
@@ -198,10 +208,20 @@ impl<S: Storage> Wal<S> {
                 || header.first_wal_seq != next_wal_seq
                 || header.prev_hash != prev_hash
             {
-                return Err(damaged(&storage, name, 0, "it does not continue the segment before it, or is of another cluster"));
+                return Err(damaged(
+                    &storage,
+                    name,
+                    0,
+                    "it does not continue the segment before it, or is of another cluster",
+                ));
             }
             if segment.sealed && !survey.sealed {
-                return Err(damaged(&storage, name, survey.open.offset, "a sealed segment without a whole footer"));
+                return Err(damaged(
+                    &storage,
+                    name,
+                    survey.open.offset,
+                    "a sealed segment without a whole footer",
+                ));
             }
             let mut open = survey.open;
             let records: u64 = open.counts.values().map(|held| held.records).sum();
@@ -259,7 +279,8 @@ impl<S: Storage> Wal<S> {
         if stream.is_empty() || stream.len() > STREAM_NAME_BYTES_MAX {
             return Err(WalFault::Config(format!("a stream name has 1 to {STREAM_NAME_BYTES_MAX} bytes")));
         }
-        let grown = self.block.bytes() + payload.len() + 2 * crate::format::RECORD_HEADER_BYTES + stream.len();
+        let grown =
+            self.block.bytes() + payload.len() + 2 * crate::format::RECORD_HEADER_BYTES + stream.len();
         if self.block.count() >= BLOCK_RECORDS_MAX || (!self.block.is_empty() && grown > BLOCK_BYTES_TARGET) {
             self.flush()?;
         }
@@ -418,7 +439,12 @@ fn begin<S: Storage>(
 }
 
 /// Footer, sync, final name, directory sync: in this order, so that a file called `.seg` is always whole.
-fn seal<S: Storage>(storage: &mut S, open: &mut Open, has_footer: bool, power_safe: bool) -> Result<(), StorageError> {
+fn seal<S: Storage>(
+    storage: &mut S,
+    open: &mut Open,
+    has_footer: bool,
+    power_safe: bool,
+) -> Result<(), StorageError> {
     let name = open_name(open.index);
     if !has_footer {
         let mut footer = Vec::new();

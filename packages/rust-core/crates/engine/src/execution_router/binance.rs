@@ -97,12 +97,7 @@ pub fn subscribe(keys: &Keys, now_epoch_ns: i64) -> String {
     text(SUBSCRIBE_ID, "userDataStream.subscribe.signature", signed(params, keys))
 }
 
-fn place_params(
-    venue: Venue,
-    command: &Command,
-    row: &Instrument,
-    params: &mut Vec<(&'static str, String)>,
-) {
+fn place_params(venue: Venue, command: &Command, row: &Instrument, params: &mut Vec<(&'static str, String)>) {
     params.push(("side", if command.side() == PbSide::Buy { "BUY" } else { "SELL" }.into()));
     params.push(("newClientOrderId", command.client_order_id.clone()));
     params.push(("newOrderRespType", "ACK".into()));
@@ -155,7 +150,9 @@ pub fn rest(what: &What, instrument: Option<&Instrument>) -> Value {
         What::Trades { venue_order_id: Some(order), .. } => {
             json!({ "query": "trades", "symbol": symbol, "orderId": order })
         }
-        What::Trades { from_id, .. } => json!({ "query": "trades", "symbol": symbol, "fromId": from_id.to_string() }),
+        What::Trades { from_id, .. } => {
+            json!({ "query": "trades", "symbol": symbol, "fromId": from_id.to_string() })
+        }
         _ => json!({ "query": "time" }),
     }
 }
@@ -170,7 +167,8 @@ pub fn answer(asked: Asked, row: Option<&Instrument>, status: u64, body: &Value)
     let message = format!("{status} {code} {}", body["msg"].as_str().unwrap_or(""));
     let duplicate = body["msg"].as_str().is_some_and(|msg| msg.contains("Duplicate order"));
     // -1008 says "not taken"; of other faults of the venue's own nobody knows. A duplicate means that the order is there.
-    let unknown = (status >= 500 && code != -1008) || status < 400 || matches!(code, -1000 | -1001 | -1006 | -1007);
+    let unknown =
+        (status >= 500 && code != -1008) || status < 400 || matches!(code, -1000 | -1001 | -1006 | -1007);
     match asked {
         Asked::Place | Asked::Cancel if unknown || duplicate => Answer::Unclear { text: bounded(&message) },
         Asked::Place | Asked::Cancel => Answer::Refused { text: bounded(&message) },
@@ -212,7 +210,8 @@ fn result(asked: Asked, row: Option<&Instrument>, body: &Value) -> Option<Answer
 }
 
 fn status_of(row: &Instrument, body: &Value) -> Option<Status> {
-    let id = ["origClientOrderId", "clientOrderId"].iter().find_map(|name| ClientId::parse(body[*name].as_str()?));
+    let id =
+        ["origClientOrderId", "clientOrderId"].iter().find_map(|name| ClientId::parse(body[*name].as_str()?));
     Some(Status {
         id,
         venue_order_id: body["orderId"].as_u64()?.to_string(),
@@ -396,7 +395,8 @@ mod tests {
     fn post_only_is_gtx_on_futures_and_queries_without_a_ws_method_go_over_rest() {
         let table = table();
         let row = table.get(InstrumentId(2));
-        let text = request(Venue::BinanceUsdm, "7", &command(Tif::PostOnly, 618_002), row, &keys(), 0).unwrap();
+        let text =
+            request(Venue::BinanceUsdm, "7", &command(Tif::PostOnly, 618_002), row, &keys(), 0).unwrap();
         assert!(text.contains("\"GTX\"") && text.contains("\"61800.2\"") && text.contains("\"4.627\""));
         assert_eq!(request(Venue::BinanceUsdm, "8", &What::Time, None, &keys(), 0), None);
         let trades = What::Trades { instrument: InstrumentId(2), venue_order_id: None, from_id: 9 };
@@ -417,7 +417,10 @@ mod tests {
             assert!(matches!(place(status, code, msg), Answer::Unclear { .. }), "{status} {code}");
         }
         assert!(matches!(place(400, -2010, "Duplicate order sent."), Answer::Unclear { .. }));
-        assert_eq!(answer(Asked::Status, None, 400, &error(-2013, "Order does not exist.")), Answer::NotFound);
+        assert_eq!(
+            answer(Asked::Status, None, 400, &error(-2013, "Order does not exist.")),
+            Answer::NotFound
+        );
         assert!(matches!(answer(Asked::Status, None, 400, &error(-1021, "")), Answer::Failed { .. }));
         assert!(matches!(answer(Asked::Cancel, None, 400, &error(-2011, "")), Answer::Refused { .. }));
     }
@@ -427,9 +430,14 @@ mod tests {
         let table = table();
         let row = json!({"id":1,"orderId":2,"price":"1.00","qty":"0.00001","commission":"0","commissionAsset":"USDT","time":1,"isBuyer":true,"isMaker":true});
         let full = Value::Array(vec![row.clone(); ROWS_MAX]);
-        assert!(matches!(answer(Asked::Trades, table.get(InstrumentId(1)), 200, &full), Answer::Failed { .. }));
+        assert!(matches!(
+            answer(Asked::Trades, table.get(InstrumentId(1)), 200, &full),
+            Answer::Failed { .. }
+        ));
         let short = Value::Array(vec![row; ROWS_MAX - 1]);
-        assert!(matches!(answer(Asked::Trades, table.get(InstrumentId(1)), 200, &short), Answer::Trades(rows) if rows.len() == ROWS_MAX - 1));
+        assert!(
+            matches!(answer(Asked::Trades, table.get(InstrumentId(1)), 200, &short), Answer::Trades(rows) if rows.len() == ROWS_MAX - 1)
+        );
     }
 
     #[test]

@@ -25,7 +25,7 @@ use tidegate_bus::ends::{
 };
 use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
 use tidegate_instruments::Table;
-use tidegate_journal::{Journal, JournalConfig, Tier};
+use tidegate_journal::{Journal, JournalConfig, Recovery, Tier};
 use tidegate_risk::{Destination, Effects, Event, Gateway, Limits, Now, Trace};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
@@ -40,13 +40,15 @@ pub const JOURNAL: &str = "gateway.journal";
 /// Record kind of a protobuf envelope.
 const KIND_ENVELOPE: u8 = 1;
 
-/// Starts the gateway's loop.
+/// Starts the gateway's loop: takes the journal, folds it, binds, and only then has a thread.
 ///
 /// # Errors
-/// The configuration, the instrument table or the limits are refused.
+/// The configuration, the instrument table or the limits are refused; the journal is another's, damaged or not of this
+/// code; a socket is taken.
 pub fn start(config: &str) -> Result<Handle, Fault> {
     let (config, table, limits) = Config::load(config)?;
-    spawn("gateway", move |hot| Shell::open(hot, &config, table, limits)?.run())
+    let ends = Ends::open(&config, table, limits)?;
+    spawn("gateway", move |hot| Shell::new(hot, ends)?.run())
 }
 
 /// One intent of this turn, for its latency and its span.
@@ -144,10 +146,24 @@ fn recover(journal: &mut Journal, core: &mut Gateway) -> Result<(), Fault> {
     Ok(())
 }
 
-impl Shell {
-    fn open(hot: Hot, config: &Config, table: Table, limits: Limits) -> Result<Self, Fault> {
-        let (mut journal, recovery) =
-            Journal::open(&config.journal_dir, JournalConfig::new(JOURNAL, config.tier.into()))?;
+/// What the loop has in its hands before it turns.
+struct Ends {
+    tier: Tier,
+    epoch: u32,
+    intents: LinkServer,
+    command: LinkClient,
+    tail: Tail,
+    md: StreamSub,
+    context: zmq::Context,
+    journal: Journal,
+    core: Gateway,
+    recovery: Recovery,
+}
+
+impl Ends {
+    fn open(config: &Config, table: Table, limits: Limits) -> Result<Self, Fault> {
+        let tier = Tier::from(config.tier);
+        let (mut journal, recovery) = Journal::open(&config.journal_dir, JournalConfig::new(JOURNAL, tier))?;
         let topics: Vec<String> = limits
             .instruments
             .keys()
@@ -162,12 +178,17 @@ impl Shell {
         (intents.identity_prefix, intents.peers_max) = ("strategy:".into(), STRATEGIES_MAX);
         let intents = LinkServer::bind(&context, intents)?;
         let tail = Tail::bind(&context, &config.tail_url, epoch)?;
-        let command = LinkClient::connect(
-            &context,
-            LinkClientConfig::new(&config.command_url, "command", "gateway", epoch),
-        )?;
+        let command = LinkClientConfig::new(&config.command_url, "command", "gateway", epoch);
+        let command = LinkClient::connect(&context, command)?;
         let prefixes: Vec<&str> = topics.iter().map(String::as_str).collect();
         let md = StreamSub::connect(&context, &config.md_url, &prefixes)?;
+        Ok(Self { tier, epoch, intents, command, tail, md, context, journal, core, recovery })
+    }
+}
+
+impl Shell {
+    fn new(hot: Hot, ends: Ends) -> Result<Self, Fault> {
+        let Ends { tier, epoch, intents, command, tail, md, context, journal, core, recovery } = ends;
         let latency = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).map_err(|e| Fault(e.to_string()))?;
         hot.emit(json!({
             "type": "log", "level": "info", "msg": "journal folded",
@@ -176,7 +197,7 @@ impl Shell {
         }));
         Ok(Self {
             hot,
-            tier: if Tier::from(config.tier) == Tier::T0 { "T0" } else { "T2" },
+            tier: if tier == Tier::T0 { "T0" } else { "T2" },
             epoch,
             intents,
             command,

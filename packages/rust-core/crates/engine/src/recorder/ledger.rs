@@ -89,7 +89,15 @@ impl<S: Storage> Ledger<S> {
         Self { wal, disk: Disk::Ok, counts: Counts::default(), closed: BTreeMap::new() }
     }
 
-    fn own(&mut self, kind: RecordType, stream: &str, epoch: u32, seq: u64, now: i64, payload: Payload) -> Result<(), WalFault> {
+    fn own(
+        &mut self,
+        kind: RecordType,
+        stream: &str,
+        epoch: u32,
+        seq: u64,
+        now: i64,
+        payload: Payload,
+    ) -> Result<(), WalFault> {
         let envelope = Envelope {
             schema_version: 1,
             source: Source::Recorder as i32,
@@ -116,7 +124,13 @@ impl<S: Storage> Ledger<S> {
 
     /// Accounts for everything of `stream` up to and with `last`: what is not recorded becomes a gap. `None` for an epoch that
     /// is over.
-    fn account(&mut self, stream: &str, epoch: u32, last: u64, now: i64) -> Result<Option<Position>, WalFault> {
+    fn account(
+        &mut self,
+        stream: &str,
+        epoch: u32,
+        last: u64,
+        now: i64,
+    ) -> Result<Option<Position>, WalFault> {
         let position = self.wal.position(stream);
         if position.is_some_and(|held| held.epoch > epoch) {
             self.counts.old_epoch += 1;
@@ -146,7 +160,14 @@ impl<S: Storage> Ledger<S> {
     }
 
     /// One market message.
-    pub fn on_data(&mut self, stream: &str, epoch: u32, seq: u64, payload: &[u8], now: i64) -> Result<(), WalFault> {
+    pub fn on_data(
+        &mut self,
+        stream: &str,
+        epoch: u32,
+        seq: u64,
+        payload: &[u8],
+        now: i64,
+    ) -> Result<(), WalFault> {
         if self.disk == Disk::Critical {
             // Not recorded, and therefore a gap as soon as the stream is written again or ends.
             self.counts.thinned += 1;
@@ -290,7 +311,8 @@ mod tests {
         let disk = MemStorage::new();
         let mut first = ledger(&disk);
         assert_eq!(first.on_journal(2, b"b", 1).unwrap(), Journalled::Resync);
-        for (seq, what) in [(1, Journalled::Appended), (2, Journalled::Appended), (1, Journalled::Duplicate)] {
+        for (seq, what) in [(1, Journalled::Appended), (2, Journalled::Appended), (1, Journalled::Duplicate)]
+        {
             assert_eq!(first.on_journal(seq, b"x", 1).unwrap(), what);
         }
         first.wal.flush().unwrap();
@@ -305,7 +327,15 @@ mod tests {
     fn the_disk_level_has_hysteresis() {
         let (warn, critical) = (800, 80);
         let mut level = Disk::Ok;
-        let steps = [(900, Disk::Ok), (799, Disk::Warn), (850, Disk::Warn), (900, Disk::Ok), (79, Disk::Critical), (85, Disk::Critical), (90, Disk::Warn)];
+        let steps = [
+            (900, Disk::Ok),
+            (799, Disk::Warn),
+            (850, Disk::Warn),
+            (900, Disk::Ok),
+            (79, Disk::Critical),
+            (85, Disk::Critical),
+            (90, Disk::Warn),
+        ];
         for (free, want) in steps {
             level = level.next(free, warn, critical);
             assert_eq!(level, want, "at {free}");

@@ -1,0 +1,914 @@
+//! The execution-router loop: commands in, orders to venues, what the venues say back out as numbered reports.
+//!
+//! The core (`tidegate-router`) decides; this loop carries out its effects in their order: journal first, then the bytes,
+//! then the reports, each only once the journal is committed past it. Queries that a venue has over REST alone are asked
+//! for by event and answered by call.
+
+mod binance;
+pub mod limits;
+
+use crate::{Call, Fault, Handle, Hot, clock, epoch, spawn};
+use binance::{Asked, Keys, User};
+use hdrhistogram::Histogram;
+use limits::{
+    COMMANDS_PER_TURN_MAX, FOLD_BATCH, LATENCY_NS_MAX, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX,
+    REPORTS_PER_TURN_MAX, ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX,
+};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, VecDeque};
+use std::path::{Path, PathBuf};
+use tidegate_bus::ends::{LinkInput, LinkServer, LinkServerConfig};
+use tidegate_bus::link::{LinkEvent, LinkState};
+use tidegate_instruments::{Instrument, Table, Venue};
+use tidegate_journal::{Journal, JournalConfig, Tier};
+use tidegate_router::{
+    Answer, Effect, Entry, Event, Level, Now, Request, Router, VenueConfig as CoreVenue, What,
+};
+use tidegate_units::{InstrumentId, VenueId};
+use tidegate_venue_io::sign::Secret;
+use tidegate_venue_io::{Backoff, ConnectOptions, SendFault, Stamp, WsClient, WsEvent, WsState};
+use tidegate_wire::pb::common::v1::Source;
+use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
+use tidegate_wire::pb::orders::v1::{CommandKind, Reason, Report, ReportKind};
+use tidegate_wire::{envelope, ids};
+
+/// Journal record kind: an envelope with a command (about to be sent) or a report.
+const RECORD_ENVELOPE: u8 = 1;
+const GATEWAY: &str = "gateway";
+
+/// One venue. Holds a secret, so it does not print.
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct VenueSettings {
+    venue_id: u32,
+    /// The WS API, as `ws://host:port/ws-api/v3`.
+    api_url: String,
+    /// USD-M: the stream host, as `ws://host:port`; the listen key is added.
+    #[serde(default)]
+    user_stream_url: String,
+    api_key: String,
+    api_secret: String,
+    orders_per_10s: usize,
+}
+
+#[derive(Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Config {
+    /// Where the gateway connects: `ipc://s/command.sock`.
+    endpoint: String,
+    epoch_path: PathBuf,
+    instruments_path: PathBuf,
+    journal_dir: PathBuf,
+    /// `T0` or `T2`.
+    tier: String,
+    venues: Vec<VenueSettings>,
+}
+
+/// One venue's order session and user stream.
+struct Session {
+    id: VenueId,
+    kind: Venue,
+    settings: VenueSettings,
+    keys: Keys,
+    api: Option<WsClient>,
+    user: Option<WsClient>,
+    listen_key: Option<String>,
+    key_asked_at: u64,
+    subscribed: bool,
+    up: bool,
+    backoff: Backoff,
+    retry_at: u64,
+    opens: u64,
+    failures: u64,
+    last_fault: String,
+}
+
+impl Session {
+    fn state(&self) -> &'static str {
+        match (self.up, &self.api) {
+            (true, _) => "UP",
+            (false, Some(_)) => "CONNECTING",
+            (false, None) => "WAITING",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Trace {
+    hi: u64,
+    lo: u64,
+    parent: u64,
+}
+
+struct Latency {
+    name: &'static str,
+    histogram: Histogram<u64>,
+}
+
+struct Loop<'a> {
+    hot: &'a Hot,
+    router: Router,
+    journal: Journal,
+    table: Table,
+    link: LinkServer,
+    sessions: Vec<Session>,
+    /// What each request in flight asked, to read its answer by.
+    asked: BTreeMap<u64, (Asked, Option<InstrumentId>, u64)>,
+    /// Encoded reports `kept_from..`, without a hole.
+    kept: VecDeque<Vec<u8>>,
+    kept_from: u64,
+    /// The next report to hand to the link.
+    cursor: u64,
+    traces: BTreeMap<String, Trace>,
+    trace_order: VecDeque<String>,
+    latency: [Latency; 4],
+    ack: Option<(tidegate_bus::ends::PeerId, u64)>,
+    tier: &'static str,
+    bad_payloads: u64,
+    spans_second: (u64, u32),
+}
+
+/// Starts the loop.
+///
+/// # Errors
+/// A configuration, table, journal or endpoint that cannot be used: nothing runs then.
+pub fn start(config: &str) -> Result<Handle, Fault> {
+    let config: Config = serde_json::from_str(config)
+        .map_err(|error| Fault(format!("cannot read the execution-router configuration: {error}")))?;
+    let shown = config.instruments_path.display();
+    let bytes = std::fs::read(&config.instruments_path)
+        .map_err(|error| Fault(format!("cannot read the instrument table {shown}: {error}")))?;
+    let table =
+        Table::from_json(&bytes).map_err(|error| Fault(format!("instrument table {shown}: {error}")))?;
+    let tier = match config.tier.as_str() {
+        "T0" => Tier::T0,
+        "T2" => Tier::T2,
+        other => return Err(Fault(format!("tier: {other} is not one; want T0 or T2"))),
+    };
+    let mut sessions = Vec::new();
+    for (number, settings) in config.venues.iter().enumerate() {
+        let id = VenueId(settings.venue_id);
+        let kind = table.venue(id).ok_or_else(|| {
+            Fault(format!("venues: venue {id} has no instrument in {shown}; add it or drop the venue"))
+        })?;
+        if kind == Venue::BinanceUsdm && settings.user_stream_url.is_empty() {
+            return Err(Fault(format!("venues: venue {id} wants userStreamUrl")));
+        }
+        sessions.push(Session {
+            id,
+            kind,
+            settings: settings.clone(),
+            keys: Keys {
+                key: settings.api_key.clone(),
+                secret: Secret::new(settings.api_secret.clone().into_bytes()),
+            },
+            api: None,
+            user: None,
+            listen_key: None,
+            key_asked_at: 0,
+            subscribed: false,
+            up: false,
+            backoff: Backoff::new(number as u64 + 1),
+            retry_at: 0,
+            opens: 0,
+            failures: 0,
+            last_fault: String::new(),
+        });
+    }
+    let complete = journal_complete(tier, &config)?;
+    let (journal, _) = Journal::open(&config.journal_dir, JournalConfig::new("router.journal", tier))?;
+    let session_epoch = epoch::next(&config.epoch_path)?;
+    spawn("exec-router", move |hot| {
+        run(&hot, &config, tier, complete, session_epoch, table, journal, sessions)
+    })
+}
+
+/// Whether absence from the journal proves that nothing was sent. With T2 every command is synced before its bytes; with
+/// T0 it is in the page cache, which outlives this process and not the machine.
+fn journal_complete(tier: Tier, config: &Config) -> Result<bool, Fault> {
+    let path = config.epoch_path.with_extension("boot");
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let last = std::fs::read_to_string(&path);
+    let fresh = last.is_err() && !has_entries(&config.journal_dir);
+    let complete = tier == Tier::T2 || fresh || (!boot.is_empty() && last.is_ok_and(|text| text == boot));
+    if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
+        std::fs::create_dir_all(dir)?;
+    }
+    std::fs::write(&path, boot)
+        .map_err(|error| Fault(format!("cannot write {}: {error}; mend the disk", path.display())))?;
+    Ok(complete)
+}
+
+fn has_entries(dir: &Path) -> bool {
+    std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some())
+}
+
+fn now() -> Now {
+    Now { mono_ns: clock::mono_ns(), epoch_ns: clock::epoch_ns() }
+}
+
+fn latency(name: &'static str) -> Result<Latency, Fault> {
+    Ok(Latency { name, histogram: Histogram::new_with_max(LATENCY_NS_MAX, 3)? })
+}
+
+#[allow(clippy::too_many_arguments)]
+fn run(
+    hot: &Hot,
+    config: &Config,
+    tier: Tier,
+    complete: bool,
+    session_epoch: u32,
+    table: Table,
+    mut journal: Journal,
+    sessions: Vec<Session>,
+) -> Result<(), Fault> {
+    let venues: Vec<CoreVenue> = sessions
+        .iter()
+        .map(|s| CoreVenue { venue: s.id, orders_per_10s: s.settings.orders_per_10s })
+        .collect();
+    let mut router =
+        Router::new(&venues, table.iter().map(|row| (row.instrument_id(), row.venue())), complete);
+    let folded = fold(&mut journal, &mut router)?;
+    let context = zmq::Context::new();
+    let link = LinkServer::bind(&context, LinkServerConfig::new(&config.endpoint, "command", session_epoch))?;
+    let mut state = Loop {
+        hot,
+        router,
+        journal,
+        table,
+        link,
+        sessions,
+        asked: BTreeMap::new(),
+        kept: VecDeque::new(),
+        kept_from: 1,
+        cursor: 1,
+        traces: BTreeMap::new(),
+        trace_order: VecDeque::new(),
+        latency: [
+            latency("tick_to_intent")?,
+            latency("intent_to_command")?,
+            latency("command_to_wire")?,
+            latency("tick_to_wire")?,
+        ],
+        ack: None,
+        tier: if tier == Tier::T2 { "T2" } else { "T0" },
+        bad_payloads: 0,
+        spans_second: (0, 0),
+    };
+    // What the gateway has not seen it asks for with its GRANT; until then nothing old is sent.
+    state.kept_from = state.router.report_seq() + 1;
+    state.cursor = state.kept_from;
+    state.log("info", "execution-router listens", json!({ "endpoint": config.endpoint, "epoch": session_epoch, "records": folded, "openOrders": state.router.open_orders(), "journalComplete": complete }));
+    let mut effects = Vec::new();
+    state.router.recovered(now(), &mut effects);
+    state.carry_out(effects)?;
+    let mut stats_at = 0;
+    while !hot.stopping() {
+        state.wait()?;
+        state.take_commands()?;
+        state.drive_venues()?;
+        state.take_calls()?;
+        state.apply(Event::Tick)?;
+        state.deliver()?;
+        let at = clock::mono_ns();
+        state.link.tick(at)?;
+        if at.saturating_sub(stats_at) >= STATS_PERIOD_NS {
+            stats_at = at;
+            hot.set_stats(state.stats());
+        }
+    }
+    state.finish()
+}
+
+fn fold(journal: &mut Journal, router: &mut Router) -> Result<u64, Fault> {
+    let mut after = 0;
+    let mut fault = None;
+    loop {
+        let read = journal.read_from(after, FOLD_BATCH, |record| {
+            after = record.seq;
+            match entry_of(record.payload) {
+                Some(entry) => router.fold(&entry),
+                None => fault = Some(record.seq),
+            }
+        })?;
+        if let Some(seq) = fault {
+            return Err(Fault(format!(
+                "router journal: record {seq} is neither a command nor a report; restore the journal from a copy"
+            )));
+        }
+        if read == 0 {
+            return Ok(after);
+        }
+    }
+}
+
+fn entry_of(payload: &[u8]) -> Option<Entry> {
+    let envelope = envelope::decode(payload).ok()?;
+    match envelope.payload? {
+        Payload::Command(command) => Some(Entry::Command { command, ts_ns: envelope.ts_event_ns }),
+        Payload::Report(report) => Some(Entry::Report(report)),
+        _ => None,
+    }
+}
+
+impl Loop<'_> {
+    fn wait(&mut self) -> Result<(), Fault> {
+        let clients = |session: &Session| {
+            [&session.api, &session.user]
+                .into_iter()
+                .flatten()
+                .filter(|client| client.state() != WsState::Closed)
+                .map(|client| (client.raw_fd(), client.wants_write(), client.more()))
+                .collect::<Vec<_>>()
+        };
+        let fds: Vec<_> = self.sessions.iter().flat_map(clients).collect();
+        let busy = self.link.has_waiting() || fds.iter().any(|(_, _, more)| *more);
+        let mut items = vec![self.link.poll_item(), zmq::PollItem::from_fd(self.hot.wake_fd(), zmq::POLLIN)];
+        for (fd, write, _) in fds {
+            let events = if write { zmq::POLLIN | zmq::POLLOUT } else { zmq::POLLIN };
+            items.push(zmq::PollItem::from_fd(fd, events));
+        }
+        match zmq::poll(&mut items, if busy { 0 } else { POLL_MS }) {
+            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
+            Err(error) => Err(Fault(format!("poll: {error}"))),
+        }
+    }
+
+    // ---------------------------------------------------------------- the gateway
+
+    fn take_commands(&mut self) -> Result<(), Fault> {
+        for _ in 0..COMMANDS_PER_TURN_MAX {
+            let at = clock::mono_ns();
+            match self.link.recv(at)? {
+                None => break,
+                Some(LinkInput::Data { peer, seq, payload, .. }) => {
+                    let decoded = envelope::decode_checked(payload);
+                    self.ack = Some((peer, seq));
+                    match decoded {
+                        Ok(Envelope {
+                            payload: Some(Payload::Command(command)),
+                            trace_hi,
+                            trace_lo,
+                            span_id,
+                            ..
+                        }) => {
+                            if command.kind() == CommandKind::New {
+                                let trace = Trace { hi: trace_hi, lo: trace_lo, parent: span_id };
+                                self.remember(&command.client_order_id, trace);
+                            }
+                            self.apply(Event::Command(command))?;
+                        }
+                        _ => self.bad_payloads += 1,
+                    }
+                }
+                Some(LinkInput::Event { event, .. }) => match event {
+                    LinkEvent::State { to: LinkState::Synced, .. } => {
+                        self.log("info", "gateway in step", json!({}))
+                    }
+                    LinkEvent::State { to: LinkState::Connecting | LinkState::Stale, .. } => {
+                        self.log("warn", "gateway lost: orders stay as they are", json!({}));
+                    }
+                    LinkEvent::PeerRestarted { .. } => {
+                        // A new gateway says with its GRANT what it has seen; until then it is told nothing.
+                        self.cursor = u64::MAX;
+                    }
+                    _ => {}
+                },
+            }
+        }
+        if let Some((peer, seq)) = self.ack.take() {
+            self.link.ack(peer, seq);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: Event) -> Result<(), Fault> {
+        let mut effects = Vec::new();
+        self.router.apply(now(), event, &mut effects);
+        self.carry_out(effects)
+    }
+
+    /// Journal, commit, write, then what the writing caused, until nothing is left.
+    fn carry_out(&mut self, mut effects: Vec<Effect>) -> Result<(), Fault> {
+        for _ in 0..ROUNDS_MAX {
+            if effects.is_empty() {
+                return Ok(());
+            }
+            let mut sends = Vec::new();
+            let at = now();
+            for effect in effects.drain(..) {
+                match effect {
+                    Effect::Journal(entry) => self.append(at, entry)?,
+                    Effect::Send(request) => sends.push(request),
+                    Effect::Deliver { after_report_seq } => self.cursor = after_report_seq.saturating_add(1),
+                    Effect::Note { level, text } => {
+                        let level = if level == Level::Warn { "warn" } else { "info" };
+                        self.log(level, &text, json!({}));
+                    }
+                }
+            }
+            self.journal.commit()?;
+            for request in sends {
+                for event in self.send(request) {
+                    self.router.apply(now(), event, &mut effects);
+                }
+            }
+        }
+        Err(Fault("bug: the router core makes effects without end".into()))
+    }
+
+    fn append(&mut self, at: Now, entry: Entry) -> Result<(), Fault> {
+        let log_seq = self.journal.last_seq() + 1;
+        let (client_order_id, ts_event_ns) = match &entry {
+            Entry::Command { command, ts_ns } => (&command.client_order_id, *ts_ns),
+            Entry::Report(report) => (
+                &report.client_order_id,
+                if report.ts_venue_ns == 0 { at.epoch_ns } else { report.ts_venue_ns },
+            ),
+        };
+        let trace = self.traces.get(client_order_id).copied().unwrap_or_default();
+        let mut envelope = Envelope {
+            schema_version: 1,
+            source: Source::ExecutionRouter.into(),
+            trace_hi: trace.hi,
+            trace_lo: trace.lo,
+            span_id: ids::span_id(trace.hi, trace.lo, "router.send"),
+            ts_event_ns,
+            ts_recv_ns: at.epoch_ns,
+            log_seq,
+            payload: None,
+        };
+        let report_seq = match entry {
+            Entry::Command { command, .. } => {
+                envelope.payload = Some(Payload::Command(command));
+                None
+            }
+            Entry::Report(report) => {
+                let seq = report.report_seq;
+                self.measure(at, &report, trace);
+                envelope.payload = Some(Payload::Report(report));
+                Some(seq)
+            }
+        };
+        let bytes = envelope::encode(&envelope);
+        self.journal.append(RECORD_ENVELOPE, &bytes, at.mono_ns, at.epoch_ns)?;
+        if let Some(seq) = report_seq {
+            self.keep(seq, bytes);
+        }
+        Ok(())
+    }
+
+    /// Keeps the newest reports for delivery; what does not fit is read from the journal when its turn comes.
+    fn keep(&mut self, seq: u64, bytes: Vec<u8>) {
+        if seq != self.kept_from + self.kept.len() as u64 {
+            return;
+        }
+        if self.kept.len() >= REPORTS_KEPT_MAX {
+            if self.cursor <= self.kept_from {
+                return;
+            }
+            self.kept.pop_front();
+            self.kept_from += 1;
+        }
+        self.kept.push_back(bytes);
+    }
+
+    /// Hands committed reports to the gateway in their order, as far as the link takes them.
+    fn deliver(&mut self) -> Result<(), Fault> {
+        let Some(peer) = self.link.peer(GATEWAY) else { return Ok(()) };
+        for _ in 0..REPORTS_PER_TURN_MAX {
+            if self.cursor > self.router.report_seq() {
+                return Ok(());
+            }
+            let kept_end = self.kept_from + self.kept.len() as u64;
+            if !(self.kept_from..kept_end).contains(&self.cursor) {
+                self.refill()?;
+                if self.kept_from != self.cursor || self.kept.is_empty() {
+                    return Err(Fault(format!(
+                        "router journal: report {} is not in it; restore the journal from a copy",
+                        self.cursor
+                    )));
+                }
+            }
+            let at = usize::try_from(self.cursor - self.kept_from).unwrap_or(usize::MAX);
+            let Some(bytes) = self.kept.get(at) else { return Ok(()) };
+            if self.link.send(clock::mono_ns(), peer, bytes).is_err() {
+                return Ok(());
+            }
+            self.cursor += 1;
+        }
+        Ok(())
+    }
+
+    /// Fills memory with the reports from the cursor on, out of the journal.
+    fn refill(&mut self) -> Result<(), Fault> {
+        let (cursor, mut after) = (self.cursor, 0);
+        let mut kept: VecDeque<Vec<u8>> = VecDeque::new();
+        loop {
+            let read = self.journal.read_from(after, FOLD_BATCH, |record| {
+                after = record.seq;
+                if let Some(Entry::Report(report)) = entry_of(record.payload)
+                    && report.report_seq >= cursor
+                    && kept.len() < REPORTS_KEPT_MAX
+                {
+                    kept.push_back(record.payload.to_vec());
+                }
+            })?;
+            if read == 0 || kept.len() >= REPORTS_KEPT_MAX {
+                break;
+            }
+        }
+        (self.kept, self.kept_from) = (kept, cursor);
+        Ok(())
+    }
+
+    fn remember(&mut self, id: &str, trace: Trace) {
+        if trace.hi == 0 && trace.lo == 0 {
+            return;
+        }
+        if self.traces.insert(id.to_string(), trace).is_none() {
+            self.trace_order.push_back(id.to_string());
+        }
+        while self.trace_order.len() > TRACES_MAX {
+            if let Some(old) = self.trace_order.pop_front() {
+                self.traces.remove(&old);
+            }
+        }
+    }
+
+    /// Latency and span of an order whose bytes have left.
+    fn measure(&mut self, at: Now, report: &Report, trace: Trace) {
+        if report.kind() != ReportKind::Sent {
+            return;
+        }
+        let stamps =
+            [report.tick_mono_ns, report.intent_mono_ns, report.command_mono_ns, report.wire_mono_ns];
+        let spans = [(0, 1), (1, 2), (2, 3), (0, 3)];
+        for (slot, (from, to)) in self.latency.iter_mut().zip(spans) {
+            if stamps[0] != 0 && stamps[from] != 0 && stamps[to] >= stamps[from] {
+                slot.histogram.saturating_record((stamps[to] - stamps[from]).max(1));
+            }
+        }
+        let span = ids::span_id(trace.hi, trace.lo, "router.send");
+        if span == 0 {
+            return;
+        }
+        if at.mono_ns.saturating_sub(self.spans_second.0) >= 1_000_000_000 {
+            self.spans_second = (at.mono_ns, 0);
+        }
+        self.spans_second.1 += 1;
+        if self.spans_second.1 > SPANS_PER_SECOND_MAX {
+            return;
+        }
+        let took = report.wire_mono_ns.saturating_sub(report.command_mono_ns);
+        let mut event = json!({
+            "type": "span",
+            "name": "router.send",
+            "traceId": format!("{:016x}{:016x}", trace.hi, trace.lo),
+            "spanId": format!("{span:016x}"),
+            "startNs": at.epoch_ns.saturating_sub(i64::try_from(took).unwrap_or(0)).to_string(),
+            "endNs": at.epoch_ns.to_string(),
+            "attributes": { "venue.id": report.venue_id, "instrument.id": report.instrument_id, "journal.tier": self.tier },
+        });
+        if trace.parent != 0 {
+            event["parentSpanId"] = format!("{:016x}", trace.parent).into();
+        }
+        self.hot.emit(event);
+    }
+
+    // ---------------------------------------------------------------- the venues
+
+    fn row(&self, what: &What) -> Option<&Instrument> {
+        let id = match what {
+            What::Place { command, .. } => InstrumentId(command.instrument_id),
+            What::Cancel { instrument, .. }
+            | What::Status { instrument, .. }
+            | What::Open { instrument }
+            | What::Trades { instrument, .. } => *instrument,
+            What::Time => return None,
+        };
+        self.table.get(id)
+    }
+
+    /// Writes one request and says what became of the write.
+    fn send(&mut self, request: Request) -> Vec<Event> {
+        let Request { token, venue, what, expires_mono_ns } = request;
+        let asked = Asked::of(&what);
+        let never = |reason| vec![Event::NotWritten { token, reason }];
+        let Some(at) = self.sessions.iter().position(|s| s.id == venue) else {
+            return never(Reason::VenueUnreachable);
+        };
+        let instrument = self.row(&what).map(Instrument::instrument_id);
+        let (kind, keys) = (self.sessions[at].kind, self.sessions[at].keys.clone());
+        let text =
+            binance::request(kind, &token.to_string(), &what, self.row(&what), &keys, clock::epoch_ns());
+        let wire_mono_ns = clock::mono_ns();
+        let Some(text) = text else {
+            if matches!(asked, Asked::Place | Asked::Cancel | Asked::Status) {
+                return never(Reason::UnknownInstrument);
+            }
+            let mut event = binance::rest(&what, self.row(&what));
+            event["type"] = "rest_wanted".into();
+            event["venueId"] = venue.0.into();
+            event["token"] = token.into();
+            self.asked.insert(token, (asked, instrument, wire_mono_ns));
+            self.hot.emit(event);
+            return Vec::new();
+        };
+        // The last look at the clock before the bytes.
+        if expires_mono_ns != 0 && wire_mono_ns > expires_mono_ns {
+            return never(Reason::TtlExpired);
+        }
+        let Some(api) = self.sessions[at].api.as_mut() else { return never(Reason::VenueUnreachable) };
+        match api.send_text(&text) {
+            Ok(()) => {
+                self.asked.insert(token, (asked, instrument, wire_mono_ns));
+                vec![Event::Written { token, wire_mono_ns: clock::mono_ns() }]
+            }
+            Err(SendFault::NotOpen) => never(Reason::VenueUnreachable),
+            Err(SendFault::Backpressure) => never(Reason::RouterBackpressure),
+            Err(SendFault::Failed(_)) => vec![Event::WriteBroken { token }],
+        }
+    }
+
+    fn drive_venues(&mut self) -> Result<(), Fault> {
+        for at in 0..self.sessions.len() {
+            self.connect(at);
+            let mut texts: Vec<(Stamp, Vec<u8>, bool)> = Vec::new();
+            let session = &mut self.sessions[at];
+            let mut fault = None;
+            for (client, user) in [(&mut session.api, false), (&mut session.user, true)] {
+                let Some(ws) = client.as_mut() else { continue };
+                let result = ws.pump(clock::mono_ns(), |stamp, event| match event {
+                    WsEvent::Text(bytes) => texts.push((stamp, bytes.to_vec(), user)),
+                    WsEvent::Open => texts.push((stamp, Vec::new(), user)),
+                    _ => {}
+                });
+                if let Err(error) = result {
+                    fault = Some(format!("{}: {error}", if user { "user stream" } else { "order session" }));
+                }
+            }
+            for (_, bytes, user) in texts {
+                if bytes.is_empty() {
+                    self.opened(at, user);
+                } else if let Some(end) = self.on_text(at, &bytes)? {
+                    fault = Some(end);
+                }
+            }
+            if let Some(why) = fault {
+                self.failed(at, &why)?;
+            }
+            let session = &self.sessions[at];
+            let open =
+                |client: &Option<WsClient>| client.as_ref().is_some_and(|c| c.state() == WsState::Open);
+            let user_ready = match session.kind {
+                Venue::BinanceSpot => session.subscribed,
+                Venue::BinanceUsdm => open(&session.user),
+            };
+            if !session.up && open(&session.api) && user_ready {
+                let venue = session.id;
+                self.sessions[at].up = true;
+                self.sessions[at].opens += 1;
+                self.sessions[at].backoff.reset();
+                self.log("info", "venue up", json!({ "venue": venue.0 }));
+                self.apply(Event::VenueUp { venue })?;
+            }
+        }
+        // Answers that never came are forgotten with the core's own bound.
+        let oldest = clock::mono_ns().saturating_sub(2 * tidegate_router::limits::LATE_ANSWER_NS);
+        self.asked.retain(|_, (_, _, sent)| *sent >= oldest);
+        Ok(())
+    }
+
+    fn connect(&mut self, at: usize) {
+        let now = clock::mono_ns();
+        let session = &mut self.sessions[at];
+        if now < session.retry_at {
+            return;
+        }
+        let mut failed = None;
+        if session.api.is_none() {
+            match WsClient::connect(&session.settings.api_url, ConnectOptions::default(), now) {
+                Ok(client) => session.api = Some(client),
+                Err(error) => failed = Some(error.to_string()),
+            }
+        }
+        if session.kind == Venue::BinanceUsdm && session.user.is_none() && failed.is_none() {
+            match &session.listen_key {
+                Some(key) => {
+                    let host = session.settings.user_stream_url.trim_end_matches('/');
+                    let url = format!("{host}/private/ws?listenKey={key}");
+                    match WsClient::connect(&url, ConnectOptions::default(), now) {
+                        Ok(client) => session.user = Some(client),
+                        Err(error) => failed = Some(error.to_string()),
+                    }
+                }
+                None if session.key_asked_at == 0
+                    || now.saturating_sub(session.key_asked_at) >= LISTEN_KEY_RETRY_NS =>
+                {
+                    session.key_asked_at = now;
+                    self.hot.emit(json!({ "type": "listen_key_wanted", "venueId": session.id.0 }));
+                }
+                None => {}
+            }
+        }
+        if let Some(why) = failed {
+            session.failures += 1;
+            session.last_fault = why;
+            session.retry_at = now.saturating_add(session.backoff.next_delay_ms() * 1_000_000);
+        }
+    }
+
+    fn opened(&mut self, at: usize, user: bool) {
+        let session = &mut self.sessions[at];
+        if !user
+            && session.kind == Venue::BinanceSpot
+            && let Some(api) = session.api.as_mut()
+        {
+            let text = binance::subscribe(&session.keys, clock::epoch_ns());
+            // A refusal to write ends in the idle time-out or a failed pump.
+            let _ = api.send_text(&text);
+        }
+    }
+
+    fn failed(&mut self, at: usize, why: &str) -> Result<(), Fault> {
+        let session = &mut self.sessions[at];
+        // Both go: order entry without the user stream would miss fills.
+        (session.api, session.user, session.listen_key) = (None, None, None);
+        (session.subscribed, session.key_asked_at) = (false, 0);
+        session.failures += 1;
+        session.last_fault = why.to_string();
+        session.retry_at = clock::mono_ns().saturating_add(session.backoff.next_delay_ms() * 1_000_000);
+        let (venue, was_up) = (session.id, std::mem::replace(&mut session.up, false));
+        self.log("warn", "venue down", json!({ "venue": venue.0, "why": why }));
+        if was_up {
+            self.apply(Event::VenueDown { venue, text: why.to_string() })?;
+        }
+        Ok(())
+    }
+
+    /// One message of a venue. Returns why the session must end, where it must.
+    fn on_text(&mut self, at: usize, bytes: &[u8]) -> Result<Option<String>, Fault> {
+        let venue = self.sessions[at].id;
+        let Ok(body) = serde_json::from_slice::<Value>(bytes) else {
+            // It may have been the answer to anything: everything that is open is asked for.
+            self.log("warn", "the venue sent no JSON", json!({ "venue": venue.0 }));
+            self.apply(Event::Garbled { venue })?;
+            return Ok(None);
+        };
+        if let Some(id) = body["id"].as_str() {
+            let status = body["status"].as_u64().unwrap_or(0);
+            if id == binance::SUBSCRIBE_ID {
+                if status != 200 {
+                    return Ok(Some(format!("the user stream was refused: {}", body["error"])));
+                }
+                self.sessions[at].subscribed = true;
+                return Ok(None);
+            }
+            let Ok(token) = id.parse::<u64>() else { return Ok(None) };
+            let result = if status == 200 { &body["result"] } else { &body["error"] };
+            self.answered(token, status, result)?;
+            return Ok(None);
+        }
+        let event = if body["event"].is_object() { &body["event"] } else { &body };
+        match binance::user_event(venue, &self.table, event) {
+            User::Exec(instrument, exec) => self.apply(Event::Exec { venue, instrument, exec })?,
+            User::Ends(why) => return Ok(Some(format!("the venue ends the session: {why}"))),
+            User::Other => {}
+            User::Garbled(text) => {
+                self.log("warn", "an order event cannot be read", json!({ "venue": venue.0, "event": text }));
+                self.apply(Event::Garbled { venue })?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn answered(&mut self, token: u64, status: u64, body: &Value) -> Result<(), Fault> {
+        let Some((asked, instrument, _)) = self.asked.remove(&token) else { return Ok(()) };
+        let row = instrument.and_then(|id| self.table.get(id));
+        let answer = binance::answer(asked, row, status, body);
+        self.apply(Event::Answer { token, answer })
+    }
+
+    // ---------------------------------------------------------------- the shell
+
+    fn take_calls(&mut self) -> Result<(), Fault> {
+        let calls: Vec<Call> = self.hot.calls().collect();
+        for call in calls {
+            let answer = self.call(&call)?;
+            call.answer(answer);
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, call: &Call) -> Result<Value, Fault> {
+        match call.request["op"].as_str() {
+            Some("listen_key") => {
+                let venue = call.request["venueId"].as_u64().unwrap_or(0);
+                let key = call.request["key"].as_str().unwrap_or("");
+                let Some(session) = self.sessions.iter_mut().find(|s| u64::from(s.id.0) == venue) else {
+                    return Ok(json!({ "error": "no such venue" }));
+                };
+                if key.is_empty() {
+                    return Ok(json!({ "error": "no key" }));
+                }
+                session.listen_key = Some(key.to_string());
+                Ok(json!({ "ok": true }))
+            }
+            Some("rest") => {
+                let token = call.request["token"].as_u64().unwrap_or(0);
+                let status = call.request["status"].as_u64().unwrap_or(0);
+                match serde_json::from_slice::<Value>(&call.body) {
+                    Ok(body) => self.answered(token, status, &body)?,
+                    Err(_) => {
+                        if let Some((asked, ..)) = self.asked.remove(&token) {
+                            let text = format!("status {status} without JSON");
+                            let answer: Answer = binance::unclear(asked, text);
+                            self.apply(Event::Answer { token, answer })?;
+                        }
+                    }
+                }
+                Ok(json!({ "ok": true }))
+            }
+            Some("unfinished") => {
+                let rows: Vec<Value> = self
+                    .router
+                    .unfinished()
+                    .into_iter()
+                    .map(|u| json!({ "clientOrderId": u.id.to_string(), "venueId": u.venue.0, "missing": u.missing }))
+                    .collect();
+                Ok(json!({ "orders": rows }))
+            }
+            _ => Ok(json!({ "error": "unknown op; want listen_key, rest or unfinished" })),
+        }
+    }
+
+    fn log(&self, level: &str, msg: &str, fields: Value) {
+        let mut event = json!({ "type": "log", "level": level, "msg": msg });
+        if let (Some(event), Value::Object(fields)) = (event.as_object_mut(), fields) {
+            event.extend(fields);
+        }
+        self.hot.emit(event);
+    }
+
+    fn stats(&self) -> Value {
+        let s = self.router.stats();
+        let us = |ns: u64| (ns as f64 / 100.0).round() / 10.0;
+        let quantiles = |h: &Histogram<u64>| {
+            json!({
+                "p50": us(h.value_at_quantile(0.5)), "p99": us(h.value_at_quantile(0.99)),
+                "p999": us(h.value_at_quantile(0.999)), "max": us(h.max()), "count": h.len(),
+            })
+        };
+        let latency_us: serde_json::Map<String, Value> =
+            self.latency.iter().map(|l| (l.name.to_string(), quantiles(&l.histogram))).collect();
+        let venues: Vec<Value> = self
+            .sessions
+            .iter()
+            .map(|v| {
+                json!({ "id": v.id.0, "name": v.kind.name(), "state": v.state(), "opens": v.opens,
+                    "failures": v.failures, "lastFault": v.last_fault })
+            })
+            .collect();
+        let gateway = self.link.peer(GATEWAY).and_then(|p| self.link.link(p)).map(|l| l.state().name());
+        let up = !self.sessions.is_empty() && self.sessions.iter().all(|v| v.up);
+        let leader = self.router.leader();
+        json!({
+            "state": if up { "UP" } else { "CONNECTING" },
+            "events": s.commands + s.reports,
+            "lag": (self.router.report_seq() + 1).saturating_sub(self.cursor),
+            "latency": latency_us.get("command_to_wire"),
+            "latency_us": latency_us,
+            "tier": self.tier,
+            "gateway": gateway.unwrap_or("CONNECTING"),
+            "leaderEpoch": leader.map_or(0, |(epoch, _)| epoch),
+            "commands": s.commands, "commandsRepeated": s.commands_repeated, "fenced": s.fenced,
+            "placed": s.placed, "cancelsSent": s.cancels_sent, "neverSent": s.never_sent,
+            "unknown": s.unknown, "dead": s.dead, "queries": s.queries, "fills": s.fills,
+            "fillsRepeated": s.fills_repeated, "foreign": s.foreign, "rateRefused": s.rate_refused,
+            "reports": s.reports, "reportSeq": self.router.report_seq(), "openOrders": self.router.open_orders(),
+            "requestsInFlight": self.router.requests_in_flight(), "unfinished": self.router.unfinished().len(),
+            "badPayloads": self.bad_payloads, "journalSeq": self.journal.committed_seq(), "venues": venues,
+        })
+    }
+
+    /// Reads what the venues have already answered, tells the gateway, and leaves in order. Orders stay at the venues.
+    fn finish(mut self) -> Result<(), Fault> {
+        self.take_commands()?;
+        self.drive_venues()?;
+        self.deliver()?;
+        for session in &mut self.sessions {
+            for client in [&mut session.api, &mut session.user].into_iter().flatten() {
+                client.close();
+            }
+        }
+        self.link.bye();
+        self.link.tick(clock::mono_ns())?;
+        self.hot.set_stats(self.stats());
+        let Self { link, journal, .. } = self;
+        link.close();
+        journal.close()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,26 @@
+//! Every bound of the execution-router loop.
+
+/// Reports kept in memory for delivery; older ones are read from the journal.
+pub const REPORTS_KEPT_MAX: usize = 16_384;
+/// Inputs taken from the command link in one turn.
+pub const COMMANDS_PER_TURN_MAX: usize = 256;
+/// Reports handed to the link in one turn.
+pub const REPORTS_PER_TURN_MAX: usize = 512;
+/// Orders whose trace is remembered; the oldest goes first.
+pub const TRACES_MAX: usize = 65_536;
+/// Longest wait of one turn, in milliseconds.
+pub const POLL_MS: i64 = 20;
+/// How often statistics are published, in nanoseconds.
+pub const STATS_PERIOD_NS: u64 = 250_000_000;
+/// How long a missing listen key is waited for before it is asked for again.
+pub const LISTEN_KEY_RETRY_NS: u64 = 2_000_000_000;
+/// Largest latency the histograms tell apart, in nanoseconds.
+pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
+/// Journal records folded in one read.
+pub const FOLD_BATCH: usize = 4_096;
+/// Rounds of effects one event may cause; more is a bug.
+pub const ROUNDS_MAX: usize = 16;
+/// Spans told per second.
+pub const SPANS_PER_SECOND_MAX: u32 = 200;
+
+const _: () = assert!(REPORTS_KEPT_MAX >= 2 * 4_096, "a whole link window must be in memory");

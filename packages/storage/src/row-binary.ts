@@ -1,0 +1,70 @@
+const FIRST_BYTES = 64 * 1024;
+
+/** Writes ClickHouse's RowBinary into one growing buffer. Values must fit their column: it is the caller's to prove. */
+export class RowBinaryWriter {
+  #buffer = Buffer.allocUnsafe(FIRST_BYTES);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** What is written so far; a view, valid until the next write. */
+  bytes(): Buffer {
+    return this.#buffer.subarray(0, this.#length);
+  }
+
+  #room(bytes: number): number {
+    const at = this.#length;
+    const end = at + bytes;
+    if (end > this.#buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(end, this.#buffer.length * 2));
+      this.#buffer.copy(larger, 0, 0, at);
+      this.#buffer = larger;
+    }
+    this.#length = end;
+    return at;
+  }
+
+  u8(value: number): void {
+    this.#buffer.writeUInt8(value, this.#room(1));
+  }
+
+  u32(value: number): void {
+    this.#buffer.writeUInt32LE(value, this.#room(4));
+  }
+
+  u64(value: bigint): void {
+    this.#buffer.writeBigUInt64LE(value, this.#room(8));
+  }
+
+  i64(value: bigint): void {
+    this.#buffer.writeBigInt64LE(value, this.#room(8));
+  }
+
+  u128(value: bigint): void {
+    this.u64(BigInt.asUintN(64, value));
+    this.u64(value >> 64n);
+  }
+
+  /** Length as LEB128: of a string, or of an array whose elements follow. */
+  size(value: number): void {
+    let rest = value;
+    while (rest >= 0x80) {
+      this.u8((rest & 0x7f) | 0x80);
+      rest = Math.floor(rest / 128);
+    }
+    this.u8(rest);
+  }
+
+  text(value: string): void {
+    const bytes = Buffer.byteLength(value);
+    this.size(bytes);
+    this.#buffer.write(value, this.#room(bytes));
+  }
+
+  blob(value: Uint8Array): void {
+    this.size(value.length);
+    this.#buffer.set(value, this.#room(value.length));
+  }
+}

@@ -1,0 +1,84 @@
+import { request } from "undici";
+import type { VenueKey } from "./sign.ts";
+import { signQuery } from "./sign.ts";
+
+/** Largest body read from a venue; an exchangeInfo of every symbol is about 10 MiB. */
+export const BODY_BYTES_MAX = 16 << 20;
+/** Longest wait for an answer, unless a caller says otherwise. */
+export const ANSWER_MS_MAX = 5_000;
+/** Validity of a signed query after its stamp. */
+export const RECV_WINDOW_MS = 5_000;
+
+/** The answer of a venue as it was sent: nothing of the body is parsed here, so no digit of it can change. */
+export interface RestAnswer {
+  readonly status: number;
+  readonly body: Uint8Array;
+  /** Weight of this minute as the venue counts it, null where it does not say. */
+  readonly usedWeight: number | null;
+  /** Seconds to wait, on 429 and 418. */
+  readonly retryAfterS: number | null;
+}
+
+export interface RestClientOptions {
+  /** Base URL, as `https://api.binance.com`. */
+  readonly baseUrl: string;
+  readonly key?: VenueKey;
+  /** Milliseconds since the Unix epoch. */
+  readonly nowMs?: () => number;
+  readonly answerMsMax?: number;
+}
+
+/** The REST end of one venue. It has no retry: what was asked once was asked once. */
+export class RestClient {
+  readonly #options: RestClientOptions;
+
+  constructor(options: RestClientOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * One request.
+   *
+   * Shape   `security`: none, key (header alone) or signed (header, timestamp, signature)
+   * Errors  no answer in time, a broken connection, or a body above `BODY_BYTES_MAX`; a status is never an error
+   */
+  async ask(
+    method: "GET" | "POST" | "PUT" | "DELETE",
+    path: string,
+    params: readonly (readonly [string, string])[],
+    security: "none" | "key" | "signed",
+    stop?: AbortSignal,
+  ): Promise<RestAnswer> {
+    const { baseUrl, key, nowMs = Date.now, answerMsMax = ANSWER_MS_MAX } = this.#options;
+    if (security !== "none" && key === undefined) throw new TypeError(`${path} needs a key`);
+    let query = params.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
+    if (security === "signed" && key !== undefined) {
+      const stamped = [...params, ["recvWindow", String(RECV_WINDOW_MS)] as const, ["timestamp", String(nowMs())] as const];
+      query = signQuery(stamped, key.secret());
+    }
+    const timeout = AbortSignal.timeout(answerMsMax);
+    const response = await request(`${baseUrl.replace(/\/+$/, "")}${path}${query === "" ? "" : `?${query}`}`, {
+      method,
+      headers: security === "none" || key === undefined ? {} : { "X-MBX-APIKEY": key.key },
+      signal: stop === undefined ? timeout : AbortSignal.any([stop, timeout]),
+    });
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+      bytes += chunk.byteLength;
+      if (bytes > BODY_BYTES_MAX) throw new RangeError(`${path}: more than ${BODY_BYTES_MAX} bytes`);
+      chunks.push(chunk);
+    }
+    return {
+      status: response.statusCode,
+      body: Buffer.concat(chunks),
+      usedWeight: whole(response.headers["x-mbx-used-weight-1m"]),
+      retryAfterS: whole(response.headers["retry-after"]),
+    };
+  }
+}
+
+function whole(header: string | string[] | undefined): number | null {
+  const text = Array.isArray(header) ? header[0] : header;
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : null;
+}
