@@ -4,4 +4,5 @@ export * from "./link.ts";
 export * from "./matching.ts";
 export { ADDON_PATH, AddonError } from "./native.ts";
 export * from "./strategy.ts";
+export * from "./wal.ts";
 export * from "./wire.ts";

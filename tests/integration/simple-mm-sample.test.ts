@@ -4,6 +4,7 @@ import {
   OrderState,
   type OutIntent,
   Policy,
+  READY_QUIET_TICKS,
   Side,
   StrategyHost,
   Submit,
@@ -120,6 +121,7 @@ function minute() {
   host.start(0);
   host.link(0, true);
   host.policy(0, Policy.NORMAL, 1);
+  for (let n = 0; n < READY_QUIET_TICKS; n += 1) host.tick(0);
   for (const [market, record] of sample.snapshots) cores[market].onMarket(record.bytes, 0);
   const touch = { spot: "", usdm: "" };
   for (const { market, kind, atNs, bytes, text } of sample.records) {

@@ -1,4 +1,4 @@
-import { Dealer, Publisher, Router, Subscriber } from "zeromq";
+import { Context, Dealer, Publisher, Router, Subscriber } from "zeromq";
 import {
   type CredentialCounters,
   checkKey,
@@ -43,7 +43,10 @@ export interface Lane extends AsyncDisposable {
   readonly counters: LaneCounters;
   /** What the library really uses, read back from the socket. */
   readonly settings: LaneSettings;
-  /** What became of the frame is known after a microtask; a refusal is an outcome, never thrown. */
+  /**
+   * What became of the frame is known after a microtask; a refusal is an outcome, never thrown. The frame's bytes must not
+   * change any more: the library reads them later, from its own thread.
+   */
   send(address: string, frame: Uint8Array): Promise<SentOutcome>;
   /** Hands every arrival to `take` until the lane is closed. Called once. */
   receive(take: (address: string, frame: Buffer) => void): Promise<void>;
@@ -150,11 +153,9 @@ class ZeroMqLane implements Lane {
   async send(address: string, frame: Uint8Array): Promise<SentOutcome> {
     const socket = this.#socket;
     if (socket.closed || socket instanceof Subscriber) return "NO_PEER";
-    // Copied: libzmq reads the memory later, from its own thread.
-    const copy = Buffer.from(frame);
     try {
       // With sendTimeout 0 the message is queued or refused inside this call, so that frames keep their order.
-      await (this.#role === "dealer" ? socket.send(copy) : socket.send([address, copy]));
+      await (this.#role === "dealer" ? socket.send(frame) : socket.send([address, frame]));
       this.#sent += 1;
       return "SENT";
     } catch (error) {
@@ -249,7 +250,7 @@ export function dialDealer(options: DialOptions, identity: string): Promise<Lane
   });
 }
 
-type Common = typeof COMMON & { readonly context: Gatekeeper["context"] };
+type Common = typeof COMMON & { readonly context: Context };
 
 async function listen(
   { url, allow, keys }: ListenOptions,
@@ -287,15 +288,15 @@ async function dial(
 ): Promise<Lane> {
   if (url.startsWith("tcp://")) {
     if (keys === undefined) throw curveNeeded(url);
-    // CURVE proves the server by its key; there is no allow-list to ask on this side.
-    const gatekeeper = await Gatekeeper.open({ mechanism: "curve", publicKeys: [keys.serverKey] });
-    const socket = make({ ...COMMON, context: gatekeeper.context });
-    Object.assign(socket, TCP_ONLY);
-    socket.curveServerKey = checkKey(keys.serverKey, "server's public key");
-    socket.curvePublicKey = checkKey(keys.publicKey, "client's public key");
-    socket.curveSecretKey = checkKey(keys.secretKey, "client's secret key");
+    const curve = {
+      curveServerKey: checkKey(keys.serverKey, "server's public key"),
+      curvePublicKey: checkKey(keys.publicKey, "client's public key"),
+      curveSecretKey: checkKey(keys.secretKey, "client's secret key"),
+    };
+    // CURVE proves the server by its key: there is no list to ask on this side.
+    const socket = Object.assign(make({ ...COMMON, context: new Context() }), TCP_ONLY, curve);
     socket.connect(url);
-    return new ZeroMqLane(socket, role, gatekeeper);
+    return new ZeroMqLane(socket, role, null);
   }
   ipcPath(url);
   const policy = allow ?? ownUid();

@@ -189,6 +189,17 @@ describe("what is no envelope is refused by name", () => {
     });
     expect(envelopeCheck(unsafe)).toBeNull();
     expect(refusalOf(unsafe)).toBe("INTEGER_UNSAFE snapshot_request.after_seq");
+    fc.assert(
+      fc.property(fc.bigInt(0n, (1n << 64n) - 1n), (seq) => {
+        const low = Number(BigInt.asIntN(32, seq));
+        const high = Number(BigInt.asIntN(32, seq >> 32n));
+        const afterSeq = { low, high, unsigned: true };
+        const result = decodeEnvelope(unchecked({ snapshotRequest: { topic: "t", afterSeq } }));
+        expect(result.ok).toBe(seq <= BigInt(Number.MAX_SAFE_INTEGER));
+        if (!result.ok || result.envelope.payload.kind !== "snapshotRequest") return;
+        expect(BigInt(result.envelope.payload.value.afterSeq)).toBe(seq);
+      }),
+    );
   });
 
   it("every single bit flipped: refused, or another valid envelope both codecs agree on", () => {
@@ -259,6 +270,25 @@ describe("what no reader would take never leaves", () => {
     } as Envelope;
     expect(() => encodeEnvelope(status)).toThrow("[FIELD_INVALID]");
   });
+});
+
+it("the last safe integers arrive, the first unsafe ones do not, on both sides of 0", () => {
+  const refusalAt = (px: bigint): string => {
+    const long = { low: Number(BigInt.asIntN(32, px)), high: Number(px >> 32n), unsigned: false };
+    const fields = { instrumentId: 1, venueId: 1, state: 2, bidPxTicks: long };
+    const bytes = unchecked({ bookTop: fields });
+    const result = decodeEnvelope(bytes);
+    if (!result.ok) return result.refusal.code;
+    const { payload } = result.envelope;
+    return payload.kind === "bookTop" ? String(payload.value.bidPxTicks) : payload.kind;
+  };
+  const last = 2n ** 53n - 1n;
+  expect(refusalAt(last)).toBe(String(last));
+  expect(refusalAt(-last)).toBe(String(-last));
+  for (const beyond of [last + 1n, last + 2n, last + 3n, 2n ** 62n]) {
+    expect(refusalAt(beyond)).toBe("OUT_OF_RANGE");
+    expect(refusalAt(-beyond)).toBe("OUT_OF_RANGE");
+  }
 });
 
 it("64-bit stamps keep every digit", () => {

@@ -36,8 +36,8 @@ const U32_MAX = 0xffff_ffff;
 
 function toBigInt(wire: unknown): bigint {
   const { low, high, unsigned } = wire as Long;
-  const bits = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
-  return unsigned ? bits : BigInt.asIntN(64, bits);
+  if (high === 0) return BigInt(low >>> 0);
+  return (BigInt(unsigned ? high >>> 0 : high) << 32n) | BigInt(low >>> 0);
 }
 
 function fromBigInt(value: bigint, signed: boolean, path: string): Long {
@@ -51,7 +51,9 @@ function fromBigInt(value: bigint, signed: boolean, path: string): Long {
 }
 
 function toSafe(wire: unknown, path: string): number {
-  const value = Number(toBigInt(wire));
+  const { low, high, unsigned } = wire as Long;
+  // Both terms are exact, and a sum beyond 2^53-1 rounds to a double beyond it: nothing unsafe comes out safe.
+  const value = (unsigned ? high >>> 0 : high) * 2 ** 32 + (low >>> 0);
   if (!Number.isSafeInteger(value)) throw new Unreadable("INTEGER_UNSAFE", path);
   return value;
 }

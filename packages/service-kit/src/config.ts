@@ -6,12 +6,40 @@ import { Secret } from "./secret.ts";
 
 /** Settings every service has. */
 export const BaseSettings = z.object({
-  httpPort: z.number().int().min(0).max(65_535).default(0).describe("Port on 127.0.0.1 for health, metrics and control; 0 = any free one"),
-  stateDir: z.string().min(1).default("state").describe("Folder of <process>.json, which says pid and port"),
-  logLevel: z.enum(["trace", "debug", "info", "warn", "error", "fatal"]).default("info").describe("Least level that is logged"),
-  drainMsMax: z.number().int().min(0).max(600_000).default(5_000).describe("Longest wait for drain() on a stop"),
-  stopMsMax: z.number().int().min(1).max(600_000).default(3_000).describe("Longest wait for stop() after the drain"),
-  dieWithParent: z.boolean().default(false).describe("Drain and exit when the process that started this one is gone"),
+  httpPort: z
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0)
+    .describe("Port on 127.0.0.1 for health, metrics and control; 0 = any free one"),
+  stateDir: z
+    .string()
+    .min(1)
+    .default("state")
+    .describe("Folder of <process>.json, which says pid and port"),
+  logLevel: z
+    .enum(["trace", "debug", "info", "warn", "error", "fatal"])
+    .default("info")
+    .describe("Least level that is logged"),
+  drainMsMax: z
+    .number()
+    .int()
+    .min(0)
+    .max(600_000)
+    .default(5_000)
+    .describe("Longest wait for drain() on a stop"),
+  stopMsMax: z
+    .number()
+    .int()
+    .min(1)
+    .max(600_000)
+    .default(3_000)
+    .describe("Longest wait for stop() after the drain"),
+  dieWithParent: z
+    .boolean()
+    .default(false)
+    .describe("Drain and exit when the process that started this one is gone"),
 });
 export type BaseConfig = z.output<typeof BaseSettings>;
 
@@ -57,7 +85,7 @@ export function loadConfig<S extends z.ZodObject>(
   input: {
     readonly env: Readonly<Record<string, string | undefined>>;
     readonly argv: readonly string[];
-    readonly defaults?: Partial<z.input<S>> | undefined;
+    readonly defaults?: (Partial<z.input<S>> & Partial<BaseConfig>) | undefined;
     readonly readFile?: (path: string) => string;
   },
 ): Loaded<z.output<S> & BaseConfig> {
@@ -71,8 +99,12 @@ export function loadConfig<S extends z.ZodObject>(
   for (const [key, value] of Object.entries(input.defaults ?? {})) {
     put(key, { value, source: "default", text: false }, `default ${key}`);
   }
-  for (const path of (input.env["TIDEGATE_CONFIG"] ?? "").split(",").filter((each) => each !== "")) {
-    for (const [key, value] of Object.entries(readSettings(path, input.readFile ?? readBounded, problems))) {
+  for (const path of (input.env["TIDEGATE_CONFIG"] ?? "")
+    .split(",")
+    .filter((each) => each !== "")) {
+    for (const [key, value] of Object.entries(
+      readSettings(path, input.readFile ?? readBounded, problems),
+    )) {
       put(key, { value, source: `file ${path}`, text: false }, `${key} in ${path}`);
     }
   }
@@ -101,11 +133,14 @@ export function loadConfig<S extends z.ZodObject>(
   const own = schema.safeParse(pick(schema.shape));
   for (const issue of [...(base.error?.issues ?? []), ...(own.error?.issues ?? [])]) {
     const key = String(issue.path[0] ?? "");
-    const at = raw.get(key)?.source ?? `not set: file key ${key}, env ${envName(service, key)} or flag --${kebab(key)}`;
+    const at =
+      raw.get(key)?.source ??
+      `not set: file key ${key}, env ${envName(service, key)} or flag --${kebab(key)}`;
     const inner = issue.path.length > 1 ? ` at ${issue.path.slice(1).join(".")}` : "";
     problems.push(key === "" ? issue.message : `${key} (${at})${inner}: ${issue.message}`);
   }
-  if (problems.length > 0 || !base.success || !own.success) throw new ConfigError(service, problems);
+  if (problems.length > 0 || !base.success || !own.success)
+    throw new ConfigError(service, problems);
   const config = { ...base.data, ...own.data } as z.output<S> & BaseConfig;
   const settings = Object.keys(shape).map((key) => ({
     key,
@@ -118,7 +153,8 @@ export function loadConfig<S extends z.ZodObject>(
 
 function readBounded(path: string): string {
   const bytes = readFileSync(path);
-  if (bytes.length > CONFIG_FILE_BYTES_MAX) throw new RangeError(`larger than ${CONFIG_FILE_BYTES_MAX} bytes`);
+  if (bytes.length > CONFIG_FILE_BYTES_MAX)
+    throw new RangeError(`larger than ${CONFIG_FILE_BYTES_MAX} bytes`);
   return bytes.toString("utf8");
 }
 
@@ -149,7 +185,8 @@ function readFlags(argv: readonly string[], shape: object, problems: string[]) {
       if (argv[i + 1]?.startsWith("--") === false) i += 1;
       continue;
     }
-    const value = inline ?? argv[(i += 1)];
+    if (inline === undefined) i += 1;
+    const value = inline ?? argv[i];
     if (value === undefined) problems.push(`flag ${flag} wants a value`);
     else raw.set(key, { value, source: `flag ${flag}`, text: true });
   }
@@ -203,6 +240,11 @@ export function explain(settings: readonly Sourced[]): string {
   ]);
   const widths = [0, 1, 2].map((i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));
   return cells
-    .map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join("  ").trimEnd())
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
     .join("\n");
 }

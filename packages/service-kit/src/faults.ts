@@ -13,7 +13,9 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 
   constructor(service: string, problems: readonly string[]) {
-    super(`${service}: ${problems.length} setting${problems.length === 1 ? " is" : "s are"} wrong\n  ${problems.join("\n  ")}`);
+    super(
+      `${service}: ${problems.length} setting${problems.length === 1 ? " is" : "s are"} wrong\n  ${problems.join("\n  ")}`,
+    );
     this.fault = { code: "CONFIG", problems };
   }
 }

@@ -2,7 +2,13 @@ import type { z } from "zod";
 import { ServiceFault } from "./faults.ts";
 import { ENGINE_CALL_MS, ENGINE_EVENTS_WAIT_MS } from "./limits.ts";
 import type { Logger } from "./log.ts";
-import { type Health, runService, type Service, type ServiceContext, type ServiceSpec } from "./service.ts";
+import {
+  type Health,
+  runService,
+  type Service,
+  type ServiceContext,
+  type ServiceSpec,
+} from "./service.ts";
 import { spanOfJson, type Tracer } from "./tracing.ts";
 
 /** The door to the hot loops; the addon has it, tests turn a fake by hand. All texts are JSON. */
@@ -58,7 +64,13 @@ export async function runHotService<S extends z.ZodObject>(spec: HotServiceSpec<
 
 const realEngine = async (): Promise<EngineDoor<HotKind>> => {
   const core = await import("@tidegate/rust-core");
-  const { engineStart: start, engineCall: call, engineEvents: events, engineStats: stats, engineStop: stop } = core;
+  const {
+    engineStart: start,
+    engineCall: call,
+    engineEvents: events,
+    engineStats: stats,
+    engineStop: stop,
+  } = core;
   return { start, call, events, stats, stop };
 };
 
@@ -107,7 +119,8 @@ async function startHot<S extends z.ZodObject>(
       if (stopping) return;
       const now = stats();
       if (now["alive"] === true) continue;
-      const why = typeof now["fault"] === "string" ? now["fault"] : "it returned without being asked to";
+      const why =
+        typeof now["fault"] === "string" ? now["fault"] : "it returned without being asked to";
       throw new ServiceFault(`the ${spec.kind} loop has ended: ${why}`);
     }
   };
@@ -141,7 +154,8 @@ async function startHot<S extends z.ZodObject>(
 
 function healthOf(now: EngineStats, ready?: (stats: EngineStats) => boolean): Health {
   const state = typeof now["state"] === "string" ? now["state"] : "STARTING";
-  if (now["alive"] !== true) return { ready: false, state: "DEAD", detail: String(now["fault"] ?? "") };
+  if (now["alive"] !== true)
+    return { ready: false, state: "DEAD", detail: String(now["fault"] ?? "") };
   const detail = typeof now["detail"] === "string" ? { detail: now["detail"] } : {};
   return { ready: ready?.(now) ?? READY_STATES.has(state.toUpperCase()), state, ...detail };
 }

@@ -2,7 +2,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import Fastify, { type FastifyInstance } from "fastify";
 import { ServiceFault } from "./faults.ts";
-import { HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_HEADERS_MS_MAX, HTTP_REQUEST_MS_MAX } from "./limits.ts";
+import {
+  HTTP_BODY_BYTES_MAX,
+  HTTP_CONNECTIONS_MAX,
+  HTTP_HEADERS_MS_MAX,
+  HTTP_REQUEST_MS_MAX,
+} from "./limits.ts";
 
 export type { FastifyInstance };
 
@@ -23,7 +28,9 @@ export interface HttpEnd {
  */
 export async function listenHttp(service: string, port: number): Promise<HttpEnd> {
   let handle = (_request: IncomingMessage, response: ServerResponse): void => {
-    response.writeHead(_request.url === "/live" ? 200 : 503, { "content-type": "application/json" });
+    response.writeHead(_request.url === "/live" ? 200 : 503, {
+      "content-type": "application/json",
+    });
     response.end(JSON.stringify({ service, ready: false, state: "STARTING" }));
   };
   const server = createServer((request, response) => handle(request, response));
@@ -32,7 +39,11 @@ export async function listenHttp(service: string, port: number): Promise<HttpEnd
   server.keepAliveTimeout = HTTP_HEADERS_MS_MAX;
   server.maxConnections = HTTP_CONNECTIONS_MAX;
   await bind(server, service, port);
-  const app = Fastify({ bodyLimit: HTTP_BODY_BYTES_MAX, logger: false, forceCloseConnections: true });
+  const app = Fastify({
+    bodyLimit: HTTP_BODY_BYTES_MAX,
+    logger: false,
+    forceCloseConnections: true,
+  });
   return {
     app,
     port: (server.address() as AddressInfo).port,

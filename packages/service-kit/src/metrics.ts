@@ -14,9 +14,27 @@ export interface MetricDef {
 
 /** What every process has, whatever its service. */
 export const KIT_METRICS: readonly MetricDef[] = [
-  { name: "tidegate_ready", type: "gauge", unit: "1", labels: [], help: "1 while the service says it is ready" },
-  { name: "tidegate_stat", type: "gauge", unit: "1", labels: ["path"], help: "Each number of the service's statistics, by its path" },
-  { name: "tidegate_stats_left_off", type: "gauge", unit: "1", labels: [], help: "Statistics past the export bound" },
+  {
+    name: "tidegate_ready",
+    type: "gauge",
+    unit: "1",
+    labels: [],
+    help: "1 while the service says it is ready",
+  },
+  {
+    name: "tidegate_stat",
+    type: "gauge",
+    unit: "1",
+    labels: ["path"],
+    help: "Each number of the service's statistics, by its path",
+  },
+  {
+    name: "tidegate_stats_left_off",
+    type: "gauge",
+    unit: "1",
+    labels: [],
+    help: "Statistics past the export bound",
+  },
 ];
 
 type Labels = Readonly<Record<string, string>>;
@@ -29,8 +47,15 @@ export class Metrics {
 
   constructor(service: string, catalogue: readonly MetricDef[]) {
     this.registry.setDefaultLabels({ service });
-    for (const def of new Map([...KIT_METRICS, ...catalogue].map((each) => [each.name, each])).values()) {
-      const options = { name: def.name, help: `${def.help} (${def.unit})`, labelNames: [...def.labels], registers: [this.registry] };
+    for (const def of new Map(
+      [...KIT_METRICS, ...catalogue].map((each) => [each.name, each]),
+    ).values()) {
+      const options = {
+        name: def.name,
+        help: `${def.help} (${def.unit})`,
+        labelNames: [...def.labels],
+        registers: [this.registry],
+      };
       if (def.type === "histogram") {
         const buckets = def.buckets === undefined ? {} : { buckets: [...def.buckets] };
         this.#all.set(def.name, new Histogram({ ...options, ...buckets }));
@@ -94,6 +119,7 @@ export function* numbers(value: unknown, path = ""): Generator<[string, number]>
   if (typeof value === "number" && Number.isFinite(value)) yield [path, value];
   else if (typeof value === "bigint" || typeof value === "boolean") yield [path, Number(value)];
   else if (typeof value === "object" && value !== null) {
-    for (const [key, each] of Object.entries(value)) yield* numbers(each, path === "" ? key : `${path}.${key}`);
+    for (const [key, each] of Object.entries(value))
+      yield* numbers(each, path === "" ? key : `${path}.${key}`);
   }
 }

@@ -13,11 +13,22 @@ const NS_PER_S = 1_000_000_000n;
 const hrTime = (ns: bigint): [number, number] => [Number(ns / NS_PER_S), Number(ns % NS_PER_S)];
 
 /** Sends stamps to an OTLP/HTTP collector with the very ids and times they carry. */
-export function otlpExporter(service: string, url: string, lost: (spans: number, why: string) => void) {
+export function otlpExporter(
+  service: string,
+  url: string,
+  lost: (spans: number, why: string) => void,
+) {
   const exporter = new OTLPTraceExporter({ url, timeoutMillis: TIMEOUT_MS });
-  const resource = resourceFromAttributes({ "service.name": service, "service.namespace": "tidegate" });
+  const resource = resourceFromAttributes({
+    "service.name": service,
+    "service.namespace": "tidegate",
+  });
   const span = (stamp: SpanStamp): ReadableSpan => {
-    const context = (spanId: string) => ({ traceId: stamp.traceId, spanId, traceFlags: TraceFlags.SAMPLED });
+    const context = (spanId: string) => ({
+      traceId: stamp.traceId,
+      spanId,
+      traceFlags: TraceFlags.SAMPLED,
+    });
     const own = context(stamp.spanId);
     const { parentSpanId, error } = stamp;
     return {
@@ -28,7 +39,10 @@ export function otlpExporter(service: string, url: string, lost: (spans: number,
       startTime: hrTime(stamp.startNs),
       endTime: hrTime(stamp.endNs),
       duration: hrTime(stamp.endNs - stamp.startNs),
-      status: error === undefined ? { code: SpanStatusCode.UNSET } : { code: SpanStatusCode.ERROR, message: error },
+      status:
+        error === undefined
+          ? { code: SpanStatusCode.UNSET }
+          : { code: SpanStatusCode.ERROR, message: error },
       attributes: { ...stamp.attributes },
       links: [],
       events: [],

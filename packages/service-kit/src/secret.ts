@@ -71,11 +71,15 @@ export function secretSetting() {
       return z.NEVER;
     }
     try {
-      const text = (form === "fd" ? readDescriptor(Number(rest)) : readFileSync(secretFile(form, rest), "utf8")).replace(/\r?\n$/, "");
+      const text = (
+        form === "fd" ? readDescriptor(Number(rest)) : readFileSync(secretFile(form, rest), "utf8")
+      ).replace(/\r?\n$/, "");
       if (text !== "") return new Secret(text);
       context.addIssue(`the secret of ${form}: is empty`);
     } catch (error) {
-      context.addIssue(`the secret of ${form}: cannot be read (${(error as { code?: string }).code ?? "?"})`);
+      context.addIssue(
+        `the secret of ${form}: cannot be read (${(error as { code?: string }).code ?? "?"})`,
+      );
     }
     return z.NEVER;
   });
@@ -91,7 +95,9 @@ function secretFile(form: string, rest: string): string {
   if (form === "file") return rest;
   const directory = process.env["CREDENTIALS_DIRECTORY"];
   if (directory === undefined || rest.includes("/")) {
-    throw Object.assign(new Error(), { code: "CREDENTIALS_DIRECTORY unset, or a path in the name" });
+    throw Object.assign(new Error(), {
+      code: "CREDENTIALS_DIRECTORY unset, or a path in the name",
+    });
   }
   return join(directory, rest);
 }

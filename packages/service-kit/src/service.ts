@@ -49,7 +49,7 @@ export interface ServiceSpec<S extends z.ZodObject> {
   readonly name: string;
   /** The service's own settings; those of `BaseConfig` are added by the kit. */
   readonly schema: S;
-  readonly defaults?: Partial<z.input<S>>;
+  readonly defaults?: Partial<z.input<S>> & Partial<BaseConfig>;
   /** Sets everything in motion and returns; what takes long shows in `ready()`. */
   start(context: ServiceContext<z.output<S> & BaseConfig>): Promise<Service> | Service;
 }
@@ -108,7 +108,8 @@ export async function runService<S extends z.ZodObject>(spec: ServiceSpec<S>): P
   const result = await launch(spec, io);
   if (typeof result === "number") process.exit(result);
   launched = result;
-  if (result.config.dieWithParent) watchParent(() => void result.stop("the parent process is gone"));
+  if (result.config.dieWithParent)
+    watchParent(() => void result.stop("the parent process is gone"));
   process.exit(await result.ended);
 }
 
@@ -159,7 +160,9 @@ export async function launch<S extends z.ZodObject>(
   const die = (error: unknown): number => {
     const fault = isFault(error);
     log.fatal({ err: error }, fault ? (error as Error).message : `bug: ${String(error)}`);
-    io.stderr(fault ? `${name}: ${scrub((error as Error).message)}\n` : `${name}: bug: ${textOf(error)}\n`);
+    io.stderr(
+      fault ? `${name}: ${scrub((error as Error).message)}\n` : `${name}: bug: ${textOf(error)}\n`,
+    );
     return fault ? EXIT.fault : EXIT.bug;
   };
 
@@ -221,7 +224,14 @@ export async function launch<S extends z.ZodObject>(
     return stop("the start failed", die(error));
   }
   log.info({ httpPort: http.port, startMs: Math.round(performance.now()) }, "started");
-  return { port: http.port, stop: (why) => stop(why), ended: end.promise, fail, bug: die, config: base };
+  return {
+    port: http.port,
+    stop: (why) => stop(why),
+    ended: end.promise,
+    fail,
+    bug: die,
+    config: base,
+  };
 }
 
 /** Runs `act` for at most `ms`; null, or what went wrong. */
@@ -255,9 +265,21 @@ function routes(
   app.get("/health", async (_, reply) => {
     const now = health();
     const stats = current()?.stats?.() ?? {};
-    const body = { service: name, pid: process.pid, uptimeS: process.uptime(), ...now, stats, tracing: tracer.stats() };
-    const text = JSON.stringify(body, (_key, value) => (typeof value === "bigint" ? String(value) : value));
-    return reply.code(now.ready ? 200 : 503).type("application/json").send(text);
+    const body = {
+      service: name,
+      pid: process.pid,
+      uptimeS: process.uptime(),
+      ...now,
+      stats,
+      tracing: tracer.stats(),
+    };
+    const text = JSON.stringify(body, (_key, value) =>
+      typeof value === "bigint" ? String(value) : value,
+    );
+    return reply
+      .code(now.ready ? 200 : 503)
+      .type("application/json")
+      .send(text);
   });
   app.get("/metrics", async (_, reply) => {
     metrics.gauge("tidegate_ready").set(health().ready ? 1 : 0);

@@ -1,5 +1,5 @@
-import type { Logger } from "./log.ts";
 import { SPAN_ATTRIBUTES_MAX, SPANS_QUEUED_MAX } from "./limits.ts";
+import type { Logger } from "./log.ts";
 
 /** One span as it was stamped on the hot path; ids and times are given, never made here. */
 export interface SpanStamp {
@@ -69,7 +69,11 @@ export function quietTracer(): Tracer {
  * The tracer of a process: OTLP over HTTP where `OTEL_EXPORTER_OTLP_ENDPOINT` is set, else the quiet one. The SDK is
  * imported after the start, off its critical path; spans recorded meanwhile wait in the bounded queue.
  */
-export function createTracer(service: string, env: Readonly<Record<string, string | undefined>>, log: Logger): Tracer {
+export function createTracer(
+  service: string,
+  env: Readonly<Record<string, string | undefined>>,
+  log: Logger,
+): Tracer {
   const endpoint = env["OTEL_EXPORTER_OTLP_ENDPOINT"];
   if (endpoint === undefined || endpoint === "") return quietTracer();
   let recorded = 0;
@@ -82,7 +86,9 @@ export function createTracer(service: string, env: Readonly<Record<string, strin
       log.warn({ lost, why }, "spans were not taken by the collector");
     }),
   );
-  exporter.catch((error: unknown) => log.error({ err: error }, "tracing cannot start; spans are counted and dropped"));
+  exporter.catch((error: unknown) =>
+    log.error({ err: error }, "tracing cannot start; spans are counted and dropped"),
+  );
   let pump: Promise<void> | null = null;
   const send = async (): Promise<void> => {
     const out = await exporter;

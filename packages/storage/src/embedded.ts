@@ -35,12 +35,15 @@ export interface EmbeddedOptions {
 }
 
 /** The library and the host program, or what is missing. */
-export function findEmbedded(): { readonly library: string; readonly host: string } | EmbeddedAbsent {
+export function findEmbedded():
+  | { readonly library: string; readonly host: string }
+  | EmbeddedAbsent {
   const library = findLibrary();
   if (library === null) {
     return {
       kind: "absent",
-      remedy: "the optional package chdb is not installed (run pnpm install without --no-optional on Linux x64), or give the URL of a ClickHouse server",
+      remedy:
+        "the optional package chdb is not installed (run pnpm install without --no-optional on Linux x64), or give the URL of a ClickHouse server",
     };
   }
   if (!existsSync(HOST)) return { kind: "absent", remedy: `${HOST} is not built: run ./hft build` };
@@ -50,7 +53,9 @@ export function findEmbedded(): { readonly library: string; readonly host: strin
 function findLibrary(): string | null {
   try {
     const chdb = createRequire(import.meta.url).resolve("chdb/package.json");
-    const own = createRequire(chdb).resolve(`@chdb/lib-${process.platform}-${process.arch}-gnu/package.json`);
+    const own = createRequire(chdb).resolve(
+      `@chdb/lib-${process.platform}-${process.arch}-gnu/package.json`,
+    );
     const library = join(dirname(own), "libchdb.so");
     return existsSync(library) ? library : null;
   } catch {
@@ -63,7 +68,9 @@ function findLibrary(): string | null {
  *
  * Errors  Error with the server's last words when it ends or does not answer in time
  */
-export async function startEmbeddedClickHouse(options: EmbeddedOptions): Promise<EmbeddedClickHouse | EmbeddedAbsent> {
+export async function startEmbeddedClickHouse(
+  options: EmbeddedOptions,
+): Promise<EmbeddedClickHouse | EmbeddedAbsent> {
   const found = findEmbedded();
   if ("kind" in found) return found;
   mkdirSync(options.dataDir, { recursive: true });
@@ -112,7 +119,9 @@ async function answering(url: string, child: ChildProcess, words: () => string):
   const deadline = performance.now() + EMBEDDED_START_MS_MAX;
   while (performance.now() < deadline) {
     if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) {
-      throw new Error(`the embedded ClickHouse ended at its start: ${words() || `exit ${child.exitCode ?? child.signalCode}`}`);
+      throw new Error(
+        `the embedded ClickHouse ended at its start: ${words() || `exit ${child.exitCode ?? child.signalCode}`}`,
+      );
     }
     try {
       const answer = await fetch(`${url}/ping`, { signal: AbortSignal.timeout(1_000) });
@@ -122,7 +131,9 @@ async function answering(url: string, child: ChildProcess, words: () => string):
     }
     await new Promise((done) => setTimeout(done, POLL_MS));
   }
-  throw new Error(`the embedded ClickHouse did not answer within ${EMBEDDED_START_MS_MAX} ms: ${words()}`);
+  throw new Error(
+    `the embedded ClickHouse did not answer within ${EMBEDDED_START_MS_MAX} ms: ${words()}`,
+  );
 }
 
 function freePort(): Promise<number> {

@@ -6,5 +6,5 @@ export const INSERT_BYTES_MAX = 64 * 2 ** 20;
 export const REQUEST_MS_MAX = 10_000;
 /** The embedded host has to answer within this. */
 export const EMBEDDED_START_MS_MAX = 20_000;
-/** It has this long to end after its input has ended. */
-export const EMBEDDED_STOP_MS_MAX = 8_000;
+/** It has this long to end after its input has ended; then it is killed, which loses nothing that was acknowledged. */
+export const EMBEDDED_STOP_MS_MAX = 1_500;

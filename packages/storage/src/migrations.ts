@@ -11,9 +11,15 @@ const CLUSTER = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
 const KEEPER_PATH = /^\/[A-Za-z0-9_{}/-]{1,200}$/;
 
 /** `MergeTree` or its replicated form, with the window of insert tokens set in either. */
-export function engineClause(template: EngineTemplate, table: string): { readonly engine: string; readonly settings: string } {
+export function engineClause(
+  template: EngineTemplate,
+  table: string,
+): { readonly engine: string; readonly settings: string } {
   if (template.kind === "plain") {
-    return { engine: "MergeTree", settings: `non_replicated_deduplication_window = ${DEDUP_WINDOW}` };
+    return {
+      engine: "MergeTree",
+      settings: `non_replicated_deduplication_window = ${DEDUP_WINDOW}`,
+    };
   }
   return {
     engine: `ReplicatedMergeTree('${template.path}/{shard}/${table}', '{replica}')`,
@@ -26,9 +32,16 @@ export function engineClause(template: EngineTemplate, table: string): { readonl
  *
  * Errors  TypeError for a name that would not stay a name inside the statement
  */
-export function migrations(database: string, template: EngineTemplate = { kind: "plain" }): string[] {
-  if (!DATABASE.test(database)) throw new TypeError(`database ${JSON.stringify(database)}: want ${DATABASE}`);
-  if (template.kind === "replicated" && !(CLUSTER.test(template.cluster) && KEEPER_PATH.test(template.path))) {
+export function migrations(
+  database: string,
+  template: EngineTemplate = { kind: "plain" },
+): string[] {
+  if (!DATABASE.test(database))
+    throw new TypeError(`database ${JSON.stringify(database)}: want ${DATABASE}`);
+  if (
+    template.kind === "replicated" &&
+    !(CLUSTER.test(template.cluster) && KEEPER_PATH.test(template.path))
+  ) {
     throw new TypeError(`cluster ${template.cluster} or keeper path ${template.path} is malformed`);
   }
   const onCluster = template.kind === "plain" ? "" : ` ON CLUSTER '${template.cluster}'`;
@@ -42,7 +55,12 @@ export function migrations(database: string, template: EngineTemplate = { kind: 
   ];
 }
 
-function createTable(database: string, table: TableDefinition, template: EngineTemplate, onCluster: string): string {
+function createTable(
+  database: string,
+  table: TableDefinition,
+  template: EngineTemplate,
+  onCluster: string,
+): string {
   const { engine, settings } = engineClause(template, table.name);
   return (
     `CREATE TABLE IF NOT EXISTS ${database}.${table.name}${onCluster} (${table.columns.join(", ")}) ` +

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { createClient } from "@clickhouse/client";
+import { ClickHouseLogLevel, createClient } from "@clickhouse/client";
 import { INSERT_BYTES_MAX, REQUEST_MS_MAX } from "./limits.ts";
 import { type EngineTemplate, migrations } from "./migrations.ts";
 import { DEFINITIONS, QUARANTINE, TABLES, WAL_BLOCKS } from "./tables.ts";
@@ -43,19 +43,28 @@ export interface Repository extends AsyncDisposable {
 
 const RECORD_TABLES = [...Object.values(TABLES).map(({ name }) => name), QUARANTINE];
 const UNION = RECORD_TABLES.map(
-  (table) => `SELECT '${table}' AS name, stream, stream_epoch, wal_seq, payload_hash FROM ${DATABASE}.${table}`,
+  (table) =>
+    `SELECT '${table}' AS name, stream, stream_epoch, wal_seq, payload_hash FROM ${DATABASE}.${table}`,
 ).join(" UNION ALL ");
 
 const COLUMNS = new Map(
-  DEFINITIONS.map(({ name, columns }) => [name, columns.map((each) => each.split(" ")[0]).join(", ")]),
+  DEFINITIONS.map(({ name, columns }) => [
+    name,
+    columns.map((each) => each.split(" ")[0]).join(", "),
+  ]),
 );
 
 /** Opens the repository at an http(s) URL; the first call connects. */
-export function openRepository(url: string, template: EngineTemplate = { kind: "plain" }): Repository {
+export function openRepository(
+  url: string,
+  template: EngineTemplate = { kind: "plain" },
+): Repository {
   const client = createClient({
     url,
     request_timeout: REQUEST_MS_MAX,
     max_open_connections: 4,
+    // What fails is thrown, and logged by who catches it.
+    log: { level: ClickHouseLogLevel.OFF },
     keep_alive: { enabled: true, idle_socket_ttl: 1_500 },
     clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
   });
@@ -66,12 +75,21 @@ export function openRepository(url: string, template: EngineTemplate = { kind: "
       return (await client.ping()).success;
     },
     async migrate() {
+      const held = await rows<{ name: string }>(
+        `SELECT concat(table, '.', name) AS name FROM system.columns WHERE database = '${DATABASE}'`,
+      );
+      const known = new Set(held.map(({ name }) => name));
+      const wanted = DEFINITIONS.flatMap(({ name, columns }) =>
+        columns.map((each) => `${name}.${each.split(" ")[0]}`),
+      );
+      if (wanted.every((name) => known.has(name))) return;
       for (const query of migrations(DATABASE, template)) await client.command({ query });
     },
     async insert({ table, token, body }) {
       const columns = COLUMNS.get(table);
       if (columns === undefined) throw new TypeError(`there is no table ${table}`);
-      if (body.length > INSERT_BYTES_MAX) throw new RangeError(`insert of ${body.length} bytes, want at most ${INSERT_BYTES_MAX}`);
+      if (body.length > INSERT_BYTES_MAX)
+        throw new RangeError(`insert of ${body.length} bytes, want at most ${INSERT_BYTES_MAX}`);
       const answer = await client.exec({
         query: `INSERT INTO ${DATABASE}.${table} (${columns}) FORMAT RowBinary`,
         values: Readable.from([body], { objectMode: false }),
@@ -97,11 +115,15 @@ export function openRepository(url: string, template: EngineTemplate = { kind: "
       return new Map(found.map(({ name, last }) => [name, Number(last)]));
     },
     async highestBlock() {
-      const [row] = await rows<{ last: string }>(`SELECT max(last_wal_seq) AS last FROM ${DATABASE}.${WAL_BLOCKS}`);
+      const [row] = await rows<{ last: string }>(
+        `SELECT max(last_wal_seq) AS last FROM ${DATABASE}.${WAL_BLOCKS}`,
+      );
       return Number(row?.last ?? 0);
     },
     async counts() {
-      const found = await rows<Record<"stream" | "epoch" | "rows" | "first" | "last" | "hash", string>>(
+      const found = await rows<
+        Record<"stream" | "epoch" | "rows" | "first" | "last" | "hash", string>
+      >(
         `SELECT stream, stream_epoch AS epoch, count() AS rows, min(wal_seq) AS first, max(wal_seq) AS last,
          groupBitXor(payload_hash) AS hash FROM (${UNION}) GROUP BY stream, stream_epoch ORDER BY stream, epoch`,
       );

@@ -14,6 +14,7 @@ export class RowBinaryWriter {
     return this.#buffer.subarray(0, this.#length);
   }
 
+  /** Makes room and gives its place. Call it before `#buffer` is read: it may put another in its stead. */
   #room(bytes: number): number {
     const at = this.#length;
     const end = at + bytes;
@@ -27,19 +28,23 @@ export class RowBinaryWriter {
   }
 
   u8(value: number): void {
-    this.#buffer.writeUInt8(value, this.#room(1));
+    const at = this.#room(1);
+    this.#buffer.writeUInt8(value, at);
   }
 
   u32(value: number): void {
-    this.#buffer.writeUInt32LE(value, this.#room(4));
+    const at = this.#room(4);
+    this.#buffer.writeUInt32LE(value, at);
   }
 
   u64(value: bigint): void {
-    this.#buffer.writeBigUInt64LE(value, this.#room(8));
+    const at = this.#room(8);
+    this.#buffer.writeBigUInt64LE(value, at);
   }
 
   i64(value: bigint): void {
-    this.#buffer.writeBigInt64LE(value, this.#room(8));
+    const at = this.#room(8);
+    this.#buffer.writeBigInt64LE(value, at);
   }
 
   u128(value: bigint): void {
@@ -60,11 +65,13 @@ export class RowBinaryWriter {
   text(value: string): void {
     const bytes = Buffer.byteLength(value);
     this.size(bytes);
-    this.#buffer.write(value, this.#room(bytes));
+    const at = this.#room(bytes);
+    this.#buffer.write(value, at);
   }
 
   blob(value: Uint8Array): void {
     this.size(value.length);
-    this.#buffer.set(value, this.#room(value.length));
+    const at = this.#room(value.length);
+    this.#buffer.set(value, at);
   }
 }

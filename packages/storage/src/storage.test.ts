@@ -3,26 +3,47 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createClient } from "@clickhouse/client";
 import type { Envelope } from "@tidegate/contracts";
-import { type FieldKind, HEAD_FIELDS, PAYLOAD_FIELDS, PAYLOAD_KINDS } from "@tidegate/contracts/messages";
+import {
+  type FieldKind,
+  HEAD_FIELDS,
+  PAYLOAD_FIELDS,
+  PAYLOAD_KINDS,
+} from "@tidegate/contracts/messages";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type EmbeddedClickHouse, findEmbedded, startEmbeddedClickHouse } from "./embedded.ts";
 import { migrations } from "./migrations.ts";
 import { openRepository } from "./repository.ts";
 import { RowBinaryWriter } from "./row-binary.ts";
-import { QUARANTINE, TABLES, WAL_BLOCKS, type WalPlace, writeBlock, writeQuarantine, writeRecord } from "./tables.ts";
+import {
+  QUARANTINE,
+  TABLES,
+  WAL_BLOCKS,
+  type WalPlace,
+  writeBlock,
+  writeQuarantine,
+  writeRecord,
+} from "./tables.ts";
 
 describe("migrations", () => {
   it("make a table for every kind of envelope, ordered by stream, with a window of tokens and fsync [A37]", () => {
     const all = migrations("tidegate").join("\n");
     for (const kind of PAYLOAD_KINDS) expect(all).toContain(`tidegate.${TABLES[kind].name} (`);
-    for (const part of ["non_replicated_deduplication_window = 10000", "fsync_after_insert = 1", "fsync_part_directory = 1"]) {
+    for (const part of [
+      "non_replicated_deduplication_window = 10000",
+      "fsync_after_insert = 1",
+      "fsync_part_directory = 1",
+    ]) {
       expect(all.split(part)).toHaveLength(PAYLOAD_KINDS.length + 3);
     }
   });
 
   it("render the replicated form from the same template", () => {
-    const all = migrations("tidegate", { kind: "replicated", cluster: "main", path: "/clickhouse/tables" }).join("\n");
+    const all = migrations("tidegate", {
+      kind: "replicated",
+      cluster: "main",
+      path: "/clickhouse/tables",
+    }).join("\n");
     expect(all).toContain("ReplicatedMergeTree('/clickhouse/tables/{shard}/fill', '{replica}')");
     expect(all).toContain("ON CLUSTER 'main'");
     expect(all).not.toContain("non_replicated_deduplication_window");
@@ -56,6 +77,21 @@ describe("RowBinaryWriter", () => {
     const out = new RowBinaryWriter();
     out.blob(new Uint8Array(100_000));
     expect(out.length).toBe(100_003);
+  });
+
+  it("gives the same bytes wherever the buffer has to grow", () => {
+    for (let before = 65_500; before <= 65_537; before += 1) {
+      const out = new RowBinaryWriter();
+      out.blob(new Uint8Array(before));
+      const start = out.length;
+      out.u8(1);
+      out.u32(2);
+      out.i64(-3n);
+      out.u128(1n << 64n);
+      out.text("ä");
+      const want = "0102000000fdffffffffffffff0000000000000000010000000000000002c3a4";
+      expect(out.bytes().subarray(start).toString("hex")).toBe(want);
+    }
   });
 });
 
@@ -104,7 +140,10 @@ const read = (kind: FieldKind): unknown => {
 function envelope(kind: (typeof PAYLOAD_KINDS)[number]): Envelope {
   const values = (fields: Readonly<Record<string, { readonly kind: FieldKind }>>) =>
     Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, sample(field.kind)]));
-  return { ...values(HEAD_FIELDS), payload: { kind, value: values(PAYLOAD_FIELDS[kind]) } } as unknown as Envelope;
+  return {
+    ...values(HEAD_FIELDS),
+    payload: { kind, value: values(PAYLOAD_FIELDS[kind]) },
+  } as unknown as Envelope;
 }
 
 const found = findEmbedded();
@@ -131,15 +170,26 @@ describe.skipIf("kind" in found)("a real ClickHouse [A37]", () => {
 
   it("gives every column of every kind back as it was written", async () => {
     await using repository = openRepository(server.url);
-    const client = createClient({ url: server.url, clickhouse_settings: { output_format_json_quote_64bit_integers: 1 } });
+    const client = createClient({
+      url: server.url,
+      clickhouse_settings: { output_format_json_quote_64bit_integers: 1 },
+    });
     for (const [i, kind] of PAYLOAD_KINDS.entries()) {
       const table = TABLES[kind];
       const out = new RowBinaryWriter();
       writeRecord(out, table, { place: place(i + 1, "s.kinds"), envelope: envelope(kind) });
       await repository.insert({ table: table.name, token: `kinds-${kind}`, body: out.bytes() });
-      const answer = await client.query({ query: `SELECT * FROM tidegate.${table.name}`, format: "JSONEachRow" });
+      const answer = await client.query({
+        query: `SELECT * FROM tidegate.${table.name}`,
+        format: "JSONEachRow",
+      });
       const [row] = await answer.json<Record<string, unknown>>();
-      expect(row).toMatchObject({ wal_seq: String(i + 1), stream: "s.kinds", stream_epoch: 7, stream_seq: String(10 * (i + 1)) });
+      expect(row).toMatchObject({
+        wal_seq: String(i + 1),
+        stream: "s.kinds",
+        stream_epoch: 7,
+        stream_seq: String(10 * (i + 1)),
+      });
       const columns = table.columns.slice(-Object.keys(PAYLOAD_FIELDS[kind]).length);
       const expected = Object.values(PAYLOAD_FIELDS[kind]).map((field) => read(field.kind));
       expect(columns.map(({ name }) => row?.[name])).toEqual(expected);
@@ -153,7 +203,11 @@ describe.skipIf("kind" in found)("a real ClickHouse [A37]", () => {
     await using repository = openRepository(server.url);
     const before = await repository.records();
     const out = new RowBinaryWriter();
-    writeQuarantine(out, { place: place(900, "s.bad"), reason: "UNDECODABLE envelope", payload: Buffer.from([0, 255]) });
+    writeQuarantine(out, {
+      place: place(900, "s.bad"),
+      reason: "UNDECODABLE envelope",
+      payload: Buffer.from([0, 255]),
+    });
     const insert = { table: QUARANTINE, token: "q-1", body: out.bytes() };
     await repository.insert(insert);
     await repository.insert(insert);
@@ -167,7 +221,10 @@ describe.skipIf("kind" in found)("a real ClickHouse [A37]", () => {
     await using repository = openRepository(server.url);
     const out = new RowBinaryWriter();
     for (const walSeq of [1000, 1001, 1002]) {
-      writeRecord(out, TABLES.trade, { place: place(walSeq, "s.count"), envelope: envelope("trade") });
+      writeRecord(out, TABLES.trade, {
+        place: place(walSeq, "s.count"),
+        envelope: envelope("trade"),
+      });
     }
     await repository.insert({ table: "trade", token: "count", body: out.bytes() });
     const hash = [1000, 1001, 1002].reduce((all, seq) => all ^ place(seq, "").payloadHash, 0n);
@@ -187,8 +244,12 @@ describe.skipIf("kind" in found)("a real ClickHouse [A37]", () => {
     const out = new RowBinaryWriter();
     writeRecord(out, TABLES.trade, { place: place(2000, "s.torn"), envelope: envelope("trade") });
     out.u8(1);
-    await expect(repository.insert({ table: "trade", token: "torn", body: out.bytes() })).rejects.toThrow();
-    await expect(repository.insert({ table: "nothing", token: "x", body: out.bytes() })).rejects.toThrow("no table");
+    await expect(
+      repository.insert({ table: "trade", token: "torn", body: out.bytes() }),
+    ).rejects.toThrow();
+    await expect(
+      repository.insert({ table: "nothing", token: "x", body: out.bytes() }),
+    ).rejects.toThrow("no table");
     expect(await repository.records()).toBe(before);
   });
 
@@ -206,7 +267,10 @@ describe.skipIf("kind" in found)("a real ClickHouse [A37]", () => {
     expect(await repository.highestBlock()).toBe(77);
     await repository.insert(insert);
     const client = createClient({ url: server.url });
-    const answer = await client.query({ query: "SELECT count() AS n FROM tidegate.wal_blocks", format: "JSONEachRow" });
+    const answer = await client.query({
+      query: "SELECT count() AS n FROM tidegate.wal_blocks",
+      format: "JSONEachRow",
+    });
     expect(await answer.json()).toEqual([{ n: 1 }]);
     await client.close();
   });

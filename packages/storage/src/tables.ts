@@ -1,5 +1,10 @@
 import type { Envelope } from "@tidegate/contracts";
-import { type FieldKind, PAYLOAD_FIELDS, PAYLOAD_KINDS, snakeCase } from "@tidegate/contracts/messages";
+import {
+  type FieldKind,
+  PAYLOAD_FIELDS,
+  PAYLOAD_KINDS,
+  snakeCase,
+} from "@tidegate/contracts/messages";
 import type { RowBinaryWriter } from "./row-binary.ts";
 
 /** One column: its type in ClickHouse and how a value of the domain is written. */
@@ -33,9 +38,14 @@ export interface Table {
   readonly columns: readonly Column[];
 }
 
-const hex = (value: bigint, digits: number): string => (value === 0n ? "" : value.toString(16).padStart(digits, "0"));
+const hex = (value: bigint, digits: number): string =>
+  value === 0n ? "" : value.toString(16).padStart(digits, "0");
 
-const column = (name: string, type: string, write: Column["write"]): Column => ({ name, type, write });
+const column = (name: string, type: string, write: Column["write"]): Column => ({
+  name,
+  type,
+  write,
+});
 
 const PLACE: readonly Column[] = [
   column("wal_seq", "UInt64", (out, { place }) => out.u64(BigInt(place.walSeq))),
@@ -108,9 +118,9 @@ function recordTable(kind: (typeof PAYLOAD_KINDS)[number]): Table {
 }
 
 /** One table for each kind of envelope, by that kind, made from the contracts' own table of fields. */
-export const TABLES = Object.fromEntries(PAYLOAD_KINDS.map((kind) => [kind, recordTable(kind)])) as Readonly<
-  Record<(typeof PAYLOAD_KINDS)[number], Table>
->;
+export const TABLES = Object.fromEntries(
+  PAYLOAD_KINDS.map((kind) => [kind, recordTable(kind)]),
+) as Readonly<Record<(typeof PAYLOAD_KINDS)[number], Table>>;
 
 /** A record that cannot be read, as it stands, and why. */
 export interface QuarantineRow {
@@ -130,7 +140,11 @@ export interface BlockRow {
   readonly hash: number;
 }
 
-const QUARANTINE_COLUMNS = [...PLACE.map(({ name, type }) => `${name} ${type}`), "reason String", "payload String"];
+const QUARANTINE_COLUMNS = [
+  ...PLACE.map(({ name, type }) => `${name} ${type}`),
+  "reason String",
+  "payload String",
+];
 const BLOCK_COLUMNS = [
   "segment UInt64",
   "block UInt32",
@@ -147,7 +161,10 @@ export function writeRecord(out: RowBinaryWriter, table: Table, row: RecordRow):
   for (const each of table.columns) each.write(out, row);
 }
 
-export function writeQuarantine(out: RowBinaryWriter, { place, reason, payload }: QuarantineRow): void {
+export function writeQuarantine(
+  out: RowBinaryWriter,
+  { place, reason, payload }: QuarantineRow,
+): void {
   const head = { place } as RecordRow; // the columns of the place read nothing else
   for (const each of PLACE) each.write(out, head);
   out.text(reason);
@@ -176,6 +193,10 @@ export const DEFINITIONS: readonly TableDefinition[] = [
     columns: columns.map((each) => `${each.name} ${each.type}`),
     orderBy: "(stream, stream_epoch, stream_seq, wal_seq)",
   })),
-  { name: QUARANTINE, columns: QUARANTINE_COLUMNS, orderBy: "(stream, stream_epoch, stream_seq, wal_seq)" },
+  {
+    name: QUARANTINE,
+    columns: QUARANTINE_COLUMNS,
+    orderBy: "(stream, stream_epoch, stream_seq, wal_seq)",
+  },
   { name: WAL_BLOCKS, columns: BLOCK_COLUMNS, orderBy: "(segment, block)" },
 ];

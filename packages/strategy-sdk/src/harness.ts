@@ -3,7 +3,7 @@
  * the same intents.
  */
 
-import { IntentKind, type OutIntent, StrategyHost, Submit } from "./host.ts";
+import { IntentKind, type OutIntent, READY_QUIET_TICKS, StrategyHost, Submit } from "./host.ts";
 import { type AnyStrategy, BookState, type InstrumentInfo, OrderState, Policy } from "./types.ts";
 
 export const DEFAULT_INSTRUMENTS: readonly InstrumentInfo[] = [
@@ -66,6 +66,7 @@ export class Harness {
     this.host.start(0);
     this.host.link(0, true);
     this.host.policy(0, Policy.NORMAL, 1);
+    for (let n = 0; n < READY_QUIET_TICKS; n += 1) this.host.tick(0);
     this.#settle();
   }
 

@@ -222,6 +222,9 @@ describe("when nothing may be sent", () => {
     host.tick(500_000_000);
     expect(sent).toHaveLength(1);
     host.orderUpdate(2, 6, 40, 1, OrderState.CANCELLED, 1, 100, 5, 0, 0, 1);
+    host.tick(2);
+    expect(quote()).toBe("NOT_READY");
+    host.tick(3);
     expect(quote()).toBe("NONE");
     expect(host.position(1)).toBe(-3);
     host.link(3, false);
@@ -247,6 +250,8 @@ describe("when nothing may be sent", () => {
     host.tick(1_000_000_001);
     expect(sent).toEqual([5, 5]);
     host.intentReply(0, 2, 2, false, 17);
+    host.tick(1_000_000_002);
+    host.tick(1_000_000_003);
     expect(host.ready).toBe(true);
   });
 
@@ -270,7 +275,7 @@ describe("when nothing may be sent", () => {
 });
 
 describe("breakers", () => {
-  it("NORMAL, DEGRADED at half the exceptions, HALTED at all; a minute later DEGRADED, then NORMAL by successes", () => {
+  it("[A12] NORMAL, DEGRADED at half the exceptions, HALTED at all; a minute later DEGRADED, then NORMAL by successes", () => {
     const breaker = new Breaker();
     for (let n = 1; n < EXCEPTIONS_MAX / 2; n += 1) breaker.onException(0);
     expect(breaker.state).toBe("NORMAL");
@@ -295,7 +300,7 @@ describe("breakers", () => {
     expect(breaker.state).toBe("HALTED");
   });
 
-  it("a strategy that throws is stopped, its quotes are cancelled, and nothing is thrown at us", () => {
+  it("[A12] a strategy that throws is stopped, its quotes are cancelled, and nothing is thrown at us", () => {
     let fail = false;
     const h = createHarness(
       defineStrategy({
@@ -318,7 +323,7 @@ describe("breakers", () => {
     expect(h.orders).toHaveLength(2);
   });
 
-  it("a strategy over its time budget is halted", () => {
+  it("[A12] a strategy over its time budget is halted", () => {
     let clock = 0;
     const host = new StrategyHost(
       defineStrategy({

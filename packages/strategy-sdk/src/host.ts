@@ -29,6 +29,11 @@ export const INTENTS_PER_EVENT_MAX = 16;
 export const EVENT_BUDGET_MS_MAX = 50;
 /** How long an asked cancel of a leftover may stay without effect before it is asked again. */
 export const LEFTOVER_RETRY_NS = 1_000_000_000;
+/**
+ * Ticks without news of the gateway's state before new orders may be sent: its snapshot comes as a burst with the policy
+ * first, and the orders of an earlier session in it must be known before the first quote.
+ */
+export const READY_QUIET_TICKS = 2;
 /** The gateway's reason for a cancel of an order it does not hold. */
 export const REASON_UNKNOWN_ORDER = 17;
 /** Features kept per instrument. */
@@ -145,6 +150,8 @@ export class StrategyHost {
   #synced = false;
   #policy = 0;
   #ready = false;
+  #quietTicks = 0;
+  #stopped = false;
   #nextTimerNs = 0;
 
   // Reused event objects: the steady state allocates nothing.
@@ -257,10 +264,16 @@ export class StrategyHost {
     this.#session("START");
   }
 
-  /** Cancels what is open, as far as the link takes it, and says STOP. */
+  /** Says STOP, and cancels what is open as far as the link takes it. No new order leaves from then on. */
   stop(nowNs: number): void {
     this.#begin(nowNs, -1);
+    this.#stopped = true;
     this.#session("STOP");
+    this.cancelOpen();
+  }
+
+  /** Asks again for the cancels a full link did not take. */
+  cancelOpen(): void {
     this.#intentsThisEvent = Number.NEGATIVE_INFINITY;
     this.#cancelOwn();
   }
@@ -269,7 +282,10 @@ export class StrategyHost {
   tick(nowNs: number): void {
     const { timerMs, onTimer } = this.#definition;
     this.#nowNs = nowNs;
+    this.#intentsThisEvent = 0;
+    this.#eventIndex = -1;
     this.#retryLeftovers();
+    this.#becomeReady();
     if (timerMs === undefined || onTimer === undefined || nowNs < this.#nextTimerNs) return;
     this.#nextTimerNs = nowNs + timerMs * 1e6;
     this.#begin(nowNs, -1);
@@ -450,6 +466,7 @@ export class StrategyHost {
     this.#begin(nowNs, -1);
     const book = this.#books.get(instrument);
     if (book !== undefined) book.position = positionLots;
+    this.#settleReady();
   }
 
   policy(nowNs: number, policy: number, cause: number): void {
@@ -468,11 +485,10 @@ export class StrategyHost {
     this.#settleReady();
   }
 
-  /** The link to the gateway came or went. What the gateway says after it came stands above what we remember. */
+  /** The link to the gateway came or went. The last policy stands until the gateway says another. */
   link(nowNs: number, synced: boolean): void {
     this.#begin(nowNs, -1);
     this.#synced = synced;
-    if (!synced) this.#policy = 0;
     for (const leftover of this.#leftovers.values()) leftover.askNs = 0;
     this.#leftoverCancels.clear();
     this.#cancels.clear();
@@ -490,11 +506,25 @@ export class StrategyHost {
     this.#call(this.#definition.onSession, { kind, nowNs: this.#nowNs });
   }
 
+  /** Whether the gateway's state is known and nothing of an earlier session is left. */
+  #mayTrade(): boolean {
+    return this.#synced && this.#policy !== 0 && this.#leftovers.size === 0;
+  }
+
+  /** Takes the readiness away at once; it is only given by a tick, when the snapshot that tells of it has been read. */
   #settleReady(): void {
-    const ready = this.#synced && this.#policy !== 0 && this.#leftovers.size === 0;
-    if (ready === this.#ready) return;
-    this.#ready = ready;
-    this.#session(ready ? "READY" : "NOT_READY");
+    this.#quietTicks = 0;
+    if (!this.#ready || this.#mayTrade()) return;
+    this.#ready = false;
+    this.#session("NOT_READY");
+  }
+
+  #becomeReady(): void {
+    if (this.#ready || !this.#mayTrade()) return;
+    this.#quietTicks += 1;
+    if (this.#quietTicks < READY_QUIET_TICKS) return;
+    this.#ready = true;
+    this.#session("READY");
   }
 
   #call<E>(handler: ((ctx: Context, event: E) => void) | undefined, event: E): void {
@@ -545,7 +575,7 @@ export class StrategyHost {
       (px > 0 || type === OrderType.MARKET);
     if (!fine) return this.#refuse("BAD_ARGUMENT");
     if (this.#breaker.state === "HALTED") return this.#refuse("HALTED");
-    if (!this.#ready) return this.#refuse("NOT_READY");
+    if (!this.#ready || this.#stopped) return this.#refuse("NOT_READY");
     if (this.#intentsThisEvent >= this.#maxIntents) return this.#refuse("INTENT_BUDGET");
     if (this.#orders.size >= PENDING_MAX) return this.#refuse("PENDING_FULL");
     const intent = this.#intent;

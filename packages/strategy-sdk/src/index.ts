@@ -19,6 +19,7 @@ export {
   type IntentPort,
   type OutIntent,
   PENDING_MAX,
+  READY_QUIET_TICKS,
   StrategyHost,
   Submit,
 } from "./host.ts";

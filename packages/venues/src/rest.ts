@@ -53,20 +53,28 @@ export class RestClient {
     if (security !== "none" && key === undefined) throw new TypeError(`${path} needs a key`);
     let query = params.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
     if (security === "signed" && key !== undefined) {
-      const stamped = [...params, ["recvWindow", String(RECV_WINDOW_MS)] as const, ["timestamp", String(nowMs())] as const];
+      const stamped = [
+        ...params,
+        ["recvWindow", String(RECV_WINDOW_MS)] as const,
+        ["timestamp", String(nowMs())] as const,
+      ];
       query = signQuery(stamped, key.secret());
     }
     const timeout = AbortSignal.timeout(answerMsMax);
-    const response = await request(`${baseUrl.replace(/\/+$/, "")}${path}${query === "" ? "" : `?${query}`}`, {
-      method,
-      headers: security === "none" || key === undefined ? {} : { "X-MBX-APIKEY": key.key },
-      signal: stop === undefined ? timeout : AbortSignal.any([stop, timeout]),
-    });
+    const response = await request(
+      `${baseUrl.replace(/\/+$/, "")}${path}${query === "" ? "" : `?${query}`}`,
+      {
+        method,
+        headers: security === "none" || key === undefined ? {} : { "X-MBX-APIKEY": key.key },
+        signal: stop === undefined ? timeout : AbortSignal.any([stop, timeout]),
+      },
+    );
     const chunks: Buffer[] = [];
     let bytes = 0;
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
       bytes += chunk.byteLength;
-      if (bytes > BODY_BYTES_MAX) throw new RangeError(`${path}: more than ${BODY_BYTES_MAX} bytes`);
+      if (bytes > BODY_BYTES_MAX)
+        throw new RangeError(`${path}: more than ${BODY_BYTES_MAX} bytes`);
       chunks.push(chunk);
     }
     return {

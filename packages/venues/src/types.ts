@@ -31,4 +31,11 @@ export interface Limits {
 }
 
 /** What an error code says about the request it answers. */
-export type ErrorMeaning = "refused" | "unknown_outcome" | "not_found" | "duplicate" | "try_later" | "bad_request" | "bad_key";
+export type ErrorMeaning =
+  | "refused"
+  | "unknown_outcome"
+  | "not_found"
+  | "duplicate"
+  | "try_later"
+  | "bad_request"
+  | "bad_key";

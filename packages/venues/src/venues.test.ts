@@ -1,6 +1,6 @@
+import { readdirSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
@@ -17,7 +17,13 @@ afterEach(() => {
   server?.close();
 });
 
-async function venue(answer: (request: IncomingMessage) => { status?: number; body: string | Buffer; headers?: Record<string, string> }) {
+async function venue(
+  answer: (request: IncomingMessage) => {
+    status?: number;
+    body: string | Buffer;
+    headers?: Record<string, string>;
+  },
+) {
   const seen: IncomingMessage[] = [];
   server = createServer((request, response) => {
     seen.push(request);
@@ -26,13 +32,24 @@ async function venue(answer: (request: IncomingMessage) => { status?: number; bo
   });
   await new Promise<void>((done) => server?.listen(0, "127.0.0.1", done));
   const { port } = server.address() as AddressInfo;
-  return { seen, rest: new RestClient({ baseUrl: `http://127.0.0.1:${port}/`, key: KEY, nowMs: () => 1_499_827_319_559 }) };
+  return {
+    seen,
+    rest: new RestClient({
+      baseUrl: `http://127.0.0.1:${port}/`,
+      key: KEY,
+      nowMs: () => 1_499_827_319_559,
+    }),
+  };
 }
 
 describe("signatures", () => {
-  const tail = "side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559";
+  const tail =
+    "side=BUY&type=LIMIT&timeInForce=GTC&quantity=1&price=0.1&recvWindow=5000&timestamp=1499827319559";
   const params = (symbol: string) =>
-    [["symbol", symbol], ...tail.split("&").map((pair) => pair.split("=") as [string, string])] as [string, string][];
+    [["symbol", symbol], ...tail.split("&").map((pair) => pair.split("=") as [string, string])] as [
+      string,
+      string,
+    ][];
 
   it("agree with the examples of the venue's documentation", () => {
     expect(signQuery(params("LTCBTC"), SECRET)).toBe(
@@ -47,8 +64,11 @@ describe("signatures", () => {
     fc.assert(
       fc.property(fc.string({ minLength: 1 }), fc.string({ minLength: 1 }), (a, b) => {
         fc.pre(a !== b);
-        const signed = (value: string) => signQuery([["symbol", value]], SECRET).split("signature=")[1];
-        expect(signed(encodeURIComponent(a.toWellFormed()))).not.toBe(signed(encodeURIComponent(`${b.toWellFormed()}.`)));
+        const signed = (value: string) =>
+          signQuery([["symbol", value]], SECRET).split("signature=")[1];
+        expect(signed(encodeURIComponent(a.toWellFormed()))).not.toBe(
+          signed(encodeURIComponent(`${b.toWellFormed()}.`)),
+        );
       }),
       { numRuns: 30 },
     );
@@ -57,7 +77,8 @@ describe("signatures", () => {
 
 describe("queries", () => {
   it("hand over a body as it was sent, digit for digit", async () => {
-    const body = '{"lastUpdateId":9007199254740993,"bids":[["61800.20000000","0.10000000"]],"asks":[]}';
+    const body =
+      '{"lastUpdateId":9007199254740993,"bids":[["61800.20000000","0.10000000"]],"asks":[]}';
     const { rest, seen } = await venue(() => ({ body, headers: { "x-mbx-used-weight-1m": "77" } }));
     const answer = await binanceSpot.queries.depthSnapshot(rest, "BTCUSDT", 1_000);
     expect(Buffer.from(answer.body).toString()).toBe(body);
@@ -72,7 +93,10 @@ describe("queries", () => {
     await binanceUsdm.queries.listenKey.start(rest);
     const [trades, key] = seen;
     const query = "symbol=BTCUSDT&fromId=42&limit=1000&recvWindow=5000&timestamp=1499827319559";
-    const signed = signQuery(query.split("&").map((pair) => pair.split("=") as [string, string]), SECRET);
+    const signed = signQuery(
+      query.split("&").map((pair) => pair.split("=") as [string, string]),
+      SECRET,
+    );
     expect(trades?.url).toBe(`/fapi/v1/userTrades?${signed}`);
     expect(trades?.headers["x-mbx-apikey"]).toBe("a-key");
     expect([key?.method, key?.url]).toEqual(["POST", "/fapi/v1/listenKey"]);
@@ -80,7 +104,11 @@ describe("queries", () => {
   });
 
   it("give a status as a value, with how long to wait", async () => {
-    const { rest } = await venue(() => ({ status: 429, body: '{"code":-1003,"msg":"x"}', headers: { "retry-after": "7" } }));
+    const { rest } = await venue(() => ({
+      status: 429,
+      body: '{"code":-1003,"msg":"x"}',
+      headers: { "retry-after": "7" },
+    }));
     expect(await binanceSpot.queries.time(rest)).toMatchObject({ status: 429, retryAfterS: 7 });
   });
 
@@ -116,7 +144,8 @@ describe("error codes", () => {
 });
 
 it("every venue has the same files", () => {
-  const files = (name: string) => readdirSync(fileURLToPath(new URL(name, import.meta.url))).toSorted();
+  const files = (name: string) =>
+    readdirSync(fileURLToPath(new URL(name, import.meta.url))).toSorted();
   expect(files("binance-spot")).toEqual(files("binance-usdm"));
 });
 

@@ -1,4 +1,8 @@
-import { runHotService } from "@tidegate/service-kit";
-import { marketData } from "./service.ts";
+import { enableCompileCache } from "node:module";
 
+enableCompileCache();
+const [{ runHotService }, { marketData }] = await Promise.all([
+  import("@tidegate/service-kit"),
+  import("./service.ts"),
+]);
 await runHotService(marketData());

@@ -1,19 +1,13 @@
 import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { Engine, ServiceContext } from "@tidegate/service-kit";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { Settings } from "./config.ts";
-import {
-  type FetchBody,
-  fetchBounded,
-  loopConfig,
-  marketData,
-  SNAPSHOT_BYTES_MAX,
-} from "./service.ts";
-import { type FedInstrument, sessionsFor, snapshotUrl } from "./sessions.ts";
+import { type FetchDepth, fetchDepth, loopConfig, marketData } from "./service.ts";
+import { type FedInstrument, sessionsFor } from "./sessions.ts";
 
 const SPOT: FedInstrument = { id: 1, venue: "BINANCE_SPOT", symbol: "BTCUSDT" };
 const PERP: FedInstrument = { id: 2, venue: "BINANCE_USDM", symbol: "BTCUSDT" };
@@ -75,15 +69,6 @@ describe("sessionsFor()", () => {
       }),
     );
   });
-
-  it("asks each venue for snapshots where it has them", () => {
-    expect(snapshotUrl(config, SPOT)).toBe(
-      "http://127.0.0.1:9000/api/v3/depth?symbol=BTCUSDT&limit=1000",
-    );
-    expect(snapshotUrl(config, PERP)).toBe(
-      "http://127.0.0.1:9000/fapi/v1/depth?symbol=BTCUSDT&limit=1000",
-    );
-  });
 });
 
 describe("Settings", () => {
@@ -105,7 +90,7 @@ const quiet = () => {
 };
 
 /** The kit's side of one service: what it told the loop and what it wrote in the log. */
-function hosted(fetchBody: FetchBody) {
+function hosted(fetch: FetchDepth) {
   const { lines, log } = quiet();
   const calls: { request: object; body: string }[] = [];
   const context = { config, log } as unknown as ServiceContext<typeof config>;
@@ -116,7 +101,7 @@ function hosted(fetchBody: FetchBody) {
     },
     stats: () => ({}),
   };
-  const spec = marketData(fetchBody);
+  const spec = marketData(fetch);
   const close = spec.attach?.(context, engine) as () => Promise<void>;
   const want = (instrument: unknown) =>
     spec.onEvent?.({ type: "snapshot_wanted", instrument }, engine, context);
@@ -125,17 +110,17 @@ function hosted(fetchBody: FetchBody) {
 
 describe("marketData()", () => {
   it("hands over every snapshot the loop asks for, one at a time for each instrument", async () => {
-    const fetched: string[] = [];
+    const fetched: number[] = [];
     let release = (_: Uint8Array) => {};
-    const host = hosted((url) => {
-      fetched.push(url);
+    const host = hosted((_, { id }) => {
+      fetched.push(id);
       return new Promise((done) => {
         release = done;
       });
     });
     host.want(2);
     host.want(2);
-    expect(fetched).toEqual([snapshotUrl(config, PERP)]);
+    expect(fetched).toEqual([PERP.id]);
     release(Buffer.from("body"));
     await vi.waitFor(() => expect(host.lines).toEqual(["depth snapshot handed over"]));
     expect(host.calls).toEqual([{ request: { op: "snapshot", instrument: 2 }, body: "body" }]);
@@ -194,21 +179,31 @@ describe("marketData()", () => {
   });
 });
 
-describe("fetchBounded()", () => {
-  it("gives a body of 200 and refuses any other status, a late answer and one without end", async () => {
+describe("fetchDepth()", () => {
+  it("gives the body each venue sends, and an error for any other answer or none", async () => {
+    const asked: string[] = [];
+    let answer = (response: ServerResponse): unknown => response.end('{"lastUpdateId":1}');
     const server = createServer((request, response) => {
-      if (request.url === "/ok") response.end("levels");
-      else if (request.url === "/busy") response.writeHead(503).end("book not ready");
-      else if (request.url === "/large") response.end(Buffer.alloc(SNAPSHOT_BYTES_MAX + 1));
+      asked.push(request.url ?? "");
+      answer(response);
     });
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
     const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const own = { ...config, spotRestUrl: base, usdmRestUrl: `${base}/`, snapshotMsMax: 5_000 };
     const never = new AbortController().signal;
-    expect(Buffer.from(await fetchBounded(`${base}/ok`, 5_000, never)).toString()).toBe("levels");
-    await expect(fetchBounded(`${base}/busy`, 5_000, never)).rejects.toThrow("503: book not ready");
-    await expect(fetchBounded(`${base}/large`, 5_000, never)).rejects.toThrow("more than");
-    await expect(fetchBounded(`${base}/silent`, 50, never)).rejects.toThrow();
-    await expect(fetchBounded(`${base}/ok`, 5_000, AbortSignal.abort())).rejects.toThrow();
+    for (const instrument of [SPOT, PERP]) {
+      const body = await fetchDepth(own, instrument, never);
+      expect(Buffer.from(body).toString()).toBe('{"lastUpdateId":1}');
+    }
+    expect(asked).toEqual([
+      "/api/v3/depth?symbol=BTCUSDT&limit=1000",
+      "/fapi/v1/depth?symbol=BTCUSDT&limit=1000",
+    ]);
+    answer = (response) => response.writeHead(503).end("book not ready");
+    await expect(fetchDepth(own, SPOT, never)).rejects.toThrow("503: book not ready");
+    answer = () => {};
+    await expect(fetchDepth({ ...own, snapshotMsMax: 100 }, SPOT, never)).rejects.toThrow();
+    await expect(fetchDepth(own, SPOT, AbortSignal.abort())).rejects.toThrow();
     server.closeAllConnections();
     await new Promise((done) => server.close(done));
   });

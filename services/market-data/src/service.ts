@@ -2,15 +2,17 @@
 
 import { readFileSync } from "node:fs";
 import type { Engine, HotServiceSpec, ServiceContext } from "@tidegate/service-kit";
+import { RestClient, VENUES } from "@tidegate/venues";
 import { z } from "zod";
 import { type MarketDataConfig, Settings } from "./config.ts";
-import { type FedInstrument, sessionsFor, snapshotUrl } from "./sessions.ts";
+import { type FedInstrument, restUrl, sessionsFor } from "./sessions.ts";
 
-/** Largest depth body read; 5,000 levels a side are about 320 KiB. */
-export const SNAPSHOT_BYTES_MAX = 1 << 20;
-
-/** The body of a GET, or an error that says why there is none. */
-export type FetchBody = (url: string, msMax: number, stop: AbortSignal) => Promise<Uint8Array>;
+/** The venue's depth answer for one instrument as it was sent, or an error that says why there is none. */
+export type FetchDepth = (
+  config: MarketDataConfig,
+  instrument: FedInstrument,
+  stop: AbortSignal,
+) => Promise<Uint8Array>;
 
 const TableFile = z.object({
   instruments: z.array(
@@ -38,21 +40,20 @@ export function loopConfig(config: MarketDataConfig, trace: boolean) {
   };
 }
 
-/** GET with a bound on time and size. A status other than 200 is an error with its text. */
-export const fetchBounded: FetchBody = async (url, msMax, stop) => {
-  const response = await fetch(url, {
-    signal: AbortSignal.any([stop, AbortSignal.timeout(msMax)]),
+/** Asks the venue over REST. A status other than 200 is an error with its text. */
+export const fetchDepth: FetchDepth = async (config, { venue, symbol }, stop) => {
+  const rest = new RestClient({
+    baseUrl: restUrl(config, venue),
+    answerMsMax: config.snapshotMsMax,
   });
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > SNAPSHOT_BYTES_MAX) throw new RangeError(`more than ${SNAPSHOT_BYTES_MAX} bytes`);
-    chunks.push(chunk);
-  }
-  const body = Buffer.concat(chunks);
-  if (response.status !== 200) {
-    throw new Error(`status ${response.status}: ${body.subarray(0, 200).toString("utf8")}`);
+  const { status, body } = await VENUES[venue].queries.depthSnapshot(
+    rest,
+    symbol,
+    config.snapshotLevels,
+    stop,
+  );
+  if (status !== 200) {
+    throw new Error(`status ${status}: ${Buffer.from(body.subarray(0, 200)).toString("utf8")}`);
   }
   return body;
 };
@@ -64,14 +65,14 @@ export class Snapshots {
   readonly #instruments: ReadonlyMap<number, FedInstrument>;
   readonly #context: ServiceContext<MarketDataConfig>;
   readonly #engine: Engine;
-  readonly #fetchBody: FetchBody;
+  readonly #fetchDepth: FetchDepth;
 
-  constructor(context: ServiceContext<MarketDataConfig>, engine: Engine, fetchBody: FetchBody) {
+  constructor(context: ServiceContext<MarketDataConfig>, engine: Engine, fetch: FetchDepth) {
     const rows = readInstruments(context.config.instrumentsFile);
     this.#instruments = new Map(rows.map((row) => [row.id, row]));
     this.#context = context;
     this.#engine = engine;
-    this.#fetchBody = fetchBody;
+    this.#fetchDepth = fetch;
   }
 
   /** The loop wants the snapshot of one instrument. While one is on its way the wish is already granted. */
@@ -86,9 +87,8 @@ export class Snapshots {
 
   async #fetch(instrument: FedInstrument): Promise<void> {
     const { config, log } = this.#context;
-    const url = snapshotUrl(config, instrument);
     try {
-      const body = await this.#fetchBody(url, config.snapshotMsMax, this.#stop.signal);
+      const body = await this.#fetchDepth(config, instrument, this.#stop.signal);
       const answer = await this.#engine.call({ op: "snapshot", instrument: instrument.id }, body);
       log.info(
         { instrument: instrument.id, outcome: answer["outcome"] },
@@ -97,7 +97,7 @@ export class Snapshots {
     } catch (error) {
       // The loop asks again, so one failure is a line and nothing more.
       if (!this.#stop.signal.aborted) {
-        log.warn({ instrument: instrument.id, url, error: String(error) }, "no depth snapshot");
+        log.warn({ instrument: instrument.id, error: String(error) }, "no depth snapshot");
       }
     } finally {
       this.#fetching.delete(instrument.id);
@@ -112,7 +112,7 @@ export class Snapshots {
 }
 
 /** The service: ready once every book is VALID. */
-export function marketData(fetchBody: FetchBody = fetchBounded): HotServiceSpec<typeof Settings> {
+export function marketData(fetch: FetchDepth = fetchDepth): HotServiceSpec<typeof Settings> {
   let snapshots: Snapshots | null = null;
   return {
     name: "market-data",
@@ -121,7 +121,7 @@ export function marketData(fetchBody: FetchBody = fetchBounded): HotServiceSpec<
     engineConfig: ({ config, tracer }) => loopConfig(config, tracer.stats().exporting),
     ready: (stats) => stats["state"] === "VALID",
     attach(context, engine) {
-      const own = new Snapshots(context, engine, fetchBody);
+      const own = new Snapshots(context, engine, fetch);
       snapshots = own;
       return () => own.close();
     },

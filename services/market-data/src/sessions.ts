@@ -1,8 +1,7 @@
 /** Which websocket carries what: pure. */
 
+import type { VenueName } from "@tidegate/venues";
 import type { MarketDataConfig } from "./config.ts";
-
-export type VenueName = "BINANCE_SPOT" | "BINANCE_USDM";
 
 /** What the shell must know of a row of the instrument table; the hot loop reads the table itself. */
 export interface FedInstrument {
@@ -86,9 +85,7 @@ export function sessionsFor(
   return sessions;
 }
 
-/** Where the depth snapshot of one instrument is. */
-export function snapshotUrl(config: MarketDataConfig, { venue, symbol }: FedInstrument): string {
-  const base = (venues(config)[venue].rest ?? "").replace(/\/+$/, "");
-  const path = venue === "BINANCE_SPOT" ? "/api/v3/depth" : "/fapi/v1/depth";
-  return `${base}${path}?symbol=${symbol}&limit=${config.snapshotLevels}`;
+/** Base URL of the venue's REST end; empty where the venue is not configured. */
+export function restUrl(config: MarketDataConfig, venue: VenueName): string {
+  return venues(config)[venue].rest ?? "";
 }

@@ -167,6 +167,7 @@ describe("the pump", () => {
     const seen: unknown[] = [];
     const { port, run, pump } = rig(seen);
     run(synced, normal, kind(EventKind.POSITION, { [PositionAt.POSITION_LOTS]: -3 }));
+    run();
     expect(seen.splice(0)).toEqual([["START"], ["risk", 0, 1, Policy.NORMAL], ["READY"]]);
     run(
       kind(EventKind.TRADE, {
@@ -268,17 +269,25 @@ describe("the pump", () => {
   it("a refused submit leaves nothing pending", () => {
     const { port, pump, run } = rig([]);
     run(synced, normal);
+    run();
     port.answer = Submit.NO_CREDIT;
     run(top(2));
     expect([port.sent.length, pump.host.pending, pump.host.stats.refusedHere]).toEqual([0, 0, 1]);
   });
 
-  it("a stop cancels what is open, waits a bounded number of polls, and closes the lane", () => {
+  it("a stop cancels what is open, waits no longer than it may, and the lane closes", () => {
     const { port, pump, run } = rig([]);
     run(synced, normal);
+    run();
     run(top(2));
-    pump.stop(3);
+    // A book event during the stop would make this strategy quote again.
+    port.batches.push([top(2), top(2)]);
+    let turns = 3;
+    pump.stop(() => turns-- > 0);
+    expect(turns).toBe(-1);
+    expect(port.sent.filter((row) => row[IntentAt.KIND] === IntentKind.NEW)).toHaveLength(1);
     expect(port.sent.at(-1)?.[IntentAt.KIND]).toBe(IntentKind.CANCEL);
+    pump.close();
     expect(port.closed).toBe(true);
   });
 
@@ -320,8 +329,12 @@ describe("the pump", () => {
       port,
     });
     pump.start();
-    port.batches.push([synced, normal, ...Array.from({ length: 20 }, () => top(2))]);
-    pump.run(() => 0);
+    port.batches.push(
+      [synced, normal],
+      [],
+      Array.from({ length: 20 }, () => top(2)),
+    );
+    for (let n = 0; n < 3; n += 1) pump.run(() => 0);
     for (let n = 0; n < 20; n += 1) h.top(2, { bidPxTicks: 100, askPxTicks: 101 });
     expect(port.sent.map((row) => row[IntentAt.PX])).toEqual(
       h.orders.map(({ pxTicks }) => pxTicks),

@@ -86,13 +86,17 @@ export class Pump {
     return count;
   }
 
-  /** Cancels what is open and waits, within `turns` polls, for the answers; then closes the lane. */
-  stop(turns: number): void {
+  /** Cancels what is open and polls for the answers while `mayWait` says so. */
+  stop(mayWait: () => boolean): void {
     this.host.stop(this.#nowNs);
-    for (let turn = 0; turn < turns && this.host.pending > 0; turn += 1) {
+    while (this.host.pending > 0 && mayWait()) {
       const count = Math.min(this.#port.poll(this.pollMs), EVENTS_MAX);
       for (let index = 0; index < count; index += 1) this.#dispatch(index);
+      this.host.cancelOpen();
     }
+  }
+
+  close(): void {
     this.#port.close();
   }
 

@@ -8,8 +8,8 @@ import type { WorkerData, WorkerMessage } from "./service.ts";
 
 /** Statistics go to the main thread this often. */
 const STATS_MS = 250;
-/** Polls a stop waits for the last cancels: about a second. */
-const STOP_TURNS = 10;
+/** How long a stop waits for the last cancels; what is open then stays with the gateway. */
+const STOP_MS = 1_000;
 
 const data = workerData as WorkerData;
 const flags = new Int32Array(data.flags);
@@ -56,5 +56,8 @@ while (Atomics.load(flags, 0) === 0) {
     report();
   }
 }
-pump.stop(STOP_TURNS);
+const stopMs = performance.now() + STOP_MS;
+pump.stop(() => performance.now() < stopMs);
+report();
+pump.close();
 say({ type: "stopped", pending: pump.host.pending });

@@ -23,10 +23,11 @@ export const EFFECTS_PER_TURN_MAX = 256;
 export const TICK_MS_MAX = 10;
 
 export interface Clock {
-  /** Wall clock, ms since the Unix epoch, fractions allowed. */
+  /** Wall clock, ms since the Unix epoch. */
   nowMs(): number;
 }
-export const systemClock: Clock = { nowMs: () => performance.timeOrigin + performance.now() };
+/** The host's real-time clock, the one clients stamp their requests with; a monotonic clock would drift from it. */
+export const systemClock: Clock = { nowMs: () => Date.now() };
 
 export interface VenueSimDeps {
   readonly clock: Clock;

@@ -85,7 +85,7 @@ export function walFacts(dir: string): WalFacts {
   const report = walVerify(dir);
   let marketEvents = 0;
   for (const stream of report.streams)
-    if (stream.name.startsWith("md.")) marketEvents += stream.records;
+    if (stream.name.startsWith("md.")) marketEvents += stream.data;
   return {
     records: report.records,
     marketEvents,

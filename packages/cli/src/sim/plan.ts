@@ -56,6 +56,7 @@ export function clusterPlan(input: {
         ...httpPort("execution-router"),
         instrumentsFile,
         keysFile,
+        tier: "T0",
         spotWsApiUrl: ws,
         spotRestUrl: http,
         usdmWsApiUrl: ws,

@@ -110,6 +110,13 @@ impl LinkCore {
         Ok(())
     }
 
+    /// The same for a sequence of a certain epoch of the peer; ignored when it has restarted since.
+    #[napi(catch_unwind)]
+    pub fn ack_of(&mut self, peer_epoch: f64, last: f64) -> Result<()> {
+        self.0.ack_of(epoch(peer_epoch)?, seq(last)?);
+        Ok(())
+    }
+
     #[napi(catch_unwind)]
     pub fn bye(&mut self) {
         self.0.bye();

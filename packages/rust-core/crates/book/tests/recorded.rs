@@ -1,5 +1,6 @@
 //! Real captures against an answer from elsewhere: after the diffs up to update id X the touch equals the venue's own best
 //! bid and offer with the highest update id not above X.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 use std::io::Write;

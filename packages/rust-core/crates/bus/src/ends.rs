@@ -289,6 +289,14 @@ impl LinkServer {
         }
     }
 
+    /// The same for a sequence of a certain epoch of the peer: ignored when it has restarted since. For acknowledgements
+    /// that wait longer than the turn their frame came in.
+    pub fn ack_of(&mut self, peer: PeerId, epoch: u32, seq: u64) {
+        if let Some(peer) = self.peers.get_mut(peer.0 as usize) {
+            peer.link.ack_of(epoch, seq);
+        }
+    }
+
     /// Ends every link in order; `tick` until [`LinkServer::finished`] or patience ends.
     pub fn bye(&mut self) {
         self.peers.iter_mut().for_each(|p| p.link.bye());
@@ -447,6 +455,11 @@ impl LinkClient {
     /// Says that everything up to `seq` is durable here; leaves with the next `tick`.
     pub fn ack(&mut self, seq: u64) {
         self.link.ack(seq);
+    }
+
+    /// The same for a sequence of a certain epoch of the server: ignored when it has restarted since.
+    pub fn ack_of(&mut self, epoch: u32, seq: u64) {
+        self.link.ack_of(epoch, seq);
     }
 
     /// Ends the link in order; `tick` until `link().finished()` or patience ends.

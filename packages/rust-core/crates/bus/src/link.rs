@@ -329,11 +329,19 @@ impl Link {
     }
 
     /// Says that the application has made everything up to `seq` of the peer's present epoch its own.
-    /// A sequence beyond what was delivered is taken as what was delivered.
+    ///
+    /// A sequence beyond what was delivered can only be one of an earlier epoch and is ignored. An application that
+    /// acknowledges in a later turn than it received in uses [`Link::ack_of`].
     pub fn ack(&mut self, seq: u64) {
-        let Some(peer) = &self.peer else { return };
-        let seq = seq.min(peer.expected - 1);
-        if seq > self.acked_in {
+        if let Some(peer) = &self.peer {
+            self.ack_of(peer.epoch, seq);
+        }
+    }
+
+    /// The same for a sequence of a certain epoch: ignored when the peer has another one by now.
+    pub fn ack_of(&mut self, epoch: u32, seq: u64) {
+        let delivered = self.peer.is_some_and(|p| p.epoch == epoch && seq < p.expected);
+        if delivered && seq > self.acked_in {
             self.acked_in = seq;
             self.ack_due = true;
         }

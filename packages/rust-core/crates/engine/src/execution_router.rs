@@ -6,6 +6,8 @@
 
 mod binance;
 pub mod limits;
+#[cfg(test)]
+mod tests;
 
 use crate::{Call, Fault, Handle, Hot, clock, epoch, spawn};
 use binance::{Asked, Keys, User};
@@ -258,7 +260,7 @@ fn run(
     };
     // What the gateway has not seen it asks for with its GRANT; until then nothing old is sent.
     state.kept_from = state.router.report_seq() + 1;
-    state.cursor = state.kept_from;
+    state.cursor = u64::MAX;
     state.log("info", "execution-router listens", json!({ "endpoint": config.endpoint, "epoch": session_epoch, "records": folded, "openOrders": state.router.open_orders(), "journalComplete": complete }));
     let mut effects = Vec::new();
     state.router.recovered(now(), &mut effects);

@@ -156,7 +156,7 @@ impl<'a> Recorder<'a> {
             self.turn()?;
             for call in self.hot.calls() {
                 let answer = match call.request["op"].as_str() {
-                    Some("status") => self.stats("RECORDING"),
+                    Some("status") => self.stats("RUNNING"),
                     _ => json!({ "ok": false, "error": "want op status" }),
                 };
                 call.answer(answer);
@@ -165,7 +165,7 @@ impl<'a> Recorder<'a> {
             if now.saturating_sub(stats_at) >= STATS_PERIOD_NS {
                 stats_at = now;
                 self.watch(now)?;
-                self.hot.set_stats(self.stats("RECORDING"));
+                self.hot.set_stats(self.stats("RUNNING"));
             }
         }
         self.drain()
@@ -381,7 +381,7 @@ impl<'a> Recorder<'a> {
         json!({
             "events": counts.market + counts.journal,
             "lag": u64::from(self.unflushed_since.is_some() || self.journal_unflushed),
-            "state": if state == "RECORDING" && !synced { "WAITING" } else { state },
+            "state": if state == "RUNNING" && !synced { "WAITING" } else { state },
             "latency": {
                 "p50": us(self.latency.value_at_quantile(0.5)),
                 "p99": us(self.latency.value_at_quantile(0.99)),

@@ -1,4 +1,5 @@
 //! The journal against a failing machine: every operation, every way to fail, every bit, every length.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
 use tidegate_journal::{Journal, JournalConfig, JournalFault, Tier};

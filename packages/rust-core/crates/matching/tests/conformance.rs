@@ -1,4 +1,5 @@
 //! Cases with answers from elsewhere: the orders of others are the recording, the order in question is ours.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod support;
 
 use support::*;
@@ -78,7 +79,9 @@ fn side(word: &str) -> Side {
 #[test]
 fn cpptrader_scenarios() {
     let Some(data) = data("matching cpptrader_scenarios") else { return };
-    let cases: [(&str, &[(i64, i64)], i64); 6] = [
+    // The scenario, our fills as (px, qty), and what is left of our order.
+    type Case = (&'static str, &'static [(i64, i64)], i64);
+    let cases: [Case; 6] = [
         ("04", &[(10, 10)], 0),
         ("05", &[(10, 10)], 0),
         ("07", &[(30, 60), (20, 60)], 880),

@@ -1,4 +1,5 @@
 //! Laws that hold whatever happens: random recordings and random orders, checked by arithmetic of its own.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 mod support;
 
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
 //! Messages with known answers, and messages that must be refused by name.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use proptest::prelude::*;
 use std::io::Write;

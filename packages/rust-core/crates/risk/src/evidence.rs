@@ -21,17 +21,28 @@ pub enum Evidence {
     NeverSent(NeverSentProof),
 }
 
+/// Which command about its order a report answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    New,
+    Cancel,
+    /// A question, or none that is known.
+    Other,
+}
+
 impl Evidence {
     /// What a report proves about the life of its order; `None` when it proves no end.
     ///
-    /// `answers_cancel` tells that the report answers a cancel: a cancel that was never sent or was fenced says nothing
-    /// about the order.
-    pub fn of(report: &Report, answers_cancel: bool) -> Option<Self> {
+    /// A cancel that was never sent says nothing about the order, and a fence speaks only of the command it stopped.
+    pub fn of(report: &Report, answers: Answers) -> Option<Self> {
         match report.kind() {
             ReportKind::Reject | ReportKind::Cancelled | ReportKind::Expired | ReportKind::Dead => {
                 Some(Self::Venue(VenueEvidence { cum_qty_lots: report.cum_qty_lots }))
             }
-            ReportKind::NeverSent | ReportKind::Fenced if !answers_cancel => {
+            ReportKind::NeverSent if answers != Answers::Cancel => {
+                Some(Self::NeverSent(NeverSentProof { generation: report.generation }))
+            }
+            ReportKind::Fenced if answers == Answers::New => {
                 Some(Self::NeverSent(NeverSentProof { generation: report.generation }))
             }
             _ => None,
@@ -59,20 +70,25 @@ mod tests {
     #[test]
     fn only_an_end_at_the_venue_or_a_never_sent_is_evidence() {
         use ReportKind as K;
-        let ends = [K::Reject, K::Cancelled, K::Expired, K::Dead, K::NeverSent, K::Fenced];
+        let venue = [K::Reject, K::Cancelled, K::Expired, K::Dead];
         for number in 0..=15 {
             let kind = K::try_from(number).unwrap();
             let report = Report { kind: number, cum_qty_lots: 3, ..Default::default() };
-            assert_eq!(Evidence::of(&report, false).is_some(), ends.contains(&kind), "{kind:?}");
-            let of_cancel = Evidence::of(&report, true).is_some();
-            assert_eq!(of_cancel, ends[..4].contains(&kind), "{kind:?} answering a cancel");
+            for (answers, router) in [
+                (Answers::New, &[K::NeverSent, K::Fenced][..]),
+                (Answers::Other, &[K::NeverSent]),
+                (Answers::Cancel, &[]),
+            ] {
+                let want = venue.contains(&kind) || router.contains(&kind);
+                assert_eq!(Evidence::of(&report, answers).is_some(), want, "{kind:?} {answers:?}");
+            }
         }
     }
 
     #[test]
     fn a_never_sent_proof_is_for_its_generation_alone() {
         let report = Report { kind: ReportKind::NeverSent.into(), generation: 2, ..Default::default() };
-        let proof = Evidence::of(&report, false).unwrap();
+        let proof = Evidence::of(&report, Answers::Other).unwrap();
         assert!(proof.proves_never_sent(2) && !proof.proves_never_sent(0));
         assert_eq!(proof.cum_qty_lots(), 0);
     }

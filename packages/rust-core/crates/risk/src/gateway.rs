@@ -126,8 +126,8 @@ pub struct Counters {
     pub intents: u64,
     /// Intents without an id: nobody can be answered.
     pub intents_without_id: u64,
-    /// Replies by reason number.
-    pub replies: BTreeMap<i32, u64>,
+    /// Refusals the journal does not keep, by reason number; those it keeps are `State::decisions`.
+    pub refused_unkept: BTreeMap<i32, u64>,
     pub replies_repeated: u64,
     pub commands: u64,
     pub reports: u64,
@@ -489,7 +489,6 @@ impl Gateway {
             intent_mono_ns: intent.intent_mono_ns,
             ..Command::default()
         };
-        self.count(Reason::Ok);
         self.record(Payload::Intent(intent), trace, now, out)?;
         self.record(Payload::IntentReply(reply), trace, now, out)?;
         self.command(command, trace, now, out)
@@ -515,7 +514,6 @@ impl Gateway {
             Ok(order) => order,
             Err(reason) => return self.refuse(id, reason, None, trace, intent, now, out),
         };
-        self.count(Reason::Ok);
         let reply = IntentReply {
             intent_id: Some(wire_id(id)),
             decision: Decision::Accepted.into(),
@@ -566,17 +564,14 @@ impl Gateway {
             self.reply_only(reply, id.strategy(), trace, now, out);
             return Ok(());
         }
-        self.count(reason);
         self.record(Payload::Intent(intent), trace, now, out)?;
         self.record(Payload::IntentReply(reply), trace, now, out)
     }
 
-    fn count(&mut self, reason: Reason) {
-        *self.counters.replies.entry(reason.into()).or_insert(0) += 1;
-    }
-
     fn reply_only(&mut self, reply: IntentReply, to: StrategyId, trace: Trace, now: Now, out: &mut Effects) {
-        self.count(reply.reason());
+        if !reply.repeated {
+            *self.counters.refused_unkept.entry(reply.reason).or_insert(0) += 1;
+        }
         let envelope = envelope(Payload::IntentReply(reply), trace, now, 0);
         out.push(Effect { envelope, journal: false, to: Destination::Strategy(to) });
     }
@@ -643,7 +638,7 @@ impl Gateway {
             }
             return Ok(());
         }
-        let order = self.state.order_of(&report).map(|o| o.id);
+        let order = self.state.order_of(&report).map(|o| (o.id, o.state));
         self.record(Payload::Report(report), trace, now, out)?;
         if grants {
             self.granted = true;
@@ -653,9 +648,11 @@ impl Gateway {
             self.granted = false;
             self.grant_asked_mono_ns = Some(now.mono_ns);
         }
-        // A refused cancel is asked about at once.
-        if let Some(id) = order
-            && (kind == ReportKind::CancelReject || self.state.orders.get(&id).is_none_or(Order::terminal))
+        // A refused cancel is asked about at once, but a refused question only after a while.
+        let ask_now = kind == ReportKind::CancelReject;
+        if let Some((id, was)) = order
+            && (ask_now && was == OrderState::PendingCancel
+                || self.state.orders.get(&id).is_none_or(Order::terminal))
         {
             self.asked_mono_ns.remove(&id);
         }

@@ -18,7 +18,7 @@ pub use config::{
     AccountLimits, FirmLimits, InstrumentLimits, LIMITS_BYTES_MAX, Limits, LimitsFault, StrategyLimits,
 };
 pub use decide::{Accepted, Exposure, ReferencePx};
-pub use evidence::{Evidence, NeverSentProof, VenueEvidence};
+pub use evidence::{Answers, Evidence, NeverSentProof, VenueEvidence};
 pub use gateway::{Counters, Destination, Effect, Effects, Event, Gateway, Now, Trace};
 pub use ledger::{Ledger, Position};
 pub use order::{BookKey, Order, is_terminal};

@@ -1,7 +1,7 @@
 //! One order as the gateway knows it.
 
 use crate::canon::Canon;
-use crate::evidence::Evidence;
+use crate::evidence::{Answers, Evidence};
 use tidegate_units::{AccountId, InstrumentId, IntentId, Side, StrategyId};
 use tidegate_wire::pb::orders::v1::{Intent, OrderState, OrderUpdate, Reason};
 
@@ -37,6 +37,8 @@ pub struct Order {
     pub sent: bool,
     /// Somebody wants it gone: its strategy, an operator, a kill.
     pub cancel_wanted: bool,
+    /// The command that made it, 0 before it was decided.
+    pub new_command_seq: u64,
     /// The last cancel command, 0 when none went.
     pub cancel_command_seq: u64,
     /// The epoch whose leader last sent a command about it.
@@ -59,6 +61,16 @@ impl Order {
     /// Whether the venue's outcome is not known, so that its symbol takes no new orders.
     pub const fn unknown(&self) -> bool {
         matches!(self.state, OrderState::Unknown | OrderState::Quarantine)
+    }
+
+    /// Which of our commands about this order a report answers.
+    pub fn answers(&self, command_seq: u64) -> Answers {
+        match command_seq {
+            0 => Answers::Other,
+            seq if seq == self.new_command_seq => Answers::New,
+            seq if seq == self.cancel_command_seq => Answers::Cancel,
+            _ => Answers::Other,
+        }
     }
 
     /// The only way to a terminal state but a full fill; asks for evidence.
@@ -105,7 +117,11 @@ impl Order {
         canon.i64(self.qty_lots).i64(self.cum_lots).i64(self.venue_cum_lots);
         canon.i64(self.state as i64).i64(self.reason as i64).u64(self.generation.into());
         canon.u64(self.acked.into()).u64(self.sent.into()).u64(self.cancel_wanted.into());
-        canon.u64(self.cancel_command_seq).u64(self.command_epoch.into()).i64(self.ts_venue_ns);
+        canon
+            .u64(self.new_command_seq)
+            .u64(self.cancel_command_seq)
+            .u64(self.command_epoch.into())
+            .i64(self.ts_venue_ns);
     }
 }
 

@@ -143,6 +143,8 @@ pub struct State {
     pub(crate) ledger: Ledger,
     pub(crate) marks: BTreeMap<InstrumentId, i64>,
     pub(crate) rates: BTreeMap<StrategyId, VecDeque<i64>>,
+    /// Decisions by reason number.
+    pub(crate) decisions: BTreeMap<i32, u64>,
     pub(crate) fills: u64,
     pub(crate) fills_repeated: u64,
     pub(crate) fills_unbooked: u64,
@@ -179,6 +181,7 @@ impl State {
             ledger: Ledger::default(),
             marks: BTreeMap::new(),
             rates: BTreeMap::new(),
+            decisions: BTreeMap::new(),
             fills: 0,
             fills_repeated: 0,
             fills_unbooked: 0,
@@ -225,6 +228,16 @@ impl State {
 
     pub const fn log_seq(&self) -> u64 {
         self.log_seq
+    }
+
+    /// Decisions the journal holds, by reason number.
+    pub const fn decisions(&self) -> &BTreeMap<i32, u64> {
+        &self.decisions
+    }
+
+    /// Commands decided since the journal began.
+    pub const fn command_seq(&self) -> u64 {
+        self.command_seq
     }
 
     pub const fn report_seq(&self) -> u64 {
@@ -336,6 +349,10 @@ impl State {
                 canon.i64(ts);
             }
         }
+        canon.len(self.decisions.len());
+        for (&reason, &count) in &self.decisions {
+            canon.i64(reason.into()).u64(count);
+        }
         canon.u64(self.fills).u64(self.fills_repeated).u64(self.fills_unbooked).u64(self.contradictions);
         canon.finish()
     }
@@ -389,6 +406,7 @@ impl State {
             .take()
             .filter(|intent| from_wire_id(intent.intent_id.as_ref()) == id)
             .ok_or(FoldFault::ReplyWithoutIntent { seq })?;
+        *self.decisions.entry(reply.reason).or_insert(0) += 1;
         let accepted = reply.decision() == Decision::Accepted;
         let opens = accepted && intent.kind() == IntentKind::New;
         if opens {
@@ -462,6 +480,7 @@ impl State {
             acked: false,
             sent: false,
             cancel_wanted: false,
+            new_command_seq: 0,
             cancel_command_seq: 0,
             command_epoch: self.epoch,
             ts_venue_ns: 0,
@@ -494,6 +513,7 @@ impl State {
         self.change(id, |order| {
             order.command_epoch = epoch;
             match kind {
+                CommandKind::New => order.new_command_seq = seq,
                 CommandKind::Cancel => {
                     order.cancel_wanted = true;
                     order.cancel_command_seq = seq;
@@ -603,10 +623,7 @@ impl State {
             return;
         };
         let (id, instrument) = (order.id, order.key.instrument);
-        let answers_cancel = report.command_seq != 0
-            && order.cancel_command_seq != 0
-            && report.command_seq == order.cancel_command_seq;
-        let evidence = Evidence::of(report, answers_cancel);
+        let evidence = Evidence::of(report, order.answers(report.command_seq));
         let held = matches!(report.kind(), ReportKind::Ack | ReportKind::Status | ReportKind::CancelReject);
         // The venue held it, or bytes of it filled: no proof that it was never sent can be true.
         let disproved =

@@ -123,7 +123,8 @@ fn each_evidence_releases_and_nothing_else_does() {
     for (kind, want) in ends {
         let mut rig = Rig::ready();
         rig.intent(buy(1, 5));
-        rig.report(Report { gateway_epoch: 1, ..about(id(1, 1), PERP, kind, 0) });
+        let command_seq = rig.commands()[0].command_seq;
+        rig.report(Report { gateway_epoch: 1, command_seq, ..about(id(1, 1), PERP, kind, 0) });
         assert_eq!((leaves(&rig, 1, Buy), state_of(&rig, id(1, 1))), (0, want), "{kind:?}");
     }
     for kind in [K::Ack, K::Unknown, K::Status, K::Sent, K::CancelReject] {
@@ -274,6 +275,8 @@ fn a_refused_cancel_proves_nothing_and_is_asked_about_at_once() {
     assert_eq!(state_of(&rig, id(1, 1)), OrderState::UnknownCancel);
     assert_eq!(rig.command_kinds(), [CommandKind::Query]);
     assert_eq!(leaves(&rig, 1, Buy), 5);
+    rig.report(about(id(1, 1), PERP, ReportKind::CancelReject, 0));
+    assert!(rig.commands().is_empty(), "no ping-pong");
     rig.report(about(id(1, 1), PERP, ReportKind::Status, 0));
     assert_eq!(state_of(&rig, id(1, 1)), OrderState::PendingCancel);
     rig.pass_ms(2_000);
@@ -446,10 +449,15 @@ fn an_order_without_news_becomes_unknown_and_is_asked_about() {
 }
 
 #[test]
-fn a_fenced_command_steps_down() {
+fn a_fenced_command_steps_down_and_frees_only_what_it_would_have_made() {
     let mut rig = Rig::ready();
     rig.intent(buy(1, 5));
-    rig.report(Report { gateway_epoch: 1, ..about(id(1, 1), PERP, ReportKind::Fenced, 0) });
+    rig.pass_ms(2_000);
+    rig.apply(Event::Tick);
+    let command_seq = rig.commands()[0].command_seq;
+    let fenced = about(id(1, 1), PERP, ReportKind::Fenced, 0);
+    rig.report(Report { gateway_epoch: 1, command_seq, ..fenced });
+    assert_eq!(leaves(&rig, 1, Buy), 5, "the question was stopped, not the order");
     assert!(!rig.gateway.leads());
     assert_eq!(rig.reason(buy(2, 5)), Reason::NotLeader);
 }
@@ -560,4 +568,20 @@ fn a_record_that_does_not_follow_is_refused_by_name() {
     orphan.retain(|e| matches!(e.payload, Some(Payload::IntentReply(_))));
     orphan[0].log_seq = 1;
     assert!(matches!(refused(orphan), Some(FoldFault::ReplyWithoutIntent { .. })));
+}
+
+#[test]
+fn decisions_are_counted_once_and_through_a_restart() {
+    let mut rig = Rig::ready();
+    rig.intent(buy(1, 5));
+    rig.intent(buy(1, 5));
+    rig.intent(buy(2, 0));
+    rig.restart();
+    rig.intent(buy(3, 5));
+    let count = |reason: Reason| rig.gateway.state().decisions().get(&reason.into()).copied();
+    assert_eq!(
+        (count(Reason::Ok), count(Reason::QtyZeroOrNeg), count(Reason::NotLeader)),
+        (Some(1), Some(1), None)
+    );
+    assert_eq!(rig.gateway.counters().refused_unkept.get(&Reason::NotLeader.into()), Some(&1));
 }

@@ -1328,7 +1328,7 @@ impl Router {
     }
 
     fn blank(&self, now: Now, kind: ReportKind) -> Report {
-        Report { kind: kind as i32, ts_recv_ns: now.epoch_ns, ..Report::default() }
+        Report { kind: kind as i32, reason: Reason::Ok as i32, ts_recv_ns: now.epoch_ns, ..Report::default() }
     }
 
     fn about(&self, now: Now, id: ClientId, kind: ReportKind) -> Report {
@@ -1463,8 +1463,8 @@ impl Router {
         for (id, order) in &self.orders {
             let phase = if order.phase == Phase::Pending { Phase::Unknown } else { order.phase };
             text.push_str(&format!(
-                "{id} {phase:?} booked {} execs {:?} venue id {} acked {}\n",
-                order.booked_lots, order.execs, order.venue_order_id, order.acked
+                "{id} {phase:?} booked {} execs {:?} acked {}\n",
+                order.booked_lots, order.execs, order.acked
             ));
         }
         text

@@ -330,4 +330,71 @@ mod tests {
         }
         assert_eq!(seen.len(), 32);
     }
+
+    const STREAM: &str = "s";
+
+    /// A segment of hand-made records (seq, epoch, batch offset), each chained to the one before.
+    fn disk_with(records: &[(u64, u32, u32)]) -> (crate::memory::MemStorage, Vec<usize>) {
+        let header = SegmentHeader {
+            cluster: [0; 16],
+            stream: STREAM.into(),
+            epoch: 1,
+            index: 0,
+            first_seq: 1,
+            segment_bytes: SEGMENT_BYTES_MIN,
+            prev_crc: 0,
+            prev_hash: [0; 32],
+        };
+        let mut bytes = header.encode();
+        let mut prev = 0;
+        let mut places = Vec::new();
+        for &(seq, epoch, batch_offset) in records {
+            places.push(bytes.len());
+            let record = Record { kind: 1, seq, epoch, mono: 0, wall: 0, payload: b"payload" };
+            prev = crate::format::encode_record(&mut bytes, stream_id(STREAM), &record, batch_offset, prev);
+        }
+        let mut disk = crate::memory::MemStorage::new();
+        disk.create(&segment_name(0), SEGMENT_BYTES_MIN).unwrap();
+        disk.write(&segment_name(0), 0, &bytes).unwrap();
+        (disk, places)
+    }
+
+    fn found(disk: &crate::memory::MemStorage) -> Result<Recovery, String> {
+        scan(disk, STREAM, [0; 16], |_| {}).map_err(|fault| fault.to_string())
+    }
+
+    #[test]
+    fn whole_records_in_the_wrong_place_or_of_an_old_epoch_are_refused_even_at_the_end() {
+        assert_eq!(found(&disk_with(&[(1, 1, 0), (2, 2, 0)]).0).unwrap().last_seq, 2, "control");
+        let refused = |records: &[(u64, u32, u32)]| found(&disk_with(records).0).unwrap_err();
+        assert!(refused(&[(1, 1, 0), (3, 1, 0)]).contains("a whole record where record 2 is due"));
+        assert!(refused(&[(1, 1, 0), (1, 1, 0)]).contains("a whole record where record 2 is due"));
+        assert!(refused(&[(1, 2, 0), (2, 1, 0)]).contains("an epoch before 2"));
+    }
+
+    #[test]
+    fn a_record_that_does_not_chain_is_refused_though_its_own_checksum_holds() {
+        let (disk, places) = disk_with(&[(1, 1, 0), (2, 1, 0)]);
+        let mut forged = Vec::new();
+        let record = Record { kind: 1, seq: 1, epoch: 1, mono: 0, wall: 0, payload: b"PAYLOAD" };
+        crate::format::encode_record(&mut forged, stream_id(STREAM), &record, 0, 0);
+        disk.damage(&segment_name(0), |bytes| {
+            bytes[places[0]..places[0] + forged.len()].copy_from_slice(&forged)
+        });
+        assert!(found(&disk).unwrap_err().contains("a whole record where record 2 is due"));
+    }
+
+    #[test]
+    fn a_hole_is_a_torn_tail_within_its_own_commit_and_damage_before_a_later_one() {
+        let size = crate::format::record_size(7) as u32;
+        let hole = |records: &[(u64, u32, u32)]| {
+            let (disk, places) = disk_with(records);
+            disk.damage(&segment_name(0), |bytes| bytes[places[1] + 50] ^= 1);
+            found(&disk)
+        };
+        let same_commit = hole(&[(1, 1, 0), (2, 1, size), (3, 1, 2 * size)]).unwrap();
+        assert_eq!((same_commit.last_seq, same_commit.torn.is_some()), (1, true));
+        let later_commit = hole(&[(1, 1, 0), (2, 1, size), (3, 1, 0)]).unwrap_err();
+        assert!(later_commit.contains("record 2 is damaged and a later commit follows it"), "{later_commit}");
+    }
 }

@@ -1,4 +1,5 @@
 //! The WAL against a failing machine, and its verifier against damaged files.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
 use tidegate_segment::Storage;

@@ -96,6 +96,7 @@ struct Shell {
     bad_payloads: u64,
     not_taken: u64,
     md_gaps: u64,
+    drained: bool,
     spans_second_ns: u64,
     spans_this_second: u32,
     spans_not_told: u64,
@@ -224,6 +225,7 @@ impl Shell {
             bad_payloads: 0,
             not_taken: 0,
             md_gaps: 0,
+            drained: false,
             spans_second_ns: 0,
             spans_this_second: 0,
             spans_not_told: 0,
@@ -278,6 +280,12 @@ impl Shell {
             call.answer(answer);
         }
         self.tell_spans();
+        if self.core.drained() != self.drained {
+            self.drained = self.core.drained();
+            if self.drained {
+                self.log("info", "drained: every order is terminal", json!({}));
+            }
+        }
         let now = clock::mono_ns();
         self.intents.tick(now)?;
         self.command.tick(now)?;
@@ -531,6 +539,10 @@ impl Shell {
                     self.tell(now, peer, &effect.envelope);
                 }
                 Destination::EveryStrategy => {
+                    if let Some(Payload::PolicyState(policy)) = &effect.envelope.payload {
+                        let state = policy.policy().as_str_name();
+                        self.log("warn", "policy", json!({ "policy": state, "detail": policy.detail }));
+                    }
                     let peers: Vec<PeerId> = self.intents.peers().map(|(peer, _, _)| peer).collect();
                     for peer in peers {
                         self.tell(now, Some(peer), &effect.envelope);

@@ -31,8 +31,13 @@ impl Shell {
     pub fn stats(&self) -> Value {
         let (core, state) = (&self.core, self.core.state());
         let counters = core.counters();
+        let mut by_reason = state.decisions().clone();
+        for (reason, count) in &counters.refused_unkept {
+            *by_reason.entry(*reason).or_insert(0) += count;
+        }
+        let intents: u64 = by_reason.values().sum();
         let replies: Map<String, Value> =
-            counters.replies.iter().map(|(r, n)| (reason_name(*r).to_string(), (*n).into())).collect();
+            by_reason.iter().map(|(r, n)| (reason_name(*r).to_string(), (*n).into())).collect();
         let mut orders: BTreeMap<String, u64> = BTreeMap::new();
         let short = |name: &str| name.strip_prefix("ORDER_STATE_").unwrap_or(name).to_string();
         for order in state.orders().filter(|o| !o.terminal()) {
@@ -60,7 +65,8 @@ impl Shell {
                 "max": us(self.latency.max()),
                 "count": self.latency.len(),
             },
-            "intents": counters.intents,
+            "intents": intents,
+            "intentsReceived": counters.intents,
             "intentsWithoutId": counters.intents_without_id,
             "intentsRefusedBytes": self.bad_payloads,
             "replies": replies,
@@ -72,7 +78,7 @@ impl Shell {
             "unknown": unknown,
         });
         let more = json!({
-            "commands": counters.commands,
+            "commands": state.command_seq(),
             "outbox": self.outbox.len(),
             "reports": counters.reports,
             "reportsRepeated": counters.reports_repeated,

@@ -1,0 +1,289 @@
+//! The loop with a real link, a real journal and a websocket venue that a test answers for.
+
+use super::*;
+use std::net::{TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+use tidegate_bus::ends::{LinkClient, LinkClientConfig};
+use tidegate_wire::ids::{client_order_id, intent_id_from_parts, intent_u128};
+use tidegate_wire::pb::common::v1::Side as PbSide;
+use tidegate_wire::pb::orders::v1::{Command, OrderType, Tif};
+use tungstenite::{Message, WebSocket};
+
+struct Rig {
+    dir: tempfile::TempDir,
+    listener: TcpListener,
+    handle: Option<Handle>,
+    context: zmq::Context,
+    link: Option<LinkClient>,
+    reports: Vec<Report>,
+    seq: u64,
+    epoch: u32,
+}
+
+impl Rig {
+    fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let mut rig = Self {
+            dir,
+            listener,
+            handle: None,
+            context: zmq::Context::new(),
+            link: None,
+            reports: vec![],
+            seq: 0,
+            epoch: 0,
+        };
+        rig.start();
+        rig.connect(1);
+        rig
+    }
+
+    fn endpoint(&self) -> String {
+        format!("ipc://{}/s/c.sock", self.dir.path().display())
+    }
+
+    fn start(&mut self) {
+        let at = self.dir.path();
+        std::fs::create_dir_all(at.join("s")).unwrap();
+        let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../config/instruments.json");
+        let config = json!({
+            "endpoint": self.endpoint(), "epochPath": at.join("e"), "instrumentsPath": table,
+            "journalDir": at.join("j"), "tier": "T0",
+            "venues": [{ "venueId": 1, "apiUrl": format!("ws://{}/ws-api/v3", self.listener.local_addr().unwrap()),
+                "apiKey": "sim", "apiSecret": "sim-secret", "ordersPer10s": 50 }],
+        });
+        self.handle = Some(start(&config.to_string()).unwrap());
+    }
+
+    fn connect(&mut self, epoch: u32) {
+        let config = LinkClientConfig::new(&self.endpoint(), "command", "gateway", epoch);
+        self.link = Some(LinkClient::connect(&self.context, config).unwrap());
+    }
+
+    /// Takes the loop's next connection and answers its subscription.
+    fn venue(&mut self) -> WebSocket<TcpStream> {
+        let mut ws = tungstenite::accept(self.listener.accept().unwrap().0).unwrap();
+        let subscribe = read(&mut ws);
+        assert_eq!(subscribe["method"], "userDataStream.subscribe.signature");
+        write(&mut ws, &json!({ "id": subscribe["id"], "status": 200, "result": { "subscriptionId": 0 } }));
+        ws
+    }
+
+    /// Turns the gateway's end until `done`; a loop that does not get there fails the test instead of hanging it.
+    fn until(&mut self, done: impl Fn(&[Report], &LinkClient) -> bool) {
+        let give_up = Instant::now() + Duration::from_secs(20);
+        loop {
+            let now = clock::mono_ns();
+            let link = self.link.as_mut().unwrap();
+            let mut ack = None;
+            link.pump(now, |input| {
+                if let LinkInput::Data { seq, payload, .. } = input {
+                    ack = Some(seq);
+                    let Some(Payload::Report(report)) = envelope::decode_checked(payload).unwrap().payload
+                    else {
+                        panic!("not a report")
+                    };
+                    self.reports.push(report);
+                }
+            })
+            .unwrap();
+            if let Some(seq) = ack {
+                link.ack(seq);
+            }
+            link.tick(clock::mono_ns()).unwrap();
+            if done(&self.reports, link) {
+                return;
+            }
+            assert!(
+                Instant::now() < give_up,
+                "{:?} {:?}",
+                self.reports,
+                self.handle.as_ref().map(Handle::stats)
+            );
+            let _ = zmq::poll(&mut [link.poll_item()], 5);
+        }
+    }
+
+    fn until_kind(&mut self, kind: ReportKind) -> Report {
+        self.until(|reports, _| reports.iter().any(|r| r.kind() == kind));
+        self.reports.iter().rfind(|r| r.kind() == kind).cloned().unwrap()
+    }
+
+    fn command(&mut self, change: impl Fn(&mut Command)) -> String {
+        self.until(|_, link| link.state() == LinkState::Synced);
+        self.seq += 1;
+        let intent = intent_id_from_parts(1, 1, 1);
+        let mut command = Command {
+            command_seq: self.seq,
+            gateway_epoch: self.epoch,
+            holder: 9,
+            kind: CommandKind::New.into(),
+            intent_id: Some(intent),
+            client_order_id: client_order_id(intent_u128(&intent), 0, 0),
+            instrument_id: 1,
+            venue_id: 1,
+            account_id: 1,
+            side: PbSide::Buy.into(),
+            order_type: OrderType::Limit.into(),
+            tif: Tif::Gtc.into(),
+            px_ticks: 6_180_020,
+            qty_lots: 100,
+            tick_mono_ns: clock::mono_ns(),
+            intent_mono_ns: clock::mono_ns(),
+            command_mono_ns: clock::mono_ns(),
+            ..Command::default()
+        };
+        change(&mut command);
+        let id = command.client_order_id.clone();
+        let bytes = envelope::encode(&Envelope {
+            schema_version: 1,
+            source: Source::Gateway.into(),
+            trace_hi: 1,
+            trace_lo: 2,
+            span_id: 3,
+            payload: Some(Payload::Command(command)),
+            ..Envelope::default()
+        });
+        self.link.as_mut().unwrap().send(clock::mono_ns(), &bytes).unwrap();
+        id
+    }
+
+    fn grant(&mut self, seen: u64) {
+        self.epoch += 1;
+        self.command(|c| {
+            *c = Command {
+                command_seq: c.command_seq,
+                gateway_epoch: c.gateway_epoch,
+                holder: 9,
+                kind: CommandKind::Grant.into(),
+                report_seq_seen: seen,
+                ..Command::default()
+            };
+        });
+        self.until_kind(ReportKind::Granted);
+    }
+
+    fn stop(&mut self) {
+        self.handle.take().unwrap().stop().unwrap();
+        self.link.take().unwrap().close();
+    }
+}
+
+fn read(ws: &mut WebSocket<TcpStream>) -> Value {
+    loop {
+        if let Message::Text(text) = ws.read().unwrap() {
+            return serde_json::from_str(&text).unwrap();
+        }
+    }
+}
+
+fn write(ws: &mut WebSocket<TcpStream>, body: &Value) {
+    ws.send(Message::text(body.to_string())).unwrap();
+}
+
+fn report(id: &str, kind: &str, status: &str, cum: &str) -> Value {
+    json!({ "subscriptionId": 0, "event": { "e": "executionReport", "s": "BTCUSDT", "c": id, "C": "", "x": kind, "X": status,
+        "i": 7, "l": "0.00040", "L": "61800.20", "z": cum, "t": 5, "n": "0.00000012", "N": "BTC", "m": true, "T": 1_723_161_256_123_i64 } })
+}
+
+#[test]
+fn an_order_goes_out_and_its_life_comes_back() {
+    let mut rig = Rig::new();
+    let mut venue = rig.venue();
+    rig.until(|_, link| link.state() == LinkState::Synced);
+    rig.grant(0);
+    rig.until_kind(ReportKind::VenueUp);
+    let id = rig.command(|_| ());
+    let place = read(&mut venue);
+    assert_eq!(
+        (place["method"].as_str(), place["params"]["newClientOrderId"].as_str()),
+        (Some("order.place"), Some(&*id))
+    );
+    write(
+        &mut venue,
+        &json!({ "id": place["id"], "status": 200, "result": { "orderId": 7, "transactTime": 1_723_161_256_123_i64 } }),
+    );
+    write(&mut venue, &report(&id, "TRADE", "PARTIALLY_FILLED", "0.00040"));
+    let fill = rig.until_kind(ReportKind::Fill);
+    assert_eq!(
+        (fill.last_px_ticks, fill.last_qty_lots, fill.cum_qty_lots, fill.fee_e8),
+        (6_180_020, 40, 40, 12)
+    );
+    let sent = rig.until_kind(ReportKind::Sent);
+    assert!(sent.wire_mono_ns >= sent.command_mono_ns && sent.tick_mono_ns > 0);
+    rig.command(|c| c.kind = CommandKind::Cancel.into());
+    let cancel = read(&mut venue);
+    assert_eq!(cancel["method"], "order.cancel");
+    write(
+        &mut venue,
+        &json!({ "id": cancel["id"], "status": 200, "result": { "orderId": 7, "origClientOrderId": id,
+        "status": "CANCELED", "executedQty": "0.00040", "transactTime": 1_723_161_256_200_i64 } }),
+    );
+    assert_eq!(rig.until_kind(ReportKind::Cancelled).cum_qty_lots, 40);
+    let seqs: Vec<u64> = rig.reports.iter().map(|r| r.report_seq).collect();
+    assert!(seqs.windows(2).all(|w| w[1] == w[0] + 1), "{seqs:?}");
+    let spans = rig.handle.as_ref().unwrap().take_events(Duration::ZERO);
+    let span = spans.iter().find(|e| e["type"] == "span").unwrap();
+    assert_eq!(span["parentSpanId"], "0000000000000003");
+    assert!(!spans.iter().any(|e| e.to_string().contains("sim-secret")));
+    rig.stop();
+}
+
+#[test]
+fn after_a_restart_a_missed_fill_comes_out_once_and_old_reports_come_again_on_request() {
+    let mut rig = Rig::new();
+    let mut venue = rig.venue();
+    rig.grant(0);
+    rig.until_kind(ReportKind::VenueUp);
+    let id = rig.command(|_| ());
+    let place = read(&mut venue);
+    write(
+        &mut venue,
+        &json!({ "id": place["id"], "status": 200, "result": { "orderId": 7, "transactTime": 1 } }),
+    );
+    rig.until_kind(ReportKind::Ack);
+    let before = rig.reports.clone();
+    rig.stop();
+    drop(venue);
+    // The order fills while nobody listens.
+    rig.reports.clear();
+    rig.start();
+    rig.connect(2);
+    let mut venue = rig.venue();
+    rig.grant(0);
+    loop {
+        let query = read(&mut venue);
+        let result = match query["method"].as_str().unwrap() {
+            "order.status" => {
+                json!({ "orderId": 7, "clientOrderId": id, "status": "FILLED", "executedQty": "0.00100", "updateTime": 2 })
+            }
+            "myTrades" => {
+                json!([{ "id": 5, "orderId": 7, "price": "61800.20", "qty": "0.00100", "commission": "0", "commissionAsset": "BTC",
+                "time": 2, "isBuyer": true, "isMaker": false }])
+            }
+            other => panic!("{other}"),
+        };
+        write(&mut venue, &json!({ "id": query["id"], "status": 200, "result": result }));
+        if query["method"] == "myTrades" {
+            break;
+        }
+    }
+    rig.until_kind(ReportKind::Fill);
+    assert_eq!(rig.reports.iter().filter(|r| r.kind() == ReportKind::Fill).count(), 1);
+    assert!(rig.reports.starts_with(&before), "what was reported comes again, the same and in order");
+    rig.stop();
+}
+
+#[test]
+fn configurations_that_cannot_be_used_are_named() {
+    for (text, want) in [
+        ("{", "cannot read"),
+        (
+            r#"{"endpoint":"x","epochPath":"e","instrumentsPath":"/nowhere","journalDir":"j","tier":"T0","venues":[]}"#,
+            "instrument table",
+        ),
+    ] {
+        assert!(start(text).unwrap_err().0.contains(want));
+    }
+}

@@ -1,0 +1,420 @@
+//! Each guard of the router alone, with the case beside it that it must let through.
+
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use proptest::prelude::*;
+use tidegate_router::limits::{CLOCK_BOUND_NS, ORDER_TIMEOUT_NS, RECV_WINDOW_NS};
+use tidegate_router::{
+    Answer, ClientId, Effect, Entry, Event, Exec, ExecKind, Fill, Now, Request, Router, Status, TradeRow,
+    VenueConfig, VenueState, What,
+};
+use tidegate_units::{InstrumentId, Side, VenueId};
+use tidegate_wire::ids::{client_order_id, intent_id_from_parts, intent_u128};
+use tidegate_wire::pb::common::v1::Side as PbSide;
+use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, Reason, Report, ReportKind, Tif};
+
+const VENUE: VenueId = VenueId(1);
+const EPOCH: i64 = 1_700_000_000_000_000_000;
+const SECOND: u64 = 1_000_000_000;
+
+struct Rig {
+    router: Router,
+    mono_ns: u64,
+    seq: u64,
+    reports: Vec<Report>,
+    requests: Vec<Request>,
+}
+
+impl Rig {
+    fn bare(orders_per_10s: usize, complete: bool) -> Self {
+        let venues = [VenueConfig { venue: VENUE, orders_per_10s }];
+        let router = Router::new(&venues, [(InstrumentId(1), VENUE)], complete);
+        Self { router, mono_ns: SECOND, seq: 0, reports: vec![], requests: vec![] }
+    }
+
+    /// Granted to (1, 9), venue up.
+    fn new() -> Self {
+        let mut rig = Self::bare(100, true);
+        rig.command(CommandKind::Grant, 1, 9, 0, |_| ());
+        rig.apply(Event::VenueUp { venue: VENUE });
+        rig.reports.clear();
+        rig
+    }
+
+    fn apply(&mut self, event: Event) {
+        let now = Now { mono_ns: self.mono_ns, epoch_ns: EPOCH + self.mono_ns as i64 };
+        let mut out = Vec::new();
+        self.router.apply(now, event, &mut out);
+        for effect in out {
+            match effect {
+                Effect::Journal(Entry::Report(report)) => self.reports.push(report),
+                Effect::Send(request) => self.requests.push(request),
+                _ => {}
+            }
+        }
+    }
+
+    fn command(&mut self, kind: CommandKind, epoch: u32, holder: u64, n: u64, change: impl Fn(&mut Command)) {
+        self.seq += 1;
+        let intent = intent_id_from_parts(1, 1, n + 1);
+        let mut command = Command {
+            command_seq: self.seq,
+            gateway_epoch: epoch,
+            holder,
+            kind: kind.into(),
+            intent_id: Some(intent),
+            client_order_id: client_order_id(intent_u128(&intent), 0, 0),
+            instrument_id: 1,
+            venue_id: 1,
+            account_id: 1,
+            side: PbSide::Buy.into(),
+            order_type: OrderType::Limit.into(),
+            tif: Tif::Gtc.into(),
+            px_ticks: 100,
+            qty_lots: 5,
+            ..Command::default()
+        };
+        change(&mut command);
+        self.apply(Event::Command(command));
+    }
+
+    fn order(&mut self, n: u64) -> ClientId {
+        self.command(CommandKind::New, 1, 9, n, |_| ());
+        let intent = intent_id_from_parts(1, 1, n + 1);
+        ClientId::parse(&client_order_id(intent_u128(&intent), 0, 0)).unwrap()
+    }
+
+    fn take(&mut self) -> Request {
+        assert_eq!(self.requests.len(), 1, "{:?}", self.requests);
+        self.requests.remove(0)
+    }
+
+    fn answer(&mut self, token: u64, answer: Answer) {
+        self.apply(Event::Answer { token, answer });
+    }
+
+    fn pass(&mut self, ns: u64) {
+        self.mono_ns += ns;
+        self.apply(Event::Tick);
+    }
+
+    fn kinds(&mut self) -> Vec<ReportKind> {
+        std::mem::take(&mut self.reports).iter().map(Report::kind).collect()
+    }
+
+    fn reason(&self) -> Reason {
+        self.reports.last().unwrap().reason()
+    }
+
+    fn placed(&self) -> usize {
+        self.requests.iter().filter(|r| matches!(r.what, What::Place { .. })).count()
+    }
+
+    /// Sent, timed out, not found, and the order's validity over: the proof begins with the venue's clock.
+    fn not_found(&mut self) -> Request {
+        self.order(0);
+        self.requests.clear();
+        self.pass(ORDER_TIMEOUT_NS);
+        assert_eq!(self.kinds(), [ReportKind::Unknown]);
+        let status = self.take();
+        self.answer(status.token, Answer::NotFound);
+        assert!(self.reports.is_empty(), "one not-found proves nothing");
+        self.pass(SECOND * 3);
+        let clock = self.take();
+        assert_eq!(clock.what, What::Time);
+        clock
+    }
+}
+
+fn past_validity() -> i64 {
+    EPOCH + SECOND as i64 + RECV_WINDOW_NS + CLOCK_BOUND_NS
+}
+
+fn fill(exec_id: &str, qty_lots: u64) -> Fill {
+    Fill {
+        exec_id: exec_id.into(),
+        px_ticks: 100,
+        qty_lots,
+        fee_e8: 0,
+        fee_asset: String::new(),
+        maker: true,
+        ts_venue_ns: 1,
+    }
+}
+
+fn exec(id: ClientId, kind: ExecKind, cum: u64) -> Event {
+    let exec = Exec {
+        id: Some(id),
+        kind,
+        venue_order_id: "77".into(),
+        cum_lots: Some(cum),
+        ts_venue_ns: 1,
+        text: String::new(),
+    };
+    Event::Exec { venue: VENUE, instrument: InstrumentId(1), exec }
+}
+
+fn status(id: ClientId, state: VenueState, cum_lots: u64) -> Answer {
+    Answer::Status(Status { id: Some(id), venue_order_id: "77".into(), state, cum_lots, ts_venue_ns: 1 })
+}
+
+#[test]
+fn dead_needs_all_four_steps_in_order() {
+    let mut rig = Rig::new();
+    let clock = rig.not_found();
+    rig.answer(clock.token, Answer::Time { epoch_ns: past_validity() + 1 });
+    let second = rig.take();
+    assert!(matches!(second.what, What::Status { .. }));
+    rig.answer(second.token, Answer::NotFound);
+    let open = rig.take();
+    assert!(matches!(open.what, What::Open { .. }));
+    rig.answer(open.token, Answer::Open(vec![]));
+    let trades = rig.take();
+    assert!(matches!(trades.what, What::Trades { venue_order_id: None, .. }));
+    assert!(rig.reports.is_empty());
+    rig.answer(trades.token, Answer::Trades(vec![]));
+    assert_eq!(rig.kinds(), [ReportKind::Dead]);
+}
+
+#[test]
+fn a_clock_that_is_not_past_the_validity_proves_nothing() {
+    let mut rig = Rig::new();
+    let clock = rig.not_found();
+    rig.answer(clock.token, Answer::Time { epoch_ns: past_validity() });
+    rig.pass(SECOND * 6);
+    assert_eq!(rig.take().what, What::Time, "the proof begins again");
+    assert!(rig.reports.is_empty());
+}
+
+#[test]
+fn an_order_among_the_open_ones_or_a_trade_nobody_explains_is_not_dead() {
+    for step in 0..2 {
+        let mut rig = Rig::new();
+        let clock = rig.not_found();
+        rig.answer(clock.token, Answer::Time { epoch_ns: past_validity() + 1 });
+        let again = rig.take();
+        rig.answer(again.token, Answer::NotFound);
+        let open = rig.take();
+        let id =
+            ClientId::parse(&client_order_id(intent_u128(&intent_id_from_parts(1, 1, 1)), 0, 0)).unwrap();
+        if step == 0 {
+            rig.answer(open.token, Answer::Open(vec![id]));
+        } else {
+            rig.answer(open.token, Answer::Open(vec![]));
+            let trades = rig.take();
+            let row = TradeRow { venue_order_id: "99".into(), side: Side::Buy, fill: fill("1", 1) };
+            rig.answer(trades.token, Answer::Trades(vec![row]));
+        }
+        assert!(rig.reports.is_empty());
+        assert_eq!(rig.router.unfinished().len(), 1);
+    }
+}
+
+#[test]
+fn a_fill_during_the_proof_ends_it() {
+    let mut rig = Rig::new();
+    let clock = rig.not_found();
+    let id = rig.router.unfinished()[0].id;
+    rig.apply(exec(id, ExecKind::Trade(fill("5", 5)), 5));
+    rig.answer(clock.token, Answer::Time { epoch_ns: past_validity() + 1 });
+    rig.pass(SECOND * 10);
+    assert_eq!(rig.kinds(), [ReportKind::Fill]);
+    assert_eq!(rig.router.open_orders(), 0);
+}
+
+#[test]
+fn an_order_the_venue_once_held_is_never_dead() {
+    let mut rig = Rig::new();
+    let id = rig.order(0);
+    let place = rig.take();
+    rig.answer(place.token, Answer::Placed { venue_order_id: "77".into(), ts_venue_ns: 1 });
+    rig.apply(Event::VenueDown { venue: VENUE, text: String::new() });
+    rig.apply(Event::VenueUp { venue: VENUE });
+    rig.reports.clear();
+    for _ in 0..50 {
+        for request in std::mem::take(&mut rig.requests) {
+            let answer = match request.what {
+                What::Status { .. } => Answer::NotFound,
+                What::Trades { .. } => Answer::Trades(vec![]),
+                What::Open { .. } => Answer::Open(vec![]),
+                _ => Answer::Time { epoch_ns: i64::MAX },
+            };
+            rig.answer(request.token, answer);
+        }
+        rig.pass(SECOND);
+    }
+    assert_eq!(rig.kinds(), []);
+    assert_eq!(rig.router.open_orders(), 1, "{id} stays open");
+}
+
+#[test]
+fn every_unclear_answer_is_unknown_and_a_clear_refusal_is_not() {
+    for (answer, want) in [
+        (Answer::Unclear { text: "-1007".into() }, ReportKind::Unknown),
+        (Answer::Refused { text: "-2010".into() }, ReportKind::Reject),
+    ] {
+        let mut rig = Rig::new();
+        rig.order(0);
+        let place = rig.take();
+        rig.answer(place.token, answer);
+        assert_eq!(rig.kinds(), [want]);
+    }
+    let mut rig = Rig::new();
+    rig.order(0);
+    rig.apply(Event::VenueDown { venue: VENUE, text: "gone".into() });
+    assert_eq!(rig.kinds(), [ReportKind::Unknown, ReportKind::VenueDown]);
+}
+
+#[test]
+fn a_terminal_report_waits_for_every_execution_up_to_the_venues_quantity() {
+    let mut rig = Rig::new();
+    let id = rig.order(0);
+    let place = rig.take();
+    rig.answer(place.token, Answer::Placed { venue_order_id: "77".into(), ts_venue_ns: 1 });
+    rig.kinds();
+    rig.apply(exec(id, ExecKind::Cancelled, 3));
+    assert_eq!(rig.kinds(), [], "three lots are missing");
+    let trades = rig.take();
+    let row = TradeRow { venue_order_id: "77".into(), side: Side::Buy, fill: fill("8", 3) };
+    rig.answer(trades.token, Answer::Trades(vec![row]));
+    assert_eq!(rig.reports.last().unwrap().cum_qty_lots, 3);
+    assert_eq!(rig.kinds(), [ReportKind::Fill, ReportKind::Cancelled]);
+}
+
+#[test]
+fn fills_are_booked_once_before_the_ack_and_after_the_end() {
+    let mut rig = Rig::new();
+    let id = rig.order(0);
+    rig.apply(exec(id, ExecKind::Trade(fill("1", 2)), 2));
+    rig.apply(exec(id, ExecKind::Trade(fill("1", 2)), 2));
+    rig.apply(exec(id, ExecKind::New, 0));
+    rig.apply(exec(id, ExecKind::Cancelled, 2));
+    rig.apply(exec(id, ExecKind::Trade(fill("2", 1)), 3));
+    rig.apply(exec(id, ExecKind::Trade(fill("2", 1)), 3));
+    let want = [ReportKind::Fill, ReportKind::Ack, ReportKind::Cancelled, ReportKind::Fill];
+    assert_eq!(rig.kinds(), want);
+}
+
+#[test]
+fn a_refused_cancel_proves_nothing_and_asks() {
+    let mut rig = Rig::new();
+    let id = rig.order(0);
+    let place = rig.take();
+    rig.answer(place.token, Answer::Placed { venue_order_id: "77".into(), ts_venue_ns: 1 });
+    rig.kinds();
+    rig.command(CommandKind::Cancel, 1, 9, 0, |_| ());
+    let cancel = rig.take();
+    rig.command(CommandKind::Cancel, 1, 9, 0, |_| ());
+    assert!(rig.requests.is_empty(), "one cancel at a time");
+    rig.answer(cancel.token, Answer::Refused { text: "-2011".into() });
+    assert_eq!(rig.kinds(), [ReportKind::CancelReject]);
+    let query = rig.take();
+    assert!(matches!(query.what, What::Status { .. }));
+    rig.answer(query.token, status(id, VenueState::Live, 0));
+    rig.command(CommandKind::Cancel, 1, 9, 0, |_| ());
+    assert!(matches!(rig.take().what, What::Cancel { .. }), "a later cancel is sent");
+}
+
+#[test]
+fn time_to_live_is_checked_against_the_senders_stamp() {
+    let mut rig = Rig::new();
+    let left = |ttl| move |c: &mut Command| (c.ttl_ns, c.command_mono_ns) = (ttl, SECOND - 100);
+    rig.command(CommandKind::New, 1, 9, 0, left(99));
+    assert_eq!((rig.placed(), rig.reason()), (0, Reason::TtlExpired));
+    rig.command(CommandKind::New, 1, 9, 1, left(100));
+    assert_eq!(rig.placed(), 1);
+    assert_eq!(rig.requests[0].expires_mono_ns, SECOND);
+    let token = rig.requests[0].token;
+    rig.apply(Event::NotWritten { token, reason: Reason::TtlExpired });
+    assert_eq!(rig.reports.last().unwrap().kind(), ReportKind::NeverSent);
+}
+
+#[test]
+fn a_fifth_of_the_budget_stays_for_cancels_and_no_cancel_is_dropped() {
+    let mut rig = Rig::bare(10, true);
+    rig.command(CommandKind::Grant, 1, 9, 0, |_| ());
+    rig.apply(Event::VenueUp { venue: VENUE });
+    for n in 0..10 {
+        rig.order(n);
+    }
+    assert_eq!((rig.placed(), rig.reason()), (8, Reason::RateBudget));
+    for n in 0..8 {
+        rig.command(CommandKind::Cancel, 1, 9, n, |_| ());
+    }
+    let cancels = |rig: &Rig| rig.requests.iter().filter(|r| matches!(r.what, What::Cancel { .. })).count();
+    assert_eq!(cancels(&rig), 2, "within the budget");
+    rig.pass(10 * SECOND);
+    assert!(cancels(&rig) >= 8, "the rest went when there was room");
+}
+
+#[test]
+fn absence_proves_never_sent_only_if_the_journal_is_whole() {
+    for (complete, want) in [(true, ReportKind::NeverSent), (false, ReportKind::Unknown)] {
+        let mut rig = Rig::bare(10, complete);
+        rig.command(CommandKind::Grant, 1, 9, 0, |_| ());
+        rig.apply(Event::VenueUp { venue: VENUE });
+        rig.kinds();
+        rig.command(CommandKind::Query, 1, 9, 3, |_| ());
+        assert_eq!(rig.kinds(), [want]);
+        // What was called never sent must never be sent.
+        rig.command(CommandKind::New, 1, 9, 3, |_| ());
+        assert_eq!(rig.placed(), 0);
+    }
+}
+
+#[test]
+fn a_fenced_second_attempt_does_not_name_an_order_that_was_sent() {
+    let mut rig = Rig::new();
+    rig.order(0);
+    rig.kinds();
+    rig.command(CommandKind::New, 1, 8, 0, |_| ());
+    assert_eq!(rig.reports.last().unwrap().client_order_id, "");
+    rig.command(CommandKind::New, 1, 8, 1, |_| ());
+    assert_ne!(rig.reports.last().unwrap().client_order_id, "");
+    assert_eq!(rig.kinds(), [ReportKind::Fenced, ReportKind::Fenced]);
+}
+
+#[test]
+fn a_venue_that_is_down_or_an_order_that_makes_no_sense_is_refused_unsent() {
+    let mut rig = Rig::new();
+    let cases: [(Reason, fn(&mut Command)); 5] = [
+        (Reason::UnknownInstrument, |c| c.instrument_id = 9),
+        (Reason::UnknownInstrument, |c| c.venue_id = 2),
+        (Reason::QtyZeroOrNeg, |c| c.qty_lots = 0),
+        (Reason::PriceZeroOrNeg, |c| c.px_ticks = 0),
+        (Reason::Malformed, |c| c.side = 0),
+    ];
+    for (n, (want, change)) in cases.into_iter().enumerate() {
+        rig.command(CommandKind::New, 1, 9, n as u64, change);
+        assert_eq!((rig.placed(), rig.reason()), (0, want));
+    }
+    rig.apply(Event::VenueDown { venue: VENUE, text: String::new() });
+    rig.order(20);
+    assert_eq!((rig.placed(), rig.reason()), (0, Reason::VenueUnreachable));
+}
+
+proptest! {
+    /// Whoever asks, in whatever order: bytes leave only for the highest epoch granted and its one holder.
+    #[test]
+    fn only_the_granted_leader_sends(steps in prop::collection::vec((any::<bool>(), 0_u32..5, 0_u64..3), 1..60)) {
+        let mut rig = Rig::bare(1_000, true);
+        rig.apply(Event::VenueUp { venue: VENUE });
+        let mut leader: Option<(u32, u64)> = None;
+        for (n, (grant, epoch, holder)) in steps.into_iter().enumerate() {
+            let before = rig.placed();
+            if grant {
+                rig.command(CommandKind::Grant, epoch, holder, 0, |_| ());
+                let wins = epoch > 0 && holder > 0
+                    && leader.is_none_or(|(e, h)| epoch > e || (epoch, holder) == (e, h));
+                if wins {
+                    leader = Some((epoch, holder));
+                }
+                prop_assert_eq!(rig.router.leader(), leader);
+            } else {
+                rig.command(CommandKind::New, epoch, holder, n as u64, |_| ());
+                let sent = rig.placed() - before;
+                prop_assert_eq!(sent == 1, leader == Some((epoch, holder)));
+            }
+        }
+    }
+}

@@ -1,0 +1,195 @@
+/** Settings of the execution-router: schema, the key file, and the loop's own configuration. */
+
+import { readFileSync, statSync } from "node:fs";
+import { Secret, ServiceFault } from "@tidegate/service-kit";
+import { VENUES, type VenueName } from "@tidegate/venues";
+import { z } from "zod";
+
+const url = (protocol: RegExp, what: string) => z.url({ protocol }).optional().describe(what);
+
+export const Settings = z.object({
+  commandUrl: z
+    .string()
+    .startsWith("ipc://")
+    .default("ipc://s/command.sock")
+    .describe("Bound for the gateway: commands in, reports out"),
+  journalDir: z
+    .string()
+    .min(1)
+    .default("journal/router")
+    .describe("What was sent and what was reported; the only state it recovers from"),
+  tier: z
+    .enum(["T0", "T2"])
+    .default("T2")
+    .describe(
+      "What a record survives before bytes leave: T0 the death of the process, T2 a power cut",
+    ),
+  epochFile: z
+    .string()
+    .min(1)
+    .default("state/execution-router.epoch")
+    .describe("Session number of this process's link"),
+  instrumentsFile: z.string().min(1).describe("Versioned instrument table"),
+  keysFile: z
+    .string()
+    .min(1)
+    .describe('Venue keys as JSON, mode 0600: {"binance-spot": {"apiKey", "apiSecret"}, …}'),
+  spotWsApiUrl: url(
+    /^wss?$/,
+    "Binance spot WS API, without a path; unset = the venue is not traded",
+  ),
+  spotRestUrl: url(/^https?$/, "Binance spot REST"),
+  spotOrdersPer10s: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(VENUES.BINANCE_SPOT.limits.limits.ordersPer10s)
+    .describe("Order budget of the spot venue, cancels included"),
+  usdmWsApiUrl: url(
+    /^wss?$/,
+    "Binance USD-M WS API, without a path; unset = the venue is not traded",
+  ),
+  usdmStreamUrl: url(/^wss?$/, "Binance USD-M streams, without a path: the private user stream"),
+  usdmRestUrl: url(/^https?$/, "Binance USD-M REST: listen key, open orders, trades, clock"),
+  usdmOrdersPer10s: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(VENUES.BINANCE_USDM.limits.limits.ordersPer10s)
+    .describe("Order budget of the USD-M venue, cancels included"),
+});
+export type RouterConfig = z.output<typeof Settings>;
+
+const KeyPair = z.object({
+  apiKey: z.string().min(1).max(256),
+  apiSecret: z.string().min(1).max(256),
+});
+const KeyFile = z.partialRecord(z.enum(["binance-spot", "binance-usdm"]), KeyPair);
+const Table = z.object({
+  instruments: z.array(z.object({ venue_id: z.number().int().positive(), venue: z.string() })),
+});
+
+/** One traded venue. */
+export interface TradedVenue {
+  readonly name: VenueName;
+  readonly venueId: number;
+  readonly apiUrl: string;
+  readonly userStreamUrl: string;
+  readonly restUrl: string;
+  readonly ordersPer10s: number;
+  readonly apiKey: string;
+  readonly apiSecret: Secret;
+}
+
+const KEY_NAMES = { BINANCE_SPOT: "binance-spot", BINANCE_USDM: "binance-usdm" } as const;
+
+/**
+ * The venues that are configured, with their keys.
+ *
+ * Errors  `ServiceFault`: no venue at all, a URL missing, a key file that others may read, is not there or lacks a key; the
+ *         text never holds what the file holds
+ */
+export function tradedVenues(config: RouterConfig): TradedVenue[] {
+  const wanted = [
+    {
+      name: "BINANCE_SPOT",
+      ws: config.spotWsApiUrl,
+      stream: "",
+      rest: config.spotRestUrl,
+      per10s: config.spotOrdersPer10s,
+      needs: "spotRestUrl",
+    },
+    {
+      name: "BINANCE_USDM",
+      ws: config.usdmWsApiUrl,
+      stream: config.usdmStreamUrl,
+      rest: config.usdmRestUrl,
+      per10s: config.usdmOrdersPer10s,
+      needs: "usdmStreamUrl and usdmRestUrl",
+    },
+  ] as const;
+  const venues = wanted.filter(({ ws }) => ws !== undefined);
+  if (venues.length === 0)
+    throw new ServiceFault("no venue is configured: set spotWsApiUrl or usdmWsApiUrl");
+  const keys = readKeys(config.keysFile);
+  const ids = venueIds(config.instrumentsFile);
+  return venues.map(({ name, ws, stream, rest, per10s, needs }) => {
+    if (ws === undefined || stream === undefined || rest === undefined) {
+      throw new ServiceFault(`${name} also needs ${needs}`);
+    }
+    const pair = keys[KEY_NAMES[name]];
+    if (pair === undefined)
+      throw new ServiceFault(
+        `${config.keysFile} has no key of ${KEY_NAMES[name]}; add it or unset the venue's URL`,
+      );
+    const venueId = ids.get(name);
+    if (venueId === undefined)
+      throw new ServiceFault(
+        `${config.instrumentsFile} has no instrument of ${name}; add one or unset the venue's URL`,
+      );
+    return {
+      name,
+      venueId,
+      apiUrl: `${ws.replace(/\/+$/, "")}${VENUES[name].endpoints.wsApiPath}`,
+      userStreamUrl: stream,
+      restUrl: rest,
+      ordersPer10s: per10s,
+      apiKey: pair.apiKey,
+      apiSecret: new Secret(pair.apiSecret),
+    };
+  });
+}
+
+function readKeys(path: string): z.output<typeof KeyFile> {
+  let text: string;
+  try {
+    if ((statSync(path).mode & 0o077) !== 0)
+      throw new ServiceFault(
+        `others may read the key file ${path}; chmod 600 it and change the keys`,
+      );
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    if (error instanceof ServiceFault) throw error;
+    throw new ServiceFault(
+      `cannot read the key file ${path}: ${(error as NodeJS.ErrnoException).code ?? "unknown"}`,
+    );
+  }
+  try {
+    return KeyFile.parse(JSON.parse(text));
+  } catch {
+    // The cause would quote the content.
+    throw new ServiceFault(
+      `the key file ${path} is not {"binance-spot": {"apiKey": "…", "apiSecret": "…"}, …}`,
+    );
+  }
+}
+
+function venueIds(path: string): ReadonlyMap<string, number> {
+  try {
+    const table = Table.parse(JSON.parse(readFileSync(path, "utf8")));
+    return new Map(table.instruments.map((row) => [row.venue, row.venue_id]));
+  } catch (error) {
+    throw new ServiceFault(`cannot read the instrument table ${path}: ${(error as Error).message}`);
+  }
+}
+
+/** The hot loop's configuration. It crosses to the loop in this process only and is never logged. */
+export function loopConfig(config: RouterConfig, venues: readonly TradedVenue[]): object {
+  return {
+    endpoint: config.commandUrl,
+    epochPath: config.epochFile,
+    instrumentsPath: config.instrumentsFile,
+    journalDir: config.journalDir,
+    tier: config.tier,
+    venues: venues.map((venue) => ({
+      venueId: venue.venueId,
+      apiUrl: venue.apiUrl,
+      userStreamUrl: venue.userStreamUrl,
+      apiKey: venue.apiKey,
+      apiSecret: venue.apiSecret.reveal(),
+      ordersPer10s: venue.ordersPer10s,
+    })),
+  };
+}

@@ -1,0 +1,135 @@
+/** What the loop asks of its shell: listen keys, and the queries a venue has over REST alone. */
+
+import type { Engine, EngineEvent } from "@tidegate/service-kit";
+import { binanceSpot, binanceUsdm, type RestAnswer, RestClient } from "@tidegate/venues";
+import { z } from "zod";
+import type { TradedVenue } from "./config.ts";
+
+/** Errands under way at once; a further one is refused, and the loop asks again. */
+export const ERRANDS_MAX = 64;
+
+const Wanted = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("listen_key_wanted"), venueId: z.number().int() }),
+  z.object({
+    type: z.literal("rest_wanted"),
+    venueId: z.number().int(),
+    token: z.number().int(),
+    query: z.enum(["time", "openOrders", "trades"]),
+    symbol: z.string().optional(),
+    orderId: z.string().optional(),
+    fromId: z.string().optional(),
+  }),
+]);
+type Rest = Extract<z.output<typeof Wanted>, { type: "rest_wanted" }>;
+
+type Call = Engine["call"];
+type Log = (level: "info" | "warn", msg: string, fields: Record<string, unknown>) => void;
+
+interface Desk {
+  readonly venue: TradedVenue;
+  readonly rest: RestClient;
+}
+
+const text = (body: Uint8Array) => Buffer.from(body.subarray(0, 200)).toString("utf8");
+
+/** Runs errands until it is stopped. A failed one is a log line: the loop asks again by itself. */
+export class Errands {
+  readonly #desks: ReadonlyMap<number, Desk>;
+  readonly #call: Call;
+  readonly #log: Log;
+  readonly #stop = new AbortController();
+  readonly #running = new Set<Promise<void>>();
+  readonly #renewals = new Map<number, NodeJS.Timeout>();
+
+  constructor(venues: readonly TradedVenue[], call: Call, log: Log) {
+    const desk = (venue: TradedVenue): Desk => {
+      const key = { key: venue.apiKey, secret: () => venue.apiSecret.reveal() };
+      return { venue, rest: new RestClient({ baseUrl: venue.restUrl, key }) };
+    };
+    this.#desks = new Map(venues.map((venue) => [venue.venueId, desk(venue)]));
+    this.#call = call;
+    this.#log = log;
+  }
+
+  /** Takes one event of the loop. */
+  onEvent(event: EngineEvent): void {
+    const wanted = Wanted.safeParse(event);
+    if (!wanted.success) {
+      this.#log("warn", "the loop said something unknown", { event: event.type });
+      return;
+    }
+    const desk = this.#desks.get(wanted.data.venueId);
+    if (desk === undefined || this.#stop.signal.aborted) return;
+    if (this.#running.size >= ERRANDS_MAX) {
+      this.#log("warn", "too many errands under way", { refused: wanted.data.type });
+      return;
+    }
+    const errand =
+      wanted.data.type === "rest_wanted" ? this.#query(desk, wanted.data) : this.#listenKey(desk);
+    const running: Promise<void> = errand
+      .catch((error: unknown) => {
+        if (this.#stop.signal.aborted) return;
+        this.#log("warn", "an errand failed", {
+          errand: wanted.data.type,
+          venue: desk.venue.name,
+          error: String(error),
+        });
+      })
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  async #listenKey({ venue, rest }: Desk): Promise<void> {
+    const { status, body } = await binanceUsdm.queries.listenKey.start(rest, this.#stop.signal);
+    if (status !== 200) throw new Error(`status ${status}: ${text(body)}`);
+    const { listenKey } = z
+      .object({ listenKey: z.string().min(1).max(256) })
+      .parse(JSON.parse(Buffer.from(body).toString("utf8")));
+    await this.#call({ op: "listen_key", venueId: venue.venueId, key: listenKey });
+    clearInterval(this.#renewals.get(venue.venueId));
+    const renew = () => {
+      binanceUsdm.queries.listenKey.renew(rest, this.#stop.signal).then(
+        (answer) => {
+          if (answer.status !== 200)
+            this.#log("warn", "the listen key was not renewed", { status: answer.status });
+        },
+        (error: unknown) => {
+          if (!this.#stop.signal.aborted)
+            this.#log("warn", "the listen key was not renewed", { error: String(error) });
+        },
+      );
+    };
+    this.#renewals.set(
+      venue.venueId,
+      setInterval(renew, binanceUsdm.limits.LISTEN_KEY_RENEW_MS).unref(),
+    );
+  }
+
+  /** Every query is answered, a failed one with status 0: the loop waits for it no longer than it must. */
+  async #query({ venue, rest }: Desk, wanted: Rest): Promise<void> {
+    let answer: Pick<RestAnswer, "status" | "body">;
+    try {
+      answer = await this.#ask(venue, rest, wanted);
+    } catch (error) {
+      if (this.#stop.signal.aborted) return;
+      answer = { status: 0, body: Buffer.from(JSON.stringify({ code: 0, msg: String(error) })) };
+    }
+    await this.#call({ op: "rest", token: wanted.token, status: answer.status }, answer.body);
+  }
+
+  #ask(venue: TradedVenue, rest: RestClient, wanted: Rest): Promise<RestAnswer> {
+    const { queries } = venue.name === "BINANCE_SPOT" ? binanceSpot : binanceUsdm;
+    const { query, symbol = "", orderId, fromId = "0" } = wanted;
+    const { signal } = this.#stop;
+    if (query === "time") return queries.time(rest, signal);
+    if (query === "openOrders") return queries.openOrders(rest, symbol, signal);
+    return queries.trades(rest, symbol, orderId === undefined ? { fromId } : { orderId }, signal);
+  }
+
+  /** Gives up what is under way. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    for (const timer of this.#renewals.values()) clearInterval(timer);
+    await Promise.all(this.#running);
+  }
+}

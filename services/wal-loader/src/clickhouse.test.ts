@@ -1,0 +1,123 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { decodeEnvelope } from "@tidegate/contracts";
+import {
+  type EmbeddedClickHouse,
+  findEmbedded,
+  openRepository,
+  startEmbeddedClickHouse,
+} from "@tidegate/storage";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { Loader } from "./loader.ts";
+import { FakeWal } from "./testing/fake-wal.ts";
+import { startLossyProxy } from "./testing/lossy-proxy.ts";
+import { REAL_WAL } from "./testing/real-wal.ts";
+
+const found = findEmbedded();
+if ("kind" in found) console.warn(`skipped: loading into a real ClickHouse: ${found.remedy}`);
+
+describe.skipIf("kind" in found)("loading into a real ClickHouse", () => {
+  let dir: string;
+  let server: EmbeddedClickHouse;
+  beforeEach(async () => {
+    dir = mkdtempSync(join(tmpdir(), "loader-clickhouse-"));
+    const started = await startEmbeddedClickHouse({ dataDir: join(dir, "data") });
+    if (started.kind === "absent") throw new Error(started.remedy);
+    server = started;
+  });
+  afterEach(async () => {
+    await server.kill();
+    rmSync(dir, { recursive: true, force: true });
+  });
+
+  const loader = (url: string, wal: FakeWal) => {
+    const repository = openRepository(url);
+    const current = new Loader({
+      wal,
+      repository,
+      decode: decodeEnvelope,
+      ledgerDir: join(dir, "loader"),
+      nowNs: () => 0n,
+      random: () => 0,
+      pause: async () => {},
+    });
+    return { current, repository };
+  };
+  /** The whole WAL is in, each record once, and the checker finds no difference. */
+  const proveComplete = async () => {
+    const wal = new FakeWal(...REAL_WAL);
+    const { current, repository } = loader(server.url, wal);
+    const expected = wal.records.length;
+    expect(await repository.records()).toBe(expected);
+    expect(await current.completeness()).toEqual({
+      complete: true,
+      wal: expected,
+      database: expected,
+      differences: [],
+      more: 0,
+    });
+    await repository[Symbol.asyncDispose]();
+  };
+
+  it("each record is in once though every third answer to an insert is lost after the commit [A37, B086]", async () => {
+    let inserts = 0;
+    await using proxy = await startLossyProxy(server.url, (request) => {
+      if (!request.includes("insert_deduplication_token")) return false;
+      inserts += 1;
+      return inserts % 3 === 0;
+    });
+    const wal = new FakeWal(...REAL_WAL);
+    const total = wal.visible;
+    wal.visible = 0;
+    const { current, repository } = loader(proxy.url, wal);
+    for (let steps = 0; steps < 1_000; steps += 1) {
+      wal.visible = Math.min(total, wal.visible + 4);
+      if (!(await current.step()) && wal.visible === total) break;
+    }
+    await repository[Symbol.asyncDispose]();
+    expect(proxy.lost).toBeGreaterThan(3);
+    expect(current.stats().retries).toBeGreaterThan(3);
+    await proveComplete();
+  });
+
+  it("each record is in once though the loader is killed -9 again and again [A37, B086]", async () => {
+    const program = fileURLToPath(new URL("./testing/load-fake-wal.ts", import.meta.url));
+    let kills = 0;
+    for (let life = 0; life < 20; life += 1) {
+      const child = spawn(process.execPath, [program, server.url, join(dir, "loader")], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const ended = once(child, "close");
+      let groups = 0;
+      child.stdout.on("data", () => {
+        groups += 1;
+        // Between two groups or in the middle of one: the next insert is under way when this line arrives.
+        if (kills < 4 && groups === 2) child.kill("SIGKILL");
+      });
+      const [code] = (await ended) as [number | null];
+      if (code === 0) break;
+      kills += 1;
+    }
+    expect(kills).toBe(4);
+    await proveComplete();
+  });
+
+  it("the checker finds a row that is missing", async () => {
+    const wal = new FakeWal(...REAL_WAL);
+    const { current, repository } = loader(server.url, wal);
+    while (await current.step());
+    const response = await fetch(`${server.url}/?mutations_sync=1`, {
+      method: "POST",
+      body: "DELETE FROM tidegate.trade WHERE wal_seq = 17",
+    });
+    expect(response.status).toBe(200);
+    const result = await current.completeness();
+    expect(result).toMatchObject({ complete: false, wal: 600, database: 599 });
+    expect(result.differences).toHaveLength(1);
+    await repository[Symbol.asyncDispose]();
+  });
+});

@@ -1,0 +1,20 @@
+/** Settings of wal-loader: schema only. */
+
+import { z } from "zod";
+
+export const Settings = z.object({
+  walDir: z.string().min(1).default("wal").describe("Folder of the recorder's segments"),
+  loaderDir: z.string().min(1).default("loader").describe("Folder of the ledger"),
+  clickhouseUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("ClickHouse server; without it the WAL alone is kept"),
+  pollMs: z
+    .number()
+    .int()
+    .min(10)
+    .max(10_000)
+    .default(200)
+    .describe("How often the end of the WAL is looked at"),
+});
+export type WalLoaderConfig = z.output<typeof Settings>;

@@ -1,0 +1,212 @@
+/** The loading itself: reads groups, inserts them, keeps the ledger. Repository, WAL and clock are given. */
+
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Decoded } from "@tidegate/contracts";
+import { type Repository, WAL_BLOCKS } from "@tidegate/storage";
+import {
+  backoffMs,
+  differences,
+  type Ledger,
+  parseLedger,
+  readGroup,
+  resume,
+  type Slice,
+  type Sliced,
+  START,
+  slice,
+  WalCount,
+  type WalReader,
+} from "./core.ts";
+import { INSERTS_AT_ONCE_MAX } from "./limits.ts";
+
+export interface LoaderDeps {
+  readonly wal: WalReader;
+  readonly repository: Repository;
+  readonly decode: (payload: Uint8Array) => Decoded;
+  readonly ledgerDir: string;
+  /** Wall clock, ns since the Unix epoch. */
+  readonly nowNs: () => bigint;
+  readonly random: () => number;
+  /** Waits, or returns early when woken. */
+  readonly pause: (ms: number) => Promise<void>;
+  readonly onLoaded?: (sliced: Sliced) => void;
+  readonly onTrouble?: (error: unknown, attempt: number, waitMs: number) => void;
+}
+
+export interface LoaderStats {
+  readonly state: "STARTING" | "RUNNING" | "DATABASE_DOWN" | "WAL_DAMAGED";
+  /** Rows inserted by this process, quarantined ones among them. */
+  readonly events: number;
+  readonly rows: number;
+  readonly quarantined: number;
+  readonly groups: number;
+  readonly retries: number;
+  readonly lastWalSeq: number;
+  /** Records read and not yet in. */
+  readonly lag: number;
+  readonly lagSeconds: number;
+}
+
+/** Brings one WAL into one database, each record once. */
+export class Loader {
+  readonly #deps: LoaderDeps;
+  readonly #file: string;
+  #ledger: Ledger = START;
+  #highest: ReadonlyMap<string, number> = new Map();
+  #synced = false;
+  #attempt = 0;
+  #counts = { rows: 0, quarantined: 0, groups: 0, retries: 0 };
+  #lag = { records: 0, oldestNs: 0n };
+  #damaged = false;
+  #migrated = false;
+
+  constructor(deps: LoaderDeps) {
+    this.#deps = deps;
+    mkdirSync(deps.ledgerDir, { recursive: true });
+    this.#file = join(deps.ledgerDir, "ledger.json");
+  }
+
+  stats(): LoaderStats {
+    const { records, oldestNs } = this.#lag;
+    const state = this.#damaged
+      ? "WAL_DAMAGED"
+      : this.#synced
+        ? "RUNNING"
+        : this.#attempt > 0
+          ? "DATABASE_DOWN"
+          : "STARTING";
+    return {
+      state,
+      events: this.#counts.rows,
+      ...this.#counts,
+      lastWalSeq: this.#ledger.lastWalSeq,
+      lag: records,
+      lagSeconds: records === 0 ? 0 : Number(this.#deps.nowNs() - oldestNs) / 1e9,
+    };
+  }
+
+  /**
+   * Does one step: takes stock of the database where that is due, then loads one group. True when there may be more to do at
+   * once. A database that fails is no error: it waits, with growing pauses, and takes stock again before it retries.
+   */
+  async step(): Promise<boolean> {
+    try {
+      if (!this.#synced) await this.#takeStock();
+      return await this.#loadGroup();
+    } catch (error) {
+      this.#synced = false;
+      this.#attempt += 1;
+      this.#counts.retries += 1;
+      const waitMs = backoffMs(this.#attempt, this.#deps.random());
+      this.#deps.onTrouble?.(error, this.#attempt, waitMs);
+      await this.#deps.pause(waitMs);
+      return true;
+    }
+  }
+
+  /** What is in is asked of the tables themselves: the log of insert tokens does not survive a power cut, rows do. */
+  async #takeStock(): Promise<void> {
+    const { repository } = this.#deps;
+    // A first failure is mostly a lost answer; only one that repeats may be a database that lost its tables.
+    if (!this.#migrated || this.#attempt > 1) await repository.migrate();
+    this.#migrated = true;
+    const block = await repository.highestBlock();
+    this.#highest = new Map([...(await repository.highest()), [WAL_BLOCKS, block]]);
+    const own = this.#counts.groups > 0 ? this.#ledger : this.#readLedger();
+    this.#ledger = resume(own, block);
+    this.#synced = true;
+  }
+
+  async #loadGroup(): Promise<boolean> {
+    const { wal, repository, decode } = this.#deps;
+    const group = readGroup(wal, this.#ledger);
+    if (group === null) {
+      const { next } = this.#ledger;
+      this.#damaged = next.segment > 0 && wal.read(next) === "damaged";
+      this.#lag = { records: 0, oldestNs: 0n };
+      return false;
+    }
+    this.#lag = {
+      records: group.blocks.reduce((sum, { records }) => sum + records.length, 0),
+      oldestNs: group.blocks[0]?.records[0]?.tsNs ?? 0n,
+    };
+    if (this.#ledger.pendingTo === null) this.#keep({ ...this.#ledger, pendingTo: group.to });
+    const sliced = slice(group, decode, this.#highest);
+    await inTurns(sliced.slices, (each) => repository.insert(each));
+    if (sliced.blocks !== null) await repository.insert(sliced.blocks);
+    this.#keep({ version: 1, next: group.to, lastWalSeq: sliced.lastWalSeq, pendingTo: null });
+    this.#highest = raised(this.#highest, sliced);
+    this.#attempt = 0;
+    this.#counts.groups += 1;
+    for (const { rows } of sliced.slices) this.#counts.rows += rows;
+    for (const count of sliced.quarantined.values()) this.#counts.quarantined += count;
+    this.#deps.onLoaded?.(sliced);
+    return true;
+  }
+
+  #readLedger(): Ledger {
+    try {
+      return parseLedger(readFileSync(this.#file, "utf8"));
+    } catch {
+      return START;
+    }
+  }
+
+  #keep(ledger: Ledger): void {
+    writeFileSync(`${this.#file}.new`, `${JSON.stringify(ledger)}\n`);
+    renameSync(`${this.#file}.new`, this.#file);
+    this.#ledger = ledger;
+  }
+
+  /** Compares the whole WAL with the database, record by record count and hash; for a WAL that has come to rest. */
+  async completeness(): Promise<{
+    readonly complete: boolean;
+    readonly wal: number;
+    readonly database: number;
+    readonly differences: readonly string[];
+    readonly more: number;
+  }> {
+    const { wal, repository } = this.#deps;
+    const counted = new WalCount();
+    let records = 0;
+    let ledger: Ledger = START;
+    for (let group = readGroup(wal, ledger); group !== null; group = readGroup(wal, ledger)) {
+      for (const block of group.blocks) {
+        for (const record of block.records) counted.add(record);
+        records += block.records.length;
+      }
+      ledger = { ...ledger, next: group.to };
+      await new Promise((next) => setImmediate(next));
+    }
+    const inDatabase = await repository.counts();
+    const { found, more } = differences(counted.counts(), inDatabase);
+    const database = inDatabase.reduce((sum, { rows }) => sum + rows, 0);
+    return {
+      complete: found.length === 0 && counted.leftOff === 0,
+      wal: records,
+      database,
+      differences: found,
+      more,
+    };
+  }
+}
+
+function raised(
+  highest: ReadonlyMap<string, number>,
+  { slices, blocks }: Sliced,
+): ReadonlyMap<string, number> {
+  const next = new Map(highest);
+  for (const { table, lastWalSeq } of blocks === null ? slices : [...slices, blocks])
+    next.set(table, lastWalSeq);
+  return next;
+}
+
+/** Runs `act` for all, some at once; rejects with the first failure after the others have settled. */
+async function inTurns(all: readonly Slice[], act: (each: Slice) => Promise<void>): Promise<void> {
+  for (let at = 0; at < all.length; at += INSERTS_AT_ONCE_MAX) {
+    const settled = await Promise.allSettled(all.slice(at, at + INSERTS_AT_ONCE_MAX).map(act));
+    const failed = settled.find((each) => each.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+  }
+}

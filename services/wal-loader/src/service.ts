@@ -1,0 +1,108 @@
+/** wal-loader as a process: what the kit starts, asks and stops. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { runService, type Service, type ServiceContext } from "@tidegate/service-kit";
+import { Settings, type WalLoaderConfig } from "./config.ts";
+import type { Sliced } from "./core.ts";
+import type { Loader } from "./loader.ts";
+
+/** A stop loads what is left for at most this long. */
+const DRAIN_MS_MAX = 20_000;
+
+/** Runs the loader for the life of the process. */
+export function runWalLoader(): Promise<void> {
+  return runService({
+    name: "wal-loader",
+    schema: Settings,
+    defaults: { drainMsMax: DRAIN_MS_MAX },
+    start,
+  });
+}
+
+/** Starts the loader, or says that there is no database and stays ready with the WAL alone. */
+export async function start(context: ServiceContext<WalLoaderConfig>): Promise<Service> {
+  const { config, log } = context;
+  const { clickhouseUrl } = config;
+  if (clickhouseUrl === undefined) {
+    log.warn("no clickhouseUrl is set: the WAL is kept and nothing is loaded");
+    const state = "WAL_ONLY";
+    return {
+      ready: () => ({ ready: true, state, detail: "no ClickHouse is configured; the WAL is kept" }),
+      stats: () => ({ state, events: 0, rows: 0, lag: 0 }),
+      drain() {},
+      stop() {},
+    };
+  }
+  return startLoading(context, clickhouseUrl);
+}
+
+async function startLoading(
+  context: ServiceContext<WalLoaderConfig>,
+  url: string,
+): Promise<Service> {
+  const { config, log, metrics, http, fail } = context;
+  const [{ decodeEnvelope }, { openRepository }, { Loader }, { openWal }] = await Promise.all([
+    import("@tidegate/contracts"),
+    import("@tidegate/storage"),
+    import("./loader.ts"),
+    import("./wal.ts"),
+  ]);
+  const repository = openRepository(url);
+  const ending = new AbortController();
+  const pause = (ms: number) => sleep(ms, undefined, { signal: ending.signal }).catch(() => {});
+  const loader: Loader = new Loader({
+    wal: openWal(config.walDir),
+    repository,
+    decode: decodeEnvelope,
+    ledgerDir: config.loaderDir,
+    nowNs: () => BigInt(Date.now()) * 1_000_000n,
+    random: Math.random,
+    pause,
+    onLoaded: (sliced) => measure(metrics, sliced),
+    onTrouble: (error, attempt, waitMs) => {
+      log.warn(
+        { err: error, attempt, waitMs },
+        "the database did not take a group; it is tried again",
+      );
+    },
+  });
+  let draining = false;
+  const run = async (): Promise<void> => {
+    while (!ending.signal.aborted) {
+      if (await loader.step()) continue;
+      if (draining) return;
+      await pause(config.pollMs);
+    }
+  };
+  const done = run().catch((error: unknown) => fail(error));
+  http.get("/completeness", async () => loader.completeness());
+  return {
+    ready() {
+      const { state } = loader.stats();
+      metrics.gauge("tidegate_loader_database_up").set(state === "RUNNING" ? 1 : 0);
+      metrics.gauge("tidegate_loader_lag_records").set(loader.stats().lag);
+      return { ready: state === "RUNNING", state };
+    },
+    stats: () => loader.stats(),
+    async drain() {
+      draining = true;
+      await done;
+    },
+    async stop() {
+      ending.abort();
+      await done;
+      await repository[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function measure(
+  metrics: ServiceContext<WalLoaderConfig>["metrics"],
+  { slices, blocks, quarantined }: Sliced,
+): void {
+  for (const { table, rows } of slices)
+    metrics.counter("tidegate_loader_rows_total").inc({ table }, rows);
+  metrics.counter("tidegate_loader_blocks_total").inc({ outcome: "loaded" }, blocks?.rows ?? 0);
+  for (const [reason, count] of quarantined)
+    metrics.counter("tidegate_loader_quarantined_total").inc({ reason }, count);
+}
