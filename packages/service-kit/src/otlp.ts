@@ -1,7 +1,7 @@
 import { SpanKind, SpanStatusCode, TraceFlags } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { resourceFromAttributes } from "@opentelemetry/resources";
-import type { SpanStamp } from "./tracing.ts";
+import type { SpanStamp } from "./span.ts";
 
 type ReadableSpan = Parameters<OTLPTraceExporter["export"]>[0][number];
 

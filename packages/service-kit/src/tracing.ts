@@ -1,20 +1,8 @@
 import { SPAN_ATTRIBUTES_MAX, SPANS_QUEUED_MAX } from "./limits.ts";
 import type { Logger } from "./log.ts";
+import type { SpanStamp } from "./span.ts";
 
-/** One span as it was stamped on the hot path; ids and times are given, never made here. */
-export interface SpanStamp {
-  readonly name: string;
-  /** W3C trace id, 32 lower-case hex digits, not all zero. */
-  readonly traceId: string;
-  /** 16 lower-case hex digits, not all zero. */
-  readonly spanId: string;
-  readonly parentSpanId?: string;
-  /** ns since the Unix epoch. */
-  readonly startNs: bigint;
-  readonly endNs: bigint;
-  readonly attributes?: Readonly<Record<string, string | number | boolean>>;
-  readonly error?: string;
-}
+export type { SpanStamp };
 
 /** Where spans go. Without an exporter it counts and drops. */
 export interface Tracer {

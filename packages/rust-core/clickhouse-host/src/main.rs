@@ -80,7 +80,13 @@ fn load_query(library: &str) -> Result<Query, End> {
 
 /// The server's arguments. Its query reads `lifetime_fd`, so that it ends, and with it the server, when the writing end
 /// of that pipe is dropped. Not `/dev/stdin` itself: a Node child's standard input is a socket, which no path opens.
-fn server_args(data_dir: &str, http_port: &str, tcp_port: &str, options: &[String], lifetime_fd: c_int) -> Vec<String> {
+fn server_args(
+    data_dir: &str,
+    http_port: &str,
+    tcp_port: &str,
+    options: &[String],
+    lifetime_fd: c_int,
+) -> Vec<String> {
     let mut args = vec![
         "clickhouse".to_string(),
         format!("--path={data_dir}"),
@@ -98,7 +104,13 @@ fn server_args(data_dir: &str, http_port: &str, tcp_port: &str, options: &[Strin
 
 fn run(args: &[String]) -> Result<(), End> {
     let [_, library, data_dir, http_port, tcp_port, options @ ..] = args else {
-        return Err(End(EXIT_USAGE, format!("{} arguments, want at least {ARGS_MIN}: LIBCHDB DATA_DIR HTTP_PORT TCP_PORT", args.len())));
+        return Err(End(
+            EXIT_USAGE,
+            format!(
+                "{} arguments, want at least {ARGS_MIN}: LIBCHDB DATA_DIR HTTP_PORT TCP_PORT",
+                args.len()
+            ),
+        ));
     };
     let query = load_query(library)?;
     let (reader, writer) = std::io::pipe().map_err(|error| End(EXIT_SERVER, error.to_string()))?;

@@ -309,10 +309,7 @@ impl Gateway {
                 Ok(())
             }
             Event::Tick => {
-                let asked_long_ago = self
-                    .grant_asked_mono_ns
-                    .is_none_or(|at| now.mono_ns.saturating_sub(at) >= GRANT_RETRY_NS);
-                if self.router_up && !self.granted && asked_long_ago {
+                if self.router_up && !self.granted && self.asked_long_ago(now) {
                     self.ask_leadership(now, out)?;
                 }
                 self.chase(now, out)
@@ -600,6 +597,10 @@ impl Gateway {
         self.record(Payload::Command(command), trace, now, out)
     }
 
+    fn asked_long_ago(&self, now: Now) -> bool {
+        self.grant_asked_mono_ns.is_none_or(|at| now.mono_ns.saturating_sub(at) >= GRANT_RETRY_NS)
+    }
+
     fn ask_leadership(&mut self, now: Now, out: &mut Effects) -> Result<(), FoldFault> {
         self.grant_asked_mono_ns = Some(now.mono_ns);
         let command = Command {
@@ -632,8 +633,8 @@ impl Gateway {
         }
         if !grants && report.report_seq > next {
             self.counters.report_gaps += 1;
-            if self.granted {
-                self.granted = false;
+            // Asked for at once, but a gap that comes again and again is no reason to ask at the speed of the link.
+            if std::mem::take(&mut self.granted) && self.asked_long_ago(now) {
                 self.ask_leadership(now, out)?;
             }
             return Ok(());

@@ -389,6 +389,8 @@ fn reports_are_contiguous_doubles_are_dropped_and_a_gap_asks_anew() {
     let again = Report { report_seq: rig.report_seq, ..about(id(1, 1), PERP, ReportKind::Dead, 0) };
     rig.apply(Event::Report { trace: Default::default(), report: again });
     assert_eq!((rig.journal.len(), leaves(&rig, 1, Buy)), (records, 5));
+    rig.pass_ms(1_000);
+    rig.price(PERP, 600_000);
     let ahead = Report { report_seq: rig.report_seq + 2, ..about(id(1, 1), PERP, ReportKind::Dead, 0) };
     rig.apply(Event::Report { trace: Default::default(), report: ahead.clone() });
     assert_eq!(rig.command_kinds(), [CommandKind::Grant]);
@@ -411,6 +413,24 @@ fn reports_are_contiguous_doubles_are_dropped_and_a_gap_asks_anew() {
     rig.apply(Event::Report { trace: Default::default(), report: granted });
     assert_eq!(leaves(&rig, 1, Buy), 0);
     assert_eq!(rig.folded(&rig.journal).state().hash(), rig.gateway.state().hash());
+}
+
+#[test]
+fn a_gap_that_comes_again_is_not_asked_about_at_the_speed_of_the_link() {
+    let mut rig = Rig::ready();
+    let mut grants = 0;
+    for _ in 0..200 {
+        let ahead = Report { report_seq: rig.report_seq + 2, ..about(id(1, 1), PERP, ReportKind::Ack, 0) };
+        rig.apply(Event::Report { trace: Default::default(), report: ahead });
+        grants += rig.commands().len();
+        rig.pass_ms(10);
+        rig.apply(Event::Tick);
+        if let Some(grant) = rig.commands().first().cloned() {
+            grants += 1;
+            rig.granted(grant.gateway_epoch);
+        }
+    }
+    assert!(grants <= 2, "{grants} in two seconds");
 }
 
 #[test]

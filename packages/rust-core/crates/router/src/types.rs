@@ -209,7 +209,8 @@ pub enum Level {
     Warn,
 }
 
-/// One output. To be carried out in order.
+/// One output. To be carried out in order. Short-lived and moved once, so its size costs less than a box would.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Append to the journal before anything that follows.

@@ -377,7 +377,8 @@ fn a_fenced_second_attempt_does_not_name_an_order_that_was_sent() {
 #[test]
 fn a_venue_that_is_down_or_an_order_that_makes_no_sense_is_refused_unsent() {
     let mut rig = Rig::new();
-    let cases: [(Reason, fn(&mut Command)); 5] = [
+    type Change = fn(&mut Command);
+    let cases: [(Reason, Change); 5] = [
         (Reason::UnknownInstrument, |c| c.instrument_id = 9),
         (Reason::UnknownInstrument, |c| c.venue_id = 2),
         (Reason::QtyZeroOrNeg, |c| c.qty_lots = 0),

@@ -151,17 +151,19 @@ impl MemStorage {
                 files.retain(|name, _| disk.durable_names.contains(name));
             }
         }
-        for file in files.values_mut() {
-            file.durable = file.data.clone();
-        }
-        let durable_names = files.keys().cloned().collect();
+        // After the death of the process alone, what was not synced still is not.
+        let (durable_names, renamed) = match crash {
+            Crash::Process => (disk.durable_names.clone(), disk.renamed.clone()),
+            Crash::Power { .. } => {
+                for file in files.values_mut() {
+                    file.durable = file.data.clone();
+                }
+                (files.keys().cloned().collect(), Vec::new())
+            }
+        };
+        let capacity = disk.capacity;
         Self {
-            disk: Arc::new(Mutex::new(Disk {
-                files,
-                durable_names,
-                capacity: disk.capacity,
-                ..Disk::default()
-            })),
+            disk: Arc::new(Mutex::new(Disk { files, durable_names, renamed, capacity, ..Disk::default() })),
             holds_lock: false,
         }
     }

@@ -57,7 +57,7 @@ impl Rig {
     }
 
     fn connect(&mut self, epoch: u32) {
-        let config = LinkClientConfig::new(&self.endpoint(), "command", "gateway", epoch);
+        let config = LinkClientConfig::new(self.endpoint(), "command", "gateway", epoch);
         self.link = Some(LinkClient::connect(&self.context, config).unwrap());
     }
 

@@ -378,8 +378,11 @@ impl Shell {
                             let trace = Trace { hi: trace_hi, lo: trace_lo, span_id, ts_event_ns };
                             Event::Report { trace, report }
                         }
-                        _ => {
+                        other => {
+                            // A report that is dropped is a gap that no resend fills: it must be seen.
+                            let why = other.map_or_else(|e| e.to_string(), |_| "not a report".into());
                             self.bad_payloads += 1;
+                            self.log("error", "report refused", json!({ "why": why }));
                             continue;
                         }
                     }
