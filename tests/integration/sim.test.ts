@@ -87,11 +87,19 @@ afterEach(() => {
   rmSync(runDir, { recursive: true, force: true });
 });
 
-/** No process, no socket that answers, no lock held: the run left nothing behind. */
+/** Lock files below the run directory that somebody still holds. */
+function locksHeld(): string[] {
+  if (!existsSync(runDir)) return [];
+  return readdirSync(runDir, { recursive: true, encoding: "utf8" })
+    .filter((name) => /(^|\/)LOCK$|\.lock$/.test(name))
+    .filter((name) => spawnSync("flock", ["-n", join(runDir, name), "true"]).status !== 0);
+}
+
+/** No process, no socket, no lock: the run left nothing behind but the files it was told to keep. */
 function expectNothingLeft(): void {
   expect(processesIn(runDir)).toEqual([]);
-  const sockets = existsSync(join(runDir, "s")) ? readdirSync(join(runDir, "s")) : [];
-  expect(sockets).toEqual([]);
+  expect(existsSync(join(runDir, "s"))).toBe(false);
+  expect(locksHeld()).toEqual([]);
 }
 
 describe("run sim", () => {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { check, type Result, report, result } from "../result.ts";
@@ -84,6 +84,8 @@ class SimRun {
       process.off("SIGTERM", onSignal);
       await this.#cluster.supervisor.stopAll(STOP_MS_MAX);
       await this.#database?.close();
+      // Sockets and the lock files beside them may only be taken away when no end is left that could hold them.
+      rmSync(join(this.#runDir, "s"), { recursive: true, force: true });
     }
   }
 
