@@ -27,7 +27,7 @@ describe("cut-samples", () => {
   });
 
   it.skipIf(!process.env["TIDEGATE_DATA"])(
-    "the samples cut again from the capture are the same",
+    "the samples cut again from the capture are the same (needs TIDEGATE_DATA)",
     () => {
       for (const { name, text } of cutAll(process.env["TIDEGATE_DATA"] ?? "")) {
         expect(sha256(text)).toBe(sums.get(name.replace(/\.gz$/, "")));

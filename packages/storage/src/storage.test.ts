@@ -149,7 +149,7 @@ function envelope(kind: (typeof PAYLOAD_KINDS)[number]): Envelope {
 const found = findEmbedded();
 if ("kind" in found) console.warn(`skipped: real ClickHouse: ${found.remedy}`);
 
-describe.skipIf("kind" in found)("a real ClickHouse [A37]", () => {
+describe.skipIf("kind" in found)("a real ClickHouse (needs chdb) [A37]", () => {
   const dataDir = mkdtempSync(join(tmpdir(), "tidegate-clickhouse-"));
   let server: EmbeddedClickHouse;
   const start = async () => {

@@ -20,7 +20,7 @@ import { REAL_WAL } from "./testing/real-wal.ts";
 const found = findEmbedded();
 if ("kind" in found) console.warn(`skipped: loading into a real ClickHouse: ${found.remedy}`);
 
-describe.skipIf("kind" in found)("loading into a real ClickHouse", () => {
+describe.skipIf("kind" in found)("loading into a real ClickHouse (needs chdb)", () => {
   let dir: string;
   let server: EmbeddedClickHouse;
   beforeEach(async () => {

@@ -50,12 +50,25 @@ export interface TestOptions {
   readonly skipLint: boolean;
 }
 
-function cargoArgs(root: string, only: string | null): string[] | null {
-  const all = ["test", "--workspace", "--exclude", "tidegate-napi", "--locked", "--no-fail-fast"];
-  if (only === null) return all;
-  const chosen = crates(root).filter((name) => name.includes(only));
-  if (chosen.length === 0) return null;
-  return ["test", "--locked", "--no-fail-fast", ...chosen.flatMap((name) => ["-p", name])];
+/**
+ * The call of `cargo test`, or null where `only` names no crate. Tests of the reference data are marked
+ * `#[ignore]`: they run where TIDEGATE_DATA says where it is, and are counted as skipped elsewhere.
+ */
+export function cargoArgs(
+  all: readonly string[],
+  only: string | null,
+  data: string | undefined,
+): string[] | null {
+  const chosen = all.filter((name) => only !== null && name.includes(only));
+  if (only !== null && chosen.length === 0) return null;
+  return [
+    "test",
+    "--locked",
+    "--no-fail-fast",
+    ...(only === null ? ["--workspace", "--exclude", "tidegate-napi"] : []),
+    ...chosen.flatMap((name) => ["-p", name]),
+    ...(data === undefined || data === "" ? [] : ["--", "--include-ignored"]),
+  ];
 }
 
 async function runCargo(root: string, args: readonly string[]): Promise<TestCase[]> {
@@ -108,7 +121,7 @@ export async function test(root: string, options: TestOptions): Promise<boolean>
   const clean = options.skipLint || options.only !== null || (await lint(root, false));
   const cases: TestCase[] = [];
   if (!clean) cases.push({ runner: "vitest", name: "lint", status: "failed" });
-  const args = cargoArgs(root, options.only);
+  const args = cargoArgs(crates(root), options.only, process.env["TIDEGATE_DATA"]);
   if (args !== null) cases.push(...(await runCargo(root, args)));
   cases.push(...(await runVitest(root, options.only)));
   const skips = parseSkips(readFileSync(join(root, "docs/skips.tsv"), "utf8"));

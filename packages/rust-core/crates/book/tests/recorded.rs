@@ -87,17 +87,16 @@ fn report(name: &str, r: &Result) {
     );
 }
 
-fn reference(test: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("TIDEGATE_DATA").map(|root| PathBuf::from(root).join("binance-raw-2024-08"));
-    if path.is_none() {
-        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: TIDEGATE_DATA is not set");
-    }
-    path
+/// The folder of the captures. Only `#[ignore]`d tests ask, so that a run without them says what it left out.
+fn captures() -> PathBuf {
+    let root = std::env::var_os("TIDEGATE_DATA").expect("TIDEGATE_DATA names the folder of the reference data");
+    PathBuf::from(root).join("binance-raw-2024-08")
 }
 
 #[test]
+#[ignore = "needs TIDEGATE_DATA"]
 fn spot_capture_gives_the_venues_own_touch() {
-    let Some(data) = reference("book spot_capture_gives_the_venues_own_touch") else { return };
+    let data = captures();
     let files = ["spot_btcusdt_20240808.jsonl.gz", "spot_btcusdt_20240809.jsonl.gz"].map(|f| data.join(f));
     let r = replay(Market::Spot, &files);
     report("spot", &r);
@@ -108,9 +107,9 @@ fn spot_capture_gives_the_venues_own_touch() {
 }
 
 #[test]
+#[ignore = "needs TIDEGATE_DATA"]
 fn usdm_capture_gives_the_venues_own_touch() {
-    let Some(data) = reference("book usdm_capture_gives_the_venues_own_touch") else { return };
-    let r = replay(Market::UsdM, &[data.join("usdm_btcusdt_20240808.jsonl.gz")]);
+    let r = replay(Market::UsdM, &[captures().join("usdm_btcusdt_20240808.jsonl.gz")]);
     report("usdm", &r);
     assert_eq!((r.gaps, r.refused, r.state), (0, 0, State::Valid));
     assert!(r.checked > 6_500);
@@ -121,11 +120,8 @@ fn usdm_capture_gives_the_venues_own_touch() {
 #[test]
 fn the_samples_give_the_venues_own_touch() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../data/samples");
-    let Ok(entries) = std::fs::read_dir(&samples) else {
-        let _ = writeln!(std::io::stderr(), "SKIPPED book the_samples: no data/samples");
-        return;
-    };
-    let mut files: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
+    let entries = std::fs::read_dir(&samples).unwrap();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.sort();
     for (market, name) in [(Market::Spot, "spot"), (Market::UsdM, "usdm")] {
         let own: Vec<PathBuf> = files
@@ -136,10 +132,7 @@ fn the_samples_give_the_venues_own_touch() {
             })
             .cloned()
             .collect();
-        if own.is_empty() {
-            let _ = writeln!(std::io::stderr(), "SKIPPED book the_samples: no {name} sample");
-            continue;
-        }
+        assert!(!own.is_empty(), "no {name} sample in {}", samples.display());
         let r = replay(market, &own);
         report(&format!("sample {name}"), &r);
         assert_eq!((r.gaps, r.refused, r.state), (0, 0, State::Valid));

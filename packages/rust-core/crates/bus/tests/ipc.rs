@@ -265,20 +265,6 @@ fn a_peer_is_let_in_by_the_user_id_the_kernel_tells_and_by_nothing_else() {
     assert_eq!((router.counters().refused_peer, router.counters().received), (1, 0));
 }
 
-const CHILD_ENDPOINT: &str = "TIDEGATE_TEST_ENDPOINT";
-
-#[test]
-#[ignore = "the other process of the test below"]
-fn child_that_sends_until_it_is_killed() {
-    let Ok(at) = std::env::var(CHILD_ENDPOINT) else { return };
-    let zmq = Context::new();
-    let mut dealer = ZmqLane::dealer(&zmq, &at, "child", 16, AllowedUids::default()).unwrap();
-    for _ in 0..TURNS_MAX {
-        let _ = dealer.send(b"", b"frame").unwrap();
-        let _ = zmq::poll(&mut [dealer.poll_item()], 5).unwrap();
-    }
-}
-
 #[test]
 fn another_process_is_let_in_or_kept_out_by_its_user_id() {
     for (uids, expected) in [
@@ -289,10 +275,8 @@ fn another_process_is_let_in_or_kept_out_by_its_user_id() {
         let zmq = Context::new();
         let at = endpoint(&dir, "child.sock");
         let mut router = ZmqLane::router(&zmq, &at, 16, uids).unwrap();
-        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--ignored", "--exact", "child_that_sends_until_it_is_killed"])
-            .env(CHILD_ENDPOINT, &at)
-            .stdout(std::process::Stdio::null())
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate-bus-test-sender"))
+            .arg(&at)
             .spawn()
             .unwrap();
         let mut inbox = Inbox::default();

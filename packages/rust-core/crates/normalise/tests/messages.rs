@@ -222,16 +222,11 @@ proptest! {
 
 /// Cases with answers of another normaliser, whose numbers are floats: compared as decimal text.
 #[test]
+#[ignore = "needs TIDEGATE_DATA"]
 fn another_normalisers_cases_agree() {
-    let Some(root) = std::env::var_os("TIDEGATE_DATA").map(PathBuf::from) else {
-        let _ = writeln!(
-            std::io::stderr(),
-            "SKIPPED normalise another_normalisers_cases_agree: TIDEGATE_DATA is not set"
-        );
-        return;
-    };
+    let root = std::env::var_os("TIDEGATE_DATA").expect("TIDEGATE_DATA names the folder of the reference data");
     let out =
-        Command::new("gzip").arg("-dc").arg(root.join("normaliser-cases/cases.jsonl.gz")).output().unwrap();
+        Command::new("gzip").arg("-dc").arg(PathBuf::from(root).join("normaliser-cases/cases.jsonl.gz")).output().unwrap();
     let (mut trades, mut tickers, mut depths) = (0, 0, 0);
     for line in String::from_utf8(out.stdout).unwrap().lines() {
         let case: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -1,7 +1,6 @@
 #![allow(dead_code)]
 //! Builders of recorded messages and orders.
 
-use std::io::Write;
 use std::path::PathBuf;
 use tidegate_matching::{Config, Money, NewOrder, OrderKind, Tif, Venue};
 use tidegate_normalise::{BookTicker, DepthDiff, Event, Level, Snapshot, Trade};
@@ -78,11 +77,7 @@ pub fn fills(venue: &Venue) -> Vec<(i64, i64, bool)> {
     venue.trades().map(|t| (t.px, t.qty, t.maker)).collect()
 }
 
-/// The reference data, or a printed skip.
-pub fn data(test: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("TIDEGATE_DATA").map(PathBuf::from);
-    if path.is_none() {
-        let _ = writeln!(std::io::stderr(), "SKIPPED {test}: TIDEGATE_DATA is not set");
-    }
-    path
+/// The folder of the reference data. Only `#[ignore]`d tests ask, so that a run without them says what it left out.
+pub fn reference_data() -> PathBuf {
+    std::env::var_os("TIDEGATE_DATA").map(PathBuf::from).expect("TIDEGATE_DATA names the folder of the reference data")
 }
