@@ -563,14 +563,16 @@ impl Loop<'_> {
         if self.spans_second.1 > SPANS_PER_SECOND_MAX {
             return;
         }
-        let took = report.wire_mono_ns.saturating_sub(report.command_mono_ns);
+        // From the gateway's command, not from its arrival here: the way between the two is part of the sending.
+        let anchor = clock::Anchor::now();
+        let start = report.command_mono_ns.min(report.wire_mono_ns);
         let mut event = json!({
             "type": "span",
             "name": "router.send",
             "traceId": format!("{:016x}{:016x}", trace.hi, trace.lo),
             "spanId": format!("{span:016x}"),
-            "startNs": at.epoch_ns.saturating_sub(i64::try_from(took).unwrap_or(0)).to_string(),
-            "endNs": at.epoch_ns.to_string(),
+            "startNs": anchor.epoch_ns(start).to_string(),
+            "endNs": anchor.epoch_ns(report.wire_mono_ns).to_string(),
             "attributes": { "venue.id": report.venue_id, "instrument.id": report.instrument_id, "journal.tier": self.tier },
         });
         if trace.parent != 0 {

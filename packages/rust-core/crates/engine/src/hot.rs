@@ -3,7 +3,7 @@
 use crate::limits::{CALLS_MAX, EVENTS_MAX};
 use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -23,6 +23,15 @@ impl<E: std::error::Error> From<E> for Fault {
 
 /// What a loop tells JavaScript: `{"type": "...", ...}`.
 pub type Event = Value;
+
+/// A line of the log, as JavaScript is told it.
+pub(crate) fn log_event(level: &str, msg: &str, fields: Value) -> Event {
+    let mut event = json!({ "type": "log", "level": level, "msg": msg });
+    if let (Some(event), Value::Object(fields)) = (event.as_object_mut(), fields) {
+        event.extend(fields);
+    }
+    event
+}
 
 /// One control request with its bulk body; answered exactly once, by the loop or by its end.
 #[derive(Debug)]
@@ -66,8 +75,8 @@ impl Hot {
         self.stop.load(Ordering::Acquire)
     }
 
-    /// A descriptor that becomes readable on a call or a stop; poll it beside the sockets.
-    pub fn wake_fd(&self) -> RawFd {
+    /// A descriptor that becomes readable on a call or a stop.
+    fn wake_fd(&self) -> RawFd {
         self.wake.as_raw_fd()
     }
 
@@ -91,6 +100,23 @@ impl Hot {
         }
         queue.push_back(event);
         self.events.ready.notify_one();
+    }
+
+    /// Tells one line of the log; the fields go beside its level and message.
+    pub fn log(&self, level: &str, msg: &str, fields: Value) {
+        self.emit(log_event(level, msg, fields));
+    }
+
+    /// Waits until one of `items`, a call or a stop is there: at most `wait_ms`, not at all where the loop is `busy`.
+    ///
+    /// # Errors
+    /// The system refuses the wait; an interrupted one is none.
+    pub fn wait(&self, mut items: Vec<zmq::PollItem<'_>>, busy: bool, wait_ms: i64) -> Result<(), Fault> {
+        items.push(zmq::PollItem::from_fd(self.wake_fd(), zmq::POLLIN));
+        match zmq::poll(&mut items, if busy { 0 } else { wait_ms }) {
+            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
+            Err(error) => Err(Fault(format!("cannot wait for the loop's sockets: {error}"))),
+        }
     }
 
     /// Publishes a fresh statistics object; a few times a second, not per event.
@@ -223,7 +249,6 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn echo(hot: Hot) -> Result<(), Fault> {
         while !hot.stopping() {

@@ -4,17 +4,22 @@
 //! takes events and statistics in batches, and stops it. Nothing on the way of a tick or an order passes through here.
 #![forbid(unsafe_code)]
 
-pub mod clock;
 pub mod epoch;
 pub mod execution_router;
 pub mod gateway;
 mod hot;
+mod latency;
 pub mod limits;
 pub mod market_data;
 pub mod recorder;
+mod span;
 pub mod strategy;
 
 pub use hot::{Call, Event, Fault, Handle, Hot, spawn};
+pub use tidegate_venue_io::clock;
+
+use std::path::Path;
+use tidegate_instruments::Table;
 
 /// Starts the loop of one service by name with its JSON configuration.
 ///
@@ -28,4 +33,12 @@ pub fn start(kind: &str, config: &str) -> Result<Handle, Fault> {
         "recorder" => recorder::start(config),
         _ => Err(Fault(format!("no hot loop is called {kind}"))),
     }
+}
+
+/// The instrument table a loop is told to use.
+fn read_table(path: &Path) -> Result<Table, Fault> {
+    let shown = path.display();
+    let bytes = std::fs::read(path)
+        .map_err(|error| Fault(format!("cannot read the instrument table {shown}: {error}; name a file that is there")))?;
+    Table::from_json(&bytes).map_err(|error| Fault(format!("instrument table {shown}: {error}")))
 }

@@ -9,7 +9,7 @@ pub mod limits;
 use crate::{Call, Fault, Handle, Hot, clock, epoch, spawn};
 use feed::{Feed, Publication, STAGE, Sink, Tracer};
 use hdrhistogram::Histogram;
-use limits::{FEEDS_MAX, LATENCY_NS_MAX, POLL_MS, SESSIONS_MAX, STATS_PERIOD_NS};
+use limits::{FEEDS_MAX, LATENCY_NS_MAX, POLL_MS, SESSIONS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -72,17 +72,36 @@ struct Out<'a> {
     published: u64,
     fault: Option<Fault>,
     trace: bool,
+    /// When the running second of spans began, and how many it has told.
+    spans_second: (u64, u32),
+    spans_not_told: u64,
 }
 
-/// The span from the socket to the published frame.
-fn span((hi, lo): (u64, u64), start_ns: i64, taken_ns: u64, kind: MdKind) -> Value {
+impl Out<'_> {
+    /// Spans share the way to JavaScript with log lines: a flood of them must not push those out.
+    fn tell_span(&mut self, trace: (u64, u64), start: u64, now: u64, kind: MdKind) {
+        if now.saturating_sub(self.spans_second.0) >= 1_000_000_000 {
+            self.spans_second = (now, 0);
+        }
+        if self.spans_second.1 >= SPANS_PER_SECOND_MAX {
+            self.spans_not_told += 1;
+            return;
+        }
+        self.spans_second.1 += 1;
+        self.hot.emit(span(trace, start, now, kind));
+    }
+}
+
+/// The span from the socket to the published frame, by the monotonic clock.
+fn span((hi, lo): (u64, u64), start_mono_ns: u64, end_mono_ns: u64, kind: MdKind) -> Value {
+    let anchor = clock::Anchor::now();
     json!({
         "type": "span",
         "name": STAGE,
         "traceId": format!("{hi:016x}{lo:016x}"),
         "spanId": format!("{:016x}", span_id(hi, lo, STAGE)),
-        "startNs": start_ns.to_string(),
-        "endNs": start_ns.saturating_add_unsigned(taken_ns).to_string(),
+        "startNs": anchor.epoch_ns(start_mono_ns).to_string(),
+        "endNs": anchor.epoch_ns(end_mono_ns).to_string(),
         "attributes": { "kind": kind.name() },
     })
 }
@@ -111,10 +130,10 @@ impl Sink for Out<'_> {
         }
         // Depth and repeats wait by design; what a strategy waits for is the touch and the trades.
         if let (MdKind::Top | MdKind::Trade, Some(cause)) = (kind, cause) {
-            let taken = clock::mono_ns().saturating_sub(cause.mono_ns);
-            self.latency.saturating_record(taken.max(1));
+            let now = clock::mono_ns();
+            self.latency.saturating_record(now.saturating_sub(cause.mono_ns).max(1));
             if self.trace {
-                self.hot.emit(span(trace, cause.epoch_ns, taken, kind));
+                self.tell_span(trace, cause.mono_ns, now, kind);
             }
         }
     }
@@ -245,7 +264,17 @@ fn run(
         topics.push(own.try_into().map_err(|_| Fault("bug: a feed has four topics".into()))?);
     }
     let latency = Histogram::new_with_max(LATENCY_NS_MAX, 3)?;
-    let mut out = Out { hot, publisher, topics, latency, published: 0, fault: None, trace: config.trace };
+    let mut out = Out {
+        hot,
+        publisher,
+        topics,
+        latency,
+        published: 0,
+        fault: None,
+        trace: config.trace,
+        spans_second: (0, 0),
+        spans_not_told: 0,
+    };
     let mut tracer = Tracer::new(session_epoch);
     let mut stats_at = 0;
     hot.emit(json!({ "type": "log", "level": "info", "msg": "market-data listens", "endpoint": config.endpoint, "epoch": session_epoch }));
@@ -396,6 +425,7 @@ fn stats(out: &Out<'_>, feeds: &[Feed], sessions: &[Session], session_epoch: u32
         },
         "epoch": session_epoch,
         "published": out.published,
+        "spansNotTold": out.spans_not_told,
         "unsent": out.publisher.unsent(),
         "refused": refused,
         "gaps": sum("gaps"),

@@ -225,7 +225,11 @@ fn an_order_goes_out_and_its_life_comes_back() {
     assert!(seqs.windows(2).all(|w| w[1] == w[0] + 1), "{seqs:?}");
     let spans = rig.handle.as_ref().unwrap().take_events(Duration::ZERO);
     let span = spans.iter().find(|e| e["type"] == "span").unwrap();
-    assert_eq!(span["parentSpanId"], "0000000000000003");
+    assert_eq!((&span["name"], &span["parentSpanId"]), (&json!("router.send"), &json!("0000000000000003")));
+    // The span is exactly what the report was stamped with, on the wall clock.
+    let ns = |key: &str| span[key].as_str().unwrap().parse::<i64>().unwrap();
+    let took = i64::try_from(sent.wire_mono_ns - sent.command_mono_ns).unwrap();
+    assert_eq!(ns("endNs") - ns("startNs"), took);
     assert!(!spans.iter().any(|e| e.to_string().contains("sim-secret")));
     rig.stop();
 }

@@ -608,7 +608,7 @@ impl Shell {
 
     fn tell_spans(&mut self) {
         let now = clock::mono_ns();
-        let wall = self.now().epoch_ns;
+        let anchor = clock::Anchor::now();
         for decided in std::mem::take(&mut self.decided) {
             let took = now.saturating_sub(decided.start_mono_ns);
             if decided.accepted {
@@ -626,14 +626,13 @@ impl Shell {
             }
             self.spans_this_second += 1;
             let reason = stats::reason_name(decided.reason.into());
-            let start = wall.saturating_sub(i64::try_from(took).unwrap_or(i64::MAX));
             let mut span = json!({
                 "type": "span",
                 "name": "gateway.decide",
                 "traceId": format!("{:016x}{:016x}", decided.trace.hi, decided.trace.lo),
                 "spanId": format!("{:016x}", decided.span_id),
-                "startNs": start.to_string(),
-                "endNs": wall.to_string(),
+                "startNs": anchor.epoch_ns(decided.start_mono_ns).to_string(),
+                "endNs": anchor.epoch_ns(now).to_string(),
                 "attributes": { "reason": reason, "instrument.id": decided.instrument, "journal.tier": self.tier },
             });
             if decided.trace.span_id != 0 {

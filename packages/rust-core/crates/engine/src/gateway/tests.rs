@@ -269,7 +269,15 @@ fn an_intent_becomes_a_command_and_the_journal_is_followed_whole() {
     let events = handle.take_events(Duration::ZERO);
     let spans: Vec<_> = events.iter().filter(|e| e["type"] == "span").collect();
     assert_eq!(spans[0]["traceId"], json!("00000000000000010000000000000002"));
+    assert_eq!(spans[0]["name"], json!("gateway.decide"));
     assert_eq!(spans[0]["parentSpanId"], json!("0000000000000003"));
+    // What the router names as its parent.
+    assert_eq!(
+        spans[0]["spanId"],
+        json!(format!("{:016x}", tidegate_wire::ids::span_id(1, 2, "gateway.decide")))
+    );
+    let ns = |key: &str| spans[0][key].as_str().unwrap().parse::<i64>().unwrap();
+    assert!(ns("startNs") < ns("endNs"));
     assert_eq!(spans[1]["error"], json!("PRICE_OUTSIDE_COLLAR"));
     handle.stop().unwrap();
 }

@@ -24,7 +24,13 @@ pub const POLL_MS: i64 = 20;
 pub const STATS_PERIOD_NS: u64 = 250_000_000;
 /// Longest latency the histogram tells apart, in ns.
 pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
+/// Spans of one second; beyond it they are counted and not told.
+pub const SPANS_PER_SECOND_MAX: u32 = 4_000;
 
+const _: () = assert!(
+    (SPANS_PER_SECOND_MAX as usize) < crate::limits::EVENTS_MAX,
+    "a second of spans leaves room for log lines"
+);
 const _: () =
     assert!(FEEDS_MAX * MdKind::ALL.len() <= tidegate_bus::limits::TOPICS_MAX, "each feed has its topics");
 const _: () = assert!(POLL_MS <= crate::limits::WAIT_MS_MAX, "a stop is seen in time");

@@ -8,7 +8,6 @@ use crate::{Fault, clock};
 use layout as at;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::VecDeque;
 use std::fmt;
 use std::path::PathBuf;
 use tidegate_bus::ends::{LinkClient, LinkClientConfig, LinkInput, StreamSub, StreamWhat};
@@ -21,10 +20,11 @@ use tidegate_wire::topic::{MdKind, parse_md_topic};
 use tidegate_wire::{envelope, validate};
 use translate::{IntentContext, Row, event_row, intent};
 
-/// Spans kept for the main thread; past it the oldest goes.
+/// Spans kept between two statistics; past it they are counted and not told.
 const SPANS_MAX: usize = 64;
-/// Of the intents that a tick caused, one in so many leaves a span.
-const SPAN_EVERY: u64 = 16;
+/// The spans this end makes, and what they are children of.
+const STAGE: &str = "strategy.decide";
+const CAUSE_STAGE: &str = "market-data.publish";
 /// Longest native wait: a worker blocked here cannot be stopped from outside.
 const WAIT_MS_MAX: u32 = 100;
 
@@ -58,6 +58,8 @@ pub enum Submitted {
 #[derive(Debug, Clone, Copy, Default)]
 struct Cause {
     tick_mono_ns: u64,
+    /// When this lane took it.
+    taken_mono_ns: u64,
     trace_hi: u64,
     trace_lo: u64,
 }
@@ -72,6 +74,17 @@ struct Counters {
     bad_payloads: u64,
     missing: u64,
     gaps: u64,
+    spans_not_told: u64,
+}
+
+/// What the strategy made of one traced event, from its arrival here to the departure of its last intent.
+#[derive(Debug, Clone, Copy)]
+struct Decided {
+    trace_hi: u64,
+    trace_lo: u64,
+    start_mono_ns: u64,
+    end_mono_ns: u64,
+    intents: u32,
 }
 
 /// One worker's lane. Not shared between threads.
@@ -85,7 +98,7 @@ pub struct StrategyLane {
     /// Highest link sequence of the batch JavaScript is working on; acknowledged when it comes for the next.
     to_ack: Option<u64>,
     counters: Counters,
-    spans: VecDeque<Value>,
+    spans: Vec<Decided>,
     buf: Vec<u8>,
 }
 
@@ -150,7 +163,7 @@ impl StrategyLane {
             causes: Vec::with_capacity(at::EVENTS_MAX),
             to_ack: None,
             counters: Counters::default(),
-            spans: VecDeque::new(),
+            spans: Vec::with_capacity(SPANS_MAX),
             buf: Vec::with_capacity(512),
         })
     }
@@ -242,6 +255,8 @@ impl StrategyLane {
                         Some(Payload::Trade(trade)) => trade.tick_mono_ns,
                         _ => 0,
                     };
+                    // The clock was read before the socket, and an event is not taken before it happened.
+                    cause.taken_mono_ns = now.max(cause.tick_mono_ns);
                 }
                 StreamWhat::Gap(gap) => {
                     self.counters.gaps += 1;
@@ -294,7 +309,7 @@ impl StrategyLane {
             return Submitted::Malformed;
         };
         let wall = clock::epoch_ns();
-        let span = span_id(cause.trace_hi, cause.trace_lo, "strategy.decide");
+        let span = span_id(cause.trace_hi, cause.trace_lo, STAGE);
         let message = Envelope {
             schema_version: 1,
             source: Source::StrategyRunner.into(),
@@ -315,8 +330,8 @@ impl StrategyLane {
         match self.link.send(now, &self.buf) {
             Ok(_) => {
                 self.counters.intents += 1;
-                if cause.tick_mono_ns != 0 && self.counters.intents % SPAN_EVERY == 1 {
-                    self.keep_span(&cause, span, now, wall);
+                if span != 0 {
+                    self.keep_span(&cause, now);
                 }
                 Submitted::Ok
             }
@@ -331,27 +346,48 @@ impl StrategyLane {
         }
     }
 
-    /// From the tick's arrival at the socket to the intent's departure: market-data's part and ours in one span each way.
-    fn keep_span(&mut self, cause: &Cause, span: u64, now: u64, wall: i64) {
-        if self.spans.len() >= SPANS_MAX {
-            self.spans.pop_front();
+    /// Keeps the span of an intent; those of one event share it.
+    fn keep_span(&mut self, cause: &Cause, now: u64) {
+        let Cause { trace_hi, trace_lo, taken_mono_ns, .. } = *cause;
+        match self.spans.last_mut() {
+            Some(last) if (last.trace_hi, last.trace_lo) == (trace_hi, trace_lo) => {
+                last.end_mono_ns = now;
+                last.intents += 1;
+            }
+            _ if self.spans.len() >= SPANS_MAX => self.counters.spans_not_told += 1,
+            _ => self.spans.push(Decided {
+                trace_hi,
+                trace_lo,
+                start_mono_ns: taken_mono_ns,
+                end_mono_ns: now,
+                intents: 1,
+            }),
         }
-        let age = i64::try_from(now.saturating_sub(cause.tick_mono_ns)).unwrap_or(0);
-        self.spans.push_back(json!({
-            "name": "strategy.decide",
-            "traceId": format!("{:016x}{:016x}", cause.trace_hi, cause.trace_lo),
-            "spanId": format!("{span:016x}"),
-            "parentSpanId": format!("{:016x}", span_id(cause.trace_hi, cause.trace_lo, "market-data.publish")),
-            "startNs": (wall - age).to_string(),
-            "endNs": wall.to_string(),
-            "attributes": { "strategy.id": self.config.strategy_id },
-        }));
+    }
+
+    fn take_spans(&mut self) -> Vec<Value> {
+        let anchor = clock::Anchor::now();
+        let strategy = self.config.strategy_id;
+        let span = |decided: Decided| {
+            let Decided { trace_hi: hi, trace_lo: lo, start_mono_ns, end_mono_ns, intents } = decided;
+            json!({
+                "type": "span",
+                "name": STAGE,
+                "traceId": format!("{hi:016x}{lo:016x}"),
+                "spanId": format!("{:016x}", span_id(hi, lo, STAGE)),
+                "parentSpanId": format!("{:016x}", span_id(hi, lo, CAUSE_STAGE)),
+                "startNs": anchor.epoch_ns(start_mono_ns).to_string(),
+                "endNs": anchor.epoch_ns(end_mono_ns).to_string(),
+                "attributes": { "strategy.id": strategy, "intents": intents },
+            })
+        };
+        self.spans.drain(..).map(span).collect()
     }
 
     /// Counters, link state, and the spans since the last call.
     pub fn stats(&mut self) -> Value {
+        let spans = self.take_spans();
         let c = &self.counters;
-        let spans: Vec<Value> = self.spans.drain(..).collect();
         json!({
             "events": c.events,
             "intents": c.intents,
@@ -363,6 +399,7 @@ impl StrategyLane {
             "missing": c.missing,
             "linkState": self.link.state().name(),
             "inFlight": self.link.link().in_flight(),
+            "spansNotTold": c.spans_not_told,
             "spans": spans,
         })
     }

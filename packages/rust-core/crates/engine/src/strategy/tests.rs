@@ -161,7 +161,38 @@ fn a_tick_becomes_an_intent_with_its_stamps_and_the_reply_comes_back() {
     assert!(intent.intent_mono_ns > 0);
     let stats = rig.lane.stats();
     assert_eq!(stats["intents"], json!(1));
-    assert_eq!(stats["spans"][0]["traceId"], json!("00000000000000080000000000000009"));
+    let span = &stats["spans"][0];
+    assert_eq!(span["type"], json!("span"));
+    assert_eq!(span["traceId"], json!("00000000000000080000000000000009"));
+    assert_eq!(span["spanId"], json!(format!("{:016x}", span_id(8, 9, "strategy.decide"))));
+    assert_eq!(span["parentSpanId"], json!(format!("{:016x}", span_id(8, 9, "market-data.publish"))));
+    let ns = |key: &str| span[key].as_str().unwrap().parse::<i64>().unwrap();
+    // From when the lane took it, not from the tick's own stamp 77 ns after the boot.
+    assert!(ns("startNs") <= ns("endNs") && ns("endNs") - ns("startNs") < 60_000_000_000);
+    assert_eq!(rig.lane.stats()["spans"], json!([]));
+}
+
+#[test]
+fn each_traced_event_leaves_one_span_up_to_the_bound_and_the_rest_is_counted() {
+    let mut rig = rig();
+    let cause = |lo| Cause { tick_mono_ns: 1, taken_mono_ns: 10, trace_hi: 1, trace_lo: lo };
+    // Both quotes of an event are one span, that ends with the later.
+    rig.lane.keep_span(&cause(0), 20);
+    rig.lane.keep_span(&cause(0), 30);
+    for lo in 1..=u64::try_from(SPANS_MAX).unwrap() {
+        rig.lane.keep_span(&cause(lo), 40);
+    }
+    let stats = rig.lane.stats();
+    let spans = stats["spans"].as_array().unwrap();
+    assert_eq!((spans.len(), stats["spansNotTold"].as_u64()), (SPANS_MAX, Some(1)));
+    let took = |span: &Value| {
+        let ns = |key: &str| span[key].as_str().unwrap().parse::<i64>().unwrap();
+        (ns("endNs") - ns("startNs"), span["attributes"]["intents"].as_u64().unwrap())
+    };
+    assert_eq!((took(&spans[0]), took(&spans[1])), ((20, 2), (30, 1)));
+    // Told once, the next ones have room again.
+    rig.lane.keep_span(&cause(99), 50);
+    assert_eq!(rig.lane.stats()["spans"].as_array().unwrap().len(), 1);
 }
 
 #[test]
