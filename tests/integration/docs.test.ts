@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -86,5 +87,43 @@ describe("what the project says of itself", () => {
         name.slice(name.lastIndexOf("/") + 1),
       );
     }
+  });
+});
+
+describe("commands in the docs", () => {
+  const files = [
+    "README.md",
+    "CONTRIBUTING.md",
+    ...readdirSync(join(root, "docs"), { recursive: true, encoding: "utf8" })
+      .filter((name) => name.endsWith(".md"))
+      .map((name) => `docs/${name}`),
+  ];
+  /** Every `./hft …` of a code block or of inline code, without its comment. */
+  const commands = [
+    ...new Set(
+      files.flatMap((file) =>
+        [...read(file).matchAll(/(?:^|`)\.\/hft ([^`\n#]*)/gm)].map(([, text = ""]) => text.trim()),
+      ),
+    ),
+  ].filter((text) => text !== "" && !text.includes("…"));
+
+  it("there are some", () => {
+    expect(commands.length).toBeGreaterThan(5);
+  });
+
+  it.each(commands)("./hft %s is one the command line knows [B103]", (text) => {
+    const words = text.split(/\s+/);
+    const help = spawnSync(
+      process.execPath,
+      [
+        join(root, "packages/cli/src/main.ts"),
+        ...words.filter((word) => /^[a-z]+$/.test(word)).slice(0, 2),
+        "--help",
+      ],
+      { cwd: root, encoding: "utf8" },
+    );
+    expect(help.status, help.stderr).toBe(0);
+    for (const flag of words.filter((word) => word.startsWith("--")))
+      expect(help.stdout).toContain(flag);
   });
 });

@@ -143,6 +143,24 @@ describe("run sim", () => {
   });
 });
 
+describe("the tutorial", () => {
+  it("its strategy trades in the whole cluster [A11]", { timeout: 90_000 }, async () => {
+    const page = readFileSync(join(root, "docs/tutorial/your-first-strategy.md"), "utf8");
+    const code = /```ts file=my-follower\.ts\n([\s\S]*?)```/.exec(page)?.[1] ?? "";
+    const file = join(runDir, "my-follower.ts");
+    writeFileSync(file, code);
+    const more = ["--clickhouse", "none", "--json", "--run-dir", runDir];
+    const ran = await hft("run", "sim", "--strategy", file, "--duration", "8", ...more);
+    const value = resultOf(ran);
+    expect(
+      value.checks.filter((each) => !each.ok),
+      ran.stderr,
+    ).toEqual([]);
+    expect(Number(value.figures["intents"])).toBeGreaterThan(0);
+    expectNothingLeft();
+  });
+});
+
 describe("run sim, when it cannot", () => {
   /** One line says what, a word in it says the remedy. */
   const oneLine = (ran: Ran, ...parts: readonly string[]): void => {

@@ -10,6 +10,8 @@ export interface GatewayState {
   readonly commands: number;
   readonly nonTerminal: number;
   readonly unknown: number;
+  /** Orders whose end says that more was filled than has been booked so far. */
+  readonly awaitingFills: number;
   readonly journalSeq: number;
   readonly tier: string;
   /** Every order there was, by state. */

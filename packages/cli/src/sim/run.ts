@@ -262,8 +262,11 @@ class SimRun {
       restartsUnasked: restarts.reduce((sum, each) => sum + each.unasked, 0),
       killsPlanned: this.#options.chaos.length,
     };
-    const scale = (this.#options.durationS * this.#options.speed) / 60;
-    const checks = verdict(facts, scale);
+    const { durationS, speed, strategy, data } = this.#options;
+    const shipped =
+      strategy === join(this.#root, "strategies/simple-mm.ts") &&
+      data.join() === sampleFiles(this.#root).join();
+    const checks = verdict(facts, { minutes: (durationS * speed) / 60, shipped });
     if (this.#stop.signal.aborted) checks.push(check("interrupted", 1, "=", 0));
     return result(
       "run sim",
@@ -288,7 +291,7 @@ class SimRun {
         body: JSON.stringify({ reason: "the run ends" }),
       });
       const state = await this.#gatewayState();
-      return state !== null && state.nonTerminal === 0;
+      return state !== null && state.nonTerminal === 0 && state.awaitingFills === 0;
     }, DRAIN_MS_MAX);
     if (!done) process.stderr.write("hft: not every order became terminal in time\n");
   }

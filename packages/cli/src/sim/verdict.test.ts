@@ -23,8 +23,8 @@ const good: RunFacts = {
   restartsUnasked: 0,
   killsPlanned: 0,
 };
-const failed = (facts: RunFacts, scale = 1): string[] =>
-  verdict(facts, scale)
+const failed = (facts: RunFacts, minutes = 1, shipped = true): string[] =>
+  verdict(facts, { minutes, shipped })
     .filter((each) => !each.ok)
     .map((each) => each.name);
 
@@ -65,10 +65,27 @@ describe("the verdict of a run", () => {
     expect(failed(none, 0.2)).toEqual([]);
   });
 
+  it("how much another strategy trades is its own affair; that the books agree is not", () => {
+    const quiet: RunFacts = {
+      ...good,
+      gateway: { ...good.gateway, intents: 0, fills: 0 },
+      venue: { ...good.venue, orders: 0, fills: 0 },
+    };
+    expect(failed(quiet, 1, false)).toEqual([]);
+    expect(failed({ ...quiet, gateway: { ...quiet.gateway, fills: 1 } }, 1, false)).toEqual([
+      "fills_difference",
+    ]);
+    expect(failed({ ...good, wal: { ...good.wal, marketEvents: 0 } }, 1, false)).toEqual([
+      "market_events",
+    ]);
+  });
+
   it("without ClickHouse its check is left out, not passed", () => {
-    expect(verdict({ ...good, clickhouseRows: null }, 1).map((each) => each.name)).not.toContain(
-      "wal_minus_clickhouse_rows",
-    );
+    expect(
+      verdict({ ...good, clickhouseRows: null }, { minutes: 1, shipped: true }).map(
+        (each) => each.name,
+      ),
+    ).not.toContain("wal_minus_clickhouse_rows");
   });
 
   it("difference counts keys that only one side has", () => {
