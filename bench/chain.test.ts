@@ -9,7 +9,7 @@ it("quantiles() and medians() of known numbers", () => {
   expect(medians([round(9), round(1), round(5)])).toEqual(round(5));
 });
 
-it("the chain bench runs, tiny: every message once and in order, every figure there", async () => {
+it("[B097] the chain bench runs, tiny: every message once and in order, every figure there", async () => {
   const before = process.env["TIDEGATE_PROFILE"];
   process.env["TIDEGATE_PROFILE"] = "dev"; // what cargo test has built already
   try {

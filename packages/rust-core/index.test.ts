@@ -107,7 +107,7 @@ describe("frames", () => {
     expect(() => frameEncode({ ...frame, ...change })).toThrow(fault);
   });
 
-  it("random bytes never throw", () => {
+  it("random bytes never throw [B074]", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         expect(frameDecode(bytes).fault).not.toBeNull();
@@ -129,7 +129,7 @@ it("a client order id is a pure function of intent, leg and generation", () => {
   expect(new Set([id, ...others]).size).toBe(4);
 });
 
-describe("the pure cores take anything a peer sends", () => {
+describe("[B074] the pure cores take anything a peer sends", () => {
   it("without a throw, a delivery or a change of state", () => {
     const link = openLinkCore({ name: "intent/strategy:1", epoch: 1, window: 8, resume: null });
     const stream = openSubscriberCore("md.1.1.top.");

@@ -30,7 +30,7 @@ function damaged(name: string, change: (bytes: Buffer) => Buffer): string {
 }
 
 describe("the WAL", () => {
-  it("[A10] gives every record once, in order, with its payload", () => {
+  it("[A30] gives every record once, in order, with its payload", () => {
     const all = readAll(GOLDEN);
     expect(all.map(({ walSeq }) => walSeq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(all.map(({ type }) => type).join()).toBe("MARK,DATA,DATA,DATA,DATA,GAP,DATA,MARK");

@@ -198,7 +198,7 @@ describe("streams between processes", () => {
     ]);
   });
 
-  it("a lost tail shows by the next heartbeat, a lost middle by the next frame", async () => {
+  it("[A10 B005] a lost tail shows by the next heartbeat, a lost middle by the next frame", async () => {
     const raw = new Publisher({ linger: 0 });
     const heard = await hear();
     mkdirSync(join(folder, "s"), { mode: 0o700 });
@@ -259,7 +259,7 @@ async function callServer(
 }
 
 describe("links between processes", () => {
-  it("[B006] 10,000 intents through a server killed again and again: each durable once, in order, acknowledged once", async () => {
+  it("[A20 B006] 10,000 intents through a server killed again and again: each durable once, in order, acknowledged once", async () => {
     const journal = join(folder, "journal");
     const total = 10_000;
     let server = new Child("journal-server", [url, 1, journal]);

@@ -93,7 +93,7 @@ describe("a trading cluster", () => {
     for (const secret of [token, "sim-secret"]) expect(text).not.toContain(secret);
   });
 
-  it("SIGTERM in mid trade leaves no order at the venue, a sealed WAL and equal books [B086]", () => {
+  it("SIGTERM in mid trade leaves no order at the venue, a sealed WAL and equal books [A49 B049 B086]", () => {
     const failed = result.checks.filter((each) => !each.ok).map((each) => each.name);
     // It did not trade its ten minutes: that, and nothing else, is what fails.
     const short = ["interrupted", "market_events", "intents", "orders", "fills"];

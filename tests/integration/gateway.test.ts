@@ -77,7 +77,7 @@ async function control(gateway: Gateway, operation: string, headers: Record<stri
 const token = (): string => readFileSync(join(dir, "state/control.token"), "utf8").trim();
 
 describe("the gateway process", () => {
-  it("keeps a kill through SIGKILL, and takes two principals to lift it", async () => {
+  it("keeps a kill through SIGKILL, and takes two principals to lift it [A14 B046 B048]", async () => {
     const first = start(...FILES, "--tier", "T0");
     const as = (who: string) => ({
       authorization: `Bearer ${token()}`,
@@ -104,7 +104,7 @@ describe("the gateway process", () => {
     expect(existsSync(join(dir, "s/intent.sock"))).toBe(false);
   });
 
-  it("a stranger on its port changes nothing", async () => {
+  it("a stranger on its port changes nothing [B046 B104]", async () => {
     const gateway = start(...FILES);
     await get(gateway, "/live");
     const refused = await control(gateway, "halt", { authorization: "Bearer guess" });

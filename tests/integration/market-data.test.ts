@@ -100,7 +100,7 @@ async function fault(port: number, body: object): Promise<void> {
 }
 
 describe("market-data as a process", () => {
-  it("repairs a gap and a lost session, and survives a kill with a new session number", async () => {
+  it("repairs a gap and a lost session, and survives a kill with a new session number [A05 B011]", async () => {
     const { dir, port } = await venue();
     const first = marketData(dir, port);
     const start = await valid(dir, ({ published }) => published > 50);

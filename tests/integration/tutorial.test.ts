@@ -17,7 +17,7 @@ const blocks = [...page.matchAll(/```(\w+) (file|run)=(\S+)\n([\s\S]*?)```/g)].m
 );
 
 describe("the tutorial `your first strategy`", () => {
-  it("every code block is a file or a command a test runs", () => {
+  it("every code block is a file or a command a test runs [B103]", () => {
     expect([...page.matchAll(/^```\w/gm)]).toHaveLength(blocks.length);
     expect(blocks.map(({ name }) => name)).toEqual([
       "my-follower.ts",

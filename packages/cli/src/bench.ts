@@ -9,7 +9,7 @@ export interface BenchFlags {
 }
 
 /** Runs one bench by name. */
-export async function bench(root: string, name: string, flags: BenchFlags): Promise<void> {
+export async function bench(name: string, flags: BenchFlags): Promise<void> {
   if (name !== "chain") throw new UsageError(`bench ${name}: want chain`);
   if (flags.transport !== "zmq") throw new UsageError(`--transport ${flags.transport}: want zmq`);
   const count = (flag: string, text: string, max: number): number => {
@@ -23,5 +23,4 @@ export async function bench(root: string, name: string, flags: BenchFlags): Prom
     messages: count("--messages", flags.messages, 100_000),
   });
   report(value, flags.json);
-  void root;
 }

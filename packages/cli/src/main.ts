@@ -110,7 +110,7 @@ program
       options: { transport: string; rounds: string; messages: string; json?: true },
     ) => {
       const { bench } = await import("./bench.ts");
-      await bench(root, name, { ...options, json: options.json ?? false });
+      await bench(name, { ...options, json: options.json ?? false });
     },
   );
 

@@ -6,7 +6,7 @@ import { METRICS, type Metric, metricsOf, PROCESSES } from "./metrics.ts";
 import { reasonName, reasonRows } from "./reasons.ts";
 import { linkName, MD_KINDS, mdTopic, parseMdTopic, topicLinkId } from "./topics.ts";
 
-describe("[A37] the metric catalogue", () => {
+describe("[A37 B075] the metric catalogue", () => {
   const all: readonly Metric[] = Object.values(METRICS);
 
   it("names each metric once, with the prefix and the suffix of its type", () => {

@@ -90,7 +90,7 @@ describe("[B003] the field table and the proto are one", () => {
   });
 });
 
-describe("[B003] TypeScript and Rust write the same bytes", () => {
+describe("[A47 B003] TypeScript and Rust write the same bytes", () => {
   it.each(PAYLOAD_KINDS)(
     "%s reads back as written, and Rust writes it again byte by byte",
     (kind) => {
@@ -145,7 +145,7 @@ function revive(_: string, value: unknown): unknown {
   return BigInt(String(value.n));
 }
 
-describe("what is no envelope is refused by name", () => {
+describe("[A06 B003] what is no envelope is refused by name", () => {
   const bytes = encodeEnvelope(trade);
 
   it("truncated anywhere", () => {

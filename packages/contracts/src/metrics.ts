@@ -68,12 +68,6 @@ function seconds(
   };
 }
 
-/** Bounds of every latency histogram, in seconds: 1 us to 1 s. */
-export const LATENCY_BUCKETS_S: readonly number[] = [
-  1e-6, 2e-6, 5e-6, 1e-5, 2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1,
-  2e-1, 5e-1, 1,
-];
-
 export const METRICS = {
   // every process
   up: gauge("up", ALL, "1 while the process runs"),
@@ -268,8 +262,6 @@ export const METRICS = {
   simDuplicates: counter("sim_duplicate_orders", ["venue-sim"], "Client order ids seen again"),
   simConnections: gauge("sim_connections", ["venue-sim"], "Open connections", ["kind"]),
 } as const satisfies Readonly<Record<string, Metric>>;
-
-export type MetricKey = keyof typeof METRICS;
 
 /** What one process exposes. */
 export function metricsOf(process: ProcessName): readonly Metric[] {

@@ -57,7 +57,7 @@ const get = async (port: number, path: string, init?: RequestInit) => {
 };
 
 describe("launch()", () => {
-  it("serves health and metrics, writes the state file, and takes it away on an orderly stop [B005]", async () => {
+  it("serves health and metrics, writes the state file, and takes it away on an orderly stop [B080]", async () => {
     const { io, dir } = fakeIo();
     const running = await launched(spec(), io);
     const state = JSON.parse(readFileSync(join(dir, "x.json"), "utf8")) as Record<string, unknown>;

@@ -26,7 +26,7 @@ import {
 } from "./tables.ts";
 
 describe("migrations", () => {
-  it("make a table for every kind of envelope, ordered by stream, with a window of tokens and fsync [A37]", () => {
+  it("make a table for every kind of envelope, ordered by stream, with a window of tokens and fsync [A36]", () => {
     const all = migrations("tidegate").join("\n");
     for (const kind of PAYLOAD_KINDS) expect(all).toContain(`tidegate.${TABLES[kind].name} (`);
     for (const part of [
@@ -149,7 +149,7 @@ function envelope(kind: (typeof PAYLOAD_KINDS)[number]): Envelope {
 const found = findEmbedded();
 if ("kind" in found) console.warn(`skipped: real ClickHouse: ${found.remedy}`);
 
-describe.skipIf("kind" in found)("a real ClickHouse (needs chdb) [A37]", () => {
+describe.skipIf("kind" in found)("a real ClickHouse (needs chdb) [A36]", () => {
   const dataDir = mkdtempSync(join(tmpdir(), "tidegate-clickhouse-"));
   let server: EmbeddedClickHouse;
   const start = async () => {

@@ -1,6 +1,7 @@
 /** Settings of the execution-router: schema, the key file, and the loop's own configuration. */
 
 import { readFileSync, statSync } from "node:fs";
+import { SOCKETS } from "@tidegate/contracts";
 import { Secret, ServiceFault } from "@tidegate/service-kit";
 import { VENUES, type VenueName } from "@tidegate/venues";
 import { z } from "zod";
@@ -11,7 +12,7 @@ export const Settings = z.object({
   commandUrl: z
     .string()
     .startsWith("ipc://")
-    .default("ipc://s/command.sock")
+    .default(`ipc://${SOCKETS.command}`)
     .describe("Bound for the gateway: commands in, reports out"),
   journalDir: z
     .string()

@@ -1,6 +1,8 @@
+import { SOCKETS } from "@tidegate/contracts";
 import { z } from "zod";
 
-const ipc = (name: string) => z.string().startsWith("ipc://").default(`ipc://s/${name}.sock`);
+const ipc = (name: keyof typeof SOCKETS) =>
+  z.string().startsWith("ipc://").default(`ipc://${SOCKETS[name]}`);
 
 /**
  * Settings of the gateway beside those every service has. What can lose money has no default: the limits and the

@@ -39,7 +39,7 @@ describe("onControl()", () => {
     ["a reason of 257 bytes", 400, { body: { reason: "é".repeat(128).concat("x") } }],
     ["an unknown key", 400, { body: { force: true } }],
     ["a body that is no object", 400, { body: "halt" }],
-  ])("refuses %s with %i and calls nothing", async (_, status, change) => {
+  ])("refuses %s with %i and calls nothing [B046 B104]", async (_, status, change) => {
     const { answer, calls } = asked(change);
     const { status: got, body } = await answer;
     expect([got, body["ok"], calls]).toEqual([status, false, []]);

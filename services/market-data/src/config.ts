@@ -1,6 +1,7 @@
 /** Settings of market-data: schema only. */
 
 import { fileURLToPath } from "node:url";
+import { SOCKETS } from "@tidegate/contracts";
 import { z } from "zod";
 
 const here = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
@@ -30,7 +31,7 @@ export const Settings = z.object({
   mdUrl: z
     .string()
     .startsWith("ipc://")
-    .default("ipc://s/md.sock")
+    .default(`ipc://${SOCKETS.md}`)
     .describe("Where the streams are published"),
   epochFile: z
     .string()

@@ -1,15 +1,8 @@
+import { PROCESSES, SOCKETS } from "@tidegate/contracts";
 import { z } from "zod";
 
-/** The processes a cluster has, and so a monitor watches. */
-export const WATCHED = [
-  "venue-sim",
-  "market-data",
-  "gateway",
-  "execution-router",
-  "strategy-runner",
-  "recorder",
-  "wal-loader",
-] as const;
+/** What a monitor watches: every other process of the cluster. */
+const WATCHED = PROCESSES.filter((name) => name !== "monitor");
 
 export const Settings = z.object({
   watch: z
@@ -49,7 +42,7 @@ export const Settings = z.object({
   mdUrl: z
     .string()
     .startsWith("ipc://")
-    .default("ipc://s/md.sock")
+    .default(`ipc://${SOCKETS.md}`)
     .describe("Market-data stream whose heartbeats are watched"),
   controlTokenFile: z
     .string()

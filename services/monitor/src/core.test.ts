@@ -81,7 +81,7 @@ describe("the health of the cluster", () => {
     ["gateway", null, 4],
   ];
 
-  it("a critical process down for too long makes it ask for HALT, once", () => {
+  it("a critical process down for too long makes it ask for HALT, once [B007]", () => {
     const { effects } = play([
       ...death,
       ["gateway", null, 900],

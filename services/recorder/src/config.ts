@@ -1,13 +1,14 @@
 /** Settings of the recorder: schema only. */
 
+import { SOCKETS } from "@tidegate/contracts";
 import { z } from "zod";
 
 const ipc = () => z.string().startsWith("ipc://");
 const bytes = () => z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 
 export const Settings = z.object({
-  mdUrl: ipc().default("ipc://s/md.sock").describe("The market data streams"),
-  tailUrl: ipc().default("ipc://s/tail.sock").describe("The gateway's journal"),
+  mdUrl: ipc().default(`ipc://${SOCKETS.md}`).describe("The market data streams"),
+  tailUrl: ipc().default(`ipc://${SOCKETS.tail}`).describe("The gateway's journal"),
   walDir: z.string().min(1).default("wal").describe("Folder of the segments; one writer"),
   epochFile: z
     .string()

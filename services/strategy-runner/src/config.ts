@@ -1,6 +1,7 @@
 /** Settings of strategy-runner: schema only. */
 
 import { fileURLToPath } from "node:url";
+import { SOCKETS } from "@tidegate/contracts";
 import { z } from "zod";
 
 const here = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
@@ -38,11 +39,11 @@ export const Settings = z.object({
     .min(1)
     .default(here("config/instruments.json"))
     .describe("The instrument table"),
-  mdUrl: z.string().min(1).default("ipc://s/md.sock").describe("Market data stream"),
+  mdUrl: z.string().min(1).default(`ipc://${SOCKETS.md}`).describe("Market data stream"),
   intentUrl: z
     .string()
     .min(1)
-    .default("ipc://s/intent.sock")
+    .default(`ipc://${SOCKETS.intent}`)
     .describe("Intent link of the gateway"),
   seed: z.number().int().min(0).max(0xffff_ffff).default(1).describe("Seed of ctx.random()"),
   maxIntentsPerEvent: z

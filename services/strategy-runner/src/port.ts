@@ -7,7 +7,7 @@ import {
   strategyStats,
   strategySubmit,
 } from "@tidegate/rust-core";
-import type { StrategyLaneConfig } from "../../../packages/rust-core/strategy-layout.ts";
+import type { StrategyLaneConfig } from "@tidegate/rust-core/strategy-layout";
 
 export interface StrategyPort {
   open(config: StrategyLaneConfig, inEvents: Float64Array, outIntent: Float64Array): void;

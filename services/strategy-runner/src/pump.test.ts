@@ -1,16 +1,4 @@
 import {
-  createHarness,
-  defineStrategy,
-  IntentKind,
-  OrderState,
-  Policy,
-  Side,
-  Submit,
-  Tif,
-} from "@tidegate/strategy-sdk";
-import { describe, expect, it } from "vitest";
-import { z } from "zod";
-import {
   BookTopAt,
   EVENT_DOUBLES,
   Event,
@@ -26,7 +14,19 @@ import {
   StatusAt,
   type StrategyLaneConfig,
   TradeAt,
-} from "../../../packages/rust-core/strategy-layout.ts";
+} from "@tidegate/rust-core/strategy-layout";
+import {
+  createHarness,
+  defineStrategy,
+  IntentKind,
+  OrderState,
+  Policy,
+  Side,
+  Submit,
+  Tif,
+} from "@tidegate/strategy-sdk";
+import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import type { StrategyPort } from "./port.ts";
 import { POLL_MS_MAX, Pump } from "./pump.ts";
 
@@ -308,7 +308,7 @@ describe("the pump", () => {
     expect(rig([]).pump.pollMs).toBe(POLL_MS_MAX);
   });
 
-  it("the harness and the pump give one strategy the same intents for the same events", () => {
+  it("the harness and the pump give one strategy the same intents for the same events [B099]", () => {
     const definition = defineStrategy({
       id: "same",
       params: z.object({}),

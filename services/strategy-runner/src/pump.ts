@@ -1,12 +1,6 @@
 /** Moves events from the native views to the host and intents back. No clock, no thread: `run` is told the time. */
 
 import {
-  type AnyStrategy,
-  type InstrumentInfo,
-  type OutIntent,
-  StrategyHost,
-} from "@tidegate/strategy-sdk";
-import {
   BookTopAt,
   EVENT_DOUBLES,
   EVENTS_MAX,
@@ -24,7 +18,13 @@ import {
   StatusAt,
   type StrategyLaneConfig,
   TradeAt,
-} from "../../../packages/rust-core/strategy-layout.ts";
+} from "@tidegate/rust-core/strategy-layout";
+import {
+  type AnyStrategy,
+  type InstrumentInfo,
+  type OutIntent,
+  StrategyHost,
+} from "@tidegate/strategy-sdk";
 import type { StrategyPort } from "./port.ts";
 
 /** Longest native wait: how late a stop or a timer can be seen. */

@@ -3,8 +3,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import type { StrategyLaneConfig } from "@tidegate/rust-core/strategy-layout";
 import type { HostStats, InstrumentInfo } from "@tidegate/strategy-sdk";
-import type { StrategyLaneConfig } from "../../../packages/rust-core/strategy-layout.ts";
 import type { StrategyRunnerConfig } from "./config.ts";
 import { nextEpoch } from "./epoch.ts";
 import { loadStrategy } from "./load.ts";

@@ -1,20 +1,9 @@
 /** The matching core as the service sees it: the native SimMarket behind typed answers. One market each. */
 
-/** The native class; every text is JSON. */
-export interface SimMarketPort {
-  onMarket(line: Buffer, timeMs: number): number;
-  resetMarket(): void;
-  place(json: string): string;
-  cancel(json: string): string;
-  query(json: string): string;
-  snapshotDepth(limit: number): string;
-  drainEvents(): string;
-  balances(): string;
-  state(): string;
-  restore(json: string): void;
-  stats(): string;
-}
-export type SimMarketFactory = (configJson: string) => SimMarketPort;
+import type { SimMarket } from "@tidegate/rust-core";
+
+/** Opens one core; the native class, or a fake in a test. */
+export type SimMarketFactory = (configJson: string) => SimMarket;
 
 export type Side = "BUY" | "SELL";
 

@@ -1,14 +1,8 @@
 /** The venue's desk: requests in, answers and user events out, the log written between. Sockets are elsewhere. */
 
+import type { SimMarket } from "@tidegate/rust-core";
 import { type Credentials, checkKey, checkSigned, illegal, mandatory } from "./auth.ts";
-import {
-  type Balances,
-  type CoreEvent,
-  type Order,
-  parseEvents,
-  type SimMarketPort,
-  type Trade,
-} from "./core.ts";
+import { type Balances, type CoreEvent, type Order, parseEvents, type Trade } from "./core.ts";
 import { ApiFault, refusal } from "./faults.ts";
 import { RateCounters } from "./limits.ts";
 import type { LogBody, VenueLog } from "./log.ts";
@@ -100,7 +94,7 @@ export interface UserEvent {
 
 interface Desk {
   readonly spec: MarketSpec;
-  readonly core: SimMarketPort;
+  readonly core: SimMarket;
   readonly rates: RateCounters;
   realisedE8: bigint;
   countdownMs: number | null;
@@ -125,7 +119,7 @@ export class Venue {
   #generatedIds: number;
 
   constructor(
-    cores: Readonly<Record<MarketId, SimMarketPort>>,
+    cores: Readonly<Record<MarketId, SimMarket>>,
     log: VenueLog,
     credentials: Credentials,
     /** The id a snapshot taken now carries: the streams may have shown later ids than the book's. */

@@ -79,7 +79,7 @@ describe("slice()", () => {
   const group = readGroup(new FakeWal(1, 10, 20), START);
   if (group === null) throw new Error("no group");
 
-  it("puts every record into one table, what cannot be read into quarantine with its reason", () => {
+  it("puts every record into one table, what cannot be read into quarantine with its reason [A34]", () => {
     const { slices, blocks, quarantined, lastWalSeq } = slice(group, decodeEnvelope, none);
     expect(slices.reduce((sum, { rows }) => sum + rows, 0)).toBe(200);
     expect(Object.fromEntries(slices.map(({ table, rows }) => [table, rows]))).toEqual({

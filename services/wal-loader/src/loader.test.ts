@@ -59,7 +59,7 @@ function loader(repository: Repository, ledgerDir: string): Loader {
 }
 
 describe("Loader", () => {
-  it("puts every record of a WAL in once whatever fails, dies or is forgotten [A37, B086]", async () => {
+  it("puts every record of a WAL in once whatever fails, dies or is forgotten [A33 B058]", async () => {
     const event = fc.constantFrom<Fate | "killed" | "power cut" | "ledger lost">(
       "works",
       "works",
@@ -124,7 +124,7 @@ describe("Loader", () => {
     rmSync(dir, { recursive: true });
   });
 
-  it("says that the database is down, keeps what it read out of quarantine, and recovers", async () => {
+  it("says that the database is down, keeps what it read out of quarantine, and recovers [A30 A34]", async () => {
     const dir = mkdtempSync(join(tmpdir(), "loader-"));
     const repository = new ModelRepository(rowsOf);
     repository.fate = () => "refused";

@@ -254,7 +254,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn it_is_a_plain_sorted_map(ops in prop::collection::vec((any::<bool>(), price(), 0_i64..4), 0..400)) {
+        fn a08_b012_b013_it_is_a_plain_sorted_map(ops in prop::collection::vec((any::<bool>(), price(), 0_i64..4), 0..400)) {
             let mut book = L2Book::default();
             let mut plain = [BTreeMap::new(), BTreeMap::new()];
             for (buy, px, qty) in ops {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_overflow_is_bounded_and_forgets_the_farthest() {
+    fn b013_the_overflow_is_bounded_and_forgets_the_farthest() {
         let mut book = L2Book::default();
         book.set(Side::Sell, 10, 1);
         for n in 0..OVERFLOW_LEVELS_MAX as i64 + 5 {
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn locked_and_crossed_are_seen() {
+    fn b013_locked_and_crossed_are_seen() {
         let mut book = L2Book::default();
         book.set(Side::Buy, 100, 1);
         assert!(!book.crossed());

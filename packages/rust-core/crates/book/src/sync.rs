@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_crossed_book_is_invalid_at_once() {
+    fn b013_a_crossed_book_is_invalid_at_once() {
         let mut b = SyncedBook::new(Rule::Spot);
         b.on_diff(spot(1, 5));
         b.on_snapshot(&snap(5));
@@ -372,7 +372,7 @@ mod tests {
     }
 
     #[test]
-    fn the_buffer_is_bounded_and_a_disconnect_voids_everything() {
+    fn b013_the_buffer_is_bounded_and_a_disconnect_voids_everything() {
         let mut b = SyncedBook::new(Rule::Spot);
         for id in 0..DIFFS_BUFFERED_MAX as u64 + 3 {
             b.on_diff(spot(id + 1, id + 1));

@@ -89,7 +89,8 @@ fn report(name: &str, r: &Result) {
 
 /// The folder of the captures. Only `#[ignore]`d tests ask, so that a run without them says what it left out.
 fn captures() -> PathBuf {
-    let root = std::env::var_os("TIDEGATE_DATA").expect("TIDEGATE_DATA names the folder of the reference data");
+    let root =
+        std::env::var_os("TIDEGATE_DATA").expect("TIDEGATE_DATA names the folder of the reference data");
     PathBuf::from(root).join("binance-raw-2024-08")
 }
 
@@ -118,7 +119,7 @@ fn usdm_capture_gives_the_venues_own_touch() {
 
 /// The samples in the repository give the same answer without any reference data.
 #[test]
-fn the_samples_give_the_venues_own_touch() {
+fn a08_the_samples_give_the_venues_own_touch() {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../data/samples");
     let entries = std::fs::read_dir(&samples).unwrap();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();

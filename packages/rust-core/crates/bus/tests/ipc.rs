@@ -408,7 +408,7 @@ fn endpoints_that_are_not_an_own_ipc_path_are_refused_by_name() {
 }
 
 #[test]
-fn a_stream_reaches_its_subscribers_by_prefix_and_every_loss_is_counted() {
+fn a10_b004_a_stream_reaches_its_subscribers_by_prefix_and_every_loss_is_counted() {
     let dir = dir();
     let zmq = Context::new();
     let at = endpoint(&dir, "md.sock");

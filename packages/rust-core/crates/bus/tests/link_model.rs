@@ -286,7 +286,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1_500) })]
 
     #[test]
-    fn whatever_the_channel_does_delivery_is_exactly_once_and_in_order(
+    fn a20_b006_whatever_the_channel_does_delivery_is_exactly_once_and_in_order(
         windows in (1..12_u32, 1..12_u32),
         synced in any::<bool>(),
         ops in proptest::collection::vec(op(), 0..200),

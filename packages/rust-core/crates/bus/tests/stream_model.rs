@@ -217,7 +217,7 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
 
     #[test]
-    fn received_and_missing_together_are_exactly_what_was_published(
+    fn a10_received_and_missing_together_are_exactly_what_was_published(
         ops in proptest::collection::vec(op(), 0..150),
     ) {
         let ran = run(&ops, false);

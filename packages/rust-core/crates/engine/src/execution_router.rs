@@ -9,12 +9,15 @@ pub mod limits;
 #[cfg(test)]
 mod tests;
 
-use crate::{Call, Fault, Handle, Hot, clock, epoch, spawn};
+use crate::anchor::Anchor;
+use crate::latency::Latency;
+use crate::span::{Span, SpanBudget};
+use crate::tier::TierName;
+use crate::{Call, Fault, Handle, Hot, clock, epoch, read_table, spawn, ws_item};
 use binance::{Asked, Keys, User};
-use hdrhistogram::Histogram;
 use limits::{
-    COMMANDS_PER_TURN_MAX, FOLD_BATCH, LATENCY_NS_MAX, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX,
-    REPORTS_PER_TURN_MAX, ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX,
+    COMMANDS_PER_TURN_MAX, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX, REPORTS_PER_TURN_MAX,
+    ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -23,7 +26,7 @@ use std::path::{Path, PathBuf};
 use tidegate_bus::ends::{LinkInput, LinkServer, LinkServerConfig};
 use tidegate_bus::link::{LinkEvent, LinkState};
 use tidegate_instruments::{Instrument, Table, Venue};
-use tidegate_journal::{Journal, JournalConfig, Tier};
+use tidegate_journal::{Journal, JournalConfig};
 use tidegate_router::{
     Answer, Effect, Entry, Event, Level, Now, Request, Router, VenueConfig as CoreVenue, What,
 };
@@ -38,6 +41,8 @@ use tidegate_wire::{envelope, ids};
 /// Journal record kind: an envelope with a command (about to be sent) or a report.
 const RECORD_ENVELOPE: u8 = 1;
 const GATEWAY: &str = "gateway";
+/// The stage of a trace this loop ends.
+const SEND_STAGE: &str = "router.send";
 
 /// One venue. Holds a secret, so it does not print.
 #[derive(Clone, Deserialize)]
@@ -62,8 +67,7 @@ struct Config {
     epoch_path: PathBuf,
     instruments_path: PathBuf,
     journal_dir: PathBuf,
-    /// `T0` or `T2`.
-    tier: String,
+    tier: TierName,
     venues: Vec<VenueSettings>,
 }
 
@@ -103,10 +107,8 @@ struct Trace {
     parent: u64,
 }
 
-struct Latency {
-    name: &'static str,
-    histogram: Histogram<u64>,
-}
+/// The stages of an order whose latency is told.
+const STAGES: [&str; 4] = ["tick_to_intent", "intent_to_command", "command_to_wire", "tick_to_wire"];
 
 struct Loop<'a> {
     hot: &'a Hot,
@@ -128,7 +130,7 @@ struct Loop<'a> {
     ack: Option<(tidegate_bus::ends::PeerId, u64)>,
     tier: &'static str,
     bad_payloads: u64,
-    spans_second: (u64, u32),
+    spans: SpanBudget,
 }
 
 /// Starts the loop.
@@ -139,15 +141,7 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
     let config: Config = serde_json::from_str(config)
         .map_err(|error| Fault(format!("cannot read the execution-router configuration: {error}")))?;
     let shown = config.instruments_path.display();
-    let bytes = std::fs::read(&config.instruments_path)
-        .map_err(|error| Fault(format!("cannot read the instrument table {shown}: {error}")))?;
-    let table =
-        Table::from_json(&bytes).map_err(|error| Fault(format!("instrument table {shown}: {error}")))?;
-    let tier = match config.tier.as_str() {
-        "T0" => Tier::T0,
-        "T2" => Tier::T2,
-        other => return Err(Fault(format!("tier: {other} is not one; want T0 or T2"))),
-    };
+    let table = read_table(&config.instruments_path)?;
     let mut sessions = Vec::new();
     for (number, settings) in config.venues.iter().enumerate() {
         let id = VenueId(settings.venue_id);
@@ -178,22 +172,22 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
             last_fault: String::new(),
         });
     }
-    let complete = journal_complete(tier, &config)?;
-    let (journal, _) = Journal::open(&config.journal_dir, JournalConfig::new("router.journal", tier))?;
+    let complete = journal_complete(&config)?;
+    let (journal, _) =
+        Journal::open(&config.journal_dir, JournalConfig::new("router.journal", config.tier.into()))?;
     let session_epoch = epoch::next(&config.epoch_path)?;
-    spawn("exec-router", move |hot| {
-        run(&hot, &config, tier, complete, session_epoch, table, journal, sessions)
-    })
+    spawn("exec-router", move |hot| run(&hot, &config, complete, session_epoch, table, journal, sessions))
 }
 
 /// Whether absence from the journal proves that nothing was sent. With T2 every command is synced before its bytes; with
 /// T0 it is in the page cache, which outlives this process and not the machine.
-fn journal_complete(tier: Tier, config: &Config) -> Result<bool, Fault> {
+fn journal_complete(config: &Config) -> Result<bool, Fault> {
     let path = config.epoch_path.with_extension("boot");
     let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let last = std::fs::read_to_string(&path);
     let fresh = last.is_err() && !has_entries(&config.journal_dir);
-    let complete = tier == Tier::T2 || fresh || (!boot.is_empty() && last.is_ok_and(|text| text == boot));
+    let complete =
+        config.tier == TierName::T2 || fresh || (!boot.is_empty() && last.is_ok_and(|text| text == boot));
     if let Some(dir) = path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
         std::fs::create_dir_all(dir)?;
     }
@@ -210,15 +204,10 @@ fn now() -> Now {
     Now { mono_ns: clock::mono_ns(), epoch_ns: clock::epoch_ns() }
 }
 
-fn latency(name: &'static str) -> Result<Latency, Fault> {
-    Ok(Latency { name, histogram: Histogram::new_with_max(LATENCY_NS_MAX, 3)? })
-}
-
 #[allow(clippy::too_many_arguments)]
 fn run(
     hot: &Hot,
     config: &Config,
-    tier: Tier,
     complete: bool,
     session_epoch: u32,
     table: Table,
@@ -247,21 +236,16 @@ fn run(
         cursor: 1,
         traces: BTreeMap::new(),
         trace_order: VecDeque::new(),
-        latency: [
-            latency("tick_to_intent")?,
-            latency("intent_to_command")?,
-            latency("command_to_wire")?,
-            latency("tick_to_wire")?,
-        ],
+        latency: [Latency::new()?, Latency::new()?, Latency::new()?, Latency::new()?],
         ack: None,
-        tier: if tier == Tier::T2 { "T2" } else { "T0" },
+        tier: config.tier.name(),
         bad_payloads: 0,
-        spans_second: (0, 0),
+        spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
     };
     // What the gateway has not seen it asks for with its GRANT; until then nothing old is sent.
     state.kept_from = state.router.report_seq() + 1;
     state.cursor = u64::MAX;
-    state.log("info", "execution-router listens", json!({ "endpoint": config.endpoint, "epoch": session_epoch, "records": folded, "openOrders": state.router.open_orders(), "journalComplete": complete }));
+    state.hot.log("info", "execution-router listens", json!({ "endpoint": config.endpoint, "epoch": session_epoch, "records": folded, "openOrders": state.router.open_orders(), "journalComplete": complete }));
     let mut effects = Vec::new();
     state.router.recovered(now(), &mut effects);
     state.carry_out(effects)?;
@@ -316,25 +300,16 @@ fn entry_of(payload: &[u8]) -> Option<Entry> {
 
 impl Loop<'_> {
     fn wait(&mut self) -> Result<(), Fault> {
-        let clients = |session: &Session| {
-            [&session.api, &session.user]
-                .into_iter()
-                .flatten()
-                .filter(|client| client.state() != WsState::Closed)
-                .map(|client| (client.raw_fd(), client.wants_write(), client.more()))
-                .collect::<Vec<_>>()
-        };
-        let fds: Vec<_> = self.sessions.iter().flat_map(clients).collect();
-        let busy = self.link.has_waiting() || fds.iter().any(|(_, _, more)| *more);
-        let mut items = vec![self.link.poll_item(), zmq::PollItem::from_fd(self.hot.wake_fd(), zmq::POLLIN)];
-        for (fd, write, _) in fds {
-            let events = if write { zmq::POLLIN | zmq::POLLOUT } else { zmq::POLLIN };
-            items.push(zmq::PollItem::from_fd(fd, events));
-        }
-        match zmq::poll(&mut items, if busy { 0 } else { POLL_MS }) {
-            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
-            Err(error) => Err(Fault(format!("poll: {error}"))),
-        }
+        let clients = self
+            .sessions
+            .iter()
+            .flat_map(|session| [&session.api, &session.user])
+            .flatten()
+            .filter(|client| client.state() != WsState::Closed);
+        let busy = self.link.has_waiting() || clients.clone().any(WsClient::more);
+        let mut items = vec![self.link.poll_item()];
+        items.extend(clients.map(ws_item));
+        self.hot.wait(items, busy, POLL_MS)
     }
 
     // ---------------------------------------------------------------- the gateway
@@ -366,10 +341,10 @@ impl Loop<'_> {
                 }
                 Some(LinkInput::Event { event, .. }) => match event {
                     LinkEvent::State { to: LinkState::Synced, .. } => {
-                        self.log("info", "gateway in step", json!({}))
+                        self.hot.log("info", "gateway in step", json!({}))
                     }
                     LinkEvent::State { to: LinkState::Connecting | LinkState::Stale, .. } => {
-                        self.log("warn", "gateway lost: orders stay as they are", json!({}));
+                        self.hot.log("warn", "gateway lost: orders stay as they are", json!({}));
                     }
                     LinkEvent::PeerRestarted { .. } => {
                         // A new gateway says with its GRANT what it has seen; until then it is told nothing.
@@ -406,7 +381,7 @@ impl Loop<'_> {
                     Effect::Deliver { after_report_seq } => self.cursor = after_report_seq.saturating_add(1),
                     Effect::Note { level, text } => {
                         let level = if level == Level::Warn { "warn" } else { "info" };
-                        self.log(level, &text, json!({}));
+                        self.hot.log(level, &text, json!({}));
                     }
                 }
             }
@@ -549,36 +524,25 @@ impl Loop<'_> {
         let spans = [(0, 1), (1, 2), (2, 3), (0, 3)];
         for (slot, (from, to)) in self.latency.iter_mut().zip(spans) {
             if stamps[0] != 0 && stamps[from] != 0 && stamps[to] >= stamps[from] {
-                slot.histogram.saturating_record((stamps[to] - stamps[from]).max(1));
+                slot.record(stamps[to] - stamps[from]);
             }
         }
-        let span = ids::span_id(trace.hi, trace.lo, "router.send");
-        if span == 0 {
+        let id = ids::span_id(trace.hi, trace.lo, SEND_STAGE);
+        if id == 0 || !self.spans.allows(at.mono_ns) {
             return;
         }
-        if at.mono_ns.saturating_sub(self.spans_second.0) >= 1_000_000_000 {
-            self.spans_second = (at.mono_ns, 0);
-        }
-        self.spans_second.1 += 1;
-        if self.spans_second.1 > SPANS_PER_SECOND_MAX {
-            return;
-        }
-        // From the gateway's command, not from its arrival here: the way between the two is part of the sending.
-        let anchor = clock::Anchor::now();
-        let start = report.command_mono_ns.min(report.wire_mono_ns);
-        let mut event = json!({
-            "type": "span",
-            "name": "router.send",
-            "traceId": format!("{:016x}{:016x}", trace.hi, trace.lo),
-            "spanId": format!("{span:016x}"),
-            "startNs": anchor.epoch_ns(start).to_string(),
-            "endNs": anchor.epoch_ns(report.wire_mono_ns).to_string(),
-            "attributes": { "venue.id": report.venue_id, "instrument.id": report.instrument_id, "journal.tier": self.tier },
+        let span = Span {
+            name: SEND_STAGE,
+            trace: (trace.hi, trace.lo),
+            id,
+            parent: trace.parent,
+            // From the gateway's command, not from its arrival here: the way between the two is part of the sending.
+            mono_ns: (report.command_mono_ns.min(report.wire_mono_ns), report.wire_mono_ns),
+        };
+        let attributes = json!({
+            "venue.id": report.venue_id, "instrument.id": report.instrument_id, "journal.tier": self.tier,
         });
-        if trace.parent != 0 {
-            event["parentSpanId"] = format!("{:016x}", trace.parent).into();
-        }
-        self.hot.emit(event);
+        self.hot.emit(span.event(Anchor::now(), attributes));
     }
 
     // ---------------------------------------------------------------- the venues
@@ -675,7 +639,7 @@ impl Loop<'_> {
                 self.sessions[at].up = true;
                 self.sessions[at].opens += 1;
                 self.sessions[at].backoff.reset();
-                self.log("info", "venue up", json!({ "venue": venue.0 }));
+                self.hot.log("info", "venue up", json!({ "venue": venue.0 }));
                 self.apply(Event::VenueUp { venue })?;
             }
         }
@@ -720,7 +684,7 @@ impl Loop<'_> {
         if let Some(why) = failed {
             session.failures += 1;
             session.last_fault = why;
-            session.retry_at = now.saturating_add(session.backoff.next_delay_ms() * 1_000_000);
+            session.retry_at = session.backoff.next_at(now);
         }
     }
 
@@ -743,9 +707,9 @@ impl Loop<'_> {
         (session.subscribed, session.key_asked_at) = (false, 0);
         session.failures += 1;
         session.last_fault = why.to_string();
-        session.retry_at = clock::mono_ns().saturating_add(session.backoff.next_delay_ms() * 1_000_000);
+        session.retry_at = session.backoff.next_at(clock::mono_ns());
         let (venue, was_up) = (session.id, std::mem::replace(&mut session.up, false));
-        self.log("warn", "venue down", json!({ "venue": venue.0, "why": why }));
+        self.hot.log("warn", "venue down", json!({ "venue": venue.0, "why": why }));
         if was_up {
             self.apply(Event::VenueDown { venue, text: why.to_string() })?;
         }
@@ -757,7 +721,7 @@ impl Loop<'_> {
         let venue = self.sessions[at].id;
         let Ok(body) = serde_json::from_slice::<Value>(bytes) else {
             // It may have been the answer to anything: everything that is open is asked for.
-            self.log("warn", "the venue sent no JSON", json!({ "venue": venue.0 }));
+            self.hot.log("warn", "the venue sent no JSON", json!({ "venue": venue.0 }));
             self.apply(Event::Garbled { venue })?;
             return Ok(None);
         };
@@ -781,7 +745,11 @@ impl Loop<'_> {
             User::Ends(why) => return Ok(Some(format!("the venue ends the session: {why}"))),
             User::Other => {}
             User::Garbled(text) => {
-                self.log("warn", "an order event cannot be read", json!({ "venue": venue.0, "event": text }));
+                self.hot.log(
+                    "warn",
+                    "an order event cannot be read",
+                    json!({ "venue": venue.0, "event": text }),
+                );
                 self.apply(Event::Garbled { venue })?;
             }
         }
@@ -848,25 +816,10 @@ impl Loop<'_> {
         }
     }
 
-    fn log(&self, level: &str, msg: &str, fields: Value) {
-        let mut event = json!({ "type": "log", "level": level, "msg": msg });
-        if let (Some(event), Value::Object(fields)) = (event.as_object_mut(), fields) {
-            event.extend(fields);
-        }
-        self.hot.emit(event);
-    }
-
     fn stats(&self) -> Value {
         let s = self.router.stats();
-        let us = |ns: u64| (ns as f64 / 100.0).round() / 10.0;
-        let quantiles = |h: &Histogram<u64>| {
-            json!({
-                "p50": us(h.value_at_quantile(0.5)), "p99": us(h.value_at_quantile(0.99)),
-                "p999": us(h.value_at_quantile(0.999)), "max": us(h.max()), "count": h.len(),
-            })
-        };
         let latency_us: serde_json::Map<String, Value> =
-            self.latency.iter().map(|l| (l.name.to_string(), quantiles(&l.histogram))).collect();
+            STAGES.iter().zip(&self.latency).map(|(name, l)| ((*name).to_string(), l.stats())).collect();
         let venues: Vec<Value> = self
             .sessions
             .iter()
@@ -885,6 +838,7 @@ impl Loop<'_> {
             "latency": latency_us.get("command_to_wire"),
             "latency_us": latency_us,
             "tier": self.tier,
+            "spansNotTold": self.spans.not_told(),
             "gateway": gateway.unwrap_or("CONNECTING"),
             "leaderEpoch": leader.map_or(0, |(epoch, _)| epoch),
             "commands": s.commands, "commandsRepeated": s.commands_repeated, "fenced": s.fenced,

@@ -6,17 +6,20 @@
 mod feed;
 pub mod limits;
 
-use crate::{Call, Fault, Handle, Hot, clock, epoch, spawn};
-use feed::{Feed, Publication, STAGE, Sink, Tracer};
-use hdrhistogram::Histogram;
-use limits::{FEEDS_MAX, LATENCY_NS_MAX, POLL_MS, SESSIONS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS};
+use crate::anchor::Anchor;
+use crate::latency::Latency;
+use crate::span::{Span, SpanBudget};
+use crate::{Call, Fault, Handle, Hot, clock, epoch, read_table, spawn, ws_item};
+pub(crate) use feed::STAGE;
+use feed::{Feed, Publication, Sink, Tracer};
+use limits::{FEEDS_MAX, POLL_MS, SESSIONS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tidegate_bus::ends::{StreamPub, TopicId};
 use tidegate_instruments::Table;
 use tidegate_units::InstrumentId;
-use tidegate_venue_io::{Backoff, ConnectOptions, Stamp, WsClient, WsEvent, WsState};
+use tidegate_venue_io::{Backoff, ConnectOptions, WsClient, WsEvent, WsState};
 use tidegate_wire::ids::span_id;
 use tidegate_wire::pb::marketdata::v1::BookState;
 use tidegate_wire::topic::{MdKind, md_topic};
@@ -55,11 +58,7 @@ fn read_config(text: &str) -> Result<(Config, Table), Fault> {
             config.sessions.len()
         )));
     }
-    let shown = config.instruments_path.display();
-    let bytes = std::fs::read(&config.instruments_path)
-        .map_err(|error| Fault(format!("cannot read the instrument table {shown}: {error}")))?;
-    let table =
-        Table::from_json(&bytes).map_err(|error| Fault(format!("instrument table {shown}: {error}")))?;
+    let table = read_table(&config.instruments_path)?;
     Ok((config, table))
 }
 
@@ -68,42 +67,25 @@ struct Out<'a> {
     hot: &'a Hot,
     publisher: StreamPub,
     topics: Vec<[TopicId; 4]>,
-    latency: Histogram<u64>,
+    latency: Latency,
     published: u64,
     fault: Option<Fault>,
     trace: bool,
-    /// When the running second of spans began, and how many it has told.
-    spans_second: (u64, u32),
-    spans_not_told: u64,
+    spans: SpanBudget,
 }
 
 impl Out<'_> {
+    /// Tells the span from the socket to the published frame, which begins the trace.
+    ///
     /// Spans share the way to JavaScript with log lines: a flood of them must not push those out.
     fn tell_span(&mut self, trace: (u64, u64), start: u64, now: u64, kind: MdKind) {
-        if now.saturating_sub(self.spans_second.0) >= 1_000_000_000 {
-            self.spans_second = (now, 0);
-        }
-        if self.spans_second.1 >= SPANS_PER_SECOND_MAX {
-            self.spans_not_told += 1;
+        if !self.spans.allows(now) {
             return;
         }
-        self.spans_second.1 += 1;
-        self.hot.emit(span(trace, start, now, kind));
+        let id = span_id(trace.0, trace.1, STAGE);
+        let span = Span { name: STAGE, trace, id, parent: 0, mono_ns: (start, now) };
+        self.hot.emit(span.event(Anchor::now(), json!({ "kind": kind.name() })));
     }
-}
-
-/// The span from the socket to the published frame, by the monotonic clock.
-fn span((hi, lo): (u64, u64), start_mono_ns: u64, end_mono_ns: u64, kind: MdKind) -> Value {
-    let anchor = clock::Anchor::now();
-    json!({
-        "type": "span",
-        "name": STAGE,
-        "traceId": format!("{hi:016x}{lo:016x}"),
-        "spanId": format!("{:016x}", span_id(hi, lo, STAGE)),
-        "startNs": anchor.epoch_ns(start_mono_ns).to_string(),
-        "endNs": anchor.epoch_ns(end_mono_ns).to_string(),
-        "attributes": { "kind": kind.name() },
-    })
 }
 
 fn kind_index(kind: MdKind) -> usize {
@@ -131,7 +113,7 @@ impl Sink for Out<'_> {
         // Depth and repeats wait by design; what a strategy waits for is the touch and the trades.
         if let (MdKind::Top | MdKind::Trade, Some(cause)) = (kind, cause) {
             let now = clock::mono_ns();
-            self.latency.saturating_record(now.saturating_sub(cause.mono_ns).max(1));
+            self.latency.record(now.saturating_sub(cause.mono_ns));
             if self.trace {
                 self.tell_span(trace, cause.mono_ns, now, kind);
             }
@@ -170,7 +152,7 @@ impl Session {
         self.client = None;
         self.failures += 1;
         self.last_fault = why.to_string();
-        self.retry_at = now.saturating_add(self.backoff.next_delay_ms() * 1_000_000);
+        self.retry_at = self.backoff.next_at(now);
     }
 }
 
@@ -263,7 +245,7 @@ fn run(
         }
         topics.push(own.try_into().map_err(|_| Fault("bug: a feed has four topics".into()))?);
     }
-    let latency = Histogram::new_with_max(LATENCY_NS_MAX, 3)?;
+    let latency = Latency::new()?;
     let mut out = Out {
         hot,
         publisher,
@@ -272,12 +254,11 @@ fn run(
         published: 0,
         fault: None,
         trace: config.trace,
-        spans_second: (0, 0),
-        spans_not_told: 0,
+        spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
     };
     let mut tracer = Tracer::new(session_epoch);
     let mut stats_at = 0;
-    hot.emit(json!({ "type": "log", "level": "info", "msg": "market-data listens", "endpoint": config.endpoint, "epoch": session_epoch }));
+    hot.log("info", "market-data listens", json!({ "endpoint": config.endpoint, "epoch": session_epoch }));
     while !hot.stopping() {
         wait(hot, &sessions)?;
         for session in &mut sessions {
@@ -286,7 +267,7 @@ fn run(
         for call in hot.calls() {
             answer(call, &mut feeds, &mut tracer, &mut out);
         }
-        let now = Stamp { epoch_ns: clock::epoch_ns(), mono_ns: clock::mono_ns() };
+        let now = clock::now();
         for feed in &mut feeds {
             feed.tick(now, &mut tracer, &mut out);
         }
@@ -299,7 +280,7 @@ fn run(
             hot.set_stats(stats(&out, &feeds, &sessions, session_epoch));
         }
     }
-    let at = Stamp { epoch_ns: clock::epoch_ns(), mono_ns: clock::mono_ns() };
+    let at = clock::now();
     for session in &mut sessions {
         if let Some(client) = session.client.as_mut() {
             client.close();
@@ -315,17 +296,8 @@ fn run(
 
 fn wait(hot: &Hot, sessions: &[Session]) -> Result<(), Fault> {
     let clients = sessions.iter().filter_map(|session| session.client.as_ref());
-    let mut busy = false;
-    let mut items = vec![zmq::PollItem::from_fd(hot.wake_fd(), zmq::POLLIN)];
-    for client in clients {
-        let events = if client.wants_write() { zmq::POLLIN | zmq::POLLOUT } else { zmq::POLLIN };
-        items.push(zmq::PollItem::from_fd(client.raw_fd(), events));
-        busy |= client.more();
-    }
-    match zmq::poll(&mut items, if busy { 0 } else { POLL_MS }) {
-        Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
-        Err(error) => Err(Fault(format!("cannot wait for the venue's sockets: {error}"))),
-    }
+    let busy = clients.clone().any(WsClient::more);
+    hot.wait(clients.map(ws_item).collect(), busy, POLL_MS)
 }
 
 fn drive(session: &mut Session, feeds: &mut [Feed], tracer: &mut Tracer, out: &mut Out<'_>) {
@@ -375,8 +347,8 @@ fn drive(session: &mut Session, feeds: &mut [Feed], tracer: &mut Tracer, out: &m
         Err(fault) => {
             let why = format!("session lost: {fault}");
             let url = session.config.url.split('?').next().unwrap_or("").to_string();
-            out.emit(json!({ "type": "log", "level": "warn", "msg": why, "url": url }));
-            let at = Stamp { epoch_ns: clock::epoch_ns(), mono_ns: clock::mono_ns() };
+            out.hot.log("warn", &why, json!({ "url": url }));
+            let at = clock::now();
             for index in session.feeds.iter().filter(|_| carries_book) {
                 if let Some(feed) = feeds.get_mut(*index) {
                     feed.on_closed(&why, at, tracer, out);
@@ -393,7 +365,7 @@ fn answer(call: Call, feeds: &mut [Feed], tracer: &mut Tracer, out: &mut Out<'_>
             let id = call.request["instrument"].as_u64();
             match feeds.iter_mut().find(|feed| Some(u64::from(feed.instrument().id)) == id) {
                 Some(feed) => {
-                    let at = Stamp { epoch_ns: clock::epoch_ns(), mono_ns: clock::mono_ns() };
+                    let at = clock::now();
                     let outcome = feed.on_snapshot(&call.body, at, tracer, out);
                     json!({ "ok": true, "outcome": outcome })
                 }
@@ -408,7 +380,6 @@ fn answer(call: Call, feeds: &mut [Feed], tracer: &mut Tracer, out: &mut Out<'_>
 
 fn stats(out: &Out<'_>, feeds: &[Feed], sessions: &[Session], session_epoch: u32) -> Value {
     let valid = feeds.iter().filter(|feed| feed.state() == BookState::Valid).count();
-    let us = |ns: u64| ns as f64 / 1_000.0;
     let instruments: Vec<Value> = feeds.iter().map(Feed::stats).collect();
     let lag = instruments.iter().filter_map(|i| i["venueLagMs"].as_i64()).max();
     let refused: u64 = feeds.iter().map(Feed::refused).sum();
@@ -417,15 +388,10 @@ fn stats(out: &Out<'_>, feeds: &[Feed], sessions: &[Session], session_epoch: u32
         "events": feeds.iter().map(|feed| feed.counts().events).sum::<u64>(),
         "state": if valid == feeds.len() { "VALID".to_string() } else { format!("{valid}/{} VALID", feeds.len()) },
         "lag": lag,
-        "latency": {
-            "p50": us(out.latency.value_at_quantile(0.5)),
-            "p99": us(out.latency.value_at_quantile(0.99)),
-            "p999": us(out.latency.value_at_quantile(0.999)),
-            "max": us(out.latency.max()),
-        },
+        "latency": out.latency.stats(),
         "epoch": session_epoch,
         "published": out.published,
-        "spansNotTold": out.spans_not_told,
+        "spansNotTold": out.spans.not_told(),
         "unsent": out.publisher.unsent(),
         "refused": refused,
         "gaps": sum("gaps"),

@@ -5,8 +5,8 @@
 
 mod ledger;
 
+use crate::latency::Latency;
 use crate::{Fault, Handle, Hot, clock, epoch, spawn};
-use hdrhistogram::Histogram;
 use ledger::{Disk, JOURNAL, Journalled, Ledger};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -34,15 +34,11 @@ mod limits {
     pub const DRAIN_QUIET_NS: u64 = 150_000_000;
     /// Longest drain at a stop, in ns.
     pub const DRAIN_NS_MAX: u64 = 1_500_000_000;
-    /// Longest latency the histogram tells apart, in ns.
-    pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
 
     const _: () = assert!(POLL_MS <= crate::limits::WAIT_MS_MAX, "a stop is seen in time");
     const _: () = assert!((POLL_MS as u64) * 1_000_000 < FLUSH_NS_MAX, "a flush comes in time");
 }
-use limits::{
-    DRAIN_NS_MAX, DRAIN_QUIET_NS, FLUSH_NS_MAX, LATENCY_NS_MAX, POLL_MS, RESYNC_PERIOD_NS, STATS_PERIOD_NS,
-};
+use limits::{DRAIN_NS_MAX, DRAIN_QUIET_NS, FLUSH_NS_MAX, POLL_MS, RESYNC_PERIOD_NS, STATS_PERIOD_NS};
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -92,12 +88,13 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
     };
     let (wal, recovery) = Wal::open(storage, wal_config)?;
     spawn("recorder", move |hot| {
-        hot.emit(json!({ "type": "log", "level": "info", "msg": "recorder opened its WAL", "epoch": session_epoch,
-            "lastWalSeq": recovery.last_wal_seq, "segments": recovery.segments, "tornBytes": recovery.torn_bytes }));
+        let opened = json!({ "epoch": session_epoch, "lastWalSeq": recovery.last_wal_seq,
+            "segments": recovery.segments, "tornBytes": recovery.torn_bytes });
+        hot.log("info", "recorder opened its WAL", opened);
         let mut recorder = Recorder::new(&hot, &config, session_epoch, wal)?;
         let result = recorder.run();
         if let Err(Fault(text)) = &result {
-            hot.emit(json!({ "type": "log", "level": "error", "msg": text }));
+            hot.log("error", text, json!({}));
         }
         result
     })
@@ -117,7 +114,7 @@ struct Recorder<'a> {
     asked_at: u64,
     resyncs: u64,
     refused: u64,
-    latency: Histogram<u64>,
+    latency: Latency,
     free_bytes: u64,
     epoch: u32,
 }
@@ -143,7 +140,7 @@ impl<'a> Recorder<'a> {
             asked_at: 0,
             resyncs: 0,
             refused: 0,
-            latency: Histogram::new_with_max(LATENCY_NS_MAX, 3)?,
+            latency: Latency::new()?,
             free_bytes: 0,
             epoch,
         })
@@ -173,15 +170,7 @@ impl<'a> Recorder<'a> {
 
     fn wait(&self) -> Result<(), Fault> {
         let busy = self.sub.has_waiting() || self.tail.has_waiting();
-        let mut items = [
-            self.sub.poll_item(),
-            self.tail.poll_item(),
-            zmq::PollItem::from_fd(self.hot.wake_fd(), zmq::POLLIN),
-        ];
-        match zmq::poll(&mut items, if busy { 0 } else { POLL_MS }) {
-            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
-            Err(error) => Err(Fault(format!("cannot wait for the streams: {error}"))),
-        }
+        self.hot.wait(vec![self.sub.poll_item(), self.tail.poll_item()], busy, POLL_MS)
     }
 
     /// One turn: take what is there, make it durable, acknowledge. Returns how many inputs there were.
@@ -208,7 +197,7 @@ impl<'a> Recorder<'a> {
         book.wal.flush()?;
         self.journal_unflushed = false;
         if let Some(since) = self.unflushed_since.take() {
-            self.latency.saturating_record(clock::mono_ns().saturating_sub(since).max(1));
+            self.latency.record(clock::mono_ns().saturating_sub(since));
         }
         Ok(())
     }
@@ -221,8 +210,9 @@ impl<'a> Recorder<'a> {
             let done = match what {
                 StreamWhat::Opened(opened) => book.on_opened(name, &opened, wall),
                 StreamWhat::Gap(gap) => {
-                    hot.emit(json!({ "type": "log", "level": "warn", "msg": "market stream has a gap", "stream": name,
-                        "epoch": gap.epoch, "first": gap.first, "last": gap.last }));
+                    let lost =
+                        json!({ "stream": name, "epoch": gap.epoch, "first": gap.first, "last": gap.last });
+                    hot.log("warn", "market stream has a gap", lost);
                     book.on_gap(name, &gap, wall)
                 }
                 StreamWhat::Data(data) => book.on_data(name, data.epoch, data.seq, data.payload, wall),
@@ -261,8 +251,8 @@ impl<'a> Recorder<'a> {
                     *ask = true;
                 }
                 LinkEvent::Skipped { first_seq, last_seq, .. } => {
-                    hot.emit(json!({ "type": "log", "level": "warn", "msg": "the tail link skipped frames; asking again",
-                        "first": first_seq, "last": last_seq }));
+                    let skipped = json!({ "first": first_seq, "last": last_seq });
+                    hot.log("warn", "the tail link skipped frames; asking again", skipped);
                     *ask = true;
                 }
                 _ => {}
@@ -324,9 +314,10 @@ impl<'a> Recorder<'a> {
         let level = book.disk.next(free, self.config.disk_warn_bytes, self.config.disk_critical_bytes);
         if level != book.disk {
             let path = self.config.wal_dir.display().to_string();
-            self.hot.emit(json!({ "type": "log", "level": if level == Disk::Ok { "info" } else { "error" },
-                "msg": "disk level changed", "from": book.disk.name(), "to": level.name(), "freeBytes": free, "path": path,
-                "remedy": "free space on this file system or move the run directory" }));
+            let severity = if level == Disk::Ok { "info" } else { "error" };
+            let change = json!({ "from": book.disk.name(), "to": level.name(), "freeBytes": free, "path": path,
+                "remedy": "free space on this file system or move the run directory" });
+            self.hot.log(severity, "disk level changed", change);
             book.disk = level;
         }
         Ok(())
@@ -365,7 +356,6 @@ impl<'a> Recorder<'a> {
 
     fn stats(&self, state: &str) -> Value {
         let Some(book) = &self.book else { return Value::Null };
-        let us = |ns: u64| ns as f64 / 1_000.0;
         let counts = &book.counts;
         let totals = self.sub.totals();
         let live = self.sub.topics().filter(|(_, _, s)| s.state() == StreamState::Live).count();
@@ -382,12 +372,7 @@ impl<'a> Recorder<'a> {
             "events": counts.market + counts.journal,
             "lag": u64::from(self.unflushed_since.is_some() || self.journal_unflushed),
             "state": if state == "RUNNING" && !synced { "WAITING" } else { state },
-            "latency": {
-                "p50": us(self.latency.value_at_quantile(0.5)),
-                "p99": us(self.latency.value_at_quantile(0.99)),
-                "p999": us(self.latency.value_at_quantile(0.999)),
-                "max": us(self.latency.max()),
-            },
+            "latency": self.latency.stats(),
             "epoch": self.epoch,
             "walSeq": book.wal.last_wal_seq(),
             "segment": book.wal.segment_index(),

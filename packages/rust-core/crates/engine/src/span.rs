@@ -1,10 +1,11 @@
 //! Spans of the cluster's traces: what each looks like, and how many a second are told.
 
+use crate::anchor::Anchor;
 use serde_json::{Value, json};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// A stage of one trace, done at `end_ns` (ns since the Unix epoch) after `took_ns`.
+/// A stage of one trace.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span {
     pub name: &'static str,
@@ -13,21 +14,21 @@ pub(crate) struct Span {
     pub id: u64,
     /// 0 where there is none.
     pub parent: u64,
-    pub end_ns: i64,
-    pub took_ns: u64,
+    /// Start and end on the monotonic clock.
+    pub mono_ns: (u64, u64),
 }
 
 impl Span {
-    /// The event JavaScript exports. Times are text: a JavaScript number does not hold them.
-    pub(crate) fn event(&self, attributes: Value) -> Value {
+    /// The event JavaScript exports, with its times as the anchor tells them. Times are text: a JavaScript number does not hold them.
+    pub(crate) fn event(&self, anchor: Anchor, attributes: Value) -> Value {
         let (hi, lo) = self.trace;
         let mut event = json!({
             "type": "span",
             "name": self.name,
             "traceId": format!("{hi:016x}{lo:016x}"),
             "spanId": format!("{:016x}", self.id),
-            "startNs": self.end_ns.saturating_sub_unsigned(self.took_ns).to_string(),
-            "endNs": self.end_ns.to_string(),
+            "startNs": anchor.epoch_ns(self.mono_ns.0).to_string(),
+            "endNs": anchor.epoch_ns(self.mono_ns.1).to_string(),
             "attributes": attributes,
         });
         if self.parent != 0 {
@@ -75,14 +76,16 @@ mod tests {
 
     #[test]
     fn a_span_is_told_in_hexadecimal_with_its_times_as_text() {
-        let mut span = Span { name: "x", trace: (1, 2), id: 3, parent: 0, end_ns: 1_000, took_ns: 400 };
-        let event = span.event(json!({ "a": 1 }));
+        let mut span = Span { name: "x", trace: (1, 2), id: 3, parent: 0, mono_ns: (600, 1_000) };
+        let anchor = Anchor::now();
+        let event = span.event(anchor, json!({ "a": 1 }));
         assert_eq!(event["traceId"], "00000000000000010000000000000002");
         assert_eq!(event["spanId"], "0000000000000003");
-        assert_eq!((&event["startNs"], &event["endNs"]), (&json!("600"), &json!("1000")));
+        let times = [600, 1_000].map(|mono| json!(anchor.epoch_ns(mono).to_string()));
+        assert_eq!([&event["startNs"], &event["endNs"]], [&times[0], &times[1]]);
         assert!(event.get("parentSpanId").is_none());
         span.parent = 255;
-        assert_eq!(span.event(Value::Null)["parentSpanId"], "00000000000000ff");
+        assert_eq!(span.event(anchor, Value::Null)["parentSpanId"], "00000000000000ff");
     }
 
     #[test]

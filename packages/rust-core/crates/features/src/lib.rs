@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn values_by_hand() {
+    fn a09_values_by_hand() {
         let mut f = LobBasic::new();
         let first = on(&mut f, &book(&[(99, 3), (98, 1)], &[(101, 1), (102, 7)]));
         assert_eq!(first.values, [200, 2, 1_005_000, 500_000, -333_333, 0, 0]);
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_forgets_and_says_so_once() {
+    fn a09_a_gap_forgets_and_says_so_once() {
         let mut f = LobBasic::new();
         let side = |p: i64, s: i64| (0..5).map(|n| (p + s * n, 5)).collect::<Vec<_>>();
         let full = book(&side(99, -1), &side(101, 1));
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_side_and_an_old_trade_are_flagged() {
+    fn a09_an_empty_side_and_an_old_trade_are_flagged() {
         let mut f = LobBasic::new();
         let one = on(&mut f, &book(&[(99, 3)], &[]));
         assert_eq!((one.values, one.flags), ([0; FEATURES], flags::STATE_RESET | flags::PARTIAL));
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_set_is_pinned() {
+    fn b073_the_set_is_pinned() {
         assert_eq!((SET_NAME, FEATURES), ("lob_basic_v1", 7));
         assert_eq!(set_hash(), PINNED, "a changed definition is a new version with a new name");
     }
@@ -273,7 +273,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_kernel_agrees_with_plain_arithmetic(
+        fn a09_the_kernel_agrees_with_plain_arithmetic(
             bid in 1_000_i64..10_000_000, spread in 1_i64..50, bids in side(), asks in side(),
             trades in prop::collection::vec((any::<bool>(), 0_i64..3_000_000_000), 1..60),
         ) {

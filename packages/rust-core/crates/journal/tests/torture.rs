@@ -149,7 +149,7 @@ fn process_death_and_errors_at_every_operation_lose_nothing_acknowledged_t0() {
 }
 
 #[test]
-fn power_cuts_and_errors_at_every_operation_lose_nothing_acknowledged_t2() {
+fn b057_power_cuts_and_errors_at_every_operation_lose_nothing_acknowledged_t2() {
     assert!(torture(Tier::T2) > 600);
 }
 
@@ -212,7 +212,7 @@ fn used(disk: &MemStorage) -> usize {
 }
 
 #[test]
-fn no_flipped_bit_is_accepted_in_silence() {
+fn a29_b060_no_flipped_bit_is_accepted_in_silence() {
     for closed in [true, false] {
         let disk = small(closed);
         let (all, _) = records(&disk).unwrap();

@@ -15,7 +15,7 @@ fn ahead(venue: &Venue, id: &str) -> i64 {
 }
 
 #[test]
-fn a_resting_order_waits_behind_the_recorded_queue() {
+fn a46_a_resting_order_waits_behind_the_recorded_queue() {
     let mut v = venue(&[(99, 10)], &[(101, 10)]);
     v.place(limit("a", Buy, 99, 5, Tif::Gtc)).unwrap();
     v.on_market(trade(99, 8, Sell), 2);

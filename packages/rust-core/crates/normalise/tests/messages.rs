@@ -34,7 +34,7 @@ const USDM_TRADE: &str = r#"{"stream":"btcusdt@trade","data":{"e":"trade","E":17
 const USDM_SNAPSHOT: &str = r#"{"lastUpdateId":5123107852948,"E":1723161256501,"T":1723161256493,"bids":[["61800.20","2.909"]],"asks":[["61800.30","0.696"]]}"#;
 
 #[test]
-fn spot_messages_give_exact_integers_and_the_venues_time() {
+fn a07_spot_messages_give_exact_integers_and_the_venues_time() {
     let mut n = spot();
     let Ok(Event::Depth(d)) = n.parse(SPOT_DEPTH.as_bytes()) else { panic!() };
     assert_eq!((d.first_id, d.last_id, d.prev_id), (50_093_239_203, 50_093_239_207, None));
@@ -77,7 +77,7 @@ fn usdm_messages_carry_their_chain_and_time() {
 }
 
 #[test]
-fn each_refusal_has_its_name_and_its_counter() {
+fn a07_each_refusal_has_its_name_and_its_counter() {
     let mut n = spot();
     let many = format!(
         r#"{{"lastUpdateId":1,"bids":[{}],"asks":[]}}"#,
@@ -188,7 +188,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
 
     #[test]
-    fn mutated_real_messages_are_sane_or_refused(
+    fn a07_mutated_real_messages_are_sane_or_refused(
         which in 0_usize..REAL.len(),
         edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..4), 1..6),
     ) {
@@ -224,9 +224,13 @@ proptest! {
 #[test]
 #[ignore = "needs TIDEGATE_DATA"]
 fn another_normalisers_cases_agree() {
-    let root = std::env::var_os("TIDEGATE_DATA").expect("TIDEGATE_DATA names the folder of the reference data");
-    let out =
-        Command::new("gzip").arg("-dc").arg(PathBuf::from(root).join("normaliser-cases/cases.jsonl.gz")).output().unwrap();
+    let root =
+        std::env::var_os("TIDEGATE_DATA").expect("TIDEGATE_DATA names the folder of the reference data");
+    let out = Command::new("gzip")
+        .arg("-dc")
+        .arg(PathBuf::from(root).join("normaliser-cases/cases.jsonl.gz"))
+        .output()
+        .unwrap();
     let (mut trades, mut tickers, mut depths) = (0, 0, 0);
     for line in String::from_utf8(out.stdout).unwrap().lines() {
         let case: serde_json::Value = serde_json::from_str(line).unwrap();

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_round_trip_by_hand() {
+    fn a27_b034_a_round_trip_by_hand() {
         // Long 3 at 10, sell 1 at 13, sell 4 at 8, buy 2 at 9; one tick-lot is worth 1.
         let steps = [
             (Side::Buy, 10, 3, (3, 30, 0)),
@@ -180,7 +180,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn cash_law_and_sum_of_fills(fills in prop::collection::vec((any::<bool>(), 1_i64..2_000_000, 1_i64..100_000), 0..60)) {
+        fn a27_b034_cash_law_and_sum_of_fills(fills in prop::collection::vec((any::<bool>(), 1_i64..2_000_000, 1_i64..100_000), 0..60)) {
             let (mut position, mut lots, mut cash) = (Position::default(), 0_i128, 0_i128);
             for (buy, px, qty) in fills {
                 let side = if buy { Side::Buy } else { Side::Sell };

@@ -499,14 +499,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_laws_hold_over_any_history_and_a_fold_gives_the_same_state(ops in prop::collection::vec(op(), 1..160)) {
+    fn a18_b023_b052_the_laws_hold_over_any_history_and_a_fold_gives_the_same_state(ops in prop::collection::vec(op(), 1..160)) {
         let world = run(Mutant::None, ops).map_err(TestCaseError::fail)?;
         let folded = world.rig.folded(&world.rig.journal);
         prop_assert_eq!(folded.state().hash(), world.rig.gateway.state().hash());
     }
 
     #[test]
-    fn every_cut_of_a_journal_recovers_and_pays_what_it_owes(ops in prop::collection::vec(op(), 1..25), cut in 0_usize..400) {
+    fn a29_every_cut_of_a_journal_recovers_and_pays_what_it_owes(ops in prop::collection::vec(op(), 1..25), cut in 0_usize..400) {
         let mut world = run(Mutant::None, ops).map_err(TestCaseError::fail)?;
         let cut = cut.min(world.rig.journal.len());
         world.rig.journal.truncate(cut);

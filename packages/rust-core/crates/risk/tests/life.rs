@@ -32,7 +32,7 @@ fn buy(seq: u64, qty: u64) -> Intent {
 }
 
 #[test]
-fn an_intent_is_journalled_before_its_command_and_its_reply() {
+fn a16_b057_an_intent_is_journalled_before_its_command_and_its_reply() {
     let mut rig = Rig::ready();
     rig.intent(buy(1, 5));
     let names: Vec<&str> = rig
@@ -53,7 +53,7 @@ fn an_intent_is_journalled_before_its_command_and_its_reply() {
 }
 
 #[test]
-fn the_same_intent_gets_the_same_answer_in_flight_after_its_end_and_after_a_restart() {
+fn a17_the_same_intent_gets_the_same_answer_in_flight_after_its_end_and_after_a_restart() {
     let mut rig = Rig::ready();
     let first = rig.intent(buy(1, 5));
     for step in 0..3 {
@@ -95,7 +95,7 @@ fn the_oldest_terminal_outcome_goes_and_a_live_one_never() {
 }
 
 #[test]
-fn unknown_keeps_the_whole_reservation_whatever_time_passes() {
+fn b022_unknown_keeps_the_whole_reservation_whatever_time_passes() {
     let mut rig = Rig::ready();
     rig.intent(buy(1, 5));
     rig.report(about(id(1, 1), PERP, ReportKind::Unknown, 0));
@@ -167,7 +167,7 @@ fn a_never_sent_after_an_ack_is_a_contradiction_that_freezes() {
 }
 
 #[test]
-fn an_order_that_lives_after_it_was_called_dead_freezes_its_symbol() {
+fn b023_an_order_that_lives_after_it_was_called_dead_freezes_its_symbol() {
     let mut rig = Rig::ready();
     rig.intent(buy(1, 5));
     rig.report(about(id(1, 1), PERP, ReportKind::Dead, 0));
@@ -196,7 +196,7 @@ fn a_terminal_report_keeps_what_it_told_of_until_the_fills_come() {
 }
 
 #[test]
-fn a_fill_nothing_is_reserved_for_is_booked_and_freezes() {
+fn b023_b054_a_fill_nothing_is_reserved_for_is_booked_and_freezes() {
     let mut rig = Rig::ready();
     rig.intent(buy(1, 10));
     rig.report(about(id(1, 1), PERP, ReportKind::Cancelled, 0));
@@ -223,7 +223,7 @@ fn an_overfill_is_booked_and_freezes_and_counts_whole() {
 }
 
 #[test]
-fn a_fill_of_nobody_is_booked_to_external_and_counts_in_the_symbol() {
+fn a26_a_fill_of_nobody_is_booked_to_external_and_counts_in_the_symbol() {
     let mut rig = Rig::ready();
     let nobody = Report { intent_id: None, ..fill(id(1, 1), PERP, Sell, 600_000, 50, 50, "x") };
     rig.report(nobody);
@@ -237,7 +237,7 @@ fn a_fill_of_nobody_is_booked_to_external_and_counts_in_the_symbol() {
 }
 
 #[test]
-fn a_fill_is_booked_once_by_venue_instrument_and_key() {
+fn a26_a_fill_is_booked_once_by_venue_instrument_and_key() {
     let mut rig = Rig::ready();
     rig.intent(buy(1, 10));
     rig.report(fill(id(1, 1), PERP, Buy, 600_000, 2, 2, "e1"));
@@ -250,7 +250,7 @@ fn a_fill_is_booked_once_by_venue_instrument_and_key() {
 }
 
 #[test]
-fn a_fill_may_come_before_the_ack_and_while_unknown() {
+fn a25_b023_a_fill_may_come_before_the_ack_and_while_unknown() {
     let mut rig = Rig::ready();
     rig.intent(buy(1, 5));
     rig.report(fill(id(1, 1), PERP, Buy, 600_000, 2, 2, "e1"));
@@ -306,7 +306,7 @@ fn long_perp(rig: &mut Rig, lots: u64) {
 }
 
 #[test]
-fn a_reducing_order_passes_limits_but_not_the_collar_or_a_self_match() {
+fn b031_a_reducing_order_passes_limits_but_not_the_collar_or_a_self_match() {
     let tight = LIMITS
         .replace("\"order_qty_lots_max\": 60", "\"order_qty_lots_max\": 5")
         .replace("\"messages_max\": 10", "\"messages_max\": 1");
@@ -334,7 +334,7 @@ fn a_reducing_order_passes_limits_but_not_the_collar_or_a_self_match() {
 }
 
 #[test]
-fn a_scope_above_its_limit_takes_reducing_orders_only() {
+fn b031_a_scope_above_its_limit_takes_reducing_orders_only() {
     let high = LIMITS.replace("\"px_ticks_max\": 1000000", "\"px_ticks_max\": 9000000");
     let mut rig = Rig::ready_with(&high);
     long_perp(&mut rig, 60);
@@ -483,7 +483,7 @@ fn a_fenced_command_steps_down_and_frees_only_what_it_would_have_made() {
 }
 
 #[test]
-fn a_kill_is_latched_through_a_restart_cancels_all_and_takes_two_to_lift() {
+fn a14_b048_a_kill_is_latched_through_a_restart_cancels_all_and_takes_two_to_lift() {
     let mut rig = Rig::ready();
     rig.intent(buy(1, 5));
     rig.intent(limit(id(2, 1), SPOT, Buy, 6_000_000, 5));
@@ -560,7 +560,7 @@ fn a_strategy_learns_its_own_state_when_its_link_comes_back() {
 }
 
 #[test]
-fn a_record_that_does_not_follow_is_refused_by_name() {
+fn a29_a_record_that_does_not_follow_is_refused_by_name() {
     let mut rig = Rig::ready();
     long_perp(&mut rig, 5);
     let refused = |journal: Vec<_>| {
@@ -604,4 +604,24 @@ fn decisions_are_counted_once_and_through_a_restart() {
         (Some(1), Some(1), None)
     );
     assert_eq!(rig.gateway.counters().refused_unkept.get(&Reason::NotLeader.into()), Some(&1));
+}
+
+#[test]
+fn b022_an_unknown_order_freezes_its_symbol_alone_until_it_is_resolved() {
+    let mut rig = Rig::ready();
+    rig.intent(buy(1, 5));
+    rig.intent(buy(2, 5));
+    rig.report(about(id(1, 2), PERP, ReportKind::Ack, 0));
+    // The venue's answer does not come: nothing but time passes.
+    rig.pass_ms(2_000);
+    rig.apply(Event::Tick);
+    rig.price(PERP, 600_000);
+    rig.price(SPOT, 6_000_000);
+    assert_eq!(state_of(&rig, id(1, 1)), OrderState::Unknown);
+    assert_eq!(rig.reason(buy(3, 1)), Reason::SymbolFrozen);
+    assert_eq!(rig.reason(limit(id(2, 1), PERP, Sell, 610_000, 1)), Reason::SymbolFrozen, "for everybody");
+    assert_eq!(rig.reason(limit(id(1, 4), SPOT, Buy, 6_000_000, 5)), Reason::Ok, "only its symbol");
+    assert_eq!(rig.reason(cancel(id(1, 5), id(1, 2))), Reason::Ok, "cancels pass");
+    rig.report(about(id(1, 1), PERP, ReportKind::Dead, 0));
+    assert_eq!(rig.reason(buy(6, 1)), Reason::Ok);
 }

@@ -167,7 +167,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn every_reason_is_reached_by_its_case() {
+fn a13_a16_b010_b026_b029_b041_b057_every_reason_is_reached_by_its_case() {
     for (n, (want, make)) in CASES.iter().enumerate() {
         let mut rig = Rig::ready();
         let intent = make(&mut rig);
@@ -179,7 +179,7 @@ fn every_reason_is_reached_by_its_case() {
 }
 
 #[test]
-fn each_boundary_passes_on_its_other_side() {
+fn a13_b026_b029_b041_each_boundary_passes_on_its_other_side() {
     let passes: &[fn(&mut Rig) -> Intent] = &[
         |_| perp(1, Buy, 612_000, 5),
         |_| perp(1, Sell, 588_000, 5),
@@ -351,4 +351,13 @@ fn a_passing_refusal_is_not_kept() {
     rig.price(PERP, 999_999);
     let again = rig.intent(perp(2, Buy, 999_999, 5));
     assert_eq!((again.reason(), again.repeated), (Reason::PriceOutsideCollar, true));
+}
+
+#[test]
+fn b030_a_market_order_is_valued_at_the_collars_edge() {
+    // 9,803 lots at 61,200.00 are 5,999.4 USDT, 9,804 are 6,000.05; at the touch of 60,000.00 they would be 5,882.4.
+    for (qty, want) in [(9_803, Reason::Ok), (9_804, Reason::MaxNotionalExceeded)] {
+        assert_eq!(Rig::ready().reason(market(id(1, 1), SPOT, Buy, qty)), want, "{qty} lots");
+    }
+    assert_eq!(Rig::ready().reason(limit(id(1, 1), SPOT, Buy, 6_000_000, 9_804)), Reason::Ok);
 }

@@ -51,7 +51,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_window_ever_holds_more_than_its_limit(steps in prop::collection::vec(0_u64..30, 1..300), max in 1_usize..20) {
+        fn a23_b018_no_window_ever_holds_more_than_its_limit(steps in prop::collection::vec(0_u64..30, 1..300), max in 1_usize..20) {
             let mut window = Window::new(100, max);
             let mut now = 0;
             let mut taken = Vec::new();

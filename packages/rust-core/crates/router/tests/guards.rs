@@ -8,9 +8,9 @@ use tidegate_router::{
     Answer, ClientId, Effect, Entry, Event, Exec, ExecKind, Fill, Now, Request, Router, Status, TradeRow,
     VenueConfig, VenueState, What,
 };
-use tidegate_units::{InstrumentId, Side, VenueId};
-use tidegate_wire::ids::{client_order_id, intent_id_from_parts, intent_u128};
-use tidegate_wire::pb::common::v1::Side as PbSide;
+use tidegate_units::{InstrumentId, IntentId, Side, StrategyId, VenueId};
+use tidegate_wire::ids::client_order_id;
+use tidegate_wire::pb::common::v1::{IntentId as PbIntentId, Side as PbSide};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, Reason, Report, ReportKind, Tif};
 
 const VENUE: VenueId = VenueId(1);
@@ -56,14 +56,15 @@ impl Rig {
 
     fn command(&mut self, kind: CommandKind, epoch: u32, holder: u64, n: u64, change: impl Fn(&mut Command)) {
         self.seq += 1;
-        let intent = intent_id_from_parts(1, 1, n + 1);
+        let intent = IntentId::new(StrategyId(1), 1, n + 1);
+        let (hi, lo) = intent.halves();
         let mut command = Command {
             command_seq: self.seq,
             gateway_epoch: epoch,
             holder,
             kind: kind.into(),
-            intent_id: Some(intent),
-            client_order_id: client_order_id(intent_u128(&intent), 0, 0),
+            intent_id: Some(PbIntentId { hi, lo }),
+            client_order_id: client_order_id(intent.0, 0, 0),
             instrument_id: 1,
             venue_id: 1,
             account_id: 1,
@@ -80,8 +81,8 @@ impl Rig {
 
     fn order(&mut self, n: u64) -> ClientId {
         self.command(CommandKind::New, 1, 9, n, |_| ());
-        let intent = intent_id_from_parts(1, 1, n + 1);
-        ClientId::parse(&client_order_id(intent_u128(&intent), 0, 0)).unwrap()
+        let intent = IntentId::new(StrategyId(1), 1, n + 1);
+        ClientId::parse(&client_order_id(intent.0, 0, 0)).unwrap()
     }
 
     fn take(&mut self) -> Request {
@@ -195,8 +196,7 @@ fn an_order_among_the_open_ones_or_a_trade_nobody_explains_is_not_dead() {
         let again = rig.take();
         rig.answer(again.token, Answer::NotFound);
         let open = rig.take();
-        let id =
-            ClientId::parse(&client_order_id(intent_u128(&intent_id_from_parts(1, 1, 1)), 0, 0)).unwrap();
+        let id = ClientId::parse(&client_order_id(IntentId::new(StrategyId(1), 1, 1).0, 0, 0)).unwrap();
         if step == 0 {
             rig.answer(open.token, Answer::Open(vec![id]));
         } else {
@@ -211,7 +211,7 @@ fn an_order_among_the_open_ones_or_a_trade_nobody_explains_is_not_dead() {
 }
 
 #[test]
-fn a_fill_during_the_proof_ends_it() {
+fn a25_a_fill_during_the_proof_ends_it() {
     let mut rig = Rig::new();
     let clock = rig.not_found();
     let id = rig.router.unfinished()[0].id;
@@ -248,7 +248,7 @@ fn an_order_the_venue_once_held_is_never_dead() {
 }
 
 #[test]
-fn every_unclear_answer_is_unknown_and_a_clear_refusal_is_not() {
+fn b020_every_unclear_answer_is_unknown_and_a_clear_refusal_is_not() {
     for (answer, want) in [
         (Answer::Unclear { text: "-1007".into() }, ReportKind::Unknown),
         (Answer::Refused { text: "-2010".into() }, ReportKind::Reject),
@@ -282,7 +282,7 @@ fn a_terminal_report_waits_for_every_execution_up_to_the_venues_quantity() {
 }
 
 #[test]
-fn fills_are_booked_once_before_the_ack_and_after_the_end() {
+fn a26_fills_are_booked_once_before_the_ack_and_after_the_end() {
     let mut rig = Rig::new();
     let id = rig.order(0);
     rig.apply(exec(id, ExecKind::Trade(fill("1", 2)), 2));
@@ -316,7 +316,7 @@ fn a_refused_cancel_proves_nothing_and_asks() {
 }
 
 #[test]
-fn time_to_live_is_checked_against_the_senders_stamp() {
+fn b051_time_to_live_is_checked_against_the_senders_stamp() {
     let mut rig = Rig::new();
     let left = |ttl| move |c: &mut Command| (c.ttl_ns, c.command_mono_ns) = (ttl, SECOND - 100);
     rig.command(CommandKind::New, 1, 9, 0, left(99));
@@ -330,7 +330,7 @@ fn time_to_live_is_checked_against_the_senders_stamp() {
 }
 
 #[test]
-fn a_fifth_of_the_budget_stays_for_cancels_and_no_cancel_is_dropped() {
+fn b018_a_fifth_of_the_budget_stays_for_cancels_and_no_cancel_is_dropped() {
     let mut rig = Rig::bare(10, true);
     rig.command(CommandKind::Grant, 1, 9, 0, |_| ());
     rig.apply(Event::VenueUp { venue: VENUE });
@@ -397,7 +397,7 @@ fn a_venue_that_is_down_or_an_order_that_makes_no_sense_is_refused_unsent() {
 proptest! {
     /// Whoever asks, in whatever order: bytes leave only for the highest epoch granted and its one holder.
     #[test]
-    fn only_the_granted_leader_sends(steps in prop::collection::vec((any::<bool>(), 0_u32..5, 0_u64..3), 1..60)) {
+    fn a21_b051_b082_only_the_granted_leader_sends(steps in prop::collection::vec((any::<bool>(), 0_u32..5, 0_u64..3), 1..60)) {
         let mut rig = Rig::bare(1_000, true);
         rig.apply(Event::VenueUp { venue: VENUE });
         let mut leader: Option<(u32, u64)> = None;

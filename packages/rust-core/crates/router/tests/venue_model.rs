@@ -10,9 +10,9 @@ use tidegate_router::{
     Answer, ClientId, Effect, Entry, Event, Exec, ExecKind, Fill, Now, Request, Router, Status, TradeRow,
     VenueConfig, VenueState, What,
 };
-use tidegate_units::{InstrumentId, Side, VenueId};
-use tidegate_wire::ids::{client_order_id, intent_id_from_parts, intent_u128};
-use tidegate_wire::pb::common::v1::{Side as PbSide, Source};
+use tidegate_units::{InstrumentId, IntentId, Side, StrategyId, VenueId};
+use tidegate_wire::ids::client_order_id;
+use tidegate_wire::pb::common::v1::{IntentId as PbIntentId, Side as PbSide, Source};
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, Report, ReportKind, Tif};
 use tidegate_wire::validate;
@@ -22,8 +22,12 @@ const INSTRUMENT: InstrumentId = InstrumentId(1);
 const MS: u64 = 1_000_000;
 const EPOCH: i64 = 1_700_000_000_000_000_000;
 
+fn intent_of(n: u8) -> IntentId {
+    IntentId::new(StrategyId(1), 1, u64::from(n) + 1)
+}
+
 fn id_of(n: u8) -> String {
-    client_order_id(intent_u128(&intent_id_from_parts(1, 1, u64::from(n) + 1)), 0, 0)
+    client_order_id(intent_of(n).0, 0, 0)
 }
 
 #[derive(Debug, Clone)]
@@ -259,12 +263,13 @@ impl World {
 
     fn command(&mut self, kind: CommandKind, n: u8, qty: u8, px: i64) {
         self.command_seq += 1;
+        let (hi, lo) = intent_of(n).halves();
         let command = Command {
             command_seq: self.command_seq,
             gateway_epoch: self.epoch,
             holder: 9,
             kind: kind.into(),
-            intent_id: Some(intent_id_from_parts(1, 1, u64::from(n) + 1)),
+            intent_id: Some(PbIntentId { hi, lo }),
             client_order_id: id_of(n),
             instrument_id: 1,
             venue_id: 1,
@@ -503,7 +508,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn reports_fold_to_exactly_the_venues_truth(acts in prop::collection::vec(act(), 1..120), skew_ms in -900_i64..900) {
+    fn a25_b021_reports_fold_to_exactly_the_venues_truth(acts in prop::collection::vec(act(), 1..120), skew_ms in -900_i64..900) {
         let world = run_all(&acts, skew_ms);
         prop_assert_eq!(check(&world.reports(), &world.venue), Ok(()));
         for (id, times) in &world.written {

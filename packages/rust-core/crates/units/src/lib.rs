@@ -205,7 +205,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn decimals_are_exact_or_refused() {
+    fn a07_decimals_are_exact_or_refused() {
         assert_eq!(parse_decimal(b"61800.20", 1, 1), Ok(618_002));
         assert_eq!(parse_decimal(b"0.04627000", 5, 1), Ok(4_627));
         assert_eq!(parse_decimal(b"-1", 2, 5), Ok(-20));
@@ -218,17 +218,18 @@ mod tests {
         assert_eq!(parse_decimal(&[b'9'; 400], 2, 1), Err(DecimalFault::Overflow));
     }
 
-    #[test]
-    fn intent_id_keeps_its_parts() {
-        let id = IntentId::new(StrategyId(7), 9, 11);
-        assert_eq!((id.strategy(), id.epoch(), id.seq()), (StrategyId(7), 9, 11));
-        let (hi, lo) = id.halves();
-        assert_eq!(IntentId::from_halves(hi, lo), id);
-    }
-
     proptest! {
         #[test]
-        fn text_round_trips(count in -SAFE_INTEGER / 100..SAFE_INTEGER / 100, scale in 0_u32..9, unit in 1_i64..100) {
+        fn intent_ids_keep_their_parts(strategy: u32, epoch: u32, seq: u64) {
+            let id = IntentId::new(StrategyId(strategy), epoch, seq);
+            prop_assert_eq!(id.0, u128::from(strategy) << 96 | u128::from(epoch) << 64 | u128::from(seq));
+            prop_assert_eq!((id.strategy(), id.epoch(), id.seq()), (StrategyId(strategy), epoch, seq));
+            let (hi, lo) = id.halves();
+            prop_assert_eq!(IntentId::from_halves(hi, lo), id);
+        }
+
+        #[test]
+        fn a07_text_round_trips(count in -SAFE_INTEGER / 100..SAFE_INTEGER / 100, scale in 0_u32..9, unit in 1_i64..100) {
             let text = format_decimal(count, scale, unit);
             prop_assert_eq!(parse_decimal(text.as_bytes(), scale, unit), Ok(count));
         }

@@ -24,9 +24,9 @@ impl Backoff {
         ceiling - half + self.draw() % (half + 1)
     }
 
-    /// Attempts since the last success.
-    pub const fn attempts(&self) -> u32 {
-        self.attempt
+    /// When to try again after a failure at `now_ns`, on the same clock.
+    pub fn next_at(&mut self, now_ns: u64) -> u64 {
+        now_ns.saturating_add(self.next_delay_ms() * 1_000_000)
     }
 
     /// A session opened: the next failure starts again from the shortest delay.
@@ -51,7 +51,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn delays_double_within_half_jitter_and_a_ceiling(seed: u64) {
+        fn b009_delays_double_within_half_jitter_and_a_ceiling(seed: u64) {
             let mut backoff = Backoff::new(seed);
             for attempt in 0..40_u32 {
                 let whole = (BACKOFF_MS_MIN << attempt.min(20)).min(BACKOFF_MS_MAX);
@@ -59,7 +59,10 @@ mod tests {
                 prop_assert!((whole / 2..=whole).contains(&delay), "attempt {attempt}: {delay}");
             }
             backoff.reset();
-            prop_assert!(backoff.next_delay_ms() <= BACKOFF_MS_MIN);
+            let at = backoff.clone().next_at(5);
+            prop_assert_eq!(at, 5 + backoff.next_delay_ms() * 1_000_000);
+            prop_assert!(at <= 5 + BACKOFF_MS_MIN * 1_000_000);
+            prop_assert_eq!(backoff.next_at(u64::MAX), u64::MAX);
         }
     }
 

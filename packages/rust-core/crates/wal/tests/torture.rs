@@ -128,7 +128,7 @@ fn torture(power_safe: bool) -> u64 {
 }
 
 #[test]
-fn process_death_and_errors_at_every_operation_lose_no_flushed_record() {
+fn a31_process_death_and_errors_at_every_operation_lose_no_flushed_record() {
     assert!(torture(false) > 100);
 }
 
@@ -147,7 +147,7 @@ fn control_the_checker_sees_a_lost_record() {
 }
 
 #[test]
-fn every_flipped_bit_of_a_sealed_wal_is_a_named_fault() {
+fn a31_b060_every_flipped_bit_of_a_sealed_wal_is_a_named_fault() {
     let disk = MemStorage::new();
     assert!(run(&disk, false).finished);
     let clean = verify(&disk).unwrap();
@@ -174,7 +174,7 @@ fn every_flipped_bit_of_a_sealed_wal_is_a_named_fault() {
 }
 
 #[test]
-fn damage_before_a_whole_block_of_an_open_segment_is_refused_and_a_torn_tail_is_cut() {
+fn a31_damage_before_a_whole_block_of_an_open_segment_is_refused_and_a_torn_tail_is_cut() {
     let disk = MemStorage::new();
     let (mut wal, _) = Wal::open(disk.clone(), WalConfig::default()).unwrap();
     for n in 1..=3 {

@@ -1,31 +1,10 @@
 //! Identities that are pure functions of what they name.
 
-use crate::pb::common::v1::IntentId;
 use data_encoding::BASE32HEX_NOPAD;
 
 /// Letters of a client order id made here.
 pub const CLIENT_ORDER_ID_LEN: usize = 25;
 const CONTEXT: &str = "clord-v1";
-
-/// The 128-bit value of an intent id, most significant half first.
-pub const fn intent_u128(id: &IntentId) -> u128 {
-    ((id.hi as u128) << 64) | id.lo as u128
-}
-
-/// The intent id of a 128-bit value.
-pub const fn intent_id(value: u128) -> IntentId {
-    IntentId { hi: (value >> 64) as u64, lo: value as u64 }
-}
-
-/// An intent id from its parts: strategy (32) | session epoch (32) | sequence (64).
-pub const fn intent_id_from_parts(strategy_id: u32, session_epoch: u32, seq: u64) -> IntentId {
-    IntentId { hi: ((strategy_id as u64) << 32) | session_epoch as u64, lo: seq }
-}
-
-/// The strategy of an intent id: its top 32 bits.
-pub const fn intent_strategy(id: &IntentId) -> u32 {
-    (id.hi >> 32) as u32
-}
 
 /// The client order id of (intent, leg, generation): 25 letters `[0-9a-v]`, the first 125 bits of a keyed BLAKE3.
 ///

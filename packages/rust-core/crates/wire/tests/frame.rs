@@ -102,7 +102,7 @@ fn forged(version: u8, kind: u8, len: u32, epoch: u32, seq: u64, payload: &[u8])
 }
 
 #[test]
-fn each_fault_has_its_name() {
+fn b003_each_fault_has_its_name() {
     let hello_with_reserved = {
         let mut payload = Hello::default().to_bytes();
         payload[12] = 1;

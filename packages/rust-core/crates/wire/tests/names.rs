@@ -2,9 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use proptest::prelude::*;
-use tidegate_wire::ids::{
-    CLIENT_ORDER_ID_LEN, client_order_id, intent_id, intent_id_from_parts, intent_strategy, intent_u128,
-};
+use tidegate_wire::ids::{CLIENT_ORDER_ID_LEN, client_order_id};
 use tidegate_wire::topic::{MdKind, link_id, md_topic, parse_md_topic};
 
 /// The same id by walking the bits: no base32 library, no truncation of letters.
@@ -32,14 +30,6 @@ proptest! {
         prop_assert_eq!(id.len(), CLIENT_ORDER_ID_LEN);
         prop_assert!(id.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'v').contains(&b)));
         prop_assert_ne!(client_order_id(intent, leg, generation.wrapping_add(1)), id);
-    }
-
-    #[test]
-    fn intent_ids_keep_their_parts(strategy: u32, epoch: u32, seq: u64) {
-        let id = intent_id_from_parts(strategy, epoch, seq);
-        prop_assert_eq!(intent_strategy(&id), strategy);
-        prop_assert_eq!(intent_u128(&id), u128::from(strategy) << 96 | u128::from(epoch) << 64 | u128::from(seq));
-        prop_assert_eq!(intent_id(intent_u128(&id)), id);
     }
 
     #[test]

@@ -4,8 +4,9 @@ use super::*;
 use std::net::{TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 use tidegate_bus::ends::{LinkClient, LinkClientConfig};
-use tidegate_wire::ids::{client_order_id, intent_id_from_parts, intent_u128};
-use tidegate_wire::pb::common::v1::Side as PbSide;
+use tidegate_units::{IntentId, StrategyId};
+use tidegate_wire::ids::client_order_id;
+use tidegate_wire::pb::common::v1::{IntentId as PbIntentId, Side as PbSide};
 use tidegate_wire::pb::orders::v1::{Command, OrderType, Tif};
 use tungstenite::{Message, WebSocket};
 
@@ -113,14 +114,15 @@ impl Rig {
     fn command(&mut self, change: impl Fn(&mut Command)) -> String {
         self.until(|_, link| link.state() == LinkState::Synced);
         self.seq += 1;
-        let intent = intent_id_from_parts(1, 1, 1);
+        let intent = IntentId::new(StrategyId(1), 1, 1);
+        let (hi, lo) = intent.halves();
         let mut command = Command {
             command_seq: self.seq,
             gateway_epoch: self.epoch,
             holder: 9,
             kind: CommandKind::New.into(),
-            intent_id: Some(intent),
-            client_order_id: client_order_id(intent_u128(&intent), 0, 0),
+            intent_id: Some(PbIntentId { hi, lo }),
+            client_order_id: client_order_id(intent.0, 0, 0),
             instrument_id: 1,
             venue_id: 1,
             account_id: 1,
@@ -235,7 +237,7 @@ fn an_order_goes_out_and_its_life_comes_back() {
 }
 
 #[test]
-fn after_a_restart_a_missed_fill_comes_out_once_and_old_reports_come_again_on_request() {
+fn a26_b016_after_a_restart_a_missed_fill_comes_out_once_and_old_reports_come_again_on_request() {
     let mut rig = Rig::new();
     let mut venue = rig.venue();
     rig.grant(0);

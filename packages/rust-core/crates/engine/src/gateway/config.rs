@@ -1,27 +1,11 @@
 //! What the gateway's loop is told at its start.
 
-use crate::Fault;
+use crate::tier::TierName;
+use crate::{Fault, read_table};
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use tidegate_instruments::Table;
-use tidegate_journal::Tier;
 use tidegate_risk::Limits;
-
-/// Durability of the journal: what a commit survives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-pub enum TierName {
-    T0,
-    T2,
-}
-
-impl From<TierName> for Tier {
-    fn from(name: TierName) -> Self {
-        match name {
-            TierName::T0 => Self::T0,
-            TierName::T2 => Self::T2,
-        }
-    }
-}
 
 /// The configuration, as the shell hands it over. Paths are relative to the run directory.
 #[derive(Debug, Clone, Deserialize)]
@@ -39,11 +23,6 @@ pub struct Config {
     pub limits_file: PathBuf,
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, Fault> {
-    std::fs::read(path)
-        .map_err(|e| Fault(format!("cannot read {}: {e}; name a file that is there", path.display())))
-}
-
 impl Config {
     /// Reads the configuration and the two files it names.
     ///
@@ -52,11 +31,11 @@ impl Config {
     pub fn load(json: &str) -> Result<(Self, Table, Limits), Fault> {
         let config: Self =
             serde_json::from_str(json).map_err(|e| Fault(format!("gateway configuration: {e}")))?;
-        let of = |path: &Path, text: String| Fault(format!("{}: {text}", path.display()));
-        let table = Table::from_json(&read(&config.instruments_file)?)
-            .map_err(|e| of(&config.instruments_file, e.to_string()))?;
-        let limits = Limits::from_json(&read(&config.limits_file)?, &table)
-            .map_err(|e| of(&config.limits_file, e.to_string()))?;
+        let table = read_table(&config.instruments_file)?;
+        let shown = config.limits_file.display();
+        let bytes = std::fs::read(&config.limits_file)
+            .map_err(|e| Fault(format!("cannot read the limits {shown}: {e}; name a file that is there")))?;
+        let limits = Limits::from_json(&bytes, &table).map_err(|e| Fault(format!("limits {shown}: {e}")))?;
         Ok((config, table, limits))
     }
 }

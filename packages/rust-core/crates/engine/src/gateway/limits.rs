@@ -23,8 +23,6 @@ pub const SPANS_PER_SECOND_MAX: u32 = 50;
 pub const RECOVER_CHUNK: usize = 4_096;
 /// Longest wait for the farewells at the end, in nanoseconds.
 pub const FAREWELL_NS: u64 = 200_000_000;
-/// Largest latency the histogram tells apart, in nanoseconds.
-pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
 
 const _: () = assert!(WAIT_MS_MAX <= crate::limits::WAIT_MS_MAX);
 const _: () = assert!(TICK_NS >= WAIT_MS_MAX as u64 * 1_000_000, "a tick may come late by one wait");

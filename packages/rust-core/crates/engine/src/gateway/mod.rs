@@ -9,12 +9,15 @@ mod tail;
 #[cfg(test)]
 mod tests;
 
+use crate::anchor::Anchor;
+use crate::latency::Latency;
+use crate::span::{Span, SpanBudget};
+use crate::tier::TierName;
 use crate::{Call, Fault, Handle, Hot, clock, spawn};
 use config::Config;
-use hdrhistogram::Histogram;
 use limits::{
-    ALIVE_NS, FAREWELL_NS, INPUTS_PER_TURN_MAX, LATENCY_NS_MAX, OUTBOX_MAX, RECOVER_CHUNK,
-    SPANS_PER_SECOND_MAX, STATS_NS, STRATEGIES_MAX, TICK_NS, WAIT_MS_MAX,
+    ALIVE_NS, FAREWELL_NS, INPUTS_PER_TURN_MAX, OUTBOX_MAX, RECOVER_CHUNK, SPANS_PER_SECOND_MAX, STATS_NS,
+    STRATEGIES_MAX, TICK_NS, WAIT_MS_MAX,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -25,7 +28,7 @@ use tidegate_bus::ends::{
 };
 use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
 use tidegate_instruments::Table;
-use tidegate_journal::{Journal, JournalConfig, Recovery, Tier};
+use tidegate_journal::{Journal, JournalConfig, Recovery};
 use tidegate_risk::{Destination, Effects, Event, Gateway, Limits, Now, Trace};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
@@ -91,15 +94,13 @@ struct Shell {
     ticked_ns: u64,
     confirmed_ns: u64,
     told_ns: u64,
-    latency: Histogram<u64>,
+    latency: Latency,
     events: u64,
     bad_payloads: u64,
     not_taken: u64,
     md_gaps: u64,
     drained: bool,
-    spans_second_ns: u64,
-    spans_this_second: u32,
-    spans_not_told: u64,
+    spans: SpanBudget,
 }
 
 struct Context(#[allow(dead_code)] zmq::Context);
@@ -149,7 +150,7 @@ fn recover(journal: &mut Journal, core: &mut Gateway) -> Result<(), Fault> {
 
 /// What the loop has in its hands before it turns.
 struct Ends {
-    tier: Tier,
+    tier: TierName,
     epoch: u32,
     intents: LinkServer,
     command: LinkClient,
@@ -163,8 +164,9 @@ struct Ends {
 
 impl Ends {
     fn open(config: &Config, table: Table, limits: Limits) -> Result<Self, Fault> {
-        let tier = Tier::from(config.tier);
-        let (mut journal, recovery) = Journal::open(&config.journal_dir, JournalConfig::new(JOURNAL, tier))?;
+        let tier = config.tier;
+        let (mut journal, recovery) =
+            Journal::open(&config.journal_dir, JournalConfig::new(JOURNAL, tier.into()))?;
         let topics: Vec<String> = limits
             .instruments
             .keys()
@@ -190,15 +192,14 @@ impl Ends {
 impl Shell {
     fn new(hot: Hot, ends: Ends) -> Result<Self, Fault> {
         let Ends { tier, epoch, intents, command, tail, md, context, journal, core, recovery } = ends;
-        let latency = Histogram::new_with_bounds(1, LATENCY_NS_MAX, 3).map_err(|e| Fault(e.to_string()))?;
-        hot.emit(json!({
-            "type": "log", "level": "info", "msg": "journal folded",
+        let folded = json!({
             "records": core.state().log_seq(), "openOrders": core.state().open_orders(),
             "torn": recovery.torn.is_some(), "clean": recovery.clean,
-        }));
+        });
+        hot.log("info", "journal folded", folded);
         Ok(Self {
             hot,
-            tier: if tier == Tier::T0 { "T0" } else { "T2" },
+            tier: tier.name(),
             epoch,
             intents,
             command,
@@ -220,15 +221,13 @@ impl Shell {
             ticked_ns: 0,
             confirmed_ns: 0,
             told_ns: 0,
-            latency,
+            latency: Latency::new()?,
             events: 0,
             bad_payloads: 0,
             not_taken: 0,
             md_gaps: 0,
             drained: false,
-            spans_second_ns: 0,
-            spans_this_second: 0,
-            spans_not_told: 0,
+            spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
         })
     }
 
@@ -248,17 +247,13 @@ impl Shell {
             || self.md.has_waiting()
             || self.tail.server.has_waiting()
             || !self.out.is_empty();
-        let mut items = [
+        let items = vec![
             self.intents.poll_item(),
             self.command.poll_item(),
             self.md.poll_item(),
             self.tail.server.poll_item(),
-            zmq::PollItem::from_fd(self.hot.wake_fd(), zmq::POLLIN),
         ];
-        match zmq::poll(&mut items, if busy { 0 } else { WAIT_MS_MAX }) {
-            Ok(_) | Err(zmq::Error::EINTR) => Ok(()),
-            Err(error) => Err(Fault(format!("cannot wait for the gateway's sockets: {error}"))),
-        }
+        self.hot.wait(items, busy, WAIT_MS_MAX)
     }
 
     /// Everything that came, one commit, everything it led to.
@@ -283,7 +278,7 @@ impl Shell {
         if self.core.drained() != self.drained {
             self.drained = self.core.drained();
             if self.drained {
-                self.log("info", "drained: every order is terminal", json!({}));
+                self.hot.log("info", "drained: every order is terminal", json!({}));
             }
         }
         let now = clock::mono_ns();
@@ -382,7 +377,7 @@ impl Shell {
                             // A report that is dropped is a gap that no resend fills: it must be seen.
                             let why = other.map_or_else(|e| e.to_string(), |_| "not a report".into());
                             self.bad_payloads += 1;
-                            self.log("error", "report refused", json!({ "why": why }));
+                            self.hot.log("error", "report refused", json!({ "why": why }));
                             continue;
                         }
                     }
@@ -398,7 +393,7 @@ impl Shell {
                         // Decided before the outage and never sent: the router proves it, nothing leaves late.
                         self.outbox.clear();
                     }
-                    self.log("info", "router in step", json!({ "restarted": restarted }));
+                    self.hot.log("info", "router in step", json!({ "restarted": restarted }));
                     self.apply(Event::RouterCredits(self.room()))?;
                     Event::RouterUp { restarted }
                 }
@@ -406,11 +401,11 @@ impl Shell {
                     event: LinkEvent::State { to: LinkState::Connecting | LinkState::Stale, .. },
                     ..
                 }) => {
-                    self.log("warn", "router lost: new orders are refused", json!({}));
+                    self.hot.log("warn", "router lost: new orders are refused", json!({}));
                     Event::RouterDown
                 }
                 Some(LinkInput::Event { event, .. }) => {
-                    self.log("warn", "command link", json!({ "event": format!("{event:?}") }));
+                    self.hot.log("warn", "command link", json!({ "event": format!("{event:?}") }));
                     continue;
                 }
             };
@@ -505,7 +500,7 @@ impl Shell {
         if self.core.counters().controls_refused > before {
             return Ok(Some(refused("a principal has 1 to 64 bytes and a reason at most 256")));
         }
-        self.log(
+        self.hot.log(
             "warn",
             "operator",
             json!({ "op": op, "principal": text("principal"), "reason": text("reason") }),
@@ -544,7 +539,7 @@ impl Shell {
                 Destination::EveryStrategy => {
                     if let Some(Payload::PolicyState(policy)) = &effect.envelope.payload {
                         let state = policy.policy().as_str_name();
-                        self.log("warn", "policy", json!({ "policy": state, "detail": policy.detail }));
+                        self.hot.log("warn", "policy", json!({ "policy": state, "detail": policy.detail }));
                     }
                     let peers: Vec<PeerId> = self.intents.peers().map(|(peer, _, _)| peer).collect();
                     for peer in peers {
@@ -608,49 +603,32 @@ impl Shell {
 
     fn tell_spans(&mut self) {
         let now = clock::mono_ns();
-        let anchor = clock::Anchor::now();
+        let anchor = Anchor::now();
         for decided in std::mem::take(&mut self.decided) {
             let took = now.saturating_sub(decided.start_mono_ns);
             if decided.accepted {
-                self.latency.saturating_record(took.max(1));
+                self.latency.record(took);
             }
-            if decided.span_id == 0 {
+            if decided.span_id == 0 || !self.spans.allows(now) {
                 continue;
             }
-            if now.saturating_sub(self.spans_second_ns) >= 1_000_000_000 {
-                (self.spans_second_ns, self.spans_this_second) = (now, 0);
-            }
-            if self.spans_this_second >= SPANS_PER_SECOND_MAX {
-                self.spans_not_told += 1;
-                continue;
-            }
-            self.spans_this_second += 1;
             let reason = stats::reason_name(decided.reason.into());
-            let mut span = json!({
-                "type": "span",
-                "name": "gateway.decide",
-                "traceId": format!("{:016x}{:016x}", decided.trace.hi, decided.trace.lo),
-                "spanId": format!("{:016x}", decided.span_id),
-                "startNs": anchor.epoch_ns(decided.start_mono_ns).to_string(),
-                "endNs": anchor.epoch_ns(now).to_string(),
-                "attributes": { "reason": reason, "instrument.id": decided.instrument, "journal.tier": self.tier },
-            });
-            if decided.trace.span_id != 0 {
-                span["parentSpanId"] = format!("{:016x}", decided.trace.span_id).into();
-            }
+            let span = Span {
+                name: "gateway.decide",
+                trace: (decided.trace.hi, decided.trace.lo),
+                id: decided.span_id,
+                parent: decided.trace.span_id,
+                mono_ns: (decided.start_mono_ns, now),
+            };
+            let mut event = span.event(
+                anchor,
+                json!({ "reason": reason, "instrument.id": decided.instrument, "journal.tier": self.tier }),
+            );
             if !decided.accepted {
-                span["error"] = reason.into();
+                event["error"] = reason.into();
             }
-            self.hot.emit(span);
+            self.hot.emit(event);
         }
-    }
-
-    fn log(&self, level: &str, msg: &str, fields: Value) {
-        let mut event = json!({ "type": "log", "level": level, "msg": msg });
-        if let (Some(event), Value::Object(fields)) = (event.as_object_mut(), fields) {
-            event.extend(fields);
-        }
-        self.hot.emit(event);
     }
 
     /// Ends every link in order and closes the journal.

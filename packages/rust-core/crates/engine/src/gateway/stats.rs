@@ -51,20 +51,13 @@ impl Shell {
         let [fills, fills_repeated, fills_unbooked, contradictions] = state.fill_counts();
         let mut frozen: Vec<u32> = state.frozen().map(|id| id.0).collect();
         frozen.sort_unstable();
-        let us = |ns: u64| ns as f64 / 1_000.0;
         let policy = state.policy_state(0);
         let mut stats = json!({
             "events": self.events,
             "lag": self.tail.lag(self.journal.committed_seq()).unwrap_or(0),
             "state": self.state_name(),
             "detail": policy.detail,
-            "latency": {
-                "p50": us(self.latency.value_at_quantile(0.5)),
-                "p99": us(self.latency.value_at_quantile(0.99)),
-                "p999": us(self.latency.value_at_quantile(0.999)),
-                "max": us(self.latency.max()),
-                "count": self.latency.len(),
-            },
+            "latency": self.latency.stats(),
             "intents": intents,
             "intentsReceived": counters.intents,
             "intentsWithoutId": counters.intents_without_id,
@@ -103,7 +96,7 @@ impl Shell {
             "messagesNotTaken": self.not_taken,
             "mdGaps": self.md_gaps,
             "references": self.references(),
-            "spansNotTold": self.spans_not_told,
+            "spansNotTold": self.spans.not_told(),
             "limitsVersion": core.limits().version,
             "instrumentTable": { "version": core.table().version(), "hash": core.table().hash_hex() },
         });

@@ -4,7 +4,7 @@ use super::*;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tidegate_bus::ends::StreamPub;
-use tidegate_wire::pb::common::v1::{Side, Source};
+use tidegate_wire::pb::common::v1::{IntentId as PbIntentId, Side, Source};
 use tidegate_wire::pb::control::v1::SnapshotRequest;
 use tidegate_wire::pb::marketdata::v1::BookTop;
 use tidegate_wire::pb::orders::v1::{
@@ -42,8 +42,9 @@ fn message(payload: Payload) -> Vec<u8> {
 }
 
 fn buy(seq: u64, px_ticks: i64) -> Intent {
+    let (hi, lo) = IntentId::new(StrategyId(1), 1, seq).halves();
     Intent {
-        intent_id: Some(tidegate_wire::ids::intent_id_from_parts(1, 1, seq)),
+        intent_id: Some(PbIntentId { hi, lo }),
         kind: IntentKind::New.into(),
         instrument_id: 2,
         account_id: 1,

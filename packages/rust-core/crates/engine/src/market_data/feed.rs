@@ -1,5 +1,6 @@
 //! One instrument's feed: venue messages in, envelopes out. No socket and no clock; the loop gives both.
 
+use crate::hot::log_event;
 use prost::Message as _;
 use serde_json::{Value, json};
 use tidegate_book::{DiffOutcome, Rule, SnapshotOutcome, State, SyncedBook};
@@ -615,5 +616,5 @@ impl Feed {
 }
 
 fn log(level: &str, msg: &str, instrument: &Instrument) -> Value {
-    json!({ "type": "log", "level": level, "msg": msg, "instrument": instrument.id, "symbol": instrument.symbol })
+    log_event(level, msg, json!({ "instrument": instrument.id, "symbol": instrument.symbol }))
 }

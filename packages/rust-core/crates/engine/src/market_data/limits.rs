@@ -22,8 +22,6 @@ pub const STATUS_REASON_BYTES_MAX: usize = 128;
 pub const POLL_MS: i64 = 20;
 /// How often the statistics are published.
 pub const STATS_PERIOD_NS: u64 = 250_000_000;
-/// Longest latency the histogram tells apart, in ns.
-pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
 /// Spans of one second; beyond it they are counted and not told.
 pub const SPANS_PER_SECOND_MAX: u32 = 4_000;
 

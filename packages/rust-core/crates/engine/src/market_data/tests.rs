@@ -111,7 +111,7 @@ fn nothing_can_be_priced_from_before_the_book_is_in_step() {
 }
 
 #[test]
-fn a_gap_is_told_at_once_with_its_ids_and_repaired_by_a_snapshot() {
+fn b011_a_gap_is_told_at_once_with_its_ids_and_repaired_by_a_snapshot() {
     let (mut f, mut seen, mut tracer) = valid();
     f.on_message(&diff(14, 15, "", ""), at(10), &mut tracer, &mut seen);
     let status = seen.statuses().pop().unwrap();
@@ -132,7 +132,7 @@ fn a_gap_is_told_at_once_with_its_ids_and_repaired_by_a_snapshot() {
 }
 
 #[test]
-fn a_lost_session_voids_the_book() {
+fn b011_a_lost_session_voids_the_book() {
     let (mut f, mut seen, mut tracer) = valid();
     f.on_closed(&"é".repeat(100), at(10), &mut tracer, &mut seen);
     f.on_open(at(20), &mut tracer, &mut seen);
@@ -157,7 +157,7 @@ fn a_crossed_book_and_a_crossed_ticker_are_not_published() {
 }
 
 #[test]
-fn silence_is_stale_and_a_quiet_market_is_not() {
+fn b010_silence_is_stale_and_a_quiet_market_is_not() {
     let (mut f, mut seen, mut tracer) = valid();
     let bound = STALE_AFTER_NS / 1_000_000;
     for ms in (1_000..3 * bound).step_by(500) {

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_thins_market_data_with_exact_gaps_and_never_orders() {
+    fn a32_a_full_disk_thins_market_data_with_exact_gaps_and_never_orders() {
         let disk = MemStorage::new();
         let mut ledger = ledger(&disk);
         ledger.on_data(TOP, 1, 1, b"x", 1).unwrap();
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn the_disk_level_has_hysteresis() {
+    fn a32_the_disk_level_has_hysteresis() {
         let (warn, critical) = (800, 80);
         let mut level = Disk::Ok;
         let steps = [

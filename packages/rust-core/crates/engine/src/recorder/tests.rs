@@ -199,7 +199,7 @@ fn a_second_recorder_on_the_same_wal_and_a_bad_configuration_are_refused() {
 }
 
 #[test]
-fn a_disk_below_its_bound_drops_market_data_with_a_gap_and_keeps_the_journal() {
+fn a32_a_disk_below_its_bound_drops_market_data_with_a_gap_and_keeps_the_journal() {
     let mut world = World::new();
     let mut config = world.config();
     config["diskWarnBytes"] = json!(u64::MAX);

@@ -4,6 +4,8 @@
 pub mod layout;
 mod translate;
 
+use crate::anchor::Anchor;
+use crate::span::Span;
 use crate::{Fault, clock};
 use layout as at;
 use serde::Deserialize;
@@ -24,7 +26,7 @@ use translate::{IntentContext, Row, event_row, intent};
 const SPANS_MAX: usize = 64;
 /// The spans this end makes, and what they are children of.
 const STAGE: &str = "strategy.decide";
-const CAUSE_STAGE: &str = "market-data.publish";
+const CAUSE_STAGE: &str = crate::market_data::STAGE;
 /// Longest native wait: a worker blocked here cannot be stopped from outside.
 const WAIT_MS_MAX: u32 = 100;
 
@@ -349,37 +351,37 @@ impl StrategyLane {
     /// Keeps the span of an intent; those of one event share it.
     fn keep_span(&mut self, cause: &Cause, now: u64) {
         let Cause { trace_hi, trace_lo, taken_mono_ns, .. } = *cause;
-        match self.spans.last_mut() {
-            Some(last) if (last.trace_hi, last.trace_lo) == (trace_hi, trace_lo) => {
-                last.end_mono_ns = now;
-                last.intents += 1;
-            }
-            _ if self.spans.len() >= SPANS_MAX => self.counters.spans_not_told += 1,
-            _ => self.spans.push(Decided {
+        if let Some(last) = self.spans.last_mut()
+            && (last.trace_hi, last.trace_lo) == (trace_hi, trace_lo)
+        {
+            last.end_mono_ns = now;
+            last.intents += 1;
+        } else if self.spans.len() >= SPANS_MAX {
+            self.counters.spans_not_told += 1;
+        } else {
+            self.spans.push(Decided {
                 trace_hi,
                 trace_lo,
                 start_mono_ns: taken_mono_ns,
                 end_mono_ns: now,
                 intents: 1,
-            }),
+            });
         }
     }
 
     fn take_spans(&mut self) -> Vec<Value> {
-        let anchor = clock::Anchor::now();
+        let anchor = Anchor::now();
         let strategy = self.config.strategy_id;
         let span = |decided: Decided| {
             let Decided { trace_hi: hi, trace_lo: lo, start_mono_ns, end_mono_ns, intents } = decided;
-            json!({
-                "type": "span",
-                "name": STAGE,
-                "traceId": format!("{hi:016x}{lo:016x}"),
-                "spanId": format!("{:016x}", span_id(hi, lo, STAGE)),
-                "parentSpanId": format!("{:016x}", span_id(hi, lo, CAUSE_STAGE)),
-                "startNs": anchor.epoch_ns(start_mono_ns).to_string(),
-                "endNs": anchor.epoch_ns(end_mono_ns).to_string(),
-                "attributes": { "strategy.id": strategy, "intents": intents },
-            })
+            let span = Span {
+                name: STAGE,
+                trace: (hi, lo),
+                id: span_id(hi, lo, STAGE),
+                parent: span_id(hi, lo, CAUSE_STAGE),
+                mono_ns: (start_mono_ns, end_mono_ns),
+            };
+            span.event(anchor, json!({ "strategy.id": strategy, "intents": intents }))
         };
         self.spans.drain(..).map(span).collect()
     }

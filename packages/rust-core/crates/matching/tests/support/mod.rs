@@ -79,5 +79,7 @@ pub fn fills(venue: &Venue) -> Vec<(i64, i64, bool)> {
 
 /// The folder of the reference data. Only `#[ignore]`d tests ask, so that a run without them says what it left out.
 pub fn reference_data() -> PathBuf {
-    std::env::var_os("TIDEGATE_DATA").map(PathBuf::from).expect("TIDEGATE_DATA names the folder of the reference data")
+    std::env::var_os("TIDEGATE_DATA")
+        .map(PathBuf::from)
+        .expect("TIDEGATE_DATA names the folder of the reference data")
 }

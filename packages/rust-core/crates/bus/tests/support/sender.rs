@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::error::Error;
+use tidegate_bus::lane::Lane;
 use tidegate_bus::zmq_lane::{AllowedUids, ZmqLane};
 use zmq::Context;
 

@@ -1,0 +1,43 @@
+//! Durability of a journal, as the loops are told it and tell it.
+
+use serde::Deserialize;
+use tidegate_journal::Tier;
+
+/// What a commit survives, by its name in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum TierName {
+    T0,
+    T2,
+}
+
+impl TierName {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::T0 => "T0",
+            Self::T2 => "T2",
+        }
+    }
+}
+
+impl From<TierName> for Tier {
+    fn from(name: TierName) -> Self {
+        match name {
+            TierName::T0 => Self::T0,
+            TierName::T2 => Self::T2,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tier_is_told_by_the_name_it_was_given_and_no_other_is_one() {
+        for tier in [TierName::T0, TierName::T2] {
+            let text = format!("\"{}\"", tier.name());
+            assert_eq!(serde_json::from_str::<TierName>(&text).unwrap(), tier);
+        }
+        assert!(serde_json::from_str::<TierName>("\"T1\"").is_err());
+    }
+}
