@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from "node:child_process";
+import { execFile, spawn, spawnSync } from "node:child_process";
 import {
   existsSync,
   mkdirSync,
@@ -23,26 +23,27 @@ interface Ran {
   readonly stderr: string;
 }
 
-/** Runs the command line the launcher runs, without building again. */
-function hft(...args: readonly string[]): Promise<Ran> {
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [join(root, "packages/cli/src/main.ts"), ...args], {
-      cwd: root,
-      env: { ...process.env, HFT_STARTED_MS: String(Date.now()) },
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const out: Buffer[] = [];
-    const err: Buffer[] = [];
-    child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
-    child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
-    child.once("close", (code) =>
-      resolve({
-        code,
-        stdout: Buffer.concat(out).toString(),
-        stderr: Buffer.concat(err).toString(),
-      }),
-    );
+/** Starts the command line the launcher runs, without building again. */
+function start(...args: readonly string[]): { readonly ran: Promise<Ran>; stderr(): string } {
+  const out: Buffer[] = [];
+  const err: Buffer[] = [];
+  const child = spawn(process.execPath, [join(root, "packages/cli/src/main.ts"), ...args], {
+    cwd: root,
+    env: { ...process.env, HFT_STARTED_MS: String(Date.now()) },
+    stdio: ["ignore", "pipe", "pipe"],
   });
+  child.stdout.on("data", (chunk: Buffer) => out.push(chunk));
+  child.stderr.on("data", (chunk: Buffer) => err.push(chunk));
+  const text = (chunks: readonly Buffer[]): string => Buffer.concat(chunks).toString("utf8");
+  const ran = new Promise<Ran>((resolve) => {
+    child.once("close", (code) => resolve({ code, stdout: text(out), stderr: text(err) }));
+  });
+  return { ran, stderr: () => text(err) };
+}
+
+/** The same to its end. */
+function hft(...args: readonly string[]): Promise<Ran> {
+  return start(...args).ran;
 }
 
 interface SimResult {
@@ -140,6 +141,36 @@ describe("run sim", () => {
     expect(value.checks.find((each) => each.name === "restarts")?.value).toBe(3);
     expect(ran.code).toBe(0);
     expectNothingLeft();
+  });
+});
+
+describe("tests/chaos/kill", () => {
+  it("kills a process of a running sim by hand, waits until it is back, and the books still agree [B085]", {
+    timeout: 120_000,
+  }, async () => {
+    const more = ["--clickhouse", "none", "--json", "--run-dir", runDir];
+    const running = start("run", "sim", "--duration", "12", ...more);
+    await expect
+      .poll(() => running.stderr(), { timeout: 40_000 })
+      .toContain("eight processes ready");
+    const killed = await new Promise<Ran>((resolve) => {
+      execFile(join(root, "tests/chaos/kill"), ["gateway", runDir], (error, stdout, stderr) =>
+        resolve({ code: error === null ? 0 : 1, stdout, stderr }),
+      );
+    });
+    expect(killed.stdout + killed.stderr).toContain("gateway is back");
+    expect(killed.code).toBe(0);
+    const value = resultOf(await running.ran);
+    expect(value.checks.filter((each) => !each.ok).map((each) => each.name)).toEqual([
+      "restarts_unasked",
+    ]);
+    expectNothingLeft();
+  });
+
+  it("names what runs when it is called wrong", () => {
+    const ran = spawnSync(join(root, "tests/chaos/kill"), ["nobody", runDir], { encoding: "utf8" });
+    expect(ran.status).toBe(2);
+    expect(ran.stderr).toContain("usage: tests/chaos/kill PROCESS");
   });
 });
 

@@ -1,18 +1,9 @@
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
+import { PROCESSES, type ProcessName } from "@tidegate/contracts/metrics";
 
-/** The eight processes, in the order of the table. */
-export const PROCESSES = [
-  "venue-sim",
-  "market-data",
-  "gateway",
-  "execution-router",
-  "strategy-runner",
-  "recorder",
-  "wal-loader",
-  "monitor",
-] as const;
-export type ProcessName = (typeof PROCESSES)[number];
+/** The eight processes. */
+export { PROCESSES, type ProcessName };
 
 /** One planned kill: SIGKILL of a process so many seconds into the run. */
 export interface Kill {
