@@ -5,17 +5,20 @@ export interface Ran {
   readonly output: string;
 }
 
-/** Runs a tool to its end and returns its exit code and whole output; `echo` also shows it as it comes. */
+/**
+ * Runs a tool to its end and returns its exit code and whole output; `echo` also shows it as it comes. Both of its outputs
+ * share one pipe, so that the lines stand in the order in which they were written.
+ */
 export async function run(
   file: string,
   args: readonly string[],
   options: { readonly cwd: string; readonly echo?: boolean; readonly env?: NodeJS.ProcessEnv },
 ): Promise<Ran> {
   return new Promise((resolve) => {
-    const child = spawn(file, args, {
+    const child = spawn("sh", ["-c", 'exec "$0" "$@" 2>&1', file, ...args], {
       cwd: options.cwd,
       env: options.env ?? process.env,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["ignore", "pipe", "inherit"],
     });
     const chunks: Buffer[] = [];
     const take = (chunk: Buffer): void => {
@@ -23,7 +26,6 @@ export async function run(
       if (options.echo === true) process.stderr.write(chunk);
     };
     child.stdout.on("data", take);
-    child.stderr.on("data", take);
     child.once("error", (error) => resolve({ code: 127, output: `${file}: ${error.message}\n` }));
     child.once("close", (code) =>
       resolve({ code: code ?? 1, output: Buffer.concat(chunks).toString("utf8") }),
