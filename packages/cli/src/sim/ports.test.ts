@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { describe, expect, it } from "vitest";
 import { anyFree, assignPorts, isFree } from "./ports.ts";
@@ -19,9 +20,12 @@ describe("ports of a run", () => {
     expect(await assignPorts(["clickhouse"], port)).toEqual({ clickhouse: port });
   });
 
-  it("with base 0 any free ports are given, all different", async () => {
-    const ports = await assignPorts(["a", "b", "c"], 0);
-    expect(new Set(Object.values(ports)).size).toBeGreaterThan(0);
+  it("with base 0 they are free, all different, and below what outgoing connections are given", async () => {
+    const range = readFileSync("/proc/sys/net/ipv4/ip_local_port_range", "utf8");
+    const [ephemeral = 0] = range.trim().split(/\s+/).map(Number);
+    const ports = Object.values(await assignPorts(["a", "b", "c", "d", "e", "f"], 0));
+    expect(new Set(ports).size).toBe(6);
+    for (const port of ports) expect(port).toBeLessThan(ephemeral);
     expect(await isFree(await anyFree())).toBe(true);
   });
 });

@@ -11,19 +11,20 @@ export async function isFree(port: number): Promise<boolean> {
   });
 }
 
-/** A loopback TCP port that was free a moment ago. */
-export async function anyFree(): Promise<number> {
-  const server = createServer();
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host: "127.0.0.1", port: 0, exclusive: true }, () => {
-      const address = server.address();
-      server.close(() => {
-        if (typeof address === "object" && address !== null) resolve(address.port);
-        else reject(new Error("the system gave no port"));
-      });
-    });
-  });
+/** Below the range the system gives to outgoing connections: such a port stays free until it is bound on purpose. */
+const PORT_MIN = 20_000;
+const PORT_MAX = 32_000;
+const TRIES_MAX = 200;
+
+/** A loopback TCP port that is free and that no outgoing connection will take before it is bound. */
+export async function anyFree(except: ReadonlySet<number> = new Set()): Promise<number> {
+  for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+    const port = PORT_MIN + Math.floor(Math.random() * (PORT_MAX - PORT_MIN));
+    if (!except.has(port) && (await isFree(port))) return port;
+  }
+  throw new Error(
+    `no free TCP port found between ${PORT_MIN} and ${PORT_MAX}; stop what holds them, or give --port-base`,
+  );
 }
 
 /**
@@ -36,7 +37,7 @@ export async function assignPorts<N extends string>(
 ): Promise<Record<N, number>> {
   const ports = {} as Record<N, number>;
   for (const [index, name] of names.entries()) {
-    const port = base === 0 ? await anyFree() : base + index;
+    const port = base === 0 ? await anyFree(new Set(Object.values<number>(ports))) : base + index;
     if (base !== 0 && !(await isFree(port))) {
       throw new Error(
         `port ${port} (${name}) is taken; stop what listens there, or choose another --port-base`,
