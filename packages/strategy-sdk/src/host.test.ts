@@ -255,6 +255,55 @@ describe("when nothing may be sent", () => {
     expect(host.ready).toBe(true);
   });
 
+  it("an order the gateway does not name after its restart is asked for, and ends only by its word", () => {
+    const sent: number[][] = [];
+    const seen: unknown[] = [];
+    const host = new StrategyHost(buyer(seen), {
+      params: {},
+      instruments: DEFAULT_INSTRUMENTS,
+      seed: 1,
+      epoch: 7,
+      elapsedMs: () => 0,
+      port: { submit: (i) => sent.push([i.kind, i.seq, i.targetSeq]) && Submit.OK },
+    });
+    const comeUp = (): void => {
+      host.link(0, true);
+      host.policy(0, Policy.NORMAL, 1);
+    };
+    const quote = () => host.bookTop(0, 0, 1, 100, 1, 101, 1, 2, 0, new Float64Array(0), 0, 0);
+    const settle = () => {
+      for (let at = 0; at < 4; at += 1) host.tick(at);
+    };
+    host.start(0);
+    comeUp();
+    settle();
+    quote(); // order 1: named by the snapshot below
+    quote(); // order 2: its cancel is on its way when the gateway dies
+    quote(); // order 3: never journalled
+    host.cancelOpen();
+    sent.length = 0;
+
+    host.link(1, false);
+    comeUp();
+    host.orderUpdate(1, 7, 1, 1, OrderState.LIVE, 1, 100, 1, 0, 1, 1);
+    expect(sent).toEqual([]);
+    settle();
+    expect(sent.map(([kind, , target]) => [kind, target])).toEqual([
+      [IntentKind.CANCEL, 2],
+      [IntentKind.CANCEL, 3],
+    ]);
+    expect(host.pending).toBe(3);
+    const [second = [], third = []] = sent;
+    host.intentReply(2, 7, second[1] ?? 0, true, 1);
+    host.intentReply(2, 7, third[1] ?? 0, false, 17);
+    expect(seen).toContain(`order 3 ${OrderState.DEAD}`);
+    expect(host.pending).toBe(2);
+    settle();
+    expect(sent).toHaveLength(2);
+    host.orderUpdate(3, 7, 2, 1, OrderState.CANCELLED, 1, 100, 1, 0, 0, 1);
+    expect(host.pending).toBe(1);
+  });
+
   it("one event causes at most its budget of intents", () => {
     const h = createHarness(
       defineStrategy({

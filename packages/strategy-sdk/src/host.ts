@@ -88,6 +88,8 @@ interface Own {
   leavesLots: number;
   state: number;
   cancelling: boolean;
+  /** The gateway has spoken of it since the link last came up. */
+  confirmed: boolean;
 }
 
 interface Book {
@@ -286,6 +288,7 @@ export class StrategyHost {
     this.#eventIndex = -1;
     this.#retryLeftovers();
     this.#becomeReady();
+    this.#askUnconfirmed();
     if (timerMs === undefined || onTimer === undefined || nowNs < this.#nextTimerNs) return;
     this.#nextTimerNs = nowNs + timerMs * 1e6;
     this.#begin(nowNs, -1);
@@ -376,12 +379,16 @@ export class StrategyHost {
     }
     const target = this.#cancels.get(seq);
     this.#cancels.delete(seq);
-    if (accepted) return;
+    const about = this.#orders.get(target ?? seq);
+    if (accepted) {
+      if (about !== undefined) about.confirmed = true;
+      return;
+    }
     this.stats.refusedByGateway += 1;
     const cancel = target !== undefined;
     if (cancel) {
-      const order = this.#orders.get(target);
-      if (order !== undefined) order.cancelling = false;
+      if (about !== undefined && reason === REASON_UNKNOWN_ORDER) this.#gone(about, reason);
+      else if (about !== undefined) about.cancelling = false;
     } else {
       this.#orders.delete(seq);
     }
@@ -416,6 +423,7 @@ export class StrategyHost {
         own.cancelling = false;
       own.state = state;
       own.leavesLots = leaves;
+      own.confirmed = true;
       if (terminal) this.#orders.delete(seq);
     }
     const order = this.#order;
@@ -490,6 +498,11 @@ export class StrategyHost {
     this.#begin(nowNs, -1);
     this.#synced = synced;
     for (const leftover of this.#leftovers.values()) leftover.askNs = 0;
+    // What was sent before may have been lost with the gateway: its snapshot confirms what lives.
+    for (const order of this.#orders.values()) {
+      order.confirmed = false;
+      order.cancelling = false;
+    }
     this.#leftoverCancels.clear();
     this.#cancels.clear();
     this.#settleReady();
@@ -525,6 +538,35 @@ export class StrategyHost {
     if (this.#quietTicks < READY_QUIET_TICKS) return;
     this.#ready = true;
     this.#session("READY");
+  }
+
+  /**
+   * Cancels what the gateway's snapshot did not name. Either it holds the order after all, or it says that it does not:
+   * an order is never believed dead because nobody spoke of it.
+   */
+  #askUnconfirmed(): void {
+    if (!this.#ready) return;
+    for (const [ref, order] of this.#orders) {
+      if (!order.confirmed && !order.cancelling && !this.#cancel(ref)) return;
+    }
+  }
+
+  /** The gateway does not hold this order: it has ended, or its intent was never journalled. */
+  #gone(own: Own, reason: number): void {
+    this.#orders.delete(own.ref);
+    const order = this.#order;
+    order.order = own.ref;
+    order.instrument = own.instrument;
+    order.side = own.side;
+    order.state = OrderState.DEAD;
+    order.pxTicks = own.pxTicks;
+    order.qtyLots = own.qtyLots;
+    order.cumQtyLots = own.qtyLots - own.leavesLots;
+    order.leavesQtyLots = 0;
+    order.reason = reason;
+    order.terminal = true;
+    order.nowNs = this.#nowNs;
+    this.#call(this.#definition.onOrder, order);
   }
 
   #call<E>(handler: ((ctx: Context, event: E) => void) | undefined, event: E): void {
@@ -601,6 +643,7 @@ export class StrategyHost {
       leavesLots: qty,
       state: OrderState.PENDING_NEW,
       cancelling: false,
+      confirmed: true,
     });
     return seq;
   }

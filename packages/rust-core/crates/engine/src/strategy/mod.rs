@@ -97,6 +97,8 @@ pub struct StrategyLane {
     link: LinkClient,
     started_mono_ns: u64,
     causes: Vec<Cause>,
+    /// The link's present state is to be told once more, after a restart of its peer.
+    state_due: bool,
     /// Highest link sequence of the batch JavaScript is working on; acknowledged when it comes for the next.
     to_ack: Option<u64>,
     counters: Counters,
@@ -163,6 +165,7 @@ impl StrategyLane {
             link,
             started_mono_ns: clock::mono_ns(),
             causes: Vec::with_capacity(at::EVENTS_MAX),
+            state_due: false,
             to_ack: None,
             counters: Counters::default(),
             spans: Vec::with_capacity(SPANS_MAX),
@@ -204,6 +207,14 @@ impl StrategyLane {
         while self.causes.len() < capacity {
             let now = clock::mono_ns();
             let since = now.saturating_sub(self.started_mono_ns);
+            if std::mem::take(&mut self.state_due) {
+                let mut row: Row = [0.0; at::EVENT_DOUBLES];
+                row[at::EVENT_KIND] = at::EVENT_KIND_LINK as f64;
+                row[at::EVENT_NOW_NS] = since as f64;
+                row[at::LINK_STATE] = link_state(self.link.state());
+                self.push(rows, &row, Cause::default());
+                continue;
+            }
             let Some(input) = self.link.recv(now)? else { return Ok(()) };
             let mut row: Row = [0.0; at::EVENT_DOUBLES];
             match input {
@@ -223,6 +234,13 @@ impl StrategyLane {
                     row[at::EVENT_KIND] = at::EVENT_KIND_LINK as f64;
                     row[at::EVENT_NOW_NS] = since as f64;
                     row[at::LINK_STATE] = link_state(to);
+                }
+                // A gateway that was back before its silence showed: the link never left SYNCED, its peer is another.
+                LinkInput::Event { event: LinkEvent::PeerRestarted { .. }, .. } => {
+                    row[at::EVENT_KIND] = at::EVENT_KIND_LINK as f64;
+                    row[at::EVENT_NOW_NS] = since as f64;
+                    row[at::LINK_STATE] = link_state(LinkState::Connecting);
+                    self.state_due = true;
                 }
                 LinkInput::Event { .. } => continue,
             }

@@ -4,14 +4,14 @@ use tidegate_wire::pb::marketdata::v1::{BookState, BookTop};
 use tidegate_wire::pb::orders::v1::{Decision, IntentReply, Reason};
 
 struct Rig {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     server: LinkServer,
     publisher: StreamPub,
     lane: StrategyLane,
     rows: Vec<f64>,
     /// What the gateway's end received: peer, link sequence, envelope.
     received: Vec<(PeerId, u64, Envelope)>,
-    _zmq: zmq::Context,
+    zmq: zmq::Context,
 }
 
 fn rig() -> Rig {
@@ -26,13 +26,13 @@ fn rig() -> Rig {
     });
     let lane = StrategyLane::open(&config.to_string()).unwrap();
     Rig {
-        _dir: dir,
+        dir,
         server,
         publisher,
         lane,
         rows: vec![0.0; at::EVENTS_MAX * at::EVENT_DOUBLES],
         received: Vec::new(),
-        _zmq: zmq,
+        zmq,
     }
 }
 
@@ -200,6 +200,36 @@ fn before_the_handshake_an_intent_is_refused_and_nothing_is_queued() {
     let mut rig = rig();
     assert_eq!(rig.lane.submit(&quote(-1.0)), Submitted::NotSynced);
     assert_eq!(rig.lane.stats()["inFlight"], json!(0));
+}
+
+#[test]
+fn a_gateway_that_restarted_is_told_as_a_link_that_went_and_came() {
+    let mut rig = rig();
+    let states = |rig: &Rig, count: usize| -> Vec<f64> {
+        (0..count)
+            .map(|i| row(&rig.rows, i))
+            .filter(|row| row[at::EVENT_KIND] == at::EVENT_KIND_LINK as f64)
+            .map(|row| row[at::LINK_STATE])
+            .collect()
+    };
+    let mut seen = Vec::new();
+    rig.turn(|rig, count| {
+        seen.extend(states(rig, count));
+        seen.last() == Some(&1.0)
+    });
+    seen.clear();
+    let url = format!("ipc://{}/intent.sock", rig.dir.path().display());
+    let old = std::mem::replace(
+        &mut rig.server,
+        LinkServer::bind(&rig.zmq, LinkServerConfig::new(url.replace("intent.sock", "x.sock"), "x", 1))
+            .unwrap(),
+    );
+    old.close();
+    rig.server = LinkServer::bind(&rig.zmq, LinkServerConfig::new(url, "intent", 6)).unwrap();
+    rig.turn(|rig, count| {
+        seen.extend(states(rig, count));
+        seen.contains(&0.0) && seen.last() == Some(&1.0)
+    });
 }
 
 #[test]
