@@ -128,6 +128,8 @@ struct World {
     execs: u64,
     booked: BTreeMap<(u32, u32), (i128, i128)>,
     mids: BTreeMap<u32, i64>,
+    /// The journalled valuation: each instrument's mid at the last decision that accepted an order in it.
+    marks: BTreeMap<u32, i64>,
     timed_out: Vec<IntentId>,
     cancel_acked: Vec<IntentId>,
 }
@@ -149,6 +151,7 @@ impl World {
             execs: 0,
             booked: BTreeMap::new(),
             mids,
+            marks: BTreeMap::new(),
             timed_out: vec![],
             cancel_acked: vec![],
         }
@@ -313,9 +316,12 @@ impl World {
     }
 
     fn ask_new(&mut self, id: IntentId, intent: Intent) -> Law {
+        let kept = self.marks.clone();
+        self.marks.insert(intent.instrument_id, self.mids[&intent.instrument_id]);
         let before = self.exposures();
         let reply = self.rig.intent(intent);
         if reply.decision() != Decision::Accepted {
+            self.marks = kept;
             return ensure(self.rig.commands().is_empty(), "a refusal had an effect".into());
         }
         let qty = reply.accepted_qty_lots;
@@ -340,7 +346,7 @@ impl World {
         let mut firm = 0;
         for instrument in [SPOT, PERP] {
             let e8 = if instrument == SPOT { 10 } else { 10_000 };
-            let mid = i128::from(self.mids[&instrument]);
+            let mid = i128::from(self.marks.get(&instrument).copied().unwrap_or(0));
             let dearest = self.rig.gateway.state().orders().filter(|o| o.key.instrument.0 == instrument);
             let px = dearest
                 .map(|o| i128::from(o.px_ticks))
