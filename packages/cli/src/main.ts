@@ -2,6 +2,8 @@ import { enableCompileCache } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
+import { addBench } from "./commands/bench.ts";
+import { addVerify } from "./commands/verify.ts";
 import { UsageError } from "./sim/options.ts";
 
 enableCompileCache();
@@ -78,41 +80,8 @@ program
     await test(root, { only: part ?? null, watch: true, skipLint: true });
   });
 
-const verify = program.command("verify").description("prove a property of this checkout");
-verify
-  .command("acceptance")
-  .description("hold docs/acceptance.tsv against the tests that passed and the evidence there is")
-  .option("--json", "print the result object as the last line")
-  .option("--table", "print the README's status table and stop")
-  .option("--break <name>", "plant a fault: claim (a claim no test shows)")
-  .addHelpText("after", "\nExample: ./hft verify acceptance --json")
-  .action(async (options: { json?: true; table?: true; break?: string }) => {
-    const { verifyAcceptance } = await import("./verify-acceptance.ts");
-    await verifyAcceptance(root, {
-      json: options.json ?? false,
-      table: options.table ?? false,
-      plant: options.break ?? null,
-    });
-  });
-
-program
-  .command("bench")
-  .description("measure beside a floor of the same run")
-  .argument("<name>", "chain")
-  .option("--transport <name>", "zmq", "zmq")
-  .option("--rounds <n>", "interleaved rounds", "5")
-  .option("--messages <n>", "messages a round", "2000")
-  .option("--json", "print the result object as the last line")
-  .addHelpText("after", "\nExample: ./hft bench chain --transport zmq --json")
-  .action(
-    async (
-      name: string,
-      options: { transport: string; rounds: string; messages: string; json?: true },
-    ) => {
-      const { bench } = await import("./bench.ts");
-      await bench(name, { ...options, json: options.json ?? false });
-    },
-  );
+addVerify(program, root);
+addBench(program);
 
 program.command("build").description("build what changed and stop (the launcher does it)");
 
