@@ -2,14 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::collections::BTreeMap;
+use tidegate_journal::torture::{self, Ran, Script, Specimen};
 use tidegate_journal::{Journal, JournalConfig, JournalFault, Tier};
-use tidegate_segment::memory::{Crash, MemStorage, Mishap};
+use tidegate_segment::memory::{Crash, MemStorage};
 use tidegate_segment::{Storage, scan};
 
 const STREAM: &str = "gateway.journal";
-const COMMITS: [usize; 9] = [1, 3, 2, 1, 6, 1, 2, 5, 1];
-const MISHAPS: [Mishap; 6] =
-    [Mishap::KillBefore, Mishap::KillMid, Mishap::KillAfter, Mishap::Eio, Mishap::Enospc, Mishap::ShortWrite];
 
 fn config(tier: Tier) -> JournalConfig {
     JournalConfig { segment_bytes: 16_384, ..JournalConfig::new(STREAM, tier) }
@@ -17,130 +15,17 @@ fn config(tier: Tier) -> JournalConfig {
 
 /// The n-th record of every run: 1 is the first.
 fn payload(seq: u64) -> Vec<u8> {
-    (0..(seq * 137) % 1_400).map(|i| (i * 31 + seq) as u8).collect()
-}
-
-#[derive(Debug, Default, Clone, Copy)]
-struct Ran {
-    appended: u64,
-    acknowledged: u64,
-    finished: bool,
+    Script::seeded(1).payload(seq)
 }
 
 fn run(disk: &MemStorage, tier: Tier) -> Ran {
-    let mut ran = Ran::default();
-    let Ok((mut journal, _)) = Journal::open_on(disk.clone(), config(tier)) else { return ran };
-    for records in COMMITS {
-        for _ in 0..records {
-            // Counted before: of an append that fails the bytes may be there all the same.
-            ran.appended += 1;
-            if journal.append(1, &payload(ran.appended), ran.appended, 7).is_err() {
-                assert!(journal.commit().is_err(), "a poisoned journal acknowledges nothing");
-                return ran;
-            }
-        }
-        match journal.commit() {
-            Ok(seq) => ran.acknowledged = seq,
-            Err(_) => {
-                assert!(matches!(journal.commit(), Err(JournalFault::Poisoned(_))));
-                assert!(matches!(journal.append(1, b"", 0, 0), Err(JournalFault::Poisoned(_))));
-                return ran;
-            }
-        }
-    }
-    ran.finished = journal.close().is_ok();
-    ran
-}
-
-/// Recovered = a prefix of what was appended that holds all that was acknowledged.
-fn check(found: &[(u64, Vec<u8>)], ran: Ran) -> Result<(), String> {
-    for (place, (seq, bytes)) in found.iter().enumerate() {
-        if *seq != place as u64 + 1 || *bytes != payload(*seq) {
-            return Err(format!("record {seq} at place {place} is not what was appended"));
-        }
-    }
-    let count = found.len() as u64;
-    if count < ran.acknowledged {
-        return Err(format!("{} were acknowledged and {count} are there", ran.acknowledged));
-    }
-    if count > ran.appended {
-        return Err(format!("{} were appended and {count} are there", ran.appended));
-    }
-    Ok(())
-}
-
-fn reopened(disk: &MemStorage, tier: Tier) -> Result<Vec<(u64, Vec<u8>)>, String> {
-    let (mut journal, recovery) = Journal::open_on(disk.clone(), config(tier)).map_err(|e| e.to_string())?;
-    let mut found = Vec::new();
-    journal
-        .read_from(0, usize::MAX, |r| found.push((r.seq, r.payload.to_vec())))
-        .map_err(|e| e.to_string())?;
-    if recovery.last_seq != found.len() as u64 || journal.epoch() != recovery.epoch + 1 {
-        return Err(format!("recovery says {recovery:?} and {} records are read", found.len()));
-    }
-    Ok(found)
-}
-
-fn crashes(tier: Tier) -> Vec<Crash> {
-    let mut all = vec![Crash::Process];
-    if tier == Tier::T2 {
-        all.extend((0..6).map(|seed| Crash::Power { seed }));
-    }
-    all
+    torture::run(disk, &Script::seeded(1), tier).unwrap()
 }
 
 fn torture(tier: Tier) -> u64 {
-    let mut points = 0;
-    for mishap in MISHAPS {
-        for n in 1.. {
-            let disk = MemStorage::new();
-            disk.plan(n, mishap);
-            let ran = run(&disk, tier);
-            if !disk.struck() {
-                assert!(ran.finished && n > 20, "the loop has passed the last operation");
-                break;
-            }
-            for crash in crashes(tier) {
-                points += 1;
-                let after = disk.after(crash);
-                let found = reopened(&after, tier).and_then(|found| check(&found, ran).map(|()| found));
-                let found = found.unwrap_or_else(|e| panic!("{tier:?} {mishap:?} at {n}, {crash:?}: {e}"));
-                // The restart itself is killed at each of its first operations, and the next one still stands.
-                for m in 1..=4 {
-                    let again = disk.after(crash);
-                    again.plan(m, Mishap::KillMid);
-                    drop(Journal::open_on(again.clone(), config(tier)));
-                    let twice = reopened(&again.after(Crash::Process), tier);
-                    assert_eq!(
-                        twice.as_ref(),
-                        Ok(&found),
-                        "{tier:?} {mishap:?} at {n}, {crash:?}, restart killed at {m}"
-                    );
-                }
-                // What the restart has shown survives a power cut right after it.
-                if tier == Tier::T2 {
-                    for seed in 0..4 {
-                        let cut = reopened(&after.after(Crash::Power { seed }), tier);
-                        assert_eq!(
-                            cut.as_ref(),
-                            Ok(&found),
-                            "{mishap:?} at {n}, {crash:?}, then power cut {seed}"
-                        );
-                    }
-                }
-                // And the journal goes on, over the end of the segment.
-                let (mut journal, _) = Journal::open_on(after.clone(), config(tier)).unwrap();
-                for more in 1..=12 {
-                    let seq = journal.append(1, &[9; 1_200], 0, 0).unwrap();
-                    assert_eq!(seq, found.len() as u64 + more);
-                    journal.commit().unwrap();
-                }
-                drop(journal);
-                assert_eq!(reopened(&after, tier).unwrap().len(), found.len() + 12);
-            }
-        }
-    }
-    points
+    let crashes = torture::crash_loop(&Script::seeded(1), tier, false);
+    assert_eq!(crashes.failures, Vec::<String>::new());
+    crashes.points
 }
 
 #[test]
@@ -155,27 +40,20 @@ fn b057_power_cuts_and_errors_at_every_operation_lose_nothing_acknowledged_t2() 
 
 #[test]
 fn control_a_disk_that_lies_about_sync_is_noticed() {
-    let mut noticed = 0;
-    for seed in 0..20 {
-        let disk = MemStorage::new();
-        disk.set_sync_lies();
-        disk.plan(20, Mishap::KillBefore);
-        let ran = run(&disk, Tier::T2);
-        let outcome =
-            reopened(&disk.after(Crash::Power { seed }), Tier::T2).and_then(|found| check(&found, ran));
-        noticed += u64::from(outcome.is_err());
-    }
-    assert!(noticed > 10, "only {noticed} of 20 lies were noticed");
+    let crashes = torture::crash_loop(&Script::seeded(1), Tier::T2, true);
+    assert!(crashes.failures.len() > 100, "only {} of {} points", crashes.failures.len(), crashes.points);
 }
 
 #[test]
-fn control_the_checker_sees_a_lost_and_a_changed_record() {
+fn control_the_judge_sees_a_lost_and_a_changed_record() {
+    let script = Script::seeded(1);
     let ran = Ran { appended: 3, acknowledged: 2, finished: false };
-    assert!(check(&[(1, payload(1)), (2, payload(2))], ran).is_ok());
-    assert!(check(&[(1, payload(1))], ran).is_err());
-    assert!(check(&[(1, payload(1)), (2, payload(9))], ran).is_err());
-    assert!(check(&[(1, payload(1)), (3, payload(3))], ran).is_err());
-    assert!(check(&(1..=4).map(|n| (n, payload(n))).collect::<Vec<_>>(), ran).is_err());
+    let judge = |found: &[(u64, Vec<u8>)]| torture::judge(&script, found, ran);
+    assert!(judge(&[(1, payload(1)), (2, payload(2))]).is_ok());
+    assert!(judge(&[(1, payload(1))]).is_err());
+    assert!(judge(&[(1, payload(1)), (2, payload(9))]).is_err());
+    assert!(judge(&[(1, payload(1)), (3, payload(3))]).is_err());
+    assert!(judge(&(1..=4).map(|n| (n, payload(n))).collect::<Vec<_>>()).is_err());
 }
 
 const NAME: &str = "0000000000.seg";
@@ -214,46 +92,21 @@ fn used(disk: &MemStorage) -> usize {
 #[test]
 fn a29_b060_no_flipped_bit_is_accepted_in_silence() {
     for closed in [true, false] {
-        let disk = small(closed);
-        let (all, _) = records(&disk).unwrap();
-        assert_eq!(all.len() as u64, SMALL);
-        let bits = (used(&disk) + 64) * 8;
-        assert!(bits > 4_096 * 8);
-        let mut refused = 0;
-        for bit in 0..bits {
-            disk.damage(NAME, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
-            match records(&disk) {
-                Err(JournalFault::Damaged { .. }) => refused += 1,
-                Err(other) => panic!("bit {bit}: {other}"),
-                Ok((found, recovery)) => {
-                    assert!(recovery.torn.is_some() && !recovery.clean, "bit {bit} is not reported");
-                    assert!(
-                        found.iter().all(|(seq, bytes)| all[seq] == *bytes),
-                        "bit {bit}: a changed record"
-                    );
-                    // Only the last commit can look torn; after an orderly end not even that.
-                    let least = if closed { SMALL } else { SMALL - 3 };
-                    assert!(found.len() as u64 >= least, "bit {bit}: {} records", found.len());
-                }
-            }
-            disk.damage(NAME, |bytes| bytes[bit / 8] ^= 1 << (bit % 8));
-        }
-        assert!(refused > bits / 2, "{refused} of {bits}");
+        let specimen = Specimen::new(4_096 + 2_048, closed).unwrap();
+        let sweep = specimen.bits(0, 1, false);
+        assert_eq!(sweep.silent, Vec::<String>::new());
+        assert!(sweep.cases > 6_000 * 8 && sweep.refused > sweep.cases / 2, "{sweep:?}");
+        let control = specimen.bits(4_096 * 8, 64, true);
+        assert!(closed || !control.silent.is_empty(), "a reader that alters a record is noticed");
     }
 }
 
 #[test]
 fn every_truncation_of_the_file_is_refused() {
-    let disk = small(false);
-    let mut whole = Vec::new();
-    disk.read(NAME, 0, 1 << 20, &mut whole).unwrap();
-    for len in 0..whole.len() {
-        disk.damage(NAME, |bytes| bytes.truncate(len));
-        let outcome = records(&disk);
-        assert!(matches!(outcome, Err(JournalFault::Damaged { .. })), "{len} bytes: {outcome:?}");
-        disk.damage(NAME, |bytes| bytes.clone_from(&whole));
-    }
-    assert!(records(&disk).is_ok(), "control: the whole file is read");
+    let specimen = Specimen::new(4_096 + 2_048, false).unwrap();
+    let sweep = specimen.truncations(0, 1);
+    assert_eq!((sweep.silent.len(), sweep.refused), (0, sweep.cases));
+    assert!(sweep.cases > 6_000);
 }
 
 #[test]

@@ -1,9 +1,10 @@
-//! Proofs and benches of the market-data cores over recorded data: what `hft verify` and `hft bench` run.
+//! Proofs and benches of the cores, most of them over recorded data: what `hft verify`, `hft bench` and `hft journal torture` run.
 //!
 //! Each subject is a module with `run(&Args) -> Result<Report, String>`; the binary prints the report as one line.
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod journal;
 pub mod report;
 
 use args::Args;
@@ -14,6 +15,8 @@ use report::Report;
 /// # Errors
 /// A subject that does not exist, a flag it does not know, data that is not there: what, where and the remedy.
 pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
-    let _ = args;
-    Err(format!("{subject}: no such proof"))
+    match subject {
+        "journal torture" => journal::run(args),
+        _ => Err(format!("{subject}: no such proof")),
+    }
 }
