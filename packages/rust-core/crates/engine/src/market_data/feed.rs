@@ -210,12 +210,12 @@ impl Feed {
 
     /// One message of a session. Bytes of the session that carries the book prove that it lives.
     pub fn on_message(&mut self, bytes: &[u8], at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
-        match self.reader.parse(bytes) {
+        match self.reader.read(bytes).map(|(_, event)| event) {
             Ok(Event::Depth(diff)) => {
                 self.counts.events += 1;
                 self.last = at;
                 self.last_venue_ts = diff.ts_venue.0;
-                let outcome = self.book.on_diff(diff);
+                let outcome = self.book.on_diff(&diff);
                 self.on_diff_outcome(outcome, at, tracer, sink);
             }
             Ok(Event::Ticker(ticker)) => {
@@ -311,8 +311,8 @@ impl Feed {
         tracer: &mut Tracer,
         sink: &mut impl Sink,
     ) -> String {
-        let snapshot = match self.reader.parse(body) {
-            Ok(Event::Snapshot(snapshot)) => snapshot,
+        let snapshot = match self.reader.read(body) {
+            Ok((_, Event::Snapshot(snapshot))) => snapshot,
             Ok(_) => return "NOT_A_SNAPSHOT".into(),
             Err(refusal) => {
                 self.counts.snapshots_refused += 1;
