@@ -82,7 +82,10 @@ impl Kernel {
     /// Messages were lost: nothing learned so far holds.
     pub fn on_gap(&mut self) {
         match &mut self.which {
-            Which::Basic(basic) => basic.kernel.on_gap(),
+            Which::Basic(basic) => {
+                basic.kernel.on_gap();
+                basic.row = Row::new(self.set.features.len());
+            }
             Which::Shared(kernel) => kernel.on_gap(),
             Which::Timed(kernel) => kernel.on_gap(),
             Which::Micro(kernel) => kernel.on_gap(),
