@@ -5,6 +5,7 @@
 
 pub mod args;
 mod journal;
+mod features;
 pub mod report;
 
 use args::Args;
@@ -17,6 +18,9 @@ use report::Report;
 pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
     match subject {
         "journal torture" => journal::run(args),
+        "verify features" => features::verify(args),
+        "features shadow" => features::shadow(args),
+        "features sets" => features::sets(args),
         _ => Err(format!("{subject}: no such proof")),
     }
 }
