@@ -8,6 +8,7 @@
 pub mod dec;
 pub mod derivative;
 pub mod fields;
+pub mod held;
 pub mod json;
 pub mod limits;
 pub mod outcome;
@@ -31,6 +32,34 @@ pub trait Dialect {
     /// The named refusal; `out` is then as it was.
     fn message(&mut self, message: &Json<'_>, recv: EpochNs, out: &mut Vec<Record>) -> Result<(), Stop>;
 
+    /// Reads a book of `symbol` that was fetched by request and so does not name it.
+    ///
+    /// # Errors
+    /// The named refusal; `UNKNOWN_EVENT` where the venue has no such answer.
+    fn fetched(
+        &mut self,
+        symbol: &str,
+        message: &Json<'_>,
+        recv: EpochNs,
+        out: &mut Vec<Record>,
+    ) -> Result<(), Stop> {
+        let _ = (symbol, message, recv, out);
+        Err(Refusal::UnknownEvent.into())
+    }
+
+    /// Reads one raw answer as [`Dialect::fetched`].
+    ///
+    /// # Errors
+    /// The named refusal; `out` is then as it was.
+    fn read_fetched(&mut self, symbol: &str, bytes: &[u8], recv: EpochNs, out: &mut Vec<Record>) -> Outcome {
+        let before = out.len();
+        let stop = match json::parse(bytes) {
+            Err(refusal) => Err(Stop::Refused(refusal)),
+            Ok(message) => self.fetched(symbol, &message, recv, out),
+        };
+        settle(stop, before, out)
+    }
+
     /// Reads one raw message.
     ///
     /// # Errors
@@ -41,18 +70,22 @@ pub trait Dialect {
             Err(refusal) => Err(Stop::Refused(refusal)),
             Ok(message) => self.message(&message, recv, out),
         };
-        let given = out.len().saturating_sub(before);
-        match stop {
-            Ok(()) if given > 0 => Ok(Reading::Records(u32::try_from(given).unwrap_or(u32::MAX))),
-            Ok(()) => Ok(Reading::Quiet(Quiet::NoChange)),
-            Err(Stop::Quiet(quiet)) => {
-                out.truncate(before);
-                Ok(Reading::Quiet(quiet))
-            }
-            Err(Stop::Refused(refusal)) => {
-                out.truncate(before);
-                Err(refusal)
-            }
+        settle(stop, before, out)
+    }
+}
+
+fn settle(stop: Result<(), Stop>, before: usize, out: &mut Vec<Record>) -> Outcome {
+    let given = out.len().saturating_sub(before);
+    match stop {
+        Ok(()) if given > 0 => Ok(Reading::Records(u32::try_from(given).unwrap_or(u32::MAX))),
+        Ok(()) => Ok(Reading::Quiet(Quiet::NoChange)),
+        Err(Stop::Quiet(quiet)) => {
+            out.truncate(before);
+            Ok(Reading::Quiet(quiet))
+        }
+        Err(Stop::Refused(refusal)) => {
+            out.truncate(before);
+            Err(refusal)
         }
     }
 }

@@ -36,6 +36,8 @@ names! {
         NoChange = "NO_CHANGE",
         /// A change of a level or order that no snapshot or insert has named.
         UnknownLevel = "UNKNOWN_LEVEL",
+        /// Of a contract that no contract list has named yet.
+        UnknownContract = "UNKNOWN_CONTRACT",
         /// A print the venue marks as no trade of the public market (insurance fund, auto-deleveraging).
         NonMarketTrade = "NON_MARKET_TRADE",
         /// Trades from before the subscription, sent once at its start.
@@ -52,7 +54,7 @@ names! {
 }
 
 names! {
-    /// Why a message was refused. A refused message has changed nothing but where said.
+    /// Why a message was refused. It gave no record.
     Refusal {
         /// Longer than [`crate::limits::MESSAGE_BYTES_MAX`].
         Oversize = "OVERSIZE",
@@ -60,7 +62,9 @@ names! {
         TooDeep = "TOO_DEEP",
         /// More levels or orders than the limits.
         TooManyLevels = "TOO_MANY_LEVELS",
-        /// More symbols, ids or waiting changes than the limits.
+        /// More book changes wait for a snapshot than the limits; the oldest were given up.
+        TooManyPending = "TOO_MANY_PENDING",
+        /// More symbols or ids than the limits.
         TooManySymbols = "TOO_MANY_SYMBOLS",
         /// Not JSON, a key given twice, or a field of another type.
         Malformed = "MALFORMED",

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod normaliser;
 pub mod report;
 
 use args::Args;
@@ -14,6 +15,8 @@ use report::Report;
 /// # Errors
 /// A subject that does not exist, a flag it does not know, data that is not there: what, where and the remedy.
 pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
-    let _ = args;
-    Err(format!("{subject}: no such proof"))
+    match subject {
+        "verify normaliser" => normaliser::run(args),
+        _ => Err(format!("{subject}: no such proof")),
+    }
 }
