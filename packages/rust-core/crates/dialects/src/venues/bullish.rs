@@ -2,7 +2,7 @@
 
 use crate::json::Json;
 use crate::time::from_rfc3339;
-use crate::{Dialect, Quiet, Record, Refusal, Stop, Trade};
+use crate::{Dialect, Quiet, Record, Refusal, Side, Stop, Trade};
 use tidegate_units::EpochNs;
 
 /// Reads one connection; keeps nothing.
@@ -27,11 +27,20 @@ impl Dialect for Bullish {
                 id: Some(print.need("tradeId")?.name()?),
                 px: print.need("price")?.px()?,
                 qty: print.need("quantity")?.traded()?,
-                // The side is the aggressor's, whichever party the print names.
-                side: print.need("side")?.side()?,
+                side: aggressor(print)?,
                 ts: Some(from_rfc3339(print.need("createdAtDatetime")?.str().ok_or(Refusal::BadTime)?)?),
             }));
         }
         Ok(())
+    }
+}
+
+/// A print names one party's side and whether that party was the taker.
+fn aggressor(print: &Json<'_>) -> Result<Side, Refusal> {
+    let side = print.need("side")?.side()?;
+    match print.need("isTaker")? {
+        Json::Bool(true) => Ok(side),
+        Json::Bool(false) => Ok(side.opposite()),
+        _ => Err(Refusal::BadSide),
     }
 }

@@ -67,8 +67,7 @@ impl Dialect for Bybit {
             }
             "liquidation" => match data {
                 Json::Arr(items) => {
-                    // The recorder lists them newest first.
-                    for each in items.iter().rev() {
+                    for each in items {
                         out.push(Record::Liquidation(liquidation(each)?));
                     }
                 }

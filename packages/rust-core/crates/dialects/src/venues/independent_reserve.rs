@@ -64,7 +64,8 @@ impl Dialect for IndependentReserve {
                 return Err(Refusal::TooManyLevels.into());
             }
             for item in items {
-                let level = Level { px: item.need("Price")?.px()?, qty: item.need("Volume")?.qty()? };
+                // Bids at price 0 do stand in this venue's books.
+                let level = Level { px: item.need("Price")?.qty()?, qty: item.need("Volume")?.qty()? };
                 orders.push((side, item.need("Guid")?.name()?, level));
             }
         }

@@ -54,11 +54,12 @@ impl Dialect for Kucoin {
                 ts: data.get("time").map(Json::time).transpose()?,
             })),
             "trade.l2update" => {
-                let change = change(data)?;
+                // A change that is empty to us still moves the sequence on.
+                let change = self.held.change(change(data)?)?;
                 if change.bids.is_empty() && change.asks.is_empty() {
                     return Err(Quiet::NoChange.into());
                 }
-                out.push(Record::Book(self.held.change(change)?));
+                out.push(Record::Book(change));
             }
             "trade.l2Snapshot" => return self.fetched(symbol, message, recv, out),
             "trade.candles.add" | "trade.candles.update" => out.push(Record::Bar(bar(data)?)),

@@ -14,6 +14,8 @@ use tidegate_units::EpochNs;
 /// Reads one connection.
 #[derive(Debug)]
 pub struct Okex {
+    /// Version 3: the market before the channel's name, `spot`, `futures` or `swap`.
+    pub market: &'static str,
     /// Version 3 channel of the book: `depth` or `depth_l2_tbt`.
     pub book: &'static str,
     /// Version 5: quotes from `bbo-tbt` instead of `tickers`.
@@ -31,6 +33,7 @@ impl Okex {
     /// A feed of spot pairs.
     pub fn spot() -> Self {
         Self {
+            market: "spot",
             book: "depth",
             bbo: false,
             liquidation_orders: false,
@@ -41,8 +44,8 @@ impl Okex {
     }
 
     /// A feed of futures or swaps.
-    pub fn contracts(book: &'static str) -> Self {
-        Self { book, contracts: true, ..Self::spot() }
+    pub fn contracts(market: &'static str, book: &'static str) -> Self {
+        Self { market, book, contracts: true, ..Self::spot() }
     }
 
     fn derivative(&mut self, symbol: &str, mut change: Change, out: &mut Vec<Record>) -> Result<(), Refusal> {
@@ -60,7 +63,10 @@ impl Okex {
     }
 
     fn version_3(&mut self, table: &str, message: &Json<'_>, out: &mut Vec<Record>) -> Result<(), Stop> {
-        let channel = table.split_once('/').map_or(table, |(_, channel)| channel);
+        let (market, channel) = table.split_once('/').ok_or(Refusal::UnknownEvent)?;
+        if market != self.market {
+            return Err(Quiet::OtherChannel.into());
+        }
         let data = message.need("data")?.items()?;
         match channel {
             "depth" | "depth_l2_tbt" | "depth5" if channel != self.book => {

@@ -1,8 +1,10 @@
 //! `verify normaliser`: every recorded message either gives exactly the records that an independent source says, or is
 //! known by name to give none, or a written rule explains the difference.
 
+mod captures;
 mod cases;
 mod compare;
+mod literal;
 mod plant;
 mod readers;
 mod render;
@@ -25,5 +27,6 @@ pub fn run(args: &Args) -> Result<Report, String> {
     let mut report = Report::new();
     let cases = cases::read(&data)?;
     cases::check(&cases, &mut plant)?.report("normaliser-cases", 434, &mut report);
+    captures::check(&data, &mut plant)?.report("ws-captures", 25_000, &mut report);
     Ok(report)
 }

@@ -50,10 +50,18 @@ pub fn of_case(exchange: &str, since: &str) -> Option<Box<dyn Dialect>> {
         "okex" => Box::new(Okex::spot()),
         "okex-futures" | "okex-swap" => {
             let fast = if exchange == "okex-swap" { "2020-02-08" } else { "2019-12-05" };
-            let mut reader = Okex::contracts(if since >= fast { "depth_l2_tbt" } else { "depth" });
+            let market = if exchange == "okex-swap" { "swap" } else { "futures" };
+            let mut reader = Okex::contracts(market, if since >= fast { "depth_l2_tbt" } else { "depth" });
             reader.bbo = since >= "2022-05-06";
             Box::new(reader)
         }
         _ => return None,
     })
+}
+
+/// A feed of OKX futures that reads the venue's own liquidations.
+pub fn okex_liquidations() -> Okex {
+    let mut reader = Okex::contracts("futures", "depth_l2_tbt");
+    reader.liquidation_orders = true;
+    reader
 }
