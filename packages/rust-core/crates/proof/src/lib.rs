@@ -4,8 +4,9 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
-mod journal;
 mod features;
+mod journal;
+pub mod normaliser;
 pub mod report;
 
 use args::Args;
@@ -21,6 +22,7 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "verify features" => features::verify(args),
         "features shadow" => features::shadow(args),
         "features sets" => features::sets(args),
+        "verify normaliser" => normaliser::run(args),
         _ => Err(format!("{subject}: no such proof")),
     }
 }
