@@ -5,9 +5,13 @@
 //! bounded by [`limits`], whatever the file holds.
 #![forbid(unsafe_code)]
 
+pub mod bitstamp;
 pub mod capture;
 pub mod cryptofeed;
+pub mod dbn;
 mod fault;
+pub mod hyperliquid;
+pub mod itch;
 pub mod limits;
 pub mod lines;
 pub mod lobster;
