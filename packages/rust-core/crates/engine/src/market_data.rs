@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tidegate_bus::ends::{StreamPub, TopicId};
-use tidegate_instruments::Table;
+use tidegate_instruments::{Table, Venue};
 use tidegate_units::InstrumentId;
 use tidegate_venue_io::{Backoff, ConnectOptions, WsClient, WsEvent, WsState};
 use tidegate_wire::ids::span_id;
@@ -190,6 +190,12 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
                             config.instruments_path.display()
                         ))
                     })?;
+                    if !matches!(row.venue, Venue::BinanceSpot | Venue::BinanceUsdm | Venue::BinanceCoinm) {
+                        let venue = row.venue.name();
+                        return Err(Fault(format!(
+                            "sessions: instrument {id} is of {venue}, which has no feed session"
+                        )));
+                    }
                     feeds.push(Feed::new(feeds.len(), row, table.version()));
                     feeds.len() - 1
                 }

@@ -135,6 +135,10 @@ impl Feed {
         let (market, rule) = match instrument.venue {
             Venue::BinanceSpot => (Market::Spot, Rule::Spot),
             Venue::BinanceUsdm => (Market::UsdM, Rule::UsdM),
+            // The loop has refused rows of venues it has no session for.
+            Venue::BinanceCoinm | Venue::Alpaca | Venue::AlpacaCrypto | Venue::Shioaji => {
+                (Market::CoinM, Rule::UsdM)
+            }
         };
         let spec = SymbolSpec {
             symbol: instrument.symbol.clone(),
