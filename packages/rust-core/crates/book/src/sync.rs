@@ -1,6 +1,6 @@
 //! When a book may be believed: Binance's rules for joining a snapshot and a stream of diffs, spot and USD-M.
 
-use crate::ladder::L2Book;
+use crate::l2::L2Book;
 use crate::limits::DIFFS_BUFFERED_MAX;
 use std::collections::VecDeque;
 use tidegate_normalise::{DepthDiff, Snapshot};
