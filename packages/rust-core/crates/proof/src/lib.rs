@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod bench_book;
 mod journal;
 pub mod report;
 
@@ -17,6 +18,7 @@ use report::Report;
 pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
     match subject {
         "journal torture" => journal::run(args),
+        "bench book" => bench_book::run(args),
         _ => Err(format!("{subject}: no such proof")),
     }
 }
