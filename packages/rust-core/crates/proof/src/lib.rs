@@ -5,6 +5,7 @@
 
 pub mod args;
 mod features;
+pub mod bench_book;
 mod journal;
 pub mod normaliser;
 pub mod report;
@@ -23,6 +24,7 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "features shadow" => features::shadow(args),
         "features sets" => features::sets(args),
         "verify normaliser" => normaliser::run(args),
+        "bench book" => bench_book::run(args),
         _ => Err(format!("{subject}: no such proof")),
     }
 }

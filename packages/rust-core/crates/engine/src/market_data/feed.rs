@@ -268,7 +268,13 @@ impl Feed {
                 self.on_broken("gap in the venue's updates", (first, last), at, tracer, sink);
                 self.ask_snapshot(at.mono_ns, sink);
             }
-            DiffOutcome::Crossed => self.on_broken("the book is crossed", (0, 0), at, tracer, sink),
+            DiffOutcome::Crossing | DiffOutcome::Crossed => {
+                self.on_broken("the book is crossed", (0, 0), at, tracer, sink);
+            }
+            DiffOutcome::Unanchored => {}
+            DiffOutcome::ChecksumMismatch { .. } => {
+                self.on_broken("the book's checksum is not the venue's", (0, 0), at, tracer, sink);
+            }
         }
     }
 
@@ -333,7 +339,12 @@ impl Feed {
             // Asked again after the pause, so that a venue that lags is not hammered.
             SnapshotOutcome::TooOld => "TOO_OLD".into(),
             SnapshotOutcome::Gap { .. } => "GAP".into(),
-            SnapshotOutcome::Crossed => {
+            SnapshotOutcome::Older => "OLDER".into(),
+            SnapshotOutcome::ChecksumMismatch { .. } => {
+                self.on_broken("the snapshot's checksum is not the venue's", (0, 0), at, tracer, sink);
+                "CHECKSUM_MISMATCH".into()
+            }
+            SnapshotOutcome::Crossing | SnapshotOutcome::Crossed => {
                 self.on_broken("the snapshot is crossed", (0, 0), at, tracer, sink);
                 "CROSSED".into()
             }
