@@ -4,6 +4,8 @@
 mod captures;
 mod cases;
 mod compare;
+mod fixtures;
+mod line;
 mod literal;
 mod plant;
 mod readers;
@@ -27,6 +29,8 @@ pub fn run(args: &Args) -> Result<Report, String> {
     let mut report = Report::new();
     let cases = cases::read(&data)?;
     cases::check(&cases, &mut plant)?.report("normaliser-cases", 434, &mut report);
+    let bodies = fixtures::read(&data)?;
+    fixtures::check(&bodies, &mut plant).report("venue-json-fixtures", fixtures::BODIES, &mut report);
     captures::check(&data, &mut plant)?.report("ws-captures", 25_000, &mut report);
     Ok(report)
 }
