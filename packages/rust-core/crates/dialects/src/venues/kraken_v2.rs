@@ -60,12 +60,14 @@ impl Dialect for KrakenV2 {
         out: &mut Vec<Record>,
     ) -> Result<(), Stop> {
         // `{"result": {"<pair>": …}}`
-        let result = message.get("result");
-        let named = match result {
-            Some(Json::Obj(fields)) => fields.first(),
-            _ => None,
+        let Some(Json::Obj(fields)) = message.get("result") else { return Err(unread(message)) };
+        let of_pair = |body: &Json<'_>| {
+            let rows = matches!(body.at(0), Some(Json::Arr(_)));
+            rows || ["asks", "a"].iter().any(|key| matches!(body.get(key), Some(Json::Arr(_))))
         };
-        let Some((symbol, body)) = named else { return Err(unread(message)) };
+        let Some((symbol, body)) = fields.iter().find(|(_, body)| of_pair(body)) else {
+            return Err(unread(message));
+        };
         match body {
             Json::Obj(_) if body.get("asks").is_some() => out.push(Record::Book(Book {
                 symbol: symbol.to_string(),

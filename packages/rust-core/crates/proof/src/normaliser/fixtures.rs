@@ -27,6 +27,9 @@ pub const BODIES: u64 = 295;
 /// `venue|number|name|reader|outcome|record…`.
 const GOLDEN: &str = include_str!("../../golden/venue-fixtures.txt");
 
+/// A snapshot that holds nothing, after which a change is not held back.
+pub const EMPTY: &[u8] = br#"{"lastUpdateId":0,"bids":[],"asks":[]}"#;
+
 /// One body, ready to be read.
 #[derive(Debug)]
 pub struct Body {
@@ -119,8 +122,7 @@ pub fn feed(body: &Body, message: &[u8], records: &mut Vec<Record>) -> Outcome {
     let mut reader = reader(body);
     if body.way.starts_with("opened") {
         let symbol = json::parse(message).ok().map(|read| read.word("s").to_string()).unwrap_or_default();
-        let empty = br#"{"lastUpdateId":0,"bids":[],"asks":[]}"#;
-        let _ = reader.read_fetched(&symbol, empty, EpochNs(0), records);
+        let _ = reader.read_fetched(&symbol, EMPTY, EpochNs(0), records);
         records.clear();
     }
     if body.way.starts_with("fetched") {
