@@ -16,6 +16,8 @@ mod render;
 mod rng;
 mod source;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use crate::args::Args;
 use crate::report::Report;
