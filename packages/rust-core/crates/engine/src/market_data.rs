@@ -461,6 +461,7 @@ fn stats(out: &Out<'_>, feeds: &[Feed], slots: &[Slot], session_epoch: u32) -> V
     let lag = instruments.iter().filter_map(|i| i["venueLagMs"].as_i64()).max();
     let refused: u64 = feeds.iter().map(Feed::refused).sum();
     let sessions: Vec<Value> = slots.iter().map(Slot::stats).collect();
+    let total = |key: &str| sessions.iter().filter_map(|s| s[key].as_u64()).sum::<u64>();
     let sum = |key: &str| instruments.iter().filter_map(|i| i[key].as_u64()).sum::<u64>();
     json!({
         "events": feeds.iter().map(|feed| feed.counts().events).sum::<u64>(),
@@ -478,9 +479,16 @@ fn stats(out: &Out<'_>, feeds: &[Feed], slots: &[Slot], session_epoch: u32) -> V
         "instruments": instruments,
         "sessionsFatal": slots.iter().filter(|s| s.state() == State::Fatal).count(),
         "sessionsLive": slots.iter().filter(|s| s.state() == State::Live).count(),
+        "sessionRefusals": total("refusals"),
+        "streamRefusals": total("streamRefusals"),
+        "streamsGivenUp": total("streamsGivenUp"),
+        "schemaRefused": total("schemaRefused"),
+        "sessionRolls": total("rolls"),
         "sessions": sessions,
     })
 }
 
+#[cfg(test)]
+mod session_tests;
 #[cfg(test)]
 mod tests;
