@@ -158,16 +158,19 @@ it("our client order ids fit every venue", () => {
 });
 
 describe("feeds", () => {
-  it.each(Object.entries(FEEDS))("%s: one lane carries the books, figures fit each other", (_, feed) => {
-    expect(feed.lanes.filter(({ carriesBook }) => carriesBook)).toHaveLength(1);
-    const { rules } = feed;
-    expect(rules.backoffMsMin).toBe(1_000);
-    expect(rules.backoffMsMax).toBe(32_000);
-    expect(feed.needsKey).toBe(rules.authTimeoutMs > 0);
-    if (rules.lifeMs !== undefined) expect(rules.rollBeforeMs).toBeLessThan(rules.lifeMs);
-    const names = feed.lanes.flatMap(({ streams }) => streams("X1").map(({ name }) => name));
-    expect(new Set(names).size).toBe(names.length);
-  });
+  it.each(Object.entries(FEEDS))(
+    "%s: one lane carries the books, figures fit each other",
+    (_, feed) => {
+      expect(feed.lanes.filter(({ carriesBook }) => carriesBook)).toHaveLength(1);
+      const { rules } = feed;
+      expect(rules.backoffMsMin).toBe(1_000);
+      expect(rules.backoffMsMax).toBe(32_000);
+      expect(feed.needsKey).toBe(rules.authTimeoutMs > 0);
+      if (rules.lifeMs !== undefined) expect(rules.rollBeforeMs).toBeLessThan(rules.lifeMs);
+      const names = feed.lanes.flatMap(({ streams }) => streams("X1").map(({ name }) => name));
+      expect(new Set(names).size).toBe(names.length);
+    },
+  );
 
   it("fatal codes are never waited for, nor waited-for codes fatal", () => {
     for (const { rules } of Object.values(FEEDS)) {
@@ -179,7 +182,9 @@ describe("feeds", () => {
 
   it("bars are not counted against the free plan's channels", () => {
     const streams = FEEDS.ALPACA.lanes[0]?.streams("AAPL") ?? [];
-    expect(streams.filter(({ counted }) => !counted).map(({ name }) => name)).toEqual(["bars:AAPL"]);
+    expect(streams.filter(({ counted }) => !counted).map(({ name }) => name)).toEqual([
+      "bars:AAPL",
+    ]);
     expect(FEEDS.ALPACA.rules.streamsPerConnection).toBe(30);
   });
 });

@@ -11,7 +11,10 @@ const stream = (venue: string) =>
     .optional()
     .describe(`${venue} streams, without a path; unset = no instrument of it is fed`);
 const rest = (venue: string, what: string) =>
-  z.url({ protocol: /^https?$/ }).optional().describe(`${venue} REST, ${what}`);
+  z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(`${venue} REST, ${what}`);
 const keyFile = (venue: string) =>
   z
     .string()

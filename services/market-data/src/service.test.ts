@@ -7,13 +7,7 @@ import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { Settings } from "./config.ts";
 import { HoldOff } from "./holdoff.ts";
-import {
-  type FetchDepth,
-  fetchDepth,
-  loopConfig,
-  marketData,
-  SnapshotRefused,
-} from "./service.ts";
+import { type FetchDepth, fetchDepth, loopConfig, marketData, SnapshotRefused } from "./service.ts";
 import { type FedInstrument, sessionsFor } from "./sessions.ts";
 
 const SPOT: FedInstrument = { id: 1, venue: "BINANCE_SPOT", symbol: "BTCUSDT" };

@@ -43,7 +43,12 @@ export const marketData: MarketData = {
     pingAfterMs: 0,
     idleTimeoutMs: 0,
     staleAfterMs: 65_000,
-    watchdog: { resubscribeMs: 15_000, reconnectMs: 60_000, forcedMs: 300_000, openGraceMs: 60_000 },
+    watchdog: {
+      resubscribeMs: 15_000,
+      reconnectMs: 60_000,
+      forcedMs: 300_000,
+      openGraceMs: 60_000,
+    },
     windows: {
       zone: "Asia/Taipei",
       days: [1, 2, 3, 4, 5],
