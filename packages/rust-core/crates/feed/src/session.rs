@@ -227,7 +227,9 @@ pub struct Session {
     opened_at: u64,
     next_begun: bool,
     in_window: bool,
-    window_at: u64,
+    window_known: bool,
+    /// When market data last came, over all connections; a forced connection counts as such.
+    starved_at: u64,
     forced: bool,
     /// The next attempt waits for a window and is counted as latched once.
     latched: bool,
@@ -263,7 +265,8 @@ impl Session {
             opened_at: 0,
             next_begun: false,
             in_window: false,
-            window_at: 0,
+            window_known: false,
+            starved_at: 0,
             forced: false,
             latched: false,
             counts: Counts::default(),
@@ -284,6 +287,11 @@ impl Session {
         // What the venue refused for good is not asked for again by a new connection either.
         next.refused = before.refused.clone();
         next
+    }
+
+    /// Says what should flow before the session begins; later it is [`Event::Wanted`].
+    pub fn prepare(&mut self, streams: &[Stream]) {
+        self.want(streams);
     }
 
     pub const fn state(&self) -> State {
@@ -396,6 +404,7 @@ impl Session {
             Event::Data => {
                 self.heard_at = now.mono_ns;
                 self.data_at = now.mono_ns;
+                self.starved_at = now.mono_ns;
                 if self.state == State::Live {
                     // Only a session that gives data is worth a quick return.
                     self.failures = 0;
@@ -427,7 +436,8 @@ impl Session {
         self.counts.opens += 1;
         self.opened_at = now.mono_ns;
         self.heard_at = now.mono_ns;
-        self.data_at = now.mono_ns;
+        self.data_at = self.data_at.max(now.mono_ns);
+        self.starved_at = if self.starved_at == 0 { now.mono_ns } else { self.starved_at };
         self.resubscribed_at = now.mono_ns;
         self.budget.clear();
         for name in held {
@@ -631,12 +641,15 @@ impl Session {
 
     fn look_at_window(&mut self, now: Now) {
         let inside = self.rules.windows.as_ref().is_none_or(|w| w.contains(now.epoch_ns));
-        if inside && !self.in_window {
-            self.window_at = now.mono_ns;
-            // What fell silent outside is not held against the session inside.
-            self.data_at = self.data_at.max(now.mono_ns);
+        if inside && !self.in_window && self.window_known {
+            // What fell silent outside is not held against the session inside, and the opening has its grace.
+            let grace = if self.rules.windows.is_some() { self.rules.watchdog.open_grace_ms } else { 0 };
+            let from = now.mono_ns.saturating_add(grace.saturating_mul(MS));
+            self.data_at = self.data_at.max(from);
+            self.starved_at = self.starved_at.max(from);
         }
         self.in_window = inside;
+        self.window_known = true;
     }
 
     fn maybe_connect(&mut self, now: Now, effects: &mut Vec<Effect>) {
@@ -677,11 +690,9 @@ impl Session {
             return;
         }
         let watchdog = self.rules.watchdog;
-        let grace = self.rules.windows.is_some()
-            && watchdog.open_grace_ms > 0
-            && !Self::past(now, self.window_at, watchdog.open_grace_ms);
-        if self.in_window && !grace && self.wanted.keys().any(|name| self.held.contains(name)) {
-            if Self::past(now, self.data_at, watchdog.forced_ms) {
+        if self.in_window && self.wanted.keys().any(|name| self.held.contains(name)) {
+            if Self::past(now, self.starved_at, watchdog.forced_ms) {
+                self.starved_at = now.mono_ns;
                 self.keep_reason("no market data for too long; connecting anew at once");
                 self.forced = true;
                 self.away(Cause::Forced, 0, now, effects);
@@ -718,13 +729,13 @@ impl Session {
 
     /// Asks for the difference between what should flow and what flows, as fast as the venue lets us.
     fn speak(&mut self, now: Now, effects: &mut Vec<Effect>) {
-        if self.state == State::Stale {
-            return;
-        }
         let overdue = self.asked.values().any(|at| Self::past(now, *at, self.rules.subscribe_timeout_ms));
         if overdue {
             self.keep_reason("a subscription was not answered within the bound");
             self.away(Cause::SubscribeTimeout, 0, now, effects);
+            return;
+        }
+        if self.state == State::Stale {
             return;
         }
         let batch = self.rules.streams_per_message as usize;

@@ -39,6 +39,8 @@ pub struct Publication<'a> {
 pub trait Sink {
     fn publish(&mut self, publication: &Publication<'_>);
     fn emit(&mut self, event: Value);
+    /// One message of a session as it came, before anything of it is parsed; `name` is that of its event, mostly empty.
+    fn raw(&mut self, at: Stamp, session: &str, name: &[u8], bytes: &[u8]);
 }
 
 /// Makes trace ids that a replay makes again: a mix of the process's epoch and a running number.
