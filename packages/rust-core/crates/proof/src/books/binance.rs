@@ -33,7 +33,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
     Instrument {
         set: "binance_coinm_btcusd",
         files: &["cm_btcusd_perp_20240808.jsonl.gz", "cm_btcusd_perp_20240809.jsonl.gz"],
-        market: Market::UsdM,
+        market: Market::CoinM,
         symbol: "BTCUSD_PERP",
         px_scale: 1,
         qty_scale: 0,
@@ -42,7 +42,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
     Instrument {
         set: "binance_coinm_ethusd",
         files: &["cm_ethusd_perp_20240808.jsonl.gz", "cm_ethusd_perp_20240809.jsonl.gz"],
-        market: Market::UsdM,
+        market: Market::CoinM,
         symbol: "ETHUSD_PERP",
         px_scale: 2,
         qty_scale: 0,
@@ -54,7 +54,7 @@ pub const INSTRUMENTS: &[Instrument] = &[
 pub fn rule(market: Market) -> Rule {
     match market {
         Market::Spot => Rule::Spot,
-        Market::UsdM => Rule::UsdM,
+        Market::UsdM | Market::CoinM => Rule::UsdM,
     }
 }
 
@@ -195,7 +195,8 @@ fn against_ticker(tally: &mut Tally, tickers: &BTreeMap<u64, &BookTicker>, diff:
 type Touch = (Option<(i64, i64)>, Option<(i64, i64)>);
 
 /// The rule BINANCE_TICKER_CONFLATED: one of the two named diffs; one side alone differs; the latest ticker's id lies inside
-/// the diff, and the diff takes that ticker's level away. So the touch changed behind the ticker and no ticker told it.
+/// the diff, and the diff does not leave that ticker's level standing. So the touch changed behind the ticker, and no ticker
+/// told it.
 fn conflated(ticker: &BookTicker, diff: &DepthDiff<'_>, found: Touch) -> Option<&'static str> {
     let differs = |level: Level, best: Option<(i64, i64)>| best != Some((level.px.0, level.qty.0));
     let (told, levels) = match (differs(ticker.bid, found.0), differs(ticker.ask, found.1)) {
@@ -204,6 +205,6 @@ fn conflated(ticker: &BookTicker, diff: &DepthDiff<'_>, found: Touch) -> Option<
         _ => return None,
     };
     let inside = (diff.first_id..diff.last_id).contains(&ticker.update_id);
-    let taken = levels.iter().any(|level| level.px == told.px && level.qty.0 == 0);
-    (CONFLATED.contains(&diff.last_id) && inside && taken).then_some("BINANCE_TICKER_CONFLATED")
+    let gone = !levels.iter().any(|level| level.px == told.px && level.qty.0 > 0);
+    (CONFLATED.contains(&diff.last_id) && inside && gone).then_some("BINANCE_TICKER_CONFLATED")
 }

@@ -4,9 +4,8 @@
 //! vendor (the CSV twins).
 
 use super::Plant;
-use super::plain::PlainBook;
+use super::orders::PlainOrders;
 use super::tally::Tally;
-use std::collections::BTreeMap;
 use std::path::Path;
 use tidegate_book::{L3Book, L3Outcome};
 use tidegate_datasets::dbn::{Action, Dbn, LAST, Mbo, Mbp1, Record};
@@ -19,41 +18,20 @@ const TICK: i64 = 250_000_000;
 /// Records of both files.
 pub const MBO_RECORDS: u64 = 77_517;
 
-/// One order of the second book.
-type Resting = (Side, i64, i64);
-
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Books {
     book: L3Book,
-    orders: BTreeMap<u64, Resting>,
-    plain: PlainBook,
+    plain: PlainOrders,
 }
 
 impl Books {
-    /// The second book: a map of orders and the sum of each level.
     fn plain(&mut self, mbo: &Mbo, px: i64) {
         let (id, qty) = (mbo.order_id, i64::from(mbo.qty));
         match (mbo.action, mbo.side) {
-            (Action::Clear, _) => {
-                self.orders.clear();
-                self.plain.clear();
-            }
-            (Action::Add | Action::Modify, Some(side)) => self.put(id, Some((side, px, qty))),
-            (Action::Cancel, _) => {
-                let left = self.orders.get(&id).map(|(side, px, had)| (*side, *px, had - qty));
-                self.put(id, left.filter(|order| order.2 > 0));
-            }
+            (Action::Clear, _) => self.plain.clear(),
+            (Action::Add | Action::Modify, Some(side)) => self.plain.put(id, Some((side, px, qty))),
+            (Action::Cancel, _) => self.plain.take(id, qty),
             _ => {}
-        }
-    }
-
-    fn put(&mut self, id: u64, order: Option<Resting>) {
-        if let Some((side, px, qty)) = self.orders.remove(&id) {
-            self.plain.set(side, px, self.plain.qty(side, px) - qty);
-        }
-        if let Some((side, px, qty)) = order {
-            self.orders.insert(id, (side, px, qty));
-            self.plain.set(side, px, self.plain.qty(side, px) + qty);
         }
     }
 
@@ -74,9 +52,7 @@ impl Books {
     }
 
     fn same(&self) -> bool {
-        [Side::Buy, Side::Sell].into_iter().all(|side| {
-            self.book.levels(side).map(|level| (level.px, level.qty)).eq(self.plain.levels(side))
-        }) && self.book.len() == self.orders.len()
+        self.plain.same(&self.book)
     }
 }
 
@@ -87,8 +63,7 @@ impl Books {
 pub fn mbo(data: &Path, plant: Plant) -> Result<Tally, String> {
     let folder = data.join("cme-es-mbo");
     let mut tally = Tally::new("cme_mbo");
-    let mut books =
-        Books { book: L3Book::default(), orders: BTreeMap::new(), plain: PlainBook::default() };
+    let mut books = Books::default();
     let (mut records, mut trades, mut crossed, mut last) = (0_u64, 0_u64, (0_u64, 0_u64), None);
     for name in MBO {
         let mut dbn = Dbn::open(&folder.join(format!("{name}.dbn.zst")))?;
@@ -96,7 +71,6 @@ pub fn mbo(data: &Path, plant: Plant) -> Result<Tally, String> {
         csv.next_line()?;
         // The second file repeats the snapshot that is the first.
         books.book.clear();
-        books.orders.clear();
         books.plain.clear();
         while let Some(record) = dbn.next_record()? {
             let Record::Mbo(mbo) = record else {
@@ -117,12 +91,12 @@ pub fn mbo(data: &Path, plant: Plant) -> Result<Tally, String> {
             }
             if mbo.flags & LAST != 0 {
                 let touch = |side| books.book.best(side).map(|level| (level.px, level.qty));
-                let equal = touch(Side::Buy) == books.plain.best(Side::Buy)
-                    && touch(Side::Sell) == books.plain.best(Side::Sell);
+                let equal = touch(Side::Buy) == books.plain.levels.best(Side::Buy)
+                    && touch(Side::Sell) == books.plain.levels.best(Side::Sell);
                 tally.case(equal, || format!("{name}: record {}: not the plain book's touch", dbn.at()));
                 if books.book.crossed() {
                     // Sunday's pre-open: 22:39:55 to 23:00 UTC of 2023-12-24 and of 2023-12-25.
-                    let second = mbo.ts_recv.0 / 1_000_000_000 % 86_400;
+                    let second = mbo.head.ts_event.0 / 1_000_000_000 % 86_400;
                     let pre_open = (81_595..82_800).contains(&second);
                     let slot = if pre_open { &mut crossed.0 } else { &mut crossed.1 };
                     *slot += 1;

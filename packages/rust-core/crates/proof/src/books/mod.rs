@@ -1,9 +1,13 @@
 //! `verify books`: the production books against what the venues themselves say, set by set.
 
 pub mod binance;
+pub mod bitstamp;
 pub mod cme;
 pub mod feed;
+pub mod hyperliquid;
+pub mod itch;
 pub mod lobster;
+pub mod orders;
 pub mod plain;
 pub mod taifex;
 pub mod tally;
@@ -46,6 +50,9 @@ pub fn run(args: &Args) -> Result<Report, String> {
     taifex::verify(&data, taifex::DAYS, plant, 0)?.report(&mut report, 900_000);
     cme::mbo(&data, plant)?.report(&mut report, cme::MBO_RECORDS);
     cme::mbp1(&data)?.report(&mut report, 4_000);
+    bitstamp::verify(&data, plant, 0)?.report(&mut report, 40 * bitstamp::SNAPSHOTS);
+    itch::verify(&data, plant)?.report(&mut report, 5_000);
+    hyperliquid::verify(&data, plant)?.report(&mut report, hyperliquid::MESSAGES);
     Ok(report)
 }
 
