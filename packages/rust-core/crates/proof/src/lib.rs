@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod books;
 mod features;
 pub mod bench_book;
 mod journal;
@@ -23,6 +24,7 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "verify features" => features::verify(args),
         "features shadow" => features::shadow(args),
         "features sets" => features::sets(args),
+        "verify books" => books::run(args),
         "verify normaliser" => normaliser::run(args),
         "bench book" => bench_book::run(args),
         _ => Err(format!("{subject}: no such proof")),
