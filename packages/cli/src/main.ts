@@ -82,7 +82,7 @@ program
   });
 
 addVerify(program, root);
-addBench(program);
+addBench(program, root);
 addJournal(program, root);
 
 program.command("build").description("build what changed and stop (the launcher does it)");

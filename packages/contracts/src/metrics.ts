@@ -138,6 +138,42 @@ export const METRICS = {
   mdRefused: counter("md_refused", ["market-data"], "Venue messages refused", ["venue", "reason"]),
   mdSessionUp: gauge("md_session_up", ["market-data"], "1 while the feed session is up", ["venue"]),
   mdReconnects: counter("md_reconnects", ["market-data"], "Feed sessions opened again", ["venue"]),
+  mdSessionsLive: {
+    ...gauge("md_sessions_live", ["market-data"], "Feed connections in state LIVE"),
+    stat: "sessionsLive",
+  },
+  mdSessionsFatal: {
+    ...gauge(
+      "md_sessions_fatal",
+      ["market-data"],
+      "Feed connections ended for good by a code of the venue",
+    ),
+    stat: "sessionsFatal",
+  },
+  mdSessionRefusals: {
+    ...counter("md_session_refusals", ["market-data"], "Requests of a session refused by code"),
+    stat: "sessionRefusals",
+  },
+  mdStreamRefusals: {
+    ...counter("md_stream_refusals", ["market-data"], "Streams the venue refused"),
+    stat: "streamRefusals",
+  },
+  mdStreamsGivenUp: {
+    ...counter("md_streams_given_up", ["market-data"], "Streams refused often enough"),
+    stat: "streamsGivenUp",
+  },
+  mdSchemaRefused: {
+    ...counter(
+      "md_quote_schema_refused",
+      ["market-data"],
+      "Quotes of another shape than the one locked on",
+    ),
+    stat: "schemaRefused",
+  },
+  mdRolls: {
+    ...counter("md_session_rolls", ["market-data"], "Connections moved before their end"),
+    stat: "sessionRolls",
+  },
   mdFeedAge: gauge(
     "md_feed_age_seconds",
     ["market-data"],

@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { binanceSpot, binanceUsdm, RestClient, signQuery } from "./index.ts";
+import { binanceSpot, binanceUsdm, FEEDS, RestClient, signQuery } from "./index.ts";
 import { BODY_BYTES_MAX } from "./rest.ts";
 
 // The example key of the venue's public documentation; it opens nothing.
@@ -146,11 +146,45 @@ describe("error codes", () => {
 it("every venue has the same files", () => {
   const files = (name: string) =>
     readdirSync(fileURLToPath(new URL(name, import.meta.url))).toSorted();
-  expect(files("binance-spot")).toEqual(files("binance-usdm"));
+  for (const venue of ["binance-usdm", "binance-coinm", "alpaca", "shioaji"]) {
+    expect(files(venue)).toEqual(files("binance-spot"));
+  }
 });
 
 it("our client order ids fit every venue", () => {
   for (const { limits } of [binanceSpot, binanceUsdm]) {
     expect("0123456789abcdefghijklmno").toMatch(limits.limits.clientOrderId);
   }
+});
+
+describe("feeds", () => {
+  it.each(Object.entries(FEEDS))(
+    "%s: one lane carries the books, figures fit each other",
+    (_, feed) => {
+      expect(feed.lanes.filter(({ carriesBook }) => carriesBook)).toHaveLength(1);
+      const { rules } = feed;
+      expect(rules.backoffMsMin).toBe(1_000);
+      expect(rules.backoffMsMax).toBe(32_000);
+      expect(feed.needsKey).toBe(rules.authTimeoutMs > 0);
+      if (rules.lifeMs !== undefined) expect(rules.rollBeforeMs).toBeLessThan(rules.lifeMs);
+      const names = feed.lanes.flatMap(({ streams }) => streams("X1").map(({ name }) => name));
+      expect(new Set(names).size).toBe(names.length);
+    },
+  );
+
+  it("fatal codes are never waited for, nor waited-for codes fatal", () => {
+    for (const { rules } of Object.values(FEEDS)) {
+      const waits: readonly { code: number }[] = rules.waitCodes ?? [];
+      for (const { code } of waits) expect(rules.fatalCodes).not.toContain(code);
+    }
+    expect(FEEDS.ALPACA.rules.fatalCodes).toEqual([402, 406, 408, 409]);
+  });
+
+  it("bars are not counted against the free plan's channels", () => {
+    const streams = FEEDS.ALPACA.lanes[0]?.streams("AAPL") ?? [];
+    expect(streams.filter(({ counted }) => !counted).map(({ name }) => name)).toEqual([
+      "bars:AAPL",
+    ]);
+    expect(FEEDS.ALPACA.rules.streamsPerConnection).toBe(30);
+  });
 });

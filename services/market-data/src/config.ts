@@ -5,24 +5,59 @@ import { SOCKETS } from "@tidegate/contracts";
 import { z } from "zod";
 
 const here = (path: string) => fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+const stream = (venue: string) =>
+  z
+    .url({ protocol: /^wss?$/ })
+    .optional()
+    .describe(`${venue} streams, without a path; unset = no instrument of it is fed`);
+const rest = (venue: string, what: string) =>
+  z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(`${venue} REST, ${what}`);
+const keyFile = (venue: string) =>
+  z
+    .string()
+    .startsWith("/")
+    .optional()
+    .describe(
+      `${venue}: file with {"key": …, "secret": …}, or an open descriptor as /dev/fd/3; a key is taken from nowhere else`,
+    );
 
 export const Settings = z.object({
-  spotStreamUrl: z
-    .url({ protocol: /^wss?$/ })
+  spotStreamUrl: stream("Binance spot"),
+  spotRestUrl: rest("Binance spot", "for depth snapshots; wanted with spotStreamUrl"),
+  usdmStreamUrl: stream("Binance USD-M"),
+  usdmRestUrl: rest("Binance USD-M", "for depth snapshots; wanted with usdmStreamUrl"),
+  coinmStreamUrl: stream("Binance COIN-M"),
+  coinmRestUrl: rest("Binance COIN-M", "for depth snapshots; wanted with coinmStreamUrl"),
+  alpacaStreamUrl: stream("Alpaca stocks"),
+  alpacaFeed: z
+    .enum(["iex", "sip"])
+    .default("iex")
+    .describe("Which tape of Alpaca: iex is in every plan and takes 30 channels, sip is paid"),
+  alpacaCryptoStreamUrl: stream("Alpaca crypto"),
+  alpacaKeyFile: keyFile("Alpaca"),
+  shioajiUrl: z
+    .string()
+    .regex(/^(https?|http\+unix):\/\/[^\s/]+\/?$/)
     .optional()
-    .describe("Binance spot streams, without a path; unset = no spot instrument is fed"),
-  spotRestUrl: z
-    .url({ protocol: /^https?$/ })
+    .describe(
+      "Shioaji's daemon, as http://127.0.0.1:8080 or http+unix:// and the percent-encoded path of its socket; unset = no instrument of it is fed",
+    ),
+  shioajiKeyFile: keyFile("Shioaji, wanted where the daemon is not on the loopback"),
+  caFile: z
+    .string()
+    .min(1)
     .optional()
-    .describe("Binance spot REST, for depth snapshots; wanted with spotStreamUrl"),
-  usdmStreamUrl: z
-    .url({ protocol: /^wss?$/ })
-    .optional()
-    .describe("Binance USD-M streams, without a path; unset = no USD-M instrument is fed"),
-  usdmRestUrl: z
-    .url({ protocol: /^https?$/ })
-    .optional()
-    .describe("Binance USD-M REST, for depth snapshots; wanted with usdmStreamUrl"),
+    .describe("PEM file of certificate authorities beside the public ones"),
+  reconnectMsMin: z
+    .number()
+    .int()
+    .min(1)
+    .max(32_000)
+    .default(1_000)
+    .describe("First reconnect delay; it doubles, with jitter, up to 32 s"),
   instrumentsFile: z
     .string()
     .min(1)

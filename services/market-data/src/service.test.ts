@@ -6,7 +6,8 @@ import type { Engine, ServiceContext } from "@tidegate/service-kit";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { Settings } from "./config.ts";
-import { type FetchDepth, fetchDepth, loopConfig, marketData } from "./service.ts";
+import { HoldOff } from "./holdoff.ts";
+import { type FetchDepth, fetchDepth, loopConfig, marketData, SnapshotRefused } from "./service.ts";
 import { type FedInstrument, sessionsFor } from "./sessions.ts";
 
 const SPOT: FedInstrument = { id: 1, venue: "BINANCE_SPOT", symbol: "BTCUSDT" };
@@ -24,23 +25,82 @@ const config = Settings.parse({
 
 describe("sessionsFor()", () => {
   it("gives the venue's own paths and streams, the book on the first of a venue", () => {
-    expect(sessionsFor(config, [SPOT, PERP])).toEqual([
+    const shape = sessionsFor(config, [SPOT, PERP]).map(({ name, url, streams, ...rest }) => ({
+      name,
+      url,
+      streams: streams.map((own) => own.map((stream) => stream.name)),
+      book: rest.carriesBook,
+      ids: rest.instrumentIds,
+    }));
+    expect(shape).toEqual([
       {
-        url: "ws://127.0.0.1:9000/stream?streams=btcusdt@depth@100ms/btcusdt@trade/btcusdt@bookTicker",
-        instrumentIds: [1],
-        carriesBook: true,
+        name: "binance-spot",
+        url: "ws://127.0.0.1:9000/stream",
+        streams: [["btcusdt@depth@100ms", "btcusdt@trade", "btcusdt@bookTicker"]],
+        book: true,
+        ids: [1],
       },
       {
-        url: "ws://127.0.0.1:9000/public/stream?streams=btcusdt@depth@0ms/btcusdt@bookTicker",
-        instrumentIds: [2],
-        carriesBook: true,
+        name: "binance-usdm",
+        url: "ws://127.0.0.1:9000/public/stream",
+        streams: [["btcusdt@depth@0ms", "btcusdt@bookTicker"]],
+        book: true,
+        ids: [2],
       },
       {
-        url: "ws://127.0.0.1:9000/market/stream?streams=btcusdt@trade",
-        instrumentIds: [2],
-        carriesBook: false,
+        name: "binance-usdm-1",
+        url: "ws://127.0.0.1:9000/market/stream",
+        streams: [["btcusdt@trade"]],
+        book: false,
+        ids: [2],
       },
     ]);
+  });
+
+  it("speaks to the other venues as their folders say, with keys by file only", () => {
+    const table: FedInstrument[] = [
+      { id: 3, venue: "BINANCE_COINM", symbol: "BTCUSD_PERP" },
+      { id: 4, venue: "ALPACA", symbol: "AAPL" },
+      { id: 5, venue: "ALPACA_CRYPTO", symbol: "BTC/USD" },
+      { id: 6, venue: "SHIOAJI", symbol: "2330", securityType: "STK", exchange: "TSE" },
+    ];
+    const all = {
+      coinmStreamUrl: "wss://d",
+      coinmRestUrl: "https://d",
+      alpacaStreamUrl: "wss://a",
+      alpacaCryptoStreamUrl: "wss://a",
+      alpacaKeyFile: "/dev/fd/3",
+      shioajiUrl: "http+unix://%2Ftmp%2Fs.sock",
+      caFile: "/x/ca.pem",
+    };
+    const sessions = sessionsFor(Settings.parse(all), table);
+    expect(sessions.map(({ url, dialect }) => [url, dialect])).toEqual([
+      ["wss://d/stream", "binance"],
+      ["wss://a/v2/iex", "alpaca"],
+      ["wss://a/v1beta3/crypto/us", "alpaca"],
+      ["http+unix://%2Ftmp%2Fs.sock", "shioaji"],
+    ]);
+    expect(sessions.map(({ keyFile }) => keyFile)).toEqual([
+      undefined,
+      "/dev/fd/3",
+      "/dev/fd/3",
+      undefined,
+    ]);
+    expect(sessions.every(({ caFile }) => caFile === "/x/ca.pem")).toBe(true);
+    expect(sessions[3]?.streams).toEqual([
+      [
+        { name: "Tick|STK|TSE|2330|", counted: true },
+        { name: "BidAsk|STK|TSE|2330|", counted: true },
+      ],
+    ]);
+    const sip = Settings.parse({ ...all, alpacaFeed: "sip" });
+    expect(sessionsFor(sip, table)[1]?.url).toBe("wss://a/v2/sip");
+    const keyless = Settings.parse({ alpacaStreamUrl: "wss://a" });
+    expect(() => sessionsFor(keyless, table)).toThrow("alpacaKeyFile is not");
+    const bare = { id: 7, venue: "SHIOAJI" as const, symbol: "2317" };
+    expect(() => sessionsFor(Settings.parse({ shioajiUrl: "http://h:1" }), [bare])).toThrow(
+      "needs security_type",
+    );
   });
 
   it("feeds only the venues that are configured, and refuses half a venue and nothing at all", () => {
@@ -78,6 +138,10 @@ describe("Settings", () => {
     { mdUrl: "tcp://0.0.0.0:1" },
     { snapshotLevels: 7 },
     { snapshotMsMax: 0 },
+    { shioajiUrl: "ftp://x" },
+    { shioajiUrl: "http://x/with/path" },
+    { alpacaKeyFile: "key.json" },
+    { reconnectMsMin: 0 },
   ])("refuses %o", (bad) => {
     expect(Settings.safeParse(bad).success).toBe(false);
   });
@@ -176,6 +240,39 @@ describe("marketData()", () => {
   it("the README names every setting", () => {
     const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
     for (const key of Object.keys(Settings.shape)) expect(readme).toContain(`\`${key}\``);
+  });
+});
+
+describe("HoldOff", () => {
+  it("leaves a venue alone for as long as it asks, and only that venue", () => {
+    const hold = new HoldOff();
+    hold.answered("A", 429, null, 1_000);
+    expect([hold.allows("A", 10_999), hold.allows("A", 11_000), hold.allows("B", 1_000)]).toEqual([
+      false,
+      true,
+      true,
+    ]);
+    hold.answered("A", 418, 600, 20_000);
+    hold.answered("A", 429, 1, 20_001);
+    expect([hold.allows("A", 619_999), hold.allows("A", 620_000)]).toEqual([false, true]);
+    hold.answered("B", 503, 600, 0);
+    expect([hold.allows("B", 0), hold.refused]).toEqual([true, 2]);
+  });
+
+  it("a venue that answers 429 is not asked again until it allows, whatever the loop wants", async () => {
+    let asked = 0;
+    const host = hosted(async () => {
+      asked += 1;
+      throw new SnapshotRefused(429, 30, "slow down");
+    });
+    host.want(1);
+    await vi.waitFor(() => expect(host.lines).toEqual(["no depth snapshot"]));
+    await new Promise((done) => setImmediate(done));
+    for (let n = 0; n < 50; n += 1) host.want(1);
+    expect(asked).toBe(1);
+    host.want(2);
+    expect(asked).toBe(2);
+    await host.close();
   });
 });
 

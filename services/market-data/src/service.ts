@@ -2,9 +2,10 @@
 
 import { readFileSync } from "node:fs";
 import type { Engine, HotServiceSpec, ServiceContext } from "@tidegate/service-kit";
-import { RestClient, VENUES } from "@tidegate/venues";
+import { binanceCoinm, binanceSpot, binanceUsdm, FEEDS, RestClient } from "@tidegate/venues";
 import { z } from "zod";
 import { type MarketDataConfig, Settings } from "./config.ts";
+import { HoldOff } from "./holdoff.ts";
 import { type FedInstrument, restUrl, sessionsFor } from "./sessions.ts";
 
 /** The venue's depth answer for one instrument as it was sent, or an error that says why there is none. */
@@ -18,15 +19,43 @@ const TableFile = z.object({
   instruments: z.array(
     z.object({
       id: z.number().int().positive(),
-      venue: z.enum(["BINANCE_SPOT", "BINANCE_USDM"]),
+      venue: z.enum(Object.keys(FEEDS) as [keyof typeof FEEDS, ...(keyof typeof FEEDS)[]]),
       symbol: z.string().min(1),
+      security_type: z.enum(["STK", "FUT", "OPT", "IND"]).optional(),
+      exchange: z.enum(["TSE", "OTC", "TAIFEX"]).optional(),
+      target_code: z.string().optional(),
     }),
   ),
 });
 
+/** The depth query of each venue whose books are joined from a snapshot and diffs. */
+const DEPTH = {
+  BINANCE_SPOT: binanceSpot.queries.depthSnapshot,
+  BINANCE_USDM: binanceUsdm.queries.depthSnapshot,
+  BINANCE_COINM: binanceCoinm.queries.depthSnapshot,
+} as const;
+const hasDepth = (venue: string): venue is keyof typeof DEPTH => venue in DEPTH;
+
+/** A status other than 200, with how long the venue wants to be left alone. */
+export class SnapshotRefused extends Error {
+  override readonly name = "SnapshotRefused";
+  readonly status: number;
+  readonly retryAfterS: number | null;
+  constructor(status: number, retryAfterS: number | null, text: string) {
+    super(`status ${status}: ${text}`);
+    this.status = status;
+    this.retryAfterS = retryAfterS;
+  }
+}
+
 /** The rows of the instrument table; the hot loop checks the rest of them itself. */
 export function readInstruments(path: string): FedInstrument[] {
-  return TableFile.parse(JSON.parse(readFileSync(path, "utf8"))).instruments;
+  const { instruments } = TableFile.parse(JSON.parse(readFileSync(path, "utf8")));
+  return instruments.map(({ security_type, target_code, ...row }) => ({
+    ...row,
+    ...(security_type === undefined ? {} : { securityType: security_type }),
+    ...(target_code === undefined ? {} : { targetCode: target_code }),
+  }));
 }
 
 /** The hot loop's configuration. `trace` gives a span for each touch and trade. */
@@ -42,18 +71,16 @@ export function loopConfig(config: MarketDataConfig, trace: boolean) {
 
 /** Asks the venue over REST. A status other than 200 is an error with its text. */
 export const fetchDepth: FetchDepth = async (config, { venue, symbol }, stop) => {
+  if (!hasDepth(venue)) throw new TypeError(`${venue} has no depth snapshots`);
   const rest = new RestClient({
     baseUrl: restUrl(config, venue),
     answerMsMax: config.snapshotMsMax,
   });
-  const { status, body } = await VENUES[venue].queries.depthSnapshot(
-    rest,
-    symbol,
-    config.snapshotLevels,
-    stop,
-  );
+  const depth = DEPTH[venue];
+  const { status, body, retryAfterS } = await depth(rest, symbol, config.snapshotLevels, stop);
   if (status !== 200) {
-    throw new Error(`status ${status}: ${Buffer.from(body.subarray(0, 200)).toString("utf8")}`);
+    const text = Buffer.from(body.subarray(0, 200)).toString("utf8");
+    throw new SnapshotRefused(status, retryAfterS, text);
   }
   return body;
 };
@@ -66,6 +93,7 @@ export class Snapshots {
   readonly #context: ServiceContext<MarketDataConfig>;
   readonly #engine: Engine;
   readonly #fetchDepth: FetchDepth;
+  readonly #holdOff = new HoldOff();
 
   constructor(context: ServiceContext<MarketDataConfig>, engine: Engine, fetch: FetchDepth) {
     const rows = readInstruments(context.config.instrumentsFile);
@@ -80,7 +108,10 @@ export class Snapshots {
     const instrument = typeof id === "number" ? this.#instruments.get(id) : undefined;
     if (instrument === undefined) {
       this.#context.log.warn({ instrument: id }, "a snapshot of an unknown instrument is wanted");
-    } else if (!this.#fetching.has(instrument.id)) {
+    } else if (
+      !this.#fetching.has(instrument.id) &&
+      this.#holdOff.allows(instrument.venue, performance.now())
+    ) {
       this.#fetching.set(instrument.id, this.#fetch(instrument));
     }
   }
@@ -95,6 +126,10 @@ export class Snapshots {
         "depth snapshot handed over",
       );
     } catch (error) {
+      if (error instanceof SnapshotRefused) {
+        const { status, retryAfterS } = error;
+        this.#holdOff.answered(instrument.venue, status, retryAfterS, performance.now());
+      }
       // The loop asks again, so one failure is a line and nothing more.
       if (!this.#stop.signal.aborted) {
         log.warn({ instrument: instrument.id, error: String(error) }, "no depth snapshot");

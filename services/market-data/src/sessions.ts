@@ -1,20 +1,33 @@
-/** Which websocket carries what: pure. */
+/** Which connection carries what: pure. */
 
-import type { VenueName } from "@tidegate/venues";
+import { alpaca, FEEDS, type FeedName, type FeedRules, type MarketData } from "@tidegate/venues";
 import type { MarketDataConfig } from "./config.ts";
 
 /** What the shell must know of a row of the instrument table; the hot loop reads the table itself. */
 export interface FedInstrument {
   readonly id: number;
-  readonly venue: VenueName;
+  readonly venue: FeedName;
   readonly symbol: string;
+  /** Shioaji only: what the daemon wants to know beside the code. */
+  readonly securityType?: string | undefined;
+  readonly exchange?: string | undefined;
+  /** Shioaji only: the contract behind a continuous one. */
+  readonly targetCode?: string | undefined;
 }
 
-/** One session of the hot loop's configuration. */
+/** One session of the hot loop's configuration; the loop lays it over as many connections as the caps demand. */
 export interface SessionConfig {
+  readonly name: string;
   readonly url: string;
+  readonly dialect: MarketData["dialect"];
   readonly instrumentIds: readonly number[];
+  /** The streams of each instrument, in the order of `instrumentIds`. */
+  readonly streams: readonly (readonly { readonly name: string; readonly counted: boolean }[])[];
+  readonly streamsInUrl: boolean;
   readonly carriesBook: boolean;
+  readonly rules: FeedRules;
+  readonly keyFile?: string;
+  readonly caFile?: string;
 }
 
 /** A configuration that cannot feed anything: what is wrong and what is wanted. */
@@ -23,69 +36,111 @@ export class MarketDataConfigError extends Error {
 }
 
 interface Venue {
-  readonly stream: string | undefined;
-  readonly rest: string | undefined;
-  readonly keys: readonly [string, string];
-  /** Path of the combined stream, and the streams of one symbol on it; the first carries the book. */
-  readonly paths: readonly (readonly [string, readonly string[]])[];
+  readonly feed: MarketData;
+  readonly url: string | undefined;
+  readonly urlKey: string;
+  /** REST of depth snapshots; `null` where the venue needs none. */
+  readonly rest: { readonly url: string | undefined; readonly key: string } | null;
+  readonly keyFile: string | undefined;
+  readonly keyFileKey: string;
 }
 
-const venues = (config: MarketDataConfig): Readonly<Record<VenueName, Venue>> => ({
-  BINANCE_SPOT: {
-    stream: config.spotStreamUrl,
-    rest: config.spotRestUrl,
-    keys: ["spotStreamUrl", "spotRestUrl"],
-    paths: [["/stream", ["depth@100ms", "trade", "bookTicker"]]],
-  },
-  BINANCE_USDM: {
-    stream: config.usdmStreamUrl,
-    rest: config.usdmRestUrl,
-    keys: ["usdmStreamUrl", "usdmRestUrl"],
-    paths: [
-      ["/public/stream", ["depth@0ms", "bookTicker"]],
-      ["/market/stream", ["trade"]],
-    ],
-  },
-});
+const venues = (config: MarketDataConfig): Readonly<Record<FeedName, Venue>> => {
+  const binance = (feed: MarketData, name: "spot" | "usdm" | "coinm"): Venue => ({
+    feed,
+    url: config[`${name}StreamUrl`],
+    urlKey: `${name}StreamUrl`,
+    rest: { url: config[`${name}RestUrl`], key: `${name}RestUrl` },
+    keyFile: undefined,
+    keyFileKey: "",
+  });
+  const own = (feed: MarketData, urlKey: "alpacaStreamUrl" | "alpacaCryptoStreamUrl"): Venue => ({
+    feed,
+    url: config[urlKey],
+    urlKey,
+    rest: null,
+    keyFile: config.alpacaKeyFile,
+    keyFileKey: "alpacaKeyFile",
+  });
+  return {
+    BINANCE_SPOT: binance(FEEDS.BINANCE_SPOT, "spot"),
+    BINANCE_USDM: binance(FEEDS.BINANCE_USDM, "usdm"),
+    BINANCE_COINM: binance(FEEDS.BINANCE_COINM, "coinm"),
+    ALPACA: own(
+      config.alpacaFeed === "sip" ? alpaca.sipMarketData : FEEDS.ALPACA,
+      "alpacaStreamUrl",
+    ),
+    ALPACA_CRYPTO: own(FEEDS.ALPACA_CRYPTO, "alpacaCryptoStreamUrl"),
+    SHIOAJI: {
+      feed: FEEDS.SHIOAJI,
+      url: config.shioajiUrl,
+      urlKey: "shioajiUrl",
+      rest: null,
+      keyFile: config.shioajiKeyFile,
+      keyFileKey: "shioajiKeyFile",
+    },
+  };
+};
+
+/** The symbol as the venue's streams name it. */
+function streamSymbol({ id, venue, symbol, ...row }: FedInstrument): string {
+  if (venue !== "SHIOAJI") return symbol;
+  const { securityType, exchange, targetCode = "" } = row;
+  if (securityType === undefined || exchange === undefined) {
+    throw new MarketDataConfigError(
+      `instrument ${id}: a SHIOAJI row needs security_type and exchange`,
+    );
+  }
+  return `${securityType}|${exchange}|${symbol}|${targetCode}`;
+}
 
 /**
- * The sessions of every configured venue: one connection a path, all symbols of the venue on it.
+ * The sessions of every configured venue: one a lane of the venue, all its symbols on it.
  *
- * Errors  `MarketDataConfigError` when a venue has one of its two URLs, or nothing is fed at all
+ * Errors  `MarketDataConfigError` when a venue has one of the URLs it needs and not the other, lacks its key, or nothing is fed
  */
 export function sessionsFor(
   config: MarketDataConfig,
   instruments: readonly FedInstrument[],
 ): SessionConfig[] {
   const sessions: SessionConfig[] = [];
-  for (const [name, { stream, rest, keys, paths }] of Object.entries(venues(config))) {
-    if ((stream === undefined) !== (rest === undefined)) {
-      const [have, want] = stream === undefined ? [keys[1], keys[0]] : keys;
+  for (const [name, venue] of Object.entries(venues(config))) {
+    const { feed, url, urlKey, rest, keyFile } = venue;
+    if (rest !== null && (url === undefined) !== (rest.url === undefined)) {
+      const [have, want] = url === undefined ? [rest.key, urlKey] : [urlKey, rest.key];
       throw new MarketDataConfigError(`${have} is set but ${want} is not: a book needs both`);
     }
-    const own = instruments.filter(({ venue }) => venue === name);
-    if (stream === undefined || own.length === 0) continue;
-    const base = stream.replace(/\/+$/, "");
-    for (const [at, [path, kinds]] of paths.entries()) {
-      const streams = own.flatMap(({ symbol }) =>
-        kinds.map((kind) => `${symbol.toLowerCase()}@${kind}`),
+    const own = instruments.filter((row) => row.venue === name);
+    if (url === undefined || own.length === 0) continue;
+    if (feed.needsKey && keyFile === undefined) {
+      throw new MarketDataConfigError(
+        `${urlKey} is set but ${venue.keyFileKey} is not: the venue wants a login`,
       );
+    }
+    for (const [at, lane] of feed.lanes.entries()) {
       sessions.push({
-        url: `${base}${path}?streams=${streams.join("/")}`,
+        name: `${name.toLowerCase().replaceAll("_", "-")}${at === 0 ? "" : `-${at}`}`,
+        url: `${url.replace(/\/+$/, "")}${lane.path}`,
+        dialect: feed.dialect,
         instrumentIds: own.map(({ id }) => id),
-        carriesBook: at === 0,
+        streams: own.map((row) => lane.streams(streamSymbol(row))),
+        streamsInUrl: lane.streamsInUrl,
+        carriesBook: lane.carriesBook,
+        rules: { ...feed.rules, backoffMsMin: config.reconnectMsMin },
+        ...(keyFile === undefined ? {} : { keyFile }),
+        ...(config.caFile === undefined ? {} : { caFile: config.caFile }),
       });
     }
   }
   if (sessions.length === 0) {
     throw new MarketDataConfigError(
-      "nothing to feed: set spotStreamUrl and spotRestUrl, or usdmStreamUrl and usdmRestUrl, of a venue in the instrument table",
+      "nothing to feed: set the stream URL of a venue in the instrument table, and its REST URL where it has one",
     );
   }
   return sessions;
 }
 
-/** Base URL of the venue's REST end; empty where the venue is not configured. */
-export function restUrl(config: MarketDataConfig, venue: VenueName): string {
-  return venues(config)[venue].rest ?? "";
+/** Base URL of the venue's REST end; empty where the venue is not configured or has none. */
+export function restUrl(config: MarketDataConfig, venue: FeedName): string {
+  return venues(config)[venue].rest?.url ?? "";
 }

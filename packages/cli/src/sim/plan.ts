@@ -42,6 +42,7 @@ export function clusterPlan(input: {
         ...httpPort("market-data"),
         instrumentsFile,
         spotStreamUrl: ws,
+        reconnectMsMin: 100,
         spotRestUrl: http,
         usdmStreamUrl: ws,
         usdmRestUrl: http,

@@ -1,12 +1,21 @@
-//! L2 books of integer ticks, and the venues' own rules for keeping one in step.
+//! Books of integer ticks, and the venues' own rules for keeping one in step.
 //!
-//! [`L2Book`] holds levels: a bounded ladder near the touch, sorted overflow beyond it. [`SyncedBook`] decides when a book
-//! may be believed: it buffers diffs, bridges them to a snapshot, and turns INVALID at the first gap or crossed touch.
+//! [`L2Book`] holds levels of any price, [`BoundedL2Book`] of a known range, [`L3Book`] orders. [`SyncedBook`] decides when an L2
+//! book may be believed: it buffers diffs, bridges them to a snapshot, and turns INVALID at the first gap, wrong checksum or
+//! crossed touch.
 #![forbid(unsafe_code)]
 
+mod checksum;
+mod dense;
+mod ids;
+mod l2;
+mod l3;
 mod ladder;
 pub mod limits;
 mod sync;
 
-pub use ladder::L2Book;
+pub use checksum::{Checksum, Decimals};
+pub use ids::OrderId;
+pub use l2::{BoundedL2Book, L2Book, RangeFault};
+pub use l3::{L3Book, L3Level, L3Outcome, Order, QueuePosition};
 pub use sync::{Counts, DiffOutcome, Rule, SnapshotOutcome, State, SyncedBook};

@@ -1,6 +1,6 @@
 //! When a book may be believed: Binance's rules for joining a snapshot and a stream of diffs, spot and USD-M.
 
-use crate::ladder::L2Book;
+use crate::l2::L2Book;
 use crate::limits::DIFFS_BUFFERED_MAX;
 use std::collections::VecDeque;
 use tidegate_normalise::{DepthDiff, Snapshot};
@@ -83,7 +83,7 @@ pub struct SyncedBook {
     rule: Rule,
     book: L2Book,
     state: State,
-    buffer: VecDeque<DepthDiff>,
+    buffer: VecDeque<DepthDiff<'static>>,
     /// Id the book stands at; absent while a snapshot is awaited.
     last_id: Option<u64>,
     counts: Counts,
@@ -142,22 +142,22 @@ impl SyncedBook {
         self.last_id = None;
     }
 
-    fn keep(&mut self, diff: DepthDiff) {
+    fn keep(&mut self, diff: &DepthDiff<'_>) {
         if self.buffer.len() == DIFFS_BUFFERED_MAX {
             self.buffer.pop_front();
             self.counts.buffer_dropped += 1;
         }
-        self.buffer.push_back(diff);
+        self.buffer.push_back(diff.clone().into_owned());
     }
 
     /// One diff, in the order of the stream.
-    pub fn on_diff(&mut self, diff: DepthDiff) -> DiffOutcome {
+    pub fn on_diff(&mut self, diff: &DepthDiff<'_>) -> DiffOutcome {
         let Some(last) = self.last_id else {
             self.keep(diff);
             return DiffOutcome::Buffered;
         };
         let bridged = self.state != State::Valid;
-        let outcome = self.step(last, &diff, bridged);
+        let outcome = self.step(last, diff, bridged);
         match outcome {
             DiffOutcome::Gap { .. } => {
                 self.counts.gaps += 1;
@@ -177,7 +177,7 @@ impl SyncedBook {
     }
 
     /// Applies one diff to a book that stands at `last`; `first` when none was applied since the snapshot.
-    fn step(&mut self, last: u64, diff: &DepthDiff, first: bool) -> DiffOutcome {
+    fn step(&mut self, last: u64, diff: &DepthDiff<'_>, first: bool) -> DiffOutcome {
         let stale = match self.rule {
             Rule::Spot => diff.last_id <= last,
             Rule::UsdM if first => diff.last_id < last,
@@ -202,10 +202,10 @@ impl SyncedBook {
             }
             Rule::Spot | Rule::UsdM => {}
         }
-        for level in &diff.bids {
+        for level in diff.bids.iter() {
             self.book.set(Side::Buy, level.px.0, level.qty.0);
         }
-        for level in &diff.asks {
+        for level in diff.asks.iter() {
             self.book.set(Side::Sell, level.px.0, level.qty.0);
         }
         self.last_id = Some(diff.last_id);
@@ -219,7 +219,7 @@ impl SyncedBook {
     }
 
     /// A snapshot fetched since the last time one was wanted.
-    pub fn on_snapshot(&mut self, snapshot: &Snapshot) -> SnapshotOutcome {
+    pub fn on_snapshot(&mut self, snapshot: &Snapshot<'_>) -> SnapshotOutcome {
         if !self.wants_snapshot() {
             return SnapshotOutcome::NotWanted;
         }
@@ -229,10 +229,10 @@ impl SyncedBook {
             return SnapshotOutcome::TooOld;
         }
         self.book.clear();
-        for level in &snapshot.bids {
+        for level in snapshot.bids.iter() {
             self.book.set(Side::Buy, level.px.0, level.qty.0);
         }
-        for level in &snapshot.asks {
+        for level in snapshot.asks.iter() {
             self.book.set(Side::Sell, level.px.0, level.qty.0);
         }
         if self.book.crossed() {
@@ -271,23 +271,31 @@ impl SyncedBook {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::borrow::Cow;
     use tidegate_normalise::Level;
     use tidegate_units::{EpochNs, PxTicks, QtyLots};
 
-    fn levels(side: &[(i64, i64)]) -> Vec<Level> {
+    fn levels(side: &[(i64, i64)]) -> Cow<'static, [Level]> {
         side.iter().map(|(p, q)| Level { px: PxTicks(*p), qty: QtyLots(*q) }).collect()
     }
 
-    fn snap(id: u64) -> Snapshot {
+    fn snap(id: u64) -> Snapshot<'static> {
         Snapshot { last_id: id, ts_venue: EpochNs(0), bids: levels(&[(99, 1)]), asks: levels(&[(101, 1)]) }
     }
 
-    fn spot(first: u64, last: u64) -> DepthDiff {
+    fn spot(first: u64, last: u64) -> DepthDiff<'static> {
         let bids = levels(&[(98, last as i64)]);
-        DepthDiff { first_id: first, last_id: last, prev_id: None, ts_venue: EpochNs(0), bids, asks: vec![] }
+        DepthDiff {
+            first_id: first,
+            last_id: last,
+            prev_id: None,
+            ts_venue: EpochNs(0),
+            bids,
+            asks: levels(&[]),
+        }
     }
 
-    fn usdm(first: u64, last: u64, prev: u64) -> DepthDiff {
+    fn usdm(first: u64, last: u64, prev: u64) -> DepthDiff<'static> {
         DepthDiff { prev_id: Some(prev), ..spot(first, last) }
     }
 
@@ -295,13 +303,13 @@ mod tests {
     fn spot_buffers_bridges_and_follows() {
         let mut b = SyncedBook::new(Rule::Spot);
         for (first, last) in [(1, 5), (6, 9), (10, 14), (15, 20)] {
-            assert_eq!(b.on_diff(spot(first, last)), DiffOutcome::Buffered);
+            assert_eq!(b.on_diff(&spot(first, last)), DiffOutcome::Buffered);
         }
         assert_eq!(b.on_snapshot(&snap(12)), SnapshotOutcome::Valid);
         assert_eq!((b.last_id(), b.state(), b.counts().stale, b.counts().applied), (20, State::Valid, 2, 2));
-        assert_eq!(b.on_diff(spot(15, 20)), DiffOutcome::Stale);
-        assert_eq!(b.on_diff(spot(21, 21)), DiffOutcome::Applied);
-        assert_eq!(b.on_diff(spot(23, 25)), DiffOutcome::Gap { first: 22, last: 22 });
+        assert_eq!(b.on_diff(&spot(15, 20)), DiffOutcome::Stale);
+        assert_eq!(b.on_diff(&spot(21, 21)), DiffOutcome::Applied);
+        assert_eq!(b.on_diff(&spot(23, 25)), DiffOutcome::Gap { first: 22, last: 22 });
         assert_eq!((b.state(), b.buffered(), b.book().is_empty()), (State::Invalid, 1, true));
         assert_eq!(b.on_snapshot(&snap(22)), SnapshotOutcome::TooOld);
         assert_eq!(b.on_snapshot(&snap(23)), SnapshotOutcome::Valid);
@@ -311,48 +319,48 @@ mod tests {
     #[test]
     fn usdm_follows_the_named_predecessor_not_the_numbers() {
         let mut b = SyncedBook::new(Rule::UsdM);
-        b.on_diff(usdm(100, 110, 90));
-        b.on_diff(usdm(150, 160, 110));
+        b.on_diff(&usdm(100, 110, 90));
+        b.on_diff(&usdm(150, 160, 110));
         assert_eq!(b.on_snapshot(&snap(105)), SnapshotOutcome::Valid);
         assert_eq!(b.last_id(), 160);
-        assert_eq!(b.on_diff(usdm(200, 210, 160)), DiffOutcome::Applied);
-        assert_eq!(b.on_diff(usdm(200, 210, 160)), DiffOutcome::Stale);
-        assert_eq!(b.on_diff(usdm(211, 220, 211)), DiffOutcome::Gap { first: 211, last: 211 });
+        assert_eq!(b.on_diff(&usdm(200, 210, 160)), DiffOutcome::Applied);
+        assert_eq!(b.on_diff(&usdm(200, 210, 160)), DiffOutcome::Stale);
+        assert_eq!(b.on_diff(&usdm(211, 220, 211)), DiffOutcome::Gap { first: 211, last: 211 });
         assert_eq!(b.state(), State::Invalid);
     }
 
     #[test]
     fn usdm_keeps_the_event_that_ends_at_the_snapshot() {
         let mut b = SyncedBook::new(Rule::UsdM);
-        b.on_diff(usdm(100, 110, 90));
+        b.on_diff(&usdm(100, 110, 90));
         assert_eq!(b.on_snapshot(&snap(110)), SnapshotOutcome::Valid);
         let mut c = SyncedBook::new(Rule::UsdM);
-        c.on_diff(usdm(100, 110, 90));
+        c.on_diff(&usdm(100, 110, 90));
         assert_eq!(c.on_snapshot(&snap(111)), SnapshotOutcome::AwaitingDiff);
         assert_eq!(c.state(), State::Syncing);
-        assert_eq!(c.on_diff(usdm(120, 130, 110)), DiffOutcome::SnapshotTooOld, "nothing bridges 111");
+        assert_eq!(c.on_diff(&usdm(120, 130, 110)), DiffOutcome::SnapshotTooOld, "nothing bridges 111");
         assert!(c.wants_snapshot());
     }
 
     #[test]
     fn a_snapshot_older_or_newer_than_the_stream_is_not_believed() {
         let mut b = SyncedBook::new(Rule::Spot);
-        b.on_diff(spot(10, 14));
+        b.on_diff(&spot(10, 14));
         assert_eq!(b.on_snapshot(&snap(9)), SnapshotOutcome::TooOld);
         assert_eq!(b.buffered(), 1, "the buffer stays for the next one");
         assert_eq!(b.on_snapshot(&snap(40)), SnapshotOutcome::AwaitingDiff);
-        assert_eq!(b.on_diff(spot(15, 30)), DiffOutcome::Stale);
-        assert_eq!(b.on_diff(spot(31, 45)), DiffOutcome::Bridged);
+        assert_eq!(b.on_diff(&spot(15, 30)), DiffOutcome::Stale);
+        assert_eq!(b.on_diff(&spot(31, 45)), DiffOutcome::Bridged);
         let mut c = SyncedBook::new(Rule::Spot);
         assert_eq!(c.on_snapshot(&snap(40)), SnapshotOutcome::AwaitingDiff);
-        assert_eq!(c.on_diff(spot(42, 45)), DiffOutcome::SnapshotTooOld);
+        assert_eq!(c.on_diff(&spot(42, 45)), DiffOutcome::SnapshotTooOld);
     }
 
     #[test]
     fn a_hole_inside_the_buffer_is_found_and_what_follows_it_is_kept() {
         let mut b = SyncedBook::new(Rule::Spot);
         for (first, last) in [(1, 5), (6, 9), (12, 14)] {
-            b.on_diff(spot(first, last));
+            b.on_diff(&spot(first, last));
         }
         assert_eq!(b.on_snapshot(&snap(4)), SnapshotOutcome::Gap { first: 10, last: 11 });
         assert!(b.wants_snapshot());
@@ -362,10 +370,10 @@ mod tests {
     #[test]
     fn b013_a_crossed_book_is_invalid_at_once() {
         let mut b = SyncedBook::new(Rule::Spot);
-        b.on_diff(spot(1, 5));
+        b.on_diff(&spot(1, 5));
         b.on_snapshot(&snap(5));
         let crossing = DepthDiff { bids: levels(&[(101, 1)]), ..spot(6, 6) };
-        assert_eq!(b.on_diff(crossing), DiffOutcome::Crossed);
+        assert_eq!(b.on_diff(&crossing), DiffOutcome::Crossed);
         assert_eq!((b.state(), b.wants_snapshot(), b.counts().crossed), (State::Invalid, true, 1));
         let bad = Snapshot { bids: levels(&[(101, 1)]), ..snap(9) };
         assert_eq!(b.on_snapshot(&bad), SnapshotOutcome::Crossed);
@@ -375,7 +383,7 @@ mod tests {
     fn b013_the_buffer_is_bounded_and_a_disconnect_voids_everything() {
         let mut b = SyncedBook::new(Rule::Spot);
         for id in 0..DIFFS_BUFFERED_MAX as u64 + 3 {
-            b.on_diff(spot(id + 1, id + 1));
+            b.on_diff(&spot(id + 1, id + 1));
         }
         assert_eq!((b.buffered(), b.counts().buffer_dropped), (DIFFS_BUFFERED_MAX, 3));
         assert_eq!(

@@ -32,7 +32,7 @@ struct Result {
 fn replay(market: Market, files: &[PathBuf]) -> Result {
     let (rule, px_scale, qty_scale) = match market {
         Market::Spot => (Rule::Spot, 2, 5),
-        Market::UsdM => (Rule::UsdM, 1, 3),
+        Market::UsdM | Market::CoinM => (Rule::UsdM, 1, 3),
     };
     let spec = SymbolSpec { symbol: "BTCUSDT".into(), px_scale, px_unit: 1, qty_scale, qty_unit: 1 };
     let mut reader = Binance::new(market, spec);
@@ -42,9 +42,9 @@ fn replay(market: Market, files: &[PathBuf]) -> Result {
     for file in files {
         for line in read(file).split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let space = line.iter().position(|byte| *byte == b' ').unwrap();
-            match reader.parse(&line[space + 1..]) {
-                Ok(Event::Ticker(ticker)) => drop(tickers.insert(ticker.update_id, ticker)),
-                Ok(event) => events.push(event),
+            match reader.read(&line[space + 1..]) {
+                Ok((_, Event::Ticker(ticker))) => drop(tickers.insert(ticker.update_id, ticker)),
+                Ok((_, event)) => events.push(event.into_owned()),
                 Err(refusal) => panic!("{refusal}: {}", String::from_utf8_lossy(line)),
             }
         }
@@ -54,7 +54,7 @@ fn replay(market: Market, files: &[PathBuf]) -> Result {
         Result { checked: 0, equal: 0, gaps: 0, refused: reader.refused().total(), state: State::Syncing };
     for event in events {
         let applied = match event {
-            Event::Depth(diff) => match book.on_diff(diff) {
+            Event::Depth(diff) => match book.on_diff(&diff) {
                 DiffOutcome::Applied | DiffOutcome::Bridged => true,
                 DiffOutcome::Buffered | DiffOutcome::Stale => false,
                 other => panic!("{other:?}"),

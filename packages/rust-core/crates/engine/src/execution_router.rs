@@ -148,6 +148,9 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
         let kind = table.venue(id).ok_or_else(|| {
             Fault(format!("venues: venue {id} has no instrument in {shown}; add it or drop the venue"))
         })?;
+        if !matches!(kind, Venue::BinanceSpot | Venue::BinanceUsdm) {
+            return Err(Fault(format!("venues: {} is market data only; drop venue {id}", kind.name())));
+        }
         if kind == Venue::BinanceUsdm && settings.user_stream_url.is_empty() {
             return Err(Fault(format!("venues: venue {id} wants userStreamUrl")));
         }
@@ -633,6 +636,8 @@ impl Loop<'_> {
             let user_ready = match session.kind {
                 Venue::BinanceSpot => session.subscribed,
                 Venue::BinanceUsdm => open(&session.user),
+                // Refused at the start: no order session is known of it.
+                Venue::BinanceCoinm | Venue::Alpaca | Venue::AlpacaCrypto | Venue::Shioaji => false,
             };
             if !session.up && open(&session.api) && user_ready {
                 let venue = session.id;

@@ -3,37 +3,107 @@
 //! A depth snapshot comes from the shell: the loop emits `snapshot_wanted`, the shell fetches the REST body and calls
 //! `{"op":"snapshot","instrument":id}` with it. Everything else happens on this thread.
 
+mod dialect;
 mod feed;
 pub mod limits;
+mod slot;
+mod wire;
 
 use crate::anchor::Anchor;
 use crate::latency::Latency;
 use crate::span::{Span, SpanBudget};
-use crate::{Call, Fault, Handle, Hot, clock, epoch, read_table, spawn, ws_item};
+use crate::{Call, Fault, Handle, Hot, clock, epoch, read_table, spawn};
+use dialect::{Dialect, Key};
 pub(crate) use feed::STAGE;
 use feed::{Feed, Publication, Sink, Tracer};
-use limits::{FEEDS_MAX, POLL_MS, SESSIONS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS};
+use limits::{FEEDS_MAX, POLL_MS, SESSIONS_MAX, SLOTS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use slot::{Around, Slot, Way};
 use std::path::PathBuf;
 use tidegate_bus::ends::{StreamPub, TopicId};
-use tidegate_instruments::Table;
+use tidegate_feed::{ConnectBudget, Rules, State, Stream, shard};
+use tidegate_instruments::{Table, Venue};
 use tidegate_units::InstrumentId;
-use tidegate_venue_io::{Backoff, ConnectOptions, WsClient, WsEvent, WsState};
+use tidegate_venue_io::{Dial, Stamp, Trust};
 use tidegate_wire::ids::span_id;
 use tidegate_wire::pb::marketdata::v1::BookState;
 use tidegate_wire::topic::{MdKind, md_topic};
 
-/// One websocket of one venue.
+/// One stream of an instrument.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct StreamConfig {
+    /// As the dialect spells it.
+    name: String,
+    /// Whether the venue counts it against its cap.
+    #[serde(default = "yes")]
+    counted: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// One session of one venue; it may take several connections.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SessionConfig {
-    /// With its streams, as `ws://host:port/stream?streams=btcusdt@depth@100ms/btcusdt@trade`.
+    /// As logs and statistics call it; `session` and its number where it has none.
+    #[serde(default)]
+    name: String,
+    /// `wss://host/path`, with its streams as `?streams=…` where `streams` is empty; for Shioaji the daemon's base URL.
     url: String,
     /// The instruments whose messages come over it.
     instrument_ids: Vec<u32>,
-    /// Whether it carries the depth diffs: its life is the life of their books.
+    /// Whether it carries the books: its life is the life of their books.
     carries_book: bool,
+    #[serde(default)]
+    dialect: Dialect,
+    /// The venue's rules; those of a venue without any where absent.
+    #[serde(default)]
+    rules: Option<Rules>,
+    /// The streams of each instrument, in the order of `instrument_ids`; empty = the URL names them.
+    #[serde(default)]
+    streams: Vec<Vec<StreamConfig>>,
+    /// Whether the first streams are asked for in the URL.
+    #[serde(default)]
+    streams_in_url: bool,
+    /// `{"key": …, "secret": …}` in a file or an open descriptor.
+    #[serde(default)]
+    key_file: Option<PathBuf>,
+    /// Certificate authorities beside the public ones, PEM.
+    #[serde(default)]
+    ca_file: Option<PathBuf>,
+}
+
+/// The rules of a session that was given none: reconnects without end, no login, no cap worth the name.
+fn plain_rules() -> Rules {
+    Rules {
+        connect_timeout_ms: tidegate_venue_io::limits::CONNECT_TIMEOUT_MS,
+        auth_timeout_ms: 0,
+        subscribe_timeout_ms: 5_000,
+        backoff_ms_min: tidegate_venue_io::limits::BACKOFF_MS_MIN,
+        backoff_ms_max: tidegate_venue_io::limits::BACKOFF_MS_MAX,
+        fatal_codes: Vec::new(),
+        wait_codes: Vec::new(),
+        stream_codes: Vec::new(),
+        ignored_codes: Vec::new(),
+        streams_per_connection: 1_024,
+        connections_max: 1,
+        streams_per_message: 200,
+        messages_per_second: 5,
+        connects_max: 0,
+        connect_window_ms: 0,
+        ping_after_ms: 10_000,
+        idle_timeout_ms: 30_000,
+        stale_after_ms: limits::STALE_AFTER_NS / 1_000_000,
+        life_ms: 0,
+        roll_before_ms: 0,
+        overlap_ms: 0,
+        watchdog: tidegate_feed::rules::Watchdog::default(),
+        windows: None,
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -123,50 +193,69 @@ impl Sink for Out<'_> {
     fn emit(&mut self, event: Value) {
         self.hot.emit(event);
     }
+
+    fn raw(&mut self, _at: Stamp, _session: &str, _name: &[u8], _bytes: &[u8]) {}
 }
 
-/// One websocket and its way back after a failure.
-struct Session {
-    config: SessionConfig,
-    feeds: Vec<usize>,
-    client: Option<WsClient>,
-    backoff: Backoff,
-    retry_at: u64,
-    opens: u64,
-    failures: u64,
-    messages: u64,
-    last_fault: String,
-}
-
-impl Session {
-    fn state(&self) -> &'static str {
-        match self.client.as_ref().map(WsClient::state) {
-            None | Some(WsState::Closed) => "WAITING",
-            Some(WsState::Connecting) => "CONNECTING",
-            Some(WsState::Handshaking) => "HANDSHAKING",
-            Some(WsState::Open) => "OPEN",
-        }
+/// The shards of one session: as few connections as its venue's caps allow, each with whole instruments.
+fn slots_of(
+    number: usize,
+    config: &SessionConfig,
+    feeds: &[Feed],
+    own: &[usize],
+) -> Result<Vec<Slot>, Fault> {
+    let name = if config.name.is_empty() { format!("session{number}") } else { config.name.clone() };
+    let wrong = |what: String| Fault(format!("session {name}: {what}"));
+    let rules = config.rules.clone().unwrap_or_else(plain_rules);
+    rules.check().map_err(|e| wrong(e.to_string()))?;
+    let key = config.key_file.as_deref().map(Key::read).transpose()?;
+    if key.is_none() && rules.auth_timeout_ms > 0 {
+        return Err(wrong("the venue wants a login; name a keyFile".into()));
     }
-
-    fn failed(&mut self, why: &str, now: u64) {
-        self.client = None;
-        self.failures += 1;
-        self.last_fault = why.to_string();
-        self.retry_at = self.backoff.next_at(now);
+    let trust = config.ca_file.as_deref().map(Trust::with_ca_file).transpose().map_err(wrong)?;
+    let fixed = config.streams.is_empty();
+    if !fixed && config.streams.len() != config.instrument_ids.len() {
+        return Err(wrong(format!(
+            "streams of {} instruments for {}; want one list each",
+            config.streams.len(),
+            config.instrument_ids.len()
+        )));
     }
-}
-
-/// The feed a message belongs to. With one instrument there is nothing to ask; with several the symbol's text decides.
-fn route(session: &[usize], feeds: &[Feed], bytes: &[u8]) -> Option<usize> {
-    if let [only] = session {
-        return Some(*only);
+    let groups: Vec<Vec<Stream>> = if fixed {
+        vec![Vec::new(); own.len()]
+    } else {
+        let stream = |s: &StreamConfig| Stream { name: s.name.clone(), counted: s.counted };
+        config.streams.iter().map(|group| group.iter().map(stream).collect()).collect()
+    };
+    // A URL that names its streams is one connection: there is nothing to lay out.
+    let shards = shard(&groups, &rules).map_err(|e| wrong(e.to_string()))?;
+    let fixed_streams: Vec<Stream> = match config.url.split_once("streams=") {
+        Some((_, list)) if fixed => list.split('/').map(Stream::counted).collect(),
+        _ => Vec::new(),
+    };
+    let mut slots = Vec::new();
+    for (at, shard) in shards.iter().enumerate() {
+        let way = Way {
+            name: if shards.len() == 1 { name.clone() } else { format!("{name}.{at}") },
+            url: config.url.clone(),
+            dialect: config.dialect,
+            carries_book: config.carries_book,
+            streams_in_url: config.streams_in_url && !fixed,
+            fixed: fixed_streams.iter().map(|s| s.name.clone()).collect(),
+            dial: Dial { trust: trust.clone(), headers: Vec::new() },
+            key: key.clone(),
+        };
+        let of_group = |group: &usize| groups.get(*group).cloned().unwrap_or_default();
+        let mut streams: Vec<Stream> = shard.iter().flat_map(of_group).collect();
+        streams.extend(fixed_streams.iter().cloned());
+        let symbols = shard.iter().filter_map(|group| {
+            let index = *own.get(*group)?;
+            feeds.get(index).map(|feed| (index, feed.instrument().symbol.clone()))
+        });
+        let seed = (number * SLOTS_MAX + at) as u64 + 1;
+        slots.push(Slot::new(way, rules.clone(), &streams, symbols.collect(), seed));
     }
-    session.iter().copied().find(|index| {
-        feeds.get(*index).is_some_and(|feed| {
-            let needle = format!("\"s\":\"{}\"", feed.instrument().symbol);
-            bytes.windows(needle.len()).any(|window| window == needle.as_bytes())
-        })
-    })
+    Ok(slots)
 }
 
 /// Starts the loop.
@@ -176,7 +265,9 @@ fn route(session: &[usize], feeds: &[Feed], bytes: &[u8]) -> Option<usize> {
 pub fn start(config: &str) -> Result<Handle, Fault> {
     let (config, table) = read_config(config)?;
     let mut feeds: Vec<Feed> = Vec::new();
-    let mut sessions: Vec<Session> = Vec::new();
+    let mut slots: Vec<Slot> = Vec::new();
+    let mut budgets: Vec<ConnectBudget> = Vec::new();
+    let mut budget_of: Vec<usize> = Vec::new();
     for (number, session) in config.sessions.iter().enumerate() {
         let mut own = Vec::new();
         for id in &session.instrument_ids {
@@ -190,6 +281,12 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
                             config.instruments_path.display()
                         ))
                     })?;
+                    if !matches!(row.venue, Venue::BinanceSpot | Venue::BinanceUsdm | Venue::BinanceCoinm) {
+                        let venue = row.venue.name();
+                        return Err(Fault(format!(
+                            "sessions: instrument {id} is of {venue}, which has no feed session"
+                        )));
+                    }
                     feeds.push(Feed::new(feeds.len(), row, table.version()));
                     feeds.len() - 1
                 }
@@ -198,17 +295,14 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
         if own.is_empty() {
             return Err(Fault(format!("sessions: {} names no instrument", session.url)));
         }
-        sessions.push(Session {
-            config: session.clone(),
-            feeds: own,
-            client: None,
-            backoff: Backoff::new(number as u64 + 1),
-            retry_at: 0,
-            opens: 0,
-            failures: 0,
-            messages: 0,
-            last_fault: String::new(),
-        });
+        let own_slots = slots_of(number, session, &feeds, &own)?;
+        let rules = session.rules.clone().unwrap_or_else(plain_rules);
+        budgets.push(ConnectBudget::new(rules.connects_max, rules.connect_window_ms));
+        budget_of.extend(own_slots.iter().map(|_| number));
+        slots.extend(own_slots);
+    }
+    if slots.len() > SLOTS_MAX {
+        return Err(Fault(format!("sessions: {} connections, want at most {SLOTS_MAX}", slots.len())));
     }
     if feeds.len() > FEEDS_MAX {
         return Err(Fault(format!("sessions: {} instruments, want at most {FEEDS_MAX}", feeds.len())));
@@ -224,7 +318,7 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
         }
     }
     let session_epoch = epoch::next(&config.epoch_path)?;
-    spawn("market-data", move |hot| run(&hot, &config, session_epoch, feeds, sessions))
+    spawn("market-data", move |hot| run(&hot, &config, session_epoch, feeds, slots, (budgets, budget_of)))
 }
 
 fn run(
@@ -232,7 +326,8 @@ fn run(
     config: &Config,
     session_epoch: u32,
     mut feeds: Vec<Feed>,
-    mut sessions: Vec<Session>,
+    mut slots: Vec<Slot>,
+    (mut budgets, budget_of): (Vec<ConnectBudget>, Vec<usize>),
 ) -> Result<(), Fault> {
     let context = zmq::Context::new();
     let mut publisher = StreamPub::bind(&context, &config.endpoint, session_epoch)?;
@@ -260,12 +355,16 @@ fn run(
     let mut stats_at = 0;
     hot.log("info", "market-data listens", json!({ "endpoint": config.endpoint, "epoch": session_epoch }));
     while !hot.stopping() {
-        wait(hot, &sessions)?;
-        for session in &mut sessions {
-            drive(session, &mut feeds, &mut tracer, &mut out);
+        wait(hot, &slots)?;
+        for (slot, number) in slots.iter_mut().zip(&budget_of) {
+            let Some(budget) = budgets.get_mut(*number) else { continue };
+            let (feeds, tracer, sink) = (&mut feeds, &mut tracer, &mut out);
+            slot.drive(&mut Around { feeds, tracer, sink, budget });
         }
         for call in hot.calls() {
-            answer(call, &mut feeds, &mut tracer, &mut out);
+            let (feeds, tracer, sink) = (&mut feeds, &mut tracer, &mut out);
+            let mut no_bound = ConnectBudget::new(0, 0);
+            answer(call, &mut slots, &mut Around { feeds, tracer, sink, budget: &mut no_bound });
         }
         let now = clock::now();
         for feed in &mut feeds {
@@ -277,112 +376,92 @@ fn run(
         }
         if now.mono_ns.saturating_sub(stats_at) >= STATS_PERIOD_NS {
             stats_at = now.mono_ns;
-            hot.set_stats(stats(&out, &feeds, &sessions, session_epoch));
+            hot.set_stats(stats(&out, &feeds, &slots, session_epoch));
         }
     }
     let at = clock::now();
-    for session in &mut sessions {
-        if let Some(client) = session.client.as_mut() {
-            client.close();
-        }
+    for slot in &mut slots {
+        let mut budget = ConnectBudget::new(0, 0);
+        slot.stop(&mut Around {
+            feeds: &mut feeds,
+            tracer: &mut tracer,
+            sink: &mut out,
+            budget: &mut budget,
+        });
     }
     for feed in &mut feeds {
         feed.on_closed("market-data stops", at, &mut tracer, &mut out);
     }
-    hot.set_stats(stats(&out, &feeds, &sessions, session_epoch));
+    hot.set_stats(stats(&out, &feeds, &slots, session_epoch));
     out.publisher.close(clock::mono_ns())?;
     Ok(())
 }
 
-fn wait(hot: &Hot, sessions: &[Session]) -> Result<(), Fault> {
-    let clients = sessions.iter().filter_map(|session| session.client.as_ref());
-    let busy = clients.clone().any(WsClient::more);
-    hot.wait(clients.map(ws_item).collect(), busy, POLL_MS)
-}
-
-fn drive(session: &mut Session, feeds: &mut [Feed], tracer: &mut Tracer, out: &mut Out<'_>) {
-    let now = clock::mono_ns();
-    let Some(client) = session.client.as_mut() else {
-        if now >= session.retry_at {
-            match WsClient::connect(&session.config.url, ConnectOptions::default(), now) {
-                Ok(client) => session.client = Some(client),
-                Err(fault) => session.failed(&fault.to_string(), now),
-            }
-        }
-        return;
+fn wait(hot: &Hot, slots: &[Slot]) -> Result<(), Fault> {
+    let busy = slots.iter().any(Slot::more);
+    let item = |(fd, write): (i32, bool)| {
+        zmq::PollItem::from_fd(fd, if write { zmq::POLLIN | zmq::POLLOUT } else { zmq::POLLIN })
     };
-    let carries_book = session.config.carries_book;
-    let (own, opens, messages) = (&session.feeds, &mut session.opens, &mut session.messages);
-    let pumped = client.pump(now, |at, event| {
-        if carries_book {
-            for index in own {
-                if let Some(feed) = feeds.get_mut(*index) {
-                    feed.on_alive(at, tracer, out);
-                }
-            }
-        }
-        match event {
-            WsEvent::Open => {
-                *opens += 1;
-                for index in own.iter().filter(|_| carries_book) {
-                    if let Some(feed) = feeds.get_mut(*index) {
-                        feed.on_open(at, tracer, out);
-                    }
-                }
-            }
-            WsEvent::Text(bytes) | WsEvent::Binary(bytes) => {
-                *messages += 1;
-                let feed = route(own, feeds, bytes).and_then(|index| feeds.get_mut(index));
-                if let Some(feed) = feed {
-                    feed.on_message(bytes, at, tracer, out);
-                }
-            }
-            WsEvent::Ping(_) | WsEvent::Pong(_) | WsEvent::Close { .. } => {}
-        }
-    });
-    match pumped {
-        // Only a session that has spoken is worth a quick return.
-        Ok(count) if count > 0 && client.state() == WsState::Open => session.backoff.reset(),
-        Ok(_) => {}
-        Err(fault) => {
-            let why = format!("session lost: {fault}");
-            let url = session.config.url.split('?').next().unwrap_or("").to_string();
-            out.hot.log("warn", &why, json!({ "url": url }));
-            let at = clock::now();
-            for index in session.feeds.iter().filter(|_| carries_book) {
-                if let Some(feed) = feeds.get_mut(*index) {
-                    feed.on_closed(&why, at, tracer, out);
-                }
-            }
-            session.failed(&why, at.mono_ns);
-        }
-    }
+    hot.wait(slots.iter().flat_map(Slot::poll).map(item).collect(), busy, POLL_MS)
 }
 
-fn answer(call: Call, feeds: &mut [Feed], tracer: &mut Tracer, out: &mut Out<'_>) {
+/// The streams of a call that changes what should flow.
+fn wanted_of(call: &Call) -> Option<Vec<Stream>> {
+    let list = call.request["streams"].as_array()?;
+    let stream = |v: &Value| {
+        Some(Stream {
+            name: v["name"].as_str()?.to_string(),
+            counted: v["counted"].as_bool().unwrap_or(true),
+        })
+    };
+    list.iter().map(stream).collect()
+}
+
+fn answer(call: Call, slots: &mut [Slot], around: &mut Around<'_, Out<'_>>) {
+    let slot = slots.iter_mut().find(|slot| Some(slot.name()) == call.request["session"].as_str());
     let value = match call.request["op"].as_str() {
         Some("snapshot") => {
             let id = call.request["instrument"].as_u64();
-            match feeds.iter_mut().find(|feed| Some(u64::from(feed.instrument().id)) == id) {
+            match around.feeds.iter_mut().find(|feed| Some(u64::from(feed.instrument().id)) == id) {
                 Some(feed) => {
                     let at = clock::now();
-                    let outcome = feed.on_snapshot(&call.body, at, tracer, out);
+                    let outcome = feed.on_snapshot(&call.body, at, around.tracer, around.sink);
                     json!({ "ok": true, "outcome": outcome })
                 }
                 None => json!({ "ok": false, "error": "no such instrument here" }),
             }
         }
+        Some("subscribe") => match (slot, wanted_of(&call)) {
+            (Some(slot), Some(streams)) => match shard(std::slice::from_ref(&streams), slot.rules()) {
+                Ok(_) => {
+                    slot.want(&streams, around);
+                    json!({ "ok": true })
+                }
+                Err(fault) => json!({ "ok": false, "error": fault.to_string() }),
+            },
+            (None, _) => json!({ "ok": false, "error": "no such session here; statistics name them" }),
+            (_, None) => json!({ "ok": false, "error": "want streams: [{name, counted}]" }),
+        },
+        Some("reset") => match slot {
+            Some(slot) => {
+                slot.reset(around);
+                json!({ "ok": true })
+            }
+            None => json!({ "ok": false, "error": "no such session here; statistics name them" }),
+        },
         Some(other) => json!({ "ok": false, "error": format!("no op is called {other}") }),
         None => json!({ "ok": false, "error": "op is missing" }),
     };
     call.answer(value);
 }
 
-fn stats(out: &Out<'_>, feeds: &[Feed], sessions: &[Session], session_epoch: u32) -> Value {
+fn stats(out: &Out<'_>, feeds: &[Feed], slots: &[Slot], session_epoch: u32) -> Value {
     let valid = feeds.iter().filter(|feed| feed.state() == BookState::Valid).count();
     let instruments: Vec<Value> = feeds.iter().map(Feed::stats).collect();
     let lag = instruments.iter().filter_map(|i| i["venueLagMs"].as_i64()).max();
     let refused: u64 = feeds.iter().map(Feed::refused).sum();
+    let sessions: Vec<Value> = slots.iter().map(Slot::stats).collect();
+    let total = |key: &str| sessions.iter().filter_map(|s| s[key].as_u64()).sum::<u64>();
     let sum = |key: &str| instruments.iter().filter_map(|i| i[key].as_u64()).sum::<u64>();
     json!({
         "events": feeds.iter().map(|feed| feed.counts().events).sum::<u64>(),
@@ -398,16 +477,18 @@ fn stats(out: &Out<'_>, feeds: &[Feed], sessions: &[Session], session_epoch: u32
         "resyncs": sum("resyncs"),
         "featureSetHash": tidegate_features::set_hash(),
         "instruments": instruments,
-        "sessions": sessions.iter().map(|s| json!({
-            "url": s.config.url,
-            "state": s.state(),
-            "opens": s.opens,
-            "failures": s.failures,
-            "messages": s.messages,
-            "lastFault": s.last_fault,
-        })).collect::<Vec<_>>(),
+        "sessionsFatal": slots.iter().filter(|s| s.state() == State::Fatal).count(),
+        "sessionsLive": slots.iter().filter(|s| s.state() == State::Live).count(),
+        "sessionRefusals": total("refusals"),
+        "streamRefusals": total("streamRefusals"),
+        "streamsGivenUp": total("streamsGivenUp"),
+        "schemaRefused": total("schemaRefused"),
+        "sessionRolls": total("rolls"),
+        "sessions": sessions,
     })
 }
 
+#[cfg(test)]
+mod session_tests;
 #[cfg(test)]
 mod tests;

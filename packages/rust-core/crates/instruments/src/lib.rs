@@ -19,6 +19,16 @@ pub enum Venue {
     BinanceSpot,
     #[serde(rename = "BINANCE_USDM")]
     BinanceUsdm,
+    #[serde(rename = "BINANCE_COINM")]
+    BinanceCoinm,
+    /// US stocks.
+    #[serde(rename = "ALPACA")]
+    Alpaca,
+    #[serde(rename = "ALPACA_CRYPTO")]
+    AlpacaCrypto,
+    /// Taiwan stocks, futures and options.
+    #[serde(rename = "SHIOAJI")]
+    Shioaji,
 }
 
 impl Venue {
@@ -27,6 +37,30 @@ impl Venue {
         match self {
             Self::BinanceSpot => "BINANCE_SPOT",
             Self::BinanceUsdm => "BINANCE_USDM",
+            Self::BinanceCoinm => "BINANCE_COINM",
+            Self::Alpaca => "ALPACA",
+            Self::AlpacaCrypto => "ALPACA_CRYPTO",
+            Self::Shioaji => "SHIOAJI",
+        }
+    }
+
+    /// What the venue lists.
+    const fn lists(self, kind: Kind) -> bool {
+        match self {
+            Self::BinanceSpot | Self::AlpacaCrypto => matches!(kind, Kind::Spot),
+            Self::BinanceUsdm => matches!(kind, Kind::LinearPerp),
+            Self::BinanceCoinm => matches!(kind, Kind::InversePerp),
+            Self::Alpaca => matches!(kind, Kind::Equity),
+            Self::Shioaji => matches!(kind, Kind::Equity | Kind::Future | Kind::Option),
+        }
+    }
+
+    /// What its symbols may have beside upper-case letters, digits and `_`: `BRK.B`, `BTC/USD`.
+    const fn symbol_marks(self) -> &'static [u8] {
+        match self {
+            Self::Alpaca => b".",
+            Self::AlpacaCrypto => b"/",
+            _ => b"",
         }
     }
 }
@@ -39,6 +73,14 @@ pub enum Kind {
     Spot,
     /// A fill opens or closes a contract worth its size in base, settled in quote.
     LinearPerp,
+    /// A contract worth a fixed sum of quote, settled in base: its value in quote does not move with the price.
+    InversePerp,
+    /// A share.
+    Equity,
+    /// A contract worth `multiplier` times its price, with an expiry.
+    Future,
+    /// Data only.
+    Option,
 }
 
 /// One row. Prices are integer counts of `px_unit * 10^-px_scale` quote per base, sizes of `qty_unit * 10^-qty_scale` base.
@@ -64,9 +106,44 @@ pub struct Instrument {
     pub max_qty_lots: i64,
     /// Smallest order value, in 1e-8 of the quote asset.
     pub min_notional_e8: i64,
+    /// Units of base in a contract of size one, the point value of a future; 1 for what is no contract.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub multiplier: u32,
+    /// Last trading day of a contract, `YYYYMMDD` of the exchange's calendar; 0 for what has none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub expiry: u32,
+}
+
+const fn one() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_one(value: &u32) -> bool {
+    *value == 1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_zero(value: &u32) -> bool {
+    *value == 0
+}
+
+/// Whether a number reads as a day, `YYYYMMDD`.
+const fn is_day(day: u32) -> bool {
+    let (year, month, of_month) = (day / 10_000, day / 100 % 100, day % 100);
+    year >= 1_990 && year < 2_100 && month >= 1 && month <= 12 && of_month >= 1 && of_month <= 31
 }
 
 impl Instrument {
+    /// Whether the order path knows how to send, value and post orders of it. The others are market data only, and a limits
+    /// file that names one is refused.
+    pub const fn tradable(&self) -> bool {
+        matches!(
+            (self.venue, self.kind),
+            (Venue::BinanceSpot, Kind::Spot) | (Venue::BinanceUsdm, Kind::LinearPerp)
+        )
+    }
+
     /// The row's id as a unit.
     pub const fn instrument_id(&self) -> InstrumentId {
         InstrumentId(self.id)
@@ -119,7 +196,12 @@ impl Instrument {
         }
         let symbol_ok = !self.symbol.is_empty()
             && self.symbol.len() <= SYMBOL_BYTES_MAX
-            && self.symbol.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_');
+            && self.symbol.bytes().all(|b| {
+                b.is_ascii_uppercase()
+                    || b.is_ascii_digit()
+                    || b == b'_'
+                    || self.venue.symbol_marks().contains(&b)
+            });
         if !symbol_ok {
             return Err(RowFault::BadSymbol);
         }
@@ -144,7 +226,17 @@ impl Instrument {
         let Some(spare) = SCALE_MAX.checked_sub(decimals) else {
             return Err(RowFault::FinerThanMoney);
         };
-        let want = i128::from(self.px_unit) * i128::from(self.qty_unit) * i128::from(pow10(spare));
+        let dated = matches!(self.kind, Kind::Future | Kind::Option);
+        if self.multiplier == 0 || (self.multiplier != 1 && !dated && self.kind != Kind::InversePerp) {
+            return Err(RowFault::BadMultiplier);
+        }
+        if dated != (self.expiry != 0) || (dated && !is_day(self.expiry)) {
+            return Err(RowFault::BadExpiry);
+        }
+        let linear = i128::from(self.px_unit) * i128::from(self.qty_unit) * i128::from(pow10(spare));
+        // An inverse contract is worth the same at every price, so a tick times a lot is worth nothing.
+        let want =
+            if self.kind == Kind::InversePerp { 0 } else { linear.saturating_mul(self.multiplier.into()) };
         if i128::from(self.e8_per_tick_lot) != want {
             return Err(RowFault::WorthInconsistent { is: self.e8_per_tick_lot, want });
         }
@@ -155,11 +247,7 @@ impl Instrument {
         if self.min_notional_e8 < 0 {
             return Err(RowFault::NegativeNotional);
         }
-        let kind_ok = matches!(
-            (self.venue, self.kind),
-            (Venue::BinanceSpot, Kind::Spot) | (Venue::BinanceUsdm, Kind::LinearPerp)
-        );
-        if !kind_ok {
+        if !self.venue.lists(self.kind) {
             return Err(RowFault::KindNotOfVenue);
         }
         Ok(())
@@ -187,6 +275,10 @@ pub enum RowFault {
     },
     BadQtyRange,
     NegativeNotional,
+    /// 0, or not 1 for what is no contract.
+    BadMultiplier,
+    /// A future or option without a day, a day for anything else, or a number that is no day.
+    BadExpiry,
     KindNotOfVenue,
     DuplicateId,
     DuplicateSymbol,
@@ -368,7 +460,16 @@ fn hash(version: u32, rows: &[Instrument]) -> [u8; 32] {
         hasher.update(&[match row.kind {
             Kind::Spot => 1,
             Kind::LinearPerp => 2,
+            Kind::InversePerp => 3,
+            Kind::Equity => 4,
+            Kind::Future => 5,
+            Kind::Option => 6,
         }]);
+        // Only where there are any: tables from before contracts keep their hashes.
+        if row.multiplier != 1 || row.expiry != 0 {
+            hasher.update(&row.multiplier.to_le_bytes());
+            hasher.update(&row.expiry.to_le_bytes());
+        }
         for number in [
             row.px_unit,
             row.qty_unit,
@@ -459,6 +560,10 @@ mod tests {
             (RowFault::BadQtyRange, |r| r[0].max_qty_lots = SAFE_INTEGER + 1),
             (RowFault::NegativeNotional, |r| r[0].min_notional_e8 = -1),
             (RowFault::KindNotOfVenue, |r| r[0].kind = Kind::LinearPerp),
+            (RowFault::BadSymbol, |r| r[0].symbol = "BTC/USDT".into()),
+            (RowFault::BadMultiplier, |r| r[0].multiplier = 0),
+            (RowFault::BadMultiplier, |r| r[0].multiplier = 2),
+            (RowFault::BadExpiry, |r| r[0].expiry = 20_261_231),
             (RowFault::DuplicateId, |r| r[1].id = 1),
             (RowFault::DuplicateSymbol, |r| {
                 let mut again = r[0].clone();
@@ -474,6 +579,82 @@ mod tests {
         for (want, change) in cases {
             assert_eq!(row_fault(change), want);
         }
+    }
+
+    /// One row of each venue that only feeds market data.
+    fn fed_only() -> Vec<Instrument> {
+        let row = |id, venue_id, venue, symbol: &str, kind| Instrument {
+            id,
+            venue_id,
+            venue,
+            symbol: symbol.into(),
+            kind,
+            base: "X".into(),
+            quote: "USD".into(),
+            px_scale: 2,
+            px_unit: 1,
+            qty_scale: 0,
+            qty_unit: 1,
+            e8_per_tick_lot: 1_000_000,
+            min_qty_lots: 1,
+            max_qty_lots: 1_000,
+            min_notional_e8: 0,
+            multiplier: 1,
+            expiry: 0,
+        };
+        let future = Instrument {
+            multiplier: 200,
+            expiry: 20_260_415,
+            e8_per_tick_lot: 200_000_000,
+            ..row(6, 6, Venue::Shioaji, "TXFD6", Kind::Future)
+        };
+        vec![
+            Instrument {
+                e8_per_tick_lot: 0,
+                multiplier: 100,
+                ..row(3, 3, Venue::BinanceCoinm, "BTCUSD_PERP", Kind::InversePerp)
+            },
+            row(4, 4, Venue::Alpaca, "BRK.B", Kind::Equity),
+            row(5, 5, Venue::AlpacaCrypto, "BTC/USD", Kind::Spot),
+            future.clone(),
+            Instrument { id: 7, symbol: "TXO35000Q6".into(), kind: Kind::Option, ..future },
+            row(8, 6, Venue::Shioaji, "2330", Kind::Equity),
+        ]
+    }
+
+    #[test]
+    fn every_venue_has_rows_and_those_the_order_path_does_not_know_are_not_tradable() {
+        let all: Vec<Instrument> = rows().into_iter().chain(fed_only()).collect();
+        let table = Table::new(2, all).unwrap();
+        let tradable: Vec<u32> = table.iter().filter(|row| row.tradable()).map(|row| row.id).collect();
+        assert_eq!(tradable, [1, 2]);
+        for (venue_id, venue) in [(3, "BINANCE_COINM"), (4, "ALPACA"), (5, "ALPACA_CRYPTO"), (6, "SHIOAJI")] {
+            assert_eq!(table.venue(VenueId(venue_id)).map(Venue::name), Some(venue));
+        }
+        let json =
+            serde_json::to_vec(&File { version: 2, instruments: table.iter().cloned().collect() }).unwrap();
+        assert_eq!(Table::from_json(&json).unwrap().hash(), table.hash());
+        let refused = |change: fn(&mut Instrument), at: usize| {
+            let mut rows = fed_only();
+            change(&mut rows[at]);
+            match Table::new(1, rows).unwrap_err() {
+                TableFault::Row { fault, .. } => fault,
+                other => panic!("{other}"),
+            }
+        };
+        assert_eq!(refused(|r| r.expiry = 0, 3), RowFault::BadExpiry);
+        assert_eq!(refused(|r| r.expiry = 20_261_341, 3), RowFault::BadExpiry);
+        assert_eq!(
+            refused(|r| r.e8_per_tick_lot = 1_000_000, 0),
+            RowFault::WorthInconsistent { is: 1_000_000, want: 0 }
+        );
+        assert_eq!(
+            refused(|r| r.multiplier = 1, 3),
+            RowFault::WorthInconsistent { is: 200_000_000, want: 1_000_000 }
+        );
+        let mut later = fed_only();
+        later[3].expiry += 1;
+        assert_ne!(Table::new(1, fed_only()).unwrap().hash_hex(), Table::new(1, later).unwrap().hash_hex());
     }
 
     #[test]

@@ -137,7 +137,7 @@ impl SimMarket {
 
     /// One raw message of the recording; gives the number of events that wait. A refused one is counted.
     pub fn on_market(&mut self, line: &[u8], time_ms: i64) -> usize {
-        if let Ok(event) = self.reader.parse(line) {
+        if let Ok((_, event)) = self.reader.read(line) {
             self.venue.on_market(event, time_ms);
         }
         self.venue.pending()

@@ -51,7 +51,7 @@ pub struct Market {
     bids: SideBook,
     asks: SideBook,
     last_id: Option<u64>,
-    waiting: VecDeque<DepthDiff>,
+    waiting: VecDeque<DepthDiff<'static>>,
     ticker: Option<BookTicker>,
     counts: MarketCounts,
 }
@@ -166,14 +166,14 @@ impl Market {
     }
 
     /// A diff of the recording. Before the first snapshot it waits; an older one than the book is dropped.
-    pub fn on_depth(&mut self, diff: DepthDiff) {
+    pub fn on_depth(&mut self, diff: DepthDiff<'_>) {
         self.counts.depth += 1;
         let Some(last) = self.last_id else {
             if self.waiting.len() == DIFFS_BUFFERED_MAX {
                 self.waiting.pop_front();
                 self.counts.buffer_dropped += 1;
             }
-            self.waiting.push_back(diff);
+            self.waiting.push_back(diff.into_owned());
             return;
         };
         if diff.last_id <= last {
@@ -187,12 +187,12 @@ impl Market {
         self.apply(&diff);
     }
 
-    fn apply(&mut self, diff: &DepthDiff) {
+    fn apply(&mut self, diff: &DepthDiff<'_>) {
         // A best bid and offer newer than the diff already says what lies at and inside the touch.
         let newer = self.ticker.filter(|ticker| ticker.update_id > diff.last_id);
         for (side, levels) in [(Side::Buy, &diff.bids), (Side::Sell, &diff.asks)] {
             let touch = newer.map(|ticker| if side == Side::Buy { ticker.bid } else { ticker.ask });
-            for level in levels {
+            for level in levels.iter() {
                 let known = touch.is_some_and(|t| t.qty.0 == 0 || (level.px.0 - t.px.0) * side.sign() >= 0);
                 if !known {
                     self.set(side, level);
@@ -219,7 +219,7 @@ impl Market {
     }
 
     /// A whole book. Levels that stay keep what we took of them.
-    pub fn on_snapshot(&mut self, snapshot: &Snapshot) {
+    pub fn on_snapshot(&mut self, snapshot: &Snapshot<'_>) {
         self.counts.snapshots += 1;
         if self.last_id.is_some_and(|last| snapshot.last_id <= last) {
             self.counts.stale += 1;
@@ -229,7 +229,7 @@ impl Market {
             let book = self.side_mut(side);
             let old = std::mem::take(&mut book.cells);
             book.known_to = levels.last().map_or(0, |level| level.px.0);
-            for level in levels {
+            for level in levels.iter() {
                 let taken = old.get(&level.px.0).map_or(0, |cell| cell.taken);
                 book.cells.insert(level.px.0, Cell { recorded: level.qty.0, taken: taken.min(level.qty.0) });
             }
@@ -286,12 +286,12 @@ mod tests {
         Level { px: PxTicks(px), qty: QtyLots(qty) }
     }
 
-    fn snapshot(id: u64, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Snapshot {
+    fn snapshot(id: u64, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Snapshot<'static> {
         let side = |levels: &[(i64, i64)]| levels.iter().map(|(p, q)| level(*p, *q)).collect();
         Snapshot { last_id: id, ts_venue: EpochNs(0), bids: side(bids), asks: side(asks) }
     }
 
-    fn diff(first: u64, last: u64, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> DepthDiff {
+    fn diff(first: u64, last: u64, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> DepthDiff<'static> {
         let s = snapshot(last, bids, asks);
         DepthDiff {
             first_id: first,

@@ -429,7 +429,7 @@ impl Venue {
     }
 
     /// One event of the recording at the venue's time `now_ms`.
-    pub fn on_market(&mut self, event: Event, now_ms: i64) {
+    pub fn on_market(&mut self, event: Event<'_>, now_ms: i64) {
         let mut diff_ended = false;
         match event {
             Event::Depth(diff) => {

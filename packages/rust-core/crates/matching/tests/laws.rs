@@ -51,7 +51,7 @@ impl Plain {
         self.offered += (qty - old).max(0);
     }
 
-    fn event(&mut self, step: &Step) -> Option<Event> {
+    fn event(&mut self, step: &Step) -> Option<Event<'static>> {
         self.id += 1;
         match *step {
             Step::Touch(bid, spread, bid_qty, ask_qty) => {

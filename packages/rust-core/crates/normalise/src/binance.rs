@@ -1,144 +1,201 @@
-//! Binance spot and USD-M: depth diffs, REST depth snapshots, best bid and offer, trades; bare or in a combined-stream envelope.
+//! Binance spot, USD-M and coin-M: depth diffs, REST depth snapshots, best bid and offer, trades; bare or in a combined-stream
+//! envelope.
+//!
+//! Every rule stands here, on a message whose fields lie before us as text. What the venue sends nearly always, in its own order
+//! and with nothing remarkable, is read by `binance_fast` in one pass; it gives the same or steps aside.
+//!
+//! Source: binance-spot-api-docs and the USD-M and coin-M websocket pages, as of 2026-07.
 
-use crate::limits::{LEVELS_MAX, MESSAGE_BYTES_MAX, TIME_MS_MAX};
+use crate::binance_fast::{Fast, fast};
+use crate::json::{self, NotJson, Value};
+use crate::limits::{LEVELS_MAX, MESSAGE_BYTES_MAX, SYMBOLS_MAX, TIME_MS_MAX};
 use crate::{BookTicker, DepthDiff, Event, Level, Refusal, RefusalCounts, Snapshot, SymbolSpec, Trade};
-use serde::Deserialize;
-use serde::de::{Deserializer, Error as _, SeqAccess, Visitor};
-use std::fmt;
+use std::borrow::Cow;
 use tidegate_units::{DecimalFault, EpochNs, PxTicks, QtyLots, Side, parse_decimal};
 
-/// Which of the two dialects a message is in.
+/// Which of the three dialects a message is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Market {
     /// Update ids run on without a hole; best bid and offer have no event name and no time.
     Spot,
     /// Each diff names the last id of the one before (`pu`).
     UsdM,
+    /// As USD-M; messages also name their pair (`ps`).
+    CoinM,
 }
 
-/// The levels of one side, still as text. Reading stops with an error past the bound, before memory is spent.
-struct RawLevels<'a>(Vec<(&'a str, &'a str)>);
-
-const TOO_MANY: &str = "too many levels";
-
-struct LevelsVisitor;
-
-impl<'de> Visitor<'de> for LevelsVisitor {
-    type Value = RawLevels<'de>;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of [price, quantity]")
+impl Market {
+    /// Whether diffs name the one before.
+    pub const fn chained(self) -> bool {
+        !matches!(self, Self::Spot)
     }
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut levels = Vec::new();
-        while let Some(level) = seq.next_element::<(&'de str, &'de str)>()? {
-            if levels.len() == LEVELS_MAX {
-                return Err(A::Error::custom(TOO_MANY));
-            }
-            levels.push(level);
+}
+
+/// The unit of the venue's stamps; a stream asked for with `timeUnit=MICROSECOND` has the finer one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TimeUnit {
+    Millis,
+    Micros,
+}
+
+impl TimeUnit {
+    fn ns(self) -> i64 {
+        match self {
+            Self::Millis => 1_000_000,
+            Self::Micros => 1_000,
         }
-        Ok(RawLevels(levels))
+    }
+
+    /// A stamp in ns, refused where it cannot be one of this unit: in millis a stamp in micros lies beyond the year 2100, in
+    /// micros one in millis before 1971.
+    pub(crate) fn time(self, stamp: i64) -> Result<EpochNs, Refusal> {
+        let (min, max) = match self {
+            Self::Millis => (0, TIME_MS_MAX),
+            Self::Micros => (TIME_MS_MAX * 8, TIME_MS_MAX * 1_000),
+        };
+        if stamp == 0 || (min..=max).contains(&stamp) {
+            Ok(EpochNs(stamp * self.ns()))
+        } else {
+            Err(Refusal::BadTime)
+        }
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for RawLevels<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(LevelsVisitor)
-    }
+/// What one message said, its levels in the reader's scratch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Said {
+    Depth { first_id: u64, last_id: u64, prev_id: Option<u64>, ts_venue: EpochNs },
+    Snapshot { last_id: u64, ts_venue: EpochNs },
+    Ticker(BookTicker),
+    Trade(Trade),
+    Ack,
+    ServerShutdown,
 }
 
-/// A field whose type depends on the event: `b` is levels in a diff, a price in a ticker, an order id in an old trade.
-enum Field<'a> {
-    Text(&'a str),
-    Levels(RawLevels<'a>),
-    Other,
+/// The normaliser of some symbols of one market, and its counters.
+#[derive(Debug, Clone)]
+pub struct Binance {
+    market: Market,
+    time_unit: TimeUnit,
+    specs: Vec<SymbolSpec>,
+    pub(crate) bids: Vec<Level>,
+    pub(crate) asks: Vec<Level>,
+    refused: RefusalCounts,
+    accepted: u64,
+    dust: u64,
 }
 
-struct FieldVisitor;
-
-impl<'de> Visitor<'de> for FieldVisitor {
-    type Value = Field<'de>;
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("levels, a price or an id")
-    }
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Field::Text(text))
-    }
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(Field::Other)
-    }
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        LevelsVisitor.visit_seq(seq).map(Field::Levels)
-    }
-}
-
-impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(FieldVisitor)
-    }
-}
-
-/// Every field of every event, borrowed; unknown ones are skipped.
-#[derive(Deserialize)]
+/// The fields of one event, as text. `b` and `a` are levels in a diff, a price in a ticker, an order id in an old trade.
+#[derive(Default)]
 struct Raw<'a> {
-    #[serde(borrow)]
-    e: Option<&'a str>,
-    #[serde(rename = "E")]
-    event_time: Option<i64>,
-    #[serde(rename = "T")]
-    transaction_time: Option<i64>,
-    s: Option<&'a str>,
-    #[serde(rename = "U")]
-    first_id: Option<u64>,
-    u: Option<u64>,
-    pu: Option<u64>,
-    #[serde(borrow)]
-    b: Option<Field<'a>>,
-    #[serde(borrow)]
-    a: Option<Field<'a>>,
-    #[serde(rename = "B")]
-    bid_qty: Option<&'a str>,
-    #[serde(rename = "A")]
-    ask_qty: Option<&'a str>,
-    t: Option<u64>,
-    p: Option<&'a str>,
-    q: Option<&'a str>,
-    m: Option<bool>,
-    #[serde(rename = "X")]
-    trade_kind: Option<&'a str>,
-    #[serde(rename = "lastUpdateId")]
-    snapshot_id: Option<u64>,
-    #[serde(borrow)]
-    bids: Option<RawLevels<'a>>,
-    #[serde(borrow)]
-    asks: Option<RawLevels<'a>>,
-    id: Option<u64>,
-    stream: Option<&'a str>,
-    #[serde(borrow)]
-    data: Option<Box<Raw<'a>>>,
+    fields: [Option<Value<'a>>; KEYS.len()],
+}
+
+const KEYS: [&[u8]; 22] = [
+    b"e",
+    b"E",
+    b"T",
+    b"s",
+    b"U",
+    b"u",
+    b"pu",
+    b"b",
+    b"a",
+    b"B",
+    b"A",
+    b"t",
+    b"p",
+    b"q",
+    b"m",
+    b"X",
+    b"lastUpdateId",
+    b"bids",
+    b"asks",
+    b"id",
+    b"stream",
+    b"data",
+];
+
+impl From<NotJson> for Refusal {
+    fn from(_: NotJson) -> Self {
+        Self::Malformed
+    }
+}
+
+impl<'a> Raw<'a> {
+    fn of(bytes: &'a [u8]) -> Result<Self, Refusal> {
+        let mut raw = Self::default();
+        json::object(bytes, |key, value| {
+            let slot = KEYS.iter().position(|known| *known == key).and_then(|at| raw.fields.get_mut(at));
+            match slot {
+                Some(Some(_)) => Err(Refusal::Malformed),
+                Some(slot) => {
+                    *slot = Some(value);
+                    Ok(())
+                }
+                None => Ok(()),
+            }
+        })?;
+        Ok(raw)
+    }
+
+    /// A field by its key; `null` is as good as absent.
+    fn get(&self, key: &[u8]) -> Option<Value<'a>> {
+        let at = KEYS.iter().position(|known| *known == key)?;
+        self.fields.get(at).copied().flatten().filter(|value| *value != Value::Null)
+    }
+
+    fn text(&self, key: &[u8]) -> Result<Option<&'a [u8]>, Refusal> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::Text { text, escaped: false }) => Ok(Some(text)),
+            Some(_) => Err(Refusal::Malformed),
+        }
+    }
+
+    fn int<T: std::str::FromStr>(&self, key: &[u8]) -> Result<Option<T>, Refusal> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Value::Number(text)) => {
+                let text = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
+                text.map(Some).ok_or(Refusal::Malformed)
+            }
+            Some(_) => Err(Refusal::Malformed),
+        }
+    }
 }
 
 fn need<T>(field: Option<T>) -> Result<T, Refusal> {
     field.ok_or(Refusal::MissingField)
 }
 
-fn time_ns(ms: i64) -> Result<EpochNs, Refusal> {
-    if (0..=TIME_MS_MAX).contains(&ms) { Ok(EpochNs(ms * 1_000_000)) } else { Err(Refusal::BadTime) }
-}
-
-/// The normaliser of one symbol of one market, and its counters.
-#[derive(Debug, Clone)]
-pub struct Binance {
-    market: Market,
-    spec: SymbolSpec,
-    refused: RefusalCounts,
-    accepted: u64,
-    dust: u64,
-}
-
 impl Binance {
     /// A normaliser for one symbol.
     pub fn new(market: Market, spec: SymbolSpec) -> Self {
-        Self { market, spec, refused: RefusalCounts::default(), accepted: 0, dust: 0 }
+        Self::of(market, vec![spec])
+    }
+
+    /// A normaliser for several symbols; an event's symbol is its place in `specs`. Past [`SYMBOLS_MAX`] the rest is left out,
+    /// and its messages are refused as of a wrong symbol.
+    pub fn of(market: Market, mut specs: Vec<SymbolSpec>) -> Self {
+        specs.truncate(SYMBOLS_MAX);
+        Self {
+            market,
+            time_unit: TimeUnit::Millis,
+            specs,
+            bids: Vec::with_capacity(LEVELS_MAX),
+            asks: Vec::with_capacity(LEVELS_MAX),
+            refused: RefusalCounts::default(),
+            accepted: 0,
+            dust: 0,
+        }
+    }
+
+    /// The same for a stream asked for with another time unit.
+    #[must_use]
+    pub fn with_time_unit(mut self, unit: TimeUnit) -> Self {
+        self.time_unit = unit;
+        self
     }
 
     /// The dialect it reads.
@@ -146,9 +203,9 @@ impl Binance {
         self.market
     }
 
-    /// The units it counts in.
-    pub fn spec(&self) -> &SymbolSpec {
-        &self.spec
+    /// The symbols and the units they are counted in.
+    pub fn specs(&self) -> &[SymbolSpec] {
+        &self.specs
     }
 
     /// What was refused so far, by reason.
@@ -166,56 +223,139 @@ impl Binance {
         self.dust
     }
 
-    /// Reads one message.
+    /// Reads one message and hands its event, if it has one, to `sink` with the place of its symbol.
     ///
     /// Shape   the JSON alone, without a capture's receive time before it
     /// Units   px in ticks, qty in lots, time in ns since the Unix epoch (venue clock)
     ///
     /// # Errors
     /// A named refusal, counted; the message has had no effect.
-    pub fn parse(&mut self, bytes: &[u8]) -> Result<Event, Refusal> {
-        let result = self.read(bytes);
-        match &result {
-            Ok(_) => self.accepted += 1,
-            Err(refusal) => self.refused.add(*refusal),
-        }
-        result
+    pub fn parse(&mut self, bytes: &[u8], sink: &mut impl FnMut(usize, Event<'_>)) -> Result<u32, Refusal> {
+        let (symbol, event) = self.read(bytes)?;
+        sink(symbol, event);
+        Ok(1)
     }
 
-    fn read(&mut self, bytes: &[u8]) -> Result<Event, Refusal> {
+    /// Reads one message. A REST snapshot names no symbol and is taken for the only one.
+    ///
+    /// Shape, units and errors as [`Self::parse`].
+    ///
+    /// # Errors
+    /// A named refusal, counted; the message has had no effect.
+    pub fn read(&mut self, bytes: &[u8]) -> Result<(usize, Event<'_>), Refusal> {
+        let said = self.said(bytes, None);
+        self.counted(said)
+    }
+
+    /// Reads the body of a REST depth answer for the symbol at `symbol`.
+    ///
+    /// # Errors
+    /// A named refusal, counted; `UNKNOWN_EVENT` for any other message.
+    pub fn read_snapshot(&mut self, symbol: usize, bytes: &[u8]) -> Result<Event<'_>, Refusal> {
+        let said = match self.said(bytes, Some(symbol)) {
+            Ok((_, Said::Snapshot { .. })) | Err(_) if symbol >= self.specs.len() => {
+                Err(Refusal::WrongSymbol)
+            }
+            Ok((_, said @ Said::Snapshot { .. })) => Ok((symbol, said)),
+            Ok(_) => Err(Refusal::UnknownEvent),
+            Err(refusal) => Err(refusal),
+        };
+        self.counted(said).map(|(_, event)| event)
+    }
+
+    fn counted(&mut self, said: Result<(usize, Said), Refusal>) -> Result<(usize, Event<'_>), Refusal> {
+        match said {
+            Ok((symbol, said)) => {
+                self.accepted += 1;
+                let (bids, asks) = (Cow::Borrowed(&self.bids[..]), Cow::Borrowed(&self.asks[..]));
+                let event = match said {
+                    Said::Depth { first_id, last_id, prev_id, ts_venue } => {
+                        Event::Depth(DepthDiff { first_id, last_id, prev_id, ts_venue, bids, asks })
+                    }
+                    Said::Snapshot { last_id, ts_venue } => {
+                        Event::Snapshot(Snapshot { last_id, ts_venue, bids, asks })
+                    }
+                    Said::Ticker(ticker) => Event::Ticker(ticker),
+                    Said::Trade(trade) => Event::Trade(trade),
+                    Said::Ack => Event::Ack,
+                    Said::ServerShutdown => Event::ServerShutdown,
+                };
+                Ok((symbol, event))
+            }
+            Err(refusal) => {
+                self.refused.add(refusal);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn said(&mut self, bytes: &[u8], snapshot_of: Option<usize>) -> Result<(usize, Said), Refusal> {
         if bytes.len() > MESSAGE_BYTES_MAX {
             return Err(Refusal::Oversize);
         }
-        let raw: Raw<'_> = serde_json::from_slice(bytes).map_err(|error| {
-            if error.to_string().starts_with(TOO_MANY) { Refusal::TooManyLevels } else { Refusal::Malformed }
-        })?;
-        match raw.data {
-            Some(inner) if raw.stream.is_some() && inner.data.is_none() => self.event(*inner),
-            Some(_) => Err(Refusal::Malformed),
-            None => self.event(raw),
+        let Self { market, time_unit, specs, bids, asks, .. } = self;
+        let taken = fast(bytes, &mut Fast { market: *market, time_unit: *time_unit, specs, bids, asks });
+        match taken {
+            Some(said) => Ok(said),
+            None => self.exact(bytes, snapshot_of),
         }
     }
 
-    fn event(&mut self, raw: Raw<'_>) -> Result<Event, Refusal> {
-        match raw.e {
-            Some("depthUpdate") => self.depth(raw),
-            Some("trade") => self.trade(raw),
-            Some("bookTicker") => self.ticker(raw),
-            Some("serverShutdown") => Ok(Event::ServerShutdown),
+    fn exact(&mut self, bytes: &[u8], snapshot_of: Option<usize>) -> Result<(usize, Said), Refusal> {
+        let dust = self.dust;
+        let said = self.enveloped(bytes, snapshot_of);
+        if said.is_err() {
+            self.dust = dust;
+        }
+        said
+    }
+
+    fn enveloped(&mut self, bytes: &[u8], snapshot_of: Option<usize>) -> Result<(usize, Said), Refusal> {
+        let raw = Raw::of(bytes)?;
+        let stream = raw.text(b"stream")?;
+        match raw.get(b"data") {
+            Some(Value::Object(inner)) if stream.is_some() => {
+                let inner = Raw::of(inner)?;
+                if inner.get(b"data").is_some() {
+                    return Err(Refusal::Malformed);
+                }
+                self.event(&inner, snapshot_of)
+            }
+            Some(_) => Err(Refusal::Malformed),
+            None => self.event(&raw, snapshot_of),
+        }
+    }
+
+    fn event(&mut self, raw: &Raw<'_>, snapshot_of: Option<usize>) -> Result<(usize, Said), Refusal> {
+        match raw.text(b"e")? {
+            Some(b"depthUpdate") => self.depth(raw),
+            Some(b"trade") => self.trade(raw),
+            Some(b"bookTicker") => self.ticker(raw),
+            Some(b"serverShutdown") => Ok((0, Said::ServerShutdown)),
             Some(_) => Err(Refusal::UnknownEvent),
-            None if raw.snapshot_id.is_some() => self.snapshot(raw),
-            None if raw.u.is_some() && raw.bid_qty.is_some() => self.ticker(raw),
-            None if raw.id.is_some() => Ok(Event::Ack),
+            None if raw.get(b"lastUpdateId").is_some() => self.snapshot(raw, snapshot_of),
+            None if raw.get(b"u").is_some() && raw.get(b"B").is_some() => self.ticker(raw),
+            None if raw.get(b"id").is_some() => Ok((0, Said::Ack)),
             None => Err(Refusal::UnknownEvent),
         }
     }
 
-    fn symbol(&self, symbol: Option<&str>) -> Result<(), Refusal> {
-        if need(symbol)? == self.spec.symbol { Ok(()) } else { Err(Refusal::WrongSymbol) }
+    fn symbol(&self, raw: &Raw<'_>) -> Result<usize, Refusal> {
+        let symbol = need(raw.text(b"s")?)?;
+        self.specs.iter().position(|spec| spec.symbol.as_bytes() == symbol).ok_or(Refusal::WrongSymbol)
     }
 
-    fn px(&self, text: &str) -> Result<PxTicks, Refusal> {
-        match parse_decimal(text.as_bytes(), self.spec.px_scale, self.spec.px_unit) {
+    fn time(&self, stamp: Option<i64>) -> Result<EpochNs, Refusal> {
+        self.time_unit.time(need(stamp)?)
+    }
+
+    fn spec(&self, symbol: usize) -> Result<&SymbolSpec, Refusal> {
+        self.specs.get(symbol).ok_or(Refusal::WrongSymbol)
+    }
+
+    fn px(&self, symbol: usize, text: &[u8]) -> Result<PxTicks, Refusal> {
+        let spec = self.spec(symbol)?;
+        match parse_decimal(text, spec.px_scale, spec.px_unit) {
             Ok(px) if px > 0 => Ok(PxTicks(px)),
             Ok(_) => Err(Refusal::PxZeroOrNeg),
             Err(DecimalFault::OffUnit) => Err(Refusal::PxOffTick),
@@ -224,8 +364,9 @@ impl Binance {
         }
     }
 
-    fn qty(&self, text: &str) -> Result<QtyLots, Refusal> {
-        match parse_decimal(text.as_bytes(), self.spec.qty_scale, self.spec.qty_unit) {
+    fn qty(&self, symbol: usize, text: &[u8]) -> Result<QtyLots, Refusal> {
+        let spec = self.spec(symbol)?;
+        match parse_decimal(text, spec.qty_scale, spec.qty_unit) {
             Ok(qty) if qty >= 0 => Ok(QtyLots(qty)),
             Ok(_) => Err(Refusal::QtyNegOrZero),
             Err(DecimalFault::OffUnit) => Err(Refusal::QtyOffLot),
@@ -235,17 +376,19 @@ impl Binance {
     }
 
     /// The size of a level in whole lots. The part below a lot cannot be traded and is cut off, counted.
-    fn level_qty(&mut self, text: &str) -> Result<QtyLots, Refusal> {
-        match self.qty(text) {
+    fn level_qty(&mut self, symbol: usize, text: &[u8]) -> Result<QtyLots, Refusal> {
+        match self.qty(symbol, text) {
             Err(Refusal::QtyOffLot) => {}
             exact => return exact,
         }
-        let end = text.find('.').map_or(text.len(), |dot| dot + 1 + self.spec.qty_scale as usize);
-        let cut = text.get(..end.min(text.len())).unwrap_or(text).trim_end_matches('.');
-        match parse_decimal(cut.as_bytes(), self.spec.qty_scale, 1) {
-            Ok(units) if units >= 0 && !text.starts_with('-') => {
+        let (scale, unit) = self.spec(symbol).map(|spec| (spec.qty_scale, spec.qty_unit.max(1)))?;
+        let end =
+            text.iter().position(|byte| *byte == b'.').map_or(text.len(), |dot| dot + 1 + scale as usize);
+        let cut = text.get(..end.min(text.len())).unwrap_or(text);
+        match parse_decimal(cut.strip_suffix(b".").unwrap_or(cut), scale, 1) {
+            Ok(units) if units >= 0 && !text.starts_with(b"-") => {
                 self.dust += 1;
-                Ok(QtyLots(units / self.spec.qty_unit.max(1)))
+                Ok(QtyLots(units / unit))
             }
             Ok(_) => Err(Refusal::QtyNegOrZero),
             Err(DecimalFault::Overflow) => Err(Refusal::Overflow),
@@ -253,78 +396,282 @@ impl Binance {
         }
     }
 
-    fn levels(&mut self, raw: Option<RawLevels<'_>>) -> Result<Vec<Level>, Refusal> {
-        let raw = need(raw)?.0.into_iter();
-        raw.map(|(px, qty)| Ok(Level { px: self.px(px)?, qty: self.level_qty(qty)? })).collect()
-    }
-
-    fn field_levels(&mut self, field: Option<Field<'_>>) -> Result<Vec<Level>, Refusal> {
-        match need(field)? {
-            Field::Levels(levels) => self.levels(Some(levels)),
-            Field::Text(_) | Field::Other => Err(Refusal::Malformed),
+    fn levels(&mut self, symbol: usize, field: Option<Value<'_>>, side: Side) -> Result<(), Refusal> {
+        let Value::Array(text) = need(field)? else { return Err(Refusal::Malformed) };
+        let mut taken = std::mem::take(match side {
+            Side::Buy => &mut self.bids,
+            Side::Sell => &mut self.asks,
+        });
+        taken.clear();
+        let read = json::array(text, |level| {
+            if taken.len() == LEVELS_MAX {
+                return Err(Refusal::TooManyLevels);
+            }
+            let Value::Array(pair) = level else { return Err(Refusal::Malformed) };
+            let mut parts = [None; 2];
+            let mut count = 0;
+            json::array(pair, |part| match (parts.get_mut(count), part) {
+                (Some(slot), Value::Text { text, escaped: false }) => {
+                    *slot = Some(text);
+                    count += 1;
+                    Ok(())
+                }
+                _ => Err(Refusal::Malformed),
+            })?;
+            let [Some(px), Some(qty)] = parts else { return Err(Refusal::Malformed) };
+            taken.push(Level { px: self.px(symbol, px)?, qty: self.level_qty(symbol, qty)? });
+            Ok(())
+        });
+        match side {
+            Side::Buy => self.bids = taken,
+            Side::Sell => self.asks = taken,
         }
+        read
     }
 
-    fn depth(&mut self, raw: Raw<'_>) -> Result<Event, Refusal> {
-        self.symbol(raw.s)?;
-        let (first_id, last_id) = (need(raw.first_id)?, need(raw.u)?);
-        if first_id > last_id || (self.market == Market::UsdM) != raw.pu.is_some() {
+    fn depth(&mut self, raw: &Raw<'_>) -> Result<(usize, Said), Refusal> {
+        let symbol = self.symbol(raw)?;
+        let (first_id, last_id) = (need(raw.int(b"U")?)?, need(raw.int(b"u")?)?);
+        let prev_id: Option<u64> = raw.int(b"pu")?;
+        if first_id > last_id || self.market.chained() != prev_id.is_some() {
             return Err(Refusal::BadSequence);
         }
-        Ok(Event::Depth(DepthDiff {
-            first_id,
-            last_id,
-            prev_id: raw.pu,
-            ts_venue: time_ns(need(raw.event_time)?)?,
-            bids: self.field_levels(raw.b)?,
-            asks: self.field_levels(raw.a)?,
-        }))
+        let ts_venue = self.time(raw.int(b"E")?)?;
+        self.levels(symbol, raw.get(b"b"), Side::Buy)?;
+        self.levels(symbol, raw.get(b"a"), Side::Sell)?;
+        Ok((symbol, Said::Depth { first_id, last_id, prev_id, ts_venue }))
     }
 
-    fn snapshot(&mut self, raw: Raw<'_>) -> Result<Event, Refusal> {
-        Ok(Event::Snapshot(Snapshot {
-            last_id: need(raw.snapshot_id)?,
-            ts_venue: time_ns(raw.event_time.unwrap_or(0))?,
-            bids: self.levels(raw.bids)?,
-            asks: self.levels(raw.asks)?,
-        }))
+    fn snapshot(&mut self, raw: &Raw<'_>, of: Option<usize>) -> Result<(usize, Said), Refusal> {
+        let symbol = match of {
+            Some(symbol) => symbol,
+            None if self.specs.len() == 1 => 0,
+            None => return Err(Refusal::MissingField),
+        };
+        let last_id = need(raw.int(b"lastUpdateId")?)?;
+        let ts_venue = self.time_unit.time(raw.int(b"E")?.unwrap_or(0))?;
+        self.levels(symbol, raw.get(b"bids"), Side::Buy)?;
+        self.levels(symbol, raw.get(b"asks"), Side::Sell)?;
+        Ok((symbol, Said::Snapshot { last_id, ts_venue }))
     }
 
     /// An empty side comes as zeros; its price is not read then.
-    fn best(&mut self, px: Option<Field<'_>>, qty: Option<&str>) -> Result<Level, Refusal> {
-        let qty = self.level_qty(need(qty)?)?;
-        let Field::Text(px) = need(px)? else { return Err(Refusal::Malformed) };
-        Ok(Level { px: if qty.0 == 0 { PxTicks(0) } else { self.px(px)? }, qty })
+    fn best(&mut self, symbol: usize, px: Option<&[u8]>, qty: Option<&[u8]>) -> Result<Level, Refusal> {
+        let qty = self.level_qty(symbol, need(qty)?)?;
+        let px = need(px)?;
+        Ok(Level { px: if qty.0 == 0 { PxTicks(0) } else { self.px(symbol, px)? }, qty })
     }
 
-    fn ticker(&mut self, raw: Raw<'_>) -> Result<Event, Refusal> {
-        self.symbol(raw.s)?;
-        Ok(Event::Ticker(BookTicker {
-            update_id: need(raw.u)?,
-            ts_venue: time_ns(raw.event_time.unwrap_or(0))?,
-            bid: self.best(raw.b, raw.bid_qty)?,
-            ask: self.best(raw.a, raw.ask_qty)?,
-        }))
+    fn ticker(&mut self, raw: &Raw<'_>) -> Result<(usize, Said), Refusal> {
+        let symbol = self.symbol(raw)?;
+        let ticker = BookTicker {
+            update_id: need(raw.int(b"u")?)?,
+            ts_venue: self.time_unit.time(raw.int(b"E")?.unwrap_or(0))?,
+            bid: self.best(symbol, raw.text(b"b")?, raw.text(b"B")?)?,
+            ask: self.best(symbol, raw.text(b"a")?, raw.text(b"A")?)?,
+        };
+        Ok((symbol, Said::Ticker(ticker)))
     }
 
-    fn trade(&self, raw: Raw<'_>) -> Result<Event, Refusal> {
-        self.symbol(raw.s)?;
-        if raw.trade_kind.is_some_and(|kind| kind != "MARKET") {
+    fn trade(&self, raw: &Raw<'_>) -> Result<(usize, Said), Refusal> {
+        let symbol = self.symbol(raw)?;
+        if raw.text(b"X")?.is_some_and(|kind| kind != b"MARKET") {
             return Err(Refusal::NonMarketTrade);
         }
-        let qty = self.qty(need(raw.q)?)?;
+        let trade_id = need(raw.int(b"t")?)?;
+        let qty = self.qty(symbol, need(raw.text(b"q")?)?)?;
         if qty.0 == 0 {
             return Err(Refusal::QtyNegOrZero);
         }
         // `m` says that the buyer was the maker, so the seller came in.
-        let aggressor = if need(raw.m)? { Side::Sell } else { Side::Buy };
-        let time = need(raw.transaction_time.or(raw.event_time))?;
-        Ok(Event::Trade(Trade {
-            trade_id: need(raw.t)?,
-            px: self.px(need(raw.p)?)?,
-            qty,
-            aggressor,
-            ts_venue: time_ns(time)?,
-        }))
+        let aggressor = match need(raw.get(b"m"))? {
+            Value::Bool(true) => Side::Sell,
+            Value::Bool(false) => Side::Buy,
+            _ => return Err(Refusal::Malformed),
+        };
+        let px = self.px(symbol, need(raw.text(b"p")?)?)?;
+        let time = raw.int(b"T")?;
+        let ts_venue = self.time(if time.is_some() { time } else { raw.int(b"E")? })?;
+        Ok((symbol, Said::Trade(Trade { trade_id, px, qty, aggressor, ts_venue })))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MESSAGES: [(Market, &str); 8] = [
+        (
+            Market::Spot,
+            r#"{"stream":"btcusdt@depth@100ms","data":{"e":"depthUpdate","E":1723161255308,"s":"BTCUSDT","U":50093239203,"u":50093239207,"b":[["55653.87000000","0.00000000"]],"a":[["61838.04000000","0.32332000"],["61844.30000000","0.40163000"]]}}"#,
+        ),
+        (
+            Market::Spot,
+            r#"{"u":50093239212,"s":"BTCUSDT","b":"61837.63000000","B":"3.78826000","a":"61837.64000000","A":"1.54698000"}"#,
+        ),
+        (
+            Market::Spot,
+            r#"{"e":"trade","E":1723161255343,"s":"BTCUSDT","t":3735683259,"p":"61837.63000000","q":"0.02000000","T":1723161255342,"m":true,"M":true}"#,
+        ),
+        (
+            Market::UsdM,
+            r#"{"e":"depthUpdate","E":1723161256299,"T":1723161256298,"s":"BTCUSDT","U":5123107832006,"u":5123107837557,"pu":5123107831937,"b":[["58710.20","0.014"]],"a":[]}"#,
+        ),
+        (
+            Market::UsdM,
+            r#"{"e":"bookTicker","u":5123107839020,"s":"BTCUSDT","b":"61800.20","B":"2.507","a":"61800.30","A":"2.510","T":1723161256313,"E":1723161256313}"#,
+        ),
+        (
+            Market::UsdM,
+            r#"{"e":"trade","E":1723161256322,"T":1723161256321,"s":"BTCUSDT","t":5266583935,"p":"61800.30","q":"0.006","X":"MARKET","m":false}"#,
+        ),
+        (
+            Market::CoinM,
+            r#"{"e":"depthUpdate","E":1723161256299,"T":1723161256298,"s":"BTCUSD_PERP","ps":"BTCUSD","U":1,"u":2,"pu":0,"b":[],"a":[["61800.3","10"]]}"#,
+        ),
+        (
+            Market::CoinM,
+            r#"{"e":"bookTicker","u":9,"s":"BTCUSD_PERP","ps":"BTCUSD","b":"61800.2","B":"25","a":"61800.3","A":"2","T":1723161256313,"E":1723161256313}"#,
+        ),
+    ];
+
+    fn reader(market: Market) -> Binance {
+        let spec = |symbol: &str, px_scale, qty_scale| SymbolSpec {
+            symbol: symbol.into(),
+            px_scale,
+            px_unit: 1,
+            qty_scale,
+            qty_unit: 1,
+        };
+        match market {
+            Market::Spot => Binance::of(market, vec![spec("ETHUSDT", 2, 4), spec("BTCUSDT", 2, 5)]),
+            Market::UsdM => Binance::new(market, spec("BTCUSDT", 1, 3)),
+            Market::CoinM => Binance::of(market, vec![spec("BTCUSD_PERP", 1, 0), spec("ETHUSD_PERP", 2, 0)]),
+        }
+    }
+
+    type Seen = Option<(usize, String, Vec<Level>, Vec<Level>)>;
+
+    fn both(market: Market, bytes: &[u8]) -> (Seen, Seen) {
+        let mut one = reader(market);
+        let Binance { market, time_unit, specs, bids, asks, .. } = &mut one;
+        let quick = fast(bytes, &mut Fast { market: *market, time_unit: *time_unit, specs, bids, asks });
+        let levels = |reader: &Binance, said: &Said| match said {
+            Said::Depth { .. } | Said::Snapshot { .. } => (reader.bids.clone(), reader.asks.clone()),
+            _ => (vec![], vec![]),
+        };
+        let seen = |reader: &Binance, said: Option<(usize, Said)>| {
+            said.map(|(at, said)| {
+                let (bids, asks) = levels(reader, &said);
+                (at, format!("{said:?}"), bids, asks)
+            })
+        };
+        let quick = seen(&one, quick);
+        let mut other = reader(one.market);
+        let exact = other.exact(bytes, None).ok();
+        (quick, seen(&other, exact))
+    }
+
+    #[test]
+    fn the_usual_messages_take_the_fast_way_and_say_the_same() {
+        for (market, text) in MESSAGES {
+            for text in [text.to_string(), format!(r#"{{"stream":"x","data":{text}}}"#)] {
+                if text.contains(r#""data":{"stream""#) {
+                    continue;
+                }
+                let (quick, exact) = both(market, text.as_bytes());
+                assert!(quick.is_some(), "{text}");
+                assert_eq!(quick, exact, "{text}");
+            }
+        }
+    }
+
+    /// The members of an object in another order, with unknown ones and white space between.
+    fn reworded(text: &str, rotate: usize, spaces: bool) -> String {
+        let value: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        let Some(map) = value.as_object() else { return text.into() };
+        let mut members: Vec<String> = map
+            .iter()
+            .map(|(key, value)| {
+                format!(
+                    "\"{key}\":{}",
+                    if key == "data" {
+                        reworded(&value.to_string(), rotate, spaces)
+                    } else {
+                        value.to_string()
+                    }
+                )
+            })
+            .collect();
+        members.push(r#""zz":{"e":[1,{"s":"\"}"}],"u":null}"#.into());
+        let count = members.len();
+        members.rotate_left(rotate % count);
+        let gap = if spaces { " \n\t" } else { "" };
+        format!("{gap}{{{gap}{}{gap}}}{gap}", members.join(&format!("{gap},{gap}")))
+    }
+
+    proptest! {
+        #[test]
+        fn a07_order_unknown_keys_and_white_space_change_nothing(
+            which in 0..MESSAGES.len(), rotate in 0_usize..20, spaces in any::<bool>(),
+        ) {
+            let (market, text) = MESSAGES[which];
+            let (_, plain) = both(market, text.as_bytes());
+            let (quick, exact) = both(market, reworded(text, rotate, spaces).as_bytes());
+            prop_assert!(plain.is_some());
+            prop_assert_eq!(&exact, &plain);
+            prop_assert!(quick.is_none() || quick == plain);
+        }
+
+        #[test]
+        fn the_fast_way_says_what_the_exact_way_says_or_nothing(
+            which in 0..MESSAGES.len(), edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0_u8..5), 0..4),
+        ) {
+            let (market, text) = MESSAGES[which];
+            let mut bytes = text.as_bytes().to_vec();
+            for (at, byte, kind) in edits {
+                if bytes.is_empty() { break; }
+                let at = at.index(bytes.len());
+                match kind {
+                    0 => bytes[at] = byte,
+                    1 => bytes.truncate(at),
+                    2 => bytes.insert(at, byte),
+                    3 => bytes[at] = b'0' + byte % 10,
+                    _ => { bytes.remove(at); }
+                }
+            }
+            let (quick, exact) = both(market, &bytes);
+            prop_assert!(quick.is_none() || quick == exact, "{quick:?} {exact:?} {}", String::from_utf8_lossy(&bytes));
+        }
+    }
+
+    #[test]
+    fn stamps_in_the_other_unit_are_refused() {
+        let millis = MESSAGES[0].1;
+        let micros = millis.replace("1723161255308", "1723161255308123");
+        let mut fine = reader(Market::Spot).with_time_unit(TimeUnit::Micros);
+        let ts = |event: (usize, Event<'_>)| match event.1 {
+            Event::Depth(diff) => diff.ts_venue.0,
+            _ => 0,
+        };
+        assert_eq!(fine.read(micros.as_bytes()).map(ts), Ok(1_723_161_255_308_123_000));
+        assert_eq!(fine.read(millis.as_bytes()).map(ts), Err(Refusal::BadTime));
+        assert_eq!(reader(Market::Spot).read(micros.as_bytes()).map(ts), Err(Refusal::BadTime));
+    }
+
+    #[test]
+    fn symbols_have_their_places_and_a_snapshot_is_of_whom_it_was_asked_for() {
+        let mut n = reader(Market::Spot);
+        let place = |read: Result<(usize, Event<'_>), Refusal>| read.map(|(at, _)| at);
+        assert_eq!(place(n.read(MESSAGES[1].1.as_bytes())), Ok(1));
+        assert_eq!(place(n.read(MESSAGES[1].1.replace("BTC", "ETH").as_bytes())), Ok(0));
+        assert_eq!(place(n.read(MESSAGES[1].1.replace("BTC", "XRP").as_bytes())), Err(Refusal::WrongSymbol));
+        let snapshot = br#"{"lastUpdateId":7,"bids":[["1.00","2.0000"]],"asks":[]}"#;
+        assert_eq!(place(n.read(snapshot)), Err(Refusal::MissingField));
+        assert!(matches!(n.read_snapshot(1, snapshot), Ok(Event::Snapshot(s)) if s.bids[0].qty.0 == 200_000));
+        assert!(matches!(n.read_snapshot(0, snapshot), Ok(Event::Snapshot(s)) if s.bids[0].qty.0 == 20_000));
+        assert_eq!(n.read_snapshot(2, snapshot).err(), Some(Refusal::WrongSymbol));
+        assert_eq!(n.read_snapshot(0, MESSAGES[1].1.as_bytes()).err(), Some(Refusal::UnknownEvent));
     }
 }

@@ -5,10 +5,14 @@
 #![forbid(unsafe_code)]
 
 mod binance;
+mod binance_fast;
+pub mod json;
 pub mod limits;
+pub mod scan;
 
-pub use binance::{Binance, Market};
+pub use binance::{Binance, Market, TimeUnit};
 
+use std::borrow::Cow;
 use std::fmt;
 use tidegate_units::{EpochNs, PxTicks, QtyLots, Side};
 
@@ -32,7 +36,7 @@ pub struct Level {
 
 /// A change of the book: the venue's update ids and the levels, absolute.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DepthDiff {
+pub struct DepthDiff<'a> {
     /// `U`: first update id inside.
     pub first_id: u64,
     /// `u`: last update id inside.
@@ -40,18 +44,34 @@ pub struct DepthDiff {
     /// `pu`: last update id of the message before; futures only.
     pub prev_id: Option<u64>,
     pub ts_venue: EpochNs,
-    pub bids: Vec<Level>,
-    pub asks: Vec<Level>,
+    pub bids: Cow<'a, [Level]>,
+    pub asks: Cow<'a, [Level]>,
 }
 
 /// A whole book as of `last_id`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct Snapshot<'a> {
     pub last_id: u64,
     /// 0 where the venue sends none (spot).
     pub ts_venue: EpochNs,
-    pub bids: Vec<Level>,
-    pub asks: Vec<Level>,
+    pub bids: Cow<'a, [Level]>,
+    pub asks: Cow<'a, [Level]>,
+}
+
+impl DepthDiff<'_> {
+    /// The same with levels of its own, to be kept.
+    pub fn into_owned(self) -> DepthDiff<'static> {
+        let (bids, asks) = (Cow::Owned(self.bids.into_owned()), Cow::Owned(self.asks.into_owned()));
+        DepthDiff { bids, asks, ..self }
+    }
+}
+
+impl Snapshot<'_> {
+    /// The same with levels of its own, to be kept.
+    pub fn into_owned(self) -> Snapshot<'static> {
+        let (bids, asks) = (Cow::Owned(self.bids.into_owned()), Cow::Owned(self.asks.into_owned()));
+        Snapshot { bids, asks, ..self }
+    }
 }
 
 /// The venue's own best bid and offer as of `update_id`. A side with qty 0 is empty.
@@ -74,17 +94,31 @@ pub struct Trade {
     pub ts_venue: EpochNs,
 }
 
-/// What one message says.
+/// What one message says. Levels are the reader's own until it reads the next message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    Depth(DepthDiff),
-    Snapshot(Snapshot),
+pub enum Event<'a> {
+    Depth(DepthDiff<'a>),
+    Snapshot(Snapshot<'a>),
     Ticker(BookTicker),
     Trade(Trade),
     /// The venue's answer to a subscription request.
     Ack,
     /// The venue will drop the session soon.
     ServerShutdown,
+}
+
+impl Event<'_> {
+    /// The same with levels of its own, to be kept.
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Event::Depth(diff) => Event::Depth(diff.into_owned()),
+            Event::Snapshot(snapshot) => Event::Snapshot(snapshot.into_owned()),
+            Event::Ticker(ticker) => Event::Ticker(ticker),
+            Event::Trade(trade) => Event::Trade(trade),
+            Event::Ack => Event::Ack,
+            Event::ServerShutdown => Event::ServerShutdown,
+        }
+    }
 }
 
 macro_rules! refusals {

@@ -4,6 +4,10 @@
 pub const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// Most levels of one side of one message; the venue's deepest snapshot.
 pub const LEVELS_MAX: usize = 5_000;
+/// Symbols of one reader: a connection of the venue carries 1,024 streams.
+pub const SYMBOLS_MAX: usize = 1_024;
+/// Deepest nesting of JSON looked into.
+pub const DEPTH_MAX: usize = 16;
 /// Latest venue time accepted, in ms since the epoch (year 2100): a stamp in another unit is refused, not guessed at.
 pub const TIME_MS_MAX: i64 = 4_102_444_800_000;
 

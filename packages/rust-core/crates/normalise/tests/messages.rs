@@ -36,43 +36,46 @@ const USDM_SNAPSHOT: &str = r#"{"lastUpdateId":5123107852948,"E":1723161256501,"
 #[test]
 fn a07_spot_messages_give_exact_integers_and_the_venues_time() {
     let mut n = spot();
-    let Ok(Event::Depth(d)) = n.parse(SPOT_DEPTH.as_bytes()) else { panic!() };
+    let Ok((0, Event::Depth(d))) = n.read(SPOT_DEPTH.as_bytes()) else { panic!() };
     assert_eq!((d.first_id, d.last_id, d.prev_id), (50_093_239_203, 50_093_239_207, None));
     assert_eq!(d.ts_venue, EpochNs(1_723_161_255_308_000_000));
     assert_eq!(
-        (d.bids, d.asks),
+        (d.bids.to_vec(), d.asks.to_vec()),
         (vec![level(5_565_387, 0)], vec![level(6_183_804, 32_332), level(6_184_430, 40_163)])
     );
-    let Ok(Event::Ticker(t)) = n.parse(SPOT_TICKER.as_bytes()) else { panic!() };
+    let Ok((0, Event::Ticker(t))) = n.read(SPOT_TICKER.as_bytes()) else { panic!() };
     assert_eq!(
         (t.update_id, t.ts_venue, t.bid, t.ask.px),
         (50_093_239_212, EpochNs(0), level(6_183_763, 378_826), PxTicks(6_183_764))
     );
-    let Ok(Event::Trade(t)) = n.parse(SPOT_TRADE.as_bytes()) else { panic!() };
+    let Ok((0, Event::Trade(t))) = n.read(SPOT_TRADE.as_bytes()) else { panic!() };
     assert_eq!((t.trade_id, t.px.0, t.qty.0, t.aggressor), (3_735_683_259, 6_183_763, 2_000, Side::Sell));
     assert_eq!(t.ts_venue, EpochNs(1_723_161_255_342_000_000), "the time of the trade, not of the message");
-    let Ok(Event::Trade(t)) = n.parse(OLD_TRADE.as_bytes()) else { panic!() };
+    let Ok((0, Event::Trade(t))) = n.read(OLD_TRADE.as_bytes()) else { panic!() };
     assert_eq!(t.aggressor, Side::Buy);
-    let Ok(Event::Snapshot(s)) = n.parse(SPOT_SNAPSHOT.as_bytes()) else { panic!() };
+    let Ok((0, Event::Snapshot(s))) = n.read(SPOT_SNAPSHOT.as_bytes()) else { panic!() };
     assert_eq!(
-        (s.last_id, s.ts_venue, s.bids),
+        (s.last_id, s.ts_venue, s.bids.to_vec()),
         (50_093_239_218, EpochNs(0), vec![level(6_183_763, 378_826)])
     );
-    assert_eq!(n.parse(br#"{"result":null,"id":1}"#), Ok(Event::Ack));
-    assert_eq!(n.parse(br#"{"e":"serverShutdown","E":1}"#), Ok(Event::ServerShutdown));
+    assert_eq!(n.read(br#"{"result":null,"id":1}"#), Ok((0, Event::Ack)));
+    assert_eq!(n.read(br#"{"e":"serverShutdown","E":1}"#), Ok((0, Event::ServerShutdown)));
     assert_eq!((n.accepted(), n.refused().total()), (7, 0));
 }
 
 #[test]
 fn usdm_messages_carry_their_chain_and_time() {
     let mut n = usdm();
-    let Ok(Event::Depth(d)) = n.parse(USDM_DEPTH.as_bytes()) else { panic!() };
-    assert_eq!((d.prev_id, d.bids, d.asks), (Some(5_123_107_831_937), vec![level(587_102, 14)], vec![]));
-    let Ok(Event::Ticker(t)) = n.parse(USDM_TICKER.as_bytes()) else { panic!() };
+    let Ok((0, Event::Depth(d))) = n.read(USDM_DEPTH.as_bytes()) else { panic!() };
+    assert_eq!(
+        (d.prev_id, d.bids.to_vec(), d.asks.to_vec()),
+        (Some(5_123_107_831_937), vec![level(587_102, 14)], vec![])
+    );
+    let Ok((0, Event::Ticker(t))) = n.read(USDM_TICKER.as_bytes()) else { panic!() };
     assert_eq!(t.ts_venue, EpochNs(1_723_161_256_313_000_000));
-    let Ok(Event::Trade(t)) = n.parse(USDM_TRADE.as_bytes()) else { panic!() };
+    let Ok((0, Event::Trade(t))) = n.read(USDM_TRADE.as_bytes()) else { panic!() };
     assert_eq!((t.px.0, t.qty.0, t.aggressor), (618_003, 6, Side::Buy));
-    let Ok(Event::Snapshot(s)) = n.parse(USDM_SNAPSHOT.as_bytes()) else { panic!() };
+    let Ok((0, Event::Snapshot(s))) = n.read(USDM_SNAPSHOT.as_bytes()) else { panic!() };
     assert_eq!(s.ts_venue, EpochNs(1_723_161_256_501_000_000));
 }
 
@@ -123,34 +126,34 @@ fn a07_each_refusal_has_its_name_and_its_counter() {
     let mut seen = std::collections::BTreeSet::new();
     for (text, want) in cases {
         let before = n.refused().get(want);
-        assert_eq!(n.parse(text.as_bytes()), Err(want), "{}", &text[..text.len().min(200)]);
+        assert_eq!(n.read(text.as_bytes()), Err(want), "{}", &text[..text.len().min(200)]);
         assert_eq!(n.refused().get(want), before + 1);
         seen.insert(want);
     }
     assert_eq!(seen.len(), Refusal::ALL.len(), "every refusal has a case");
-    assert_eq!(usdm().parse(SPOT_DEPTH.as_bytes()), Err(Refusal::BadSequence));
+    assert_eq!(usdm().read(SPOT_DEPTH.as_bytes()), Err(Refusal::BadSequence));
 }
 
 #[test]
 fn a_part_of_a_lot_at_a_level_is_cut_off_and_counted() {
     let mut n = spot();
-    let Ok(Event::Depth(d)) = n.parse(SPOT_DEPTH.replace("0.32332000", "93.75658799").as_bytes()) else {
+    let Ok((0, Event::Depth(d))) = n.read(SPOT_DEPTH.replace("0.32332000", "93.75658799").as_bytes()) else {
         panic!()
     };
     assert_eq!((d.asks[0].qty, n.dust()), (QtyLots(9_375_658), 1));
-    let Ok(Event::Depth(d)) = n.parse(SPOT_DEPTH.replace("0.32332000", "0.00000100").as_bytes()) else {
+    let Ok((0, Event::Depth(d))) = n.read(SPOT_DEPTH.replace("0.32332000", "0.00000100").as_bytes()) else {
         panic!()
     };
     assert_eq!(d.asks[0].qty, QtyLots(0), "less than a lot cannot be traded");
     assert_eq!(
-        n.parse(SPOT_DEPTH.replace("0.32332000", "-0.00000100").as_bytes()),
+        n.read(SPOT_DEPTH.replace("0.32332000", "-0.00000100").as_bytes()),
         Err(Refusal::QtyNegOrZero)
     );
 }
 
 #[test]
 fn an_empty_side_is_valid_in_a_ticker() {
-    let Ok(Event::Ticker(t)) = spot().parse(
+    let Ok((0, Event::Ticker(t))) = spot().read(
         SPOT_TICKER.replace("3.78826000", "0.00000000").replace("61837.63000000", "0.00000000").as_bytes(),
     ) else {
         panic!()
@@ -171,13 +174,13 @@ const REAL: [&str; 9] = [
 ];
 
 /// What any accepted event must satisfy, whatever bytes made it.
-fn sane(event: &Event) -> bool {
+fn sane(event: &Event<'_>) -> bool {
     let level = |l: &Level| l.px.0 > 0 && l.qty.0 >= 0;
     match event {
         Event::Depth(d) => {
-            d.first_id <= d.last_id && d.bids.iter().chain(&d.asks).all(level) && d.ts_venue.0 >= 0
+            d.first_id <= d.last_id && d.bids.iter().chain(d.asks.iter()).all(level) && d.ts_venue.0 >= 0
         }
-        Event::Snapshot(s) => s.bids.iter().chain(&s.asks).all(level) && s.ts_venue.0 >= 0,
+        Event::Snapshot(s) => s.bids.iter().chain(s.asks.iter()).all(level) && s.ts_venue.0 >= 0,
         Event::Ticker(t) => [t.bid, t.ask].iter().all(|l| l.qty.0 >= 0 && (l.qty.0 == 0 || l.px.0 > 0)),
         Event::Trade(t) => t.px.0 > 0 && t.qty.0 > 0 && t.ts_venue.0 >= 0,
         Event::Ack | Event::ServerShutdown => true,
@@ -204,8 +207,8 @@ proptest! {
             }
         }
         for mut n in [spot(), usdm()] {
-            match n.parse(&bytes) {
-                Ok(event) => prop_assert!(sane(&event), "{event:?}"),
+            match n.read(&bytes) {
+                Ok((_, event)) => prop_assert!(sane(&event), "{event:?}"),
                 Err(refusal) => prop_assert_eq!(n.refused().get(refusal), 1),
             }
             prop_assert_eq!(n.accepted() + n.refused().total(), 1);
@@ -214,7 +217,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_sane_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        if let Ok(event) = spot().parse(&bytes) {
+        if let Ok((_, event)) = spot().read(&bytes) {
             prop_assert!(sane(&event));
         }
     }
@@ -241,7 +244,8 @@ fn another_normalisers_cases_agree() {
         };
         let Some(symbol) = case["message"]["data"]["s"].as_str() else { continue };
         let spec = SymbolSpec { symbol: symbol.into(), px_scale: 8, px_unit: 1, qty_scale: 8, qty_unit: 1 };
-        let Ok(event) = Binance::new(market, spec).parse(case["message"].to_string().as_bytes()) else {
+        let mut reader = Binance::new(market, spec);
+        let Ok((_, event)) = reader.read(case["message"].to_string().as_bytes()) else {
             continue;
         };
         let Some(want) = case["expected"].as_array().and_then(|e| e.first()) else { continue };

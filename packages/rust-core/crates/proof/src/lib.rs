@@ -4,7 +4,9 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod features;
 mod journal;
+pub mod normaliser;
 pub mod report;
 
 use args::Args;
@@ -17,6 +19,10 @@ use report::Report;
 pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
     match subject {
         "journal torture" => journal::run(args),
+        "verify features" => features::verify(args),
+        "features shadow" => features::shadow(args),
+        "features sets" => features::sets(args),
+        "verify normaliser" => normaliser::run(args),
         _ => Err(format!("{subject}: no such proof")),
     }
 }

@@ -75,14 +75,31 @@ struct File {
 /// Why a limits file was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LimitsFault {
-    TooLarge { bytes: usize },
+    TooLarge {
+        bytes: usize,
+    },
     Malformed(String),
     ZeroVersion,
-    NotPositive { what: String },
-    Twice { what: String },
-    UnknownInstrument { id: u32 },
-    RateAboveWindow { strategy_id: u32 },
-    CollarInverted { instrument_id: u32 },
+    NotPositive {
+        what: String,
+    },
+    Twice {
+        what: String,
+    },
+    UnknownInstrument {
+        id: u32,
+    },
+    /// An instrument that only feeds market data: its orders could not be sent, valued or posted.
+    NotTradable {
+        id: u32,
+        venue: &'static str,
+    },
+    RateAboveWindow {
+        strategy_id: u32,
+    },
+    CollarInverted {
+        instrument_id: u32,
+    },
 }
 
 impl fmt::Display for LimitsFault {
@@ -98,6 +115,10 @@ impl fmt::Display for LimitsFault {
             Self::UnknownInstrument { id } => {
                 write!(f, "cannot use the limits: instrument {id} is not in the instrument table")
             }
+            Self::NotTradable { id, venue } => write!(
+                f,
+                "cannot use the limits: instrument {id} of {venue} is market data only; drop it from the limits"
+            ),
             Self::RateAboveWindow { strategy_id } => write!(
                 f,
                 "cannot use the limits: messages_max of strategy {strategy_id} must be at most {RATE_WINDOW_MAX}"
@@ -179,8 +200,11 @@ impl Limits {
         }
         for row in file.instruments {
             let id = row.instrument_id;
-            if table.get(InstrumentId(id)).is_none() {
+            let Some(listed) = table.get(InstrumentId(id)) else {
                 return Err(LimitsFault::UnknownInstrument { id });
+            };
+            if !listed.tradable() {
+                return Err(LimitsFault::NotTradable { id, venue: listed.venue.name() });
             }
             for (value, what) in [
                 (row.order_qty_lots_max, "order_qty_lots_max"),

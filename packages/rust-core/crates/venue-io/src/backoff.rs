@@ -7,18 +7,25 @@ use crate::limits::{BACKOFF_MS_MAX, BACKOFF_MS_MIN};
 pub struct Backoff {
     attempt: u32,
     state: u64,
+    ms_min: u64,
+    ms_max: u64,
 }
 
 impl Backoff {
     /// A back-off whose jitter follows from `seed`; give each session its own.
     pub const fn new(seed: u64) -> Self {
-        Self { attempt: 0, state: seed }
+        Self::between(seed, BACKOFF_MS_MIN, BACKOFF_MS_MAX)
     }
 
-    /// The next delay in milliseconds: between half of and the whole of `BACKOFF_MS_MIN * 2^attempt`, never above
-    /// `BACKOFF_MS_MAX`.
+    /// A back-off with a venue's own first and longest delay, in milliseconds.
+    pub const fn between(seed: u64, ms_min: u64, ms_max: u64) -> Self {
+        let ms_min = if ms_min == 0 { 1 } else { ms_min };
+        Self { attempt: 0, state: seed, ms_min, ms_max: if ms_max < ms_min { ms_min } else { ms_max } }
+    }
+
+    /// The next delay in milliseconds: between half of and the whole of `min * 2^attempt`, never above the longest.
     pub fn next_delay_ms(&mut self) -> u64 {
-        let ceiling = BACKOFF_MS_MIN.saturating_mul(1_u64 << self.attempt.min(20)).min(BACKOFF_MS_MAX);
+        let ceiling = self.ms_min.saturating_mul(1_u64 << self.attempt.min(20)).min(self.ms_max);
         self.attempt = self.attempt.saturating_add(1);
         let half = ceiling / 2;
         ceiling - half + self.draw() % (half + 1)

@@ -1,19 +1,18 @@
 //! A websocket client that never waits.
 
-use crate::clock::{self, Stamp};
-use crate::limits::{
-    CONNECT_TIMEOUT_MS, FAULT_TEXT_BYTES_MAX, MESSAGE_BYTES_MAX, MESSAGES_PER_PUMP_MAX, URL_BYTES_MAX,
-    WRITE_BYTES_MAX,
-};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
+use crate::clock::Stamp;
+use crate::limits::{CONNECT_TIMEOUT_MS, MESSAGE_BYTES_MAX, MESSAGES_PER_PUMP_MAX, WRITE_BYTES_MAX};
+use crate::net::{Family, NetFault, bounded, target};
+use crate::tls::Trust;
+use crate::transport::Transport;
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsRawFd, RawFd};
+use std::io;
+use std::os::fd::RawFd;
 use tungstenite::client::IntoClientRequest;
 use tungstenite::error::{CapacityError, Error};
 use tungstenite::handshake::client::ClientHandshake;
 use tungstenite::handshake::{HandshakeError, MidHandshake};
+use tungstenite::http::{HeaderName, HeaderValue};
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::{Message, WebSocket};
 
@@ -79,14 +78,14 @@ pub enum WsEvent<'a> {
 pub enum WsFault {
     /// Not a URL this client can connect to.
     BadUrl(String),
-    /// `wss://`: this build has no TLS.
-    TlsUnsupported,
     /// TCP could not be connected.
     Connect(String),
     /// Not open within `connect_timeout_ms`.
     ConnectTimeout,
-    /// The peer's answer to the upgrade was not one.
+    /// The peer's answer to the upgrade was not one, or TLS was not agreed on.
     Handshake(String),
+    /// The peer answered the upgrade with this HTTP status.
+    Status(u16),
     /// The peer closed; 1005 = without a code, 1006 = without a close frame.
     Closed { code: u16, reason: String },
     /// A message above `message_bytes_max`.
@@ -102,13 +101,13 @@ pub enum WsFault {
 impl fmt::Display for WsFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BadUrl(why) => write!(f, "cannot connect to this URL: {why}; want ws://host:port/path"),
-            Self::TlsUnsupported => f.write_str(
-                "cannot connect to a wss:// URL: this build has no TLS; want ws://, for example through a local TLS proxy",
-            ),
+            Self::BadUrl(why) => {
+                write!(f, "cannot connect to this URL: {why}; want ws://host:port/path or wss://")
+            }
             Self::Connect(why) => write!(f, "cannot connect: {why}"),
             Self::ConnectTimeout => f.write_str("no session within the connect timeout"),
             Self::Handshake(why) => write!(f, "the peer did not upgrade to a websocket: {why}"),
+            Self::Status(status) => write!(f, "the peer answered the upgrade with HTTP status {status}"),
             Self::Closed { code, reason } => write!(f, "closed by the peer with code {code} {reason}"),
             Self::Oversize => f.write_str("the peer sent a message above the size limit"),
             Self::Protocol(why) => write!(f, "the peer broke the websocket protocol: {why}"),
@@ -143,37 +142,20 @@ impl fmt::Display for SendFault {
 
 impl std::error::Error for SendFault {}
 
-/// The socket, noting when bytes came out of it.
-#[derive(Debug)]
-struct Stamped {
-    stream: TcpStream,
-    stamp: Stamp,
-    bytes_in: u64,
-}
-
-impl Read for Stamped {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let n = self.stream.read(buf)?;
-        self.stamp = clock::now();
-        self.bytes_in = self.bytes_in.wrapping_add(n as u64);
-        Ok(n)
-    }
-}
-
-impl Write for Stamped {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.stream.write(buf)
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        self.stream.flush()
-    }
+/// What a session needs beside its URL and bounds.
+#[derive(Debug, Clone, Default)]
+pub struct Dial {
+    /// Whom a `wss://` peer is checked against; none = the public authorities.
+    pub trust: Option<Trust>,
+    /// Header lines of the upgrade request beside its own, as `Content-Type: application/msgpack`.
+    pub headers: Vec<(String, String)>,
 }
 
 #[derive(Debug)]
 enum Session {
-    Connecting(TcpStream),
-    Handshaking(Box<MidHandshake<ClientHandshake<Stamped>>>),
-    Open(Box<WebSocket<Stamped>>),
+    Connecting(Box<Transport>),
+    Handshaking(Box<MidHandshake<ClientHandshake<Transport>>>),
+    Open(Box<WebSocket<Transport>>),
     Closed,
 }
 
@@ -181,6 +163,7 @@ enum Session {
 #[derive(Debug)]
 pub struct WsClient {
     url: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
     options: ConnectOptions,
     session: Session,
     fd: RawFd,
@@ -193,29 +176,43 @@ pub struct WsClient {
 }
 
 impl WsClient {
-    /// Starts to connect to a `ws://` URL at `now_mono_ns`. Host names are looked up here, which may wait for the
-    /// resolver; an address literal never does.
+    /// Starts to connect to a `ws://` or `wss://` URL at `now_mono_ns`. Host names are looked up here, which may wait
+    /// for the resolver; an address literal never does. permessage-deflate is not offered.
     ///
     /// # Errors
-    /// `BadUrl`, `TlsUnsupported`, or `Connect` when the system refuses at once.
+    /// `BadUrl`, or `Connect` when the system refuses at once.
     pub fn connect(url: &str, options: ConnectOptions, now_mono_ns: u64) -> Result<Self, WsFault> {
-        let addr = address(url)?;
-        let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let refused = |e: rustix::io::Errno| WsFault::Connect(bounded(&format!("{addr}: {e}")));
-        let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))
-            .map_err(refused)?;
-        match rustix::net::connect(&fd, &addr) {
-            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
-            Err(e) => return Err(refused(e)),
+        Self::connect_with(url, options, &Dial::default(), now_mono_ns)
+    }
+
+    /// As [`WsClient::connect`], with own authorities and header lines.
+    ///
+    /// # Errors
+    /// As `connect`; `BadUrl` for a header line that cannot stand in a request.
+    pub fn connect_with(
+        url: &str,
+        options: ConnectOptions,
+        dial: &Dial,
+        now_mono_ns: u64,
+    ) -> Result<Self, WsFault> {
+        let fault = |fault| match fault {
+            NetFault::BadUrl(why) => WsFault::BadUrl(why),
+            NetFault::Connect(why) => WsFault::Connect(why),
+        };
+        let target = target(url, Family::Websocket).map_err(fault)?;
+        let mut headers = Vec::new();
+        for (name, value) in &dial.headers {
+            let bad = |_| WsFault::BadUrl(bounded(&format!("header {name} cannot stand in a request")));
+            let value = HeaderValue::from_str(value).map_err(|_| bad(()))?;
+            headers.push((HeaderName::try_from(name).map_err(|_| bad(()))?, value));
         }
-        let stream = TcpStream::from(fd);
-        stream.set_nodelay(true).map_err(|e| WsFault::Connect(bounded(&e.to_string())))?;
+        let transport = Transport::connect(&target, dial.trust.as_ref()).map_err(fault)?;
         Ok(Self {
             url: url.to_string(),
+            headers,
             options,
-            fd: stream.as_raw_fd(),
-            session: Session::Connecting(stream),
+            fd: transport.raw_fd(),
+            session: Session::Connecting(Box::new(transport)),
             started_ns: now_mono_ns,
             heard_ns: now_mono_ns,
             pinged_ns: now_mono_ns,
@@ -241,10 +238,10 @@ impl WsClient {
     }
 
     /// Whether to poll the descriptor for writing too.
-    pub const fn wants_write(&self) -> bool {
-        match self.session {
+    pub fn wants_write(&self) -> bool {
+        match &self.session {
             Session::Connecting(_) | Session::Handshaking(_) => true,
-            Session::Open(_) => self.write_blocked,
+            Session::Open(socket) => self.write_blocked || socket.get_ref().wants_write(),
             Session::Closed => false,
         }
     }
@@ -286,6 +283,18 @@ impl WsClient {
         self.write_outcome(sent)
     }
 
+    /// Sends one binary message; bounds and errors as `send_text`.
+    ///
+    /// # Errors
+    /// See `SendFault`; after `Failed` the session is closed.
+    pub fn send_binary(&mut self, bytes: &[u8]) -> Result<(), SendFault> {
+        let Session::Open(socket) = &mut self.session else {
+            return Err(SendFault::NotOpen);
+        };
+        let sent = socket.write(Message::binary(bytes.to_vec())).and_then(|()| socket.flush());
+        self.write_outcome(sent)
+    }
+
     /// Starts the closing handshake; `pump` until `state` is `Closed` to see its end, or drop the client.
     pub fn close(&mut self) {
         match &mut self.session {
@@ -323,19 +332,11 @@ impl WsClient {
 
     fn advance(&mut self, now: u64, sink: &mut impl FnMut(Stamp, WsEvent<'_>)) -> Result<(), WsFault> {
         match std::mem::replace(&mut self.session, Session::Closed) {
-            Session::Connecting(stream) => {
-                let failed = |e: &dyn fmt::Display| WsFault::Connect(bounded(&e.to_string()));
-                if let Some(e) = stream.take_error().map_err(|e| failed(&e))? {
-                    return Err(failed(&e));
-                }
-                match stream.peer_addr() {
-                    Ok(_) => self.upgrade(stream, now, sink)?,
-                    Err(e) if e.kind() == io::ErrorKind::NotConnected => {
-                        self.session = Session::Connecting(stream);
-                    }
-                    Err(e) => return Err(failed(&e)),
-                }
-            }
+            Session::Connecting(stream) => match stream.connected() {
+                Ok(true) => self.upgrade(*stream, now, sink)?,
+                Ok(false) => self.session = Session::Connecting(stream),
+                Err(e) => return Err(WsFault::Connect(bounded(&e.to_string()))),
+            },
             Session::Handshaking(middle) => self.shaken(middle.handshake(), now, sink)?,
             other => self.session = other,
         }
@@ -348,18 +349,20 @@ impl WsClient {
 
     fn upgrade(
         &mut self,
-        stream: TcpStream,
+        stream: Transport,
         now: u64,
         sink: &mut impl FnMut(Stamp, WsEvent<'_>),
     ) -> Result<(), WsFault> {
-        let request =
+        let mut request =
             self.url.as_str().into_client_request().map_err(|e| WsFault::BadUrl(bounded(&e.to_string())))?;
+        for (name, value) in &self.headers {
+            request.headers_mut().insert(name.clone(), value.clone());
+        }
         let config = WebSocketConfig::default()
             .write_buffer_size(0)
             .max_write_buffer_size(self.options.write_bytes_max.max(1))
             .max_message_size(Some(self.options.message_bytes_max))
             .max_frame_size(Some(self.options.message_bytes_max));
-        let stream = Stamped { stream, stamp: clock::now(), bytes_in: 0 };
         let middle = ClientHandshake::start(stream, request, Some(config))
             .map_err(|e| WsFault::Handshake(bounded(&e.to_string())))?;
         self.shaken(middle.handshake(), now, sink)
@@ -369,15 +372,15 @@ impl WsClient {
     fn shaken(
         &mut self,
         result: Result<
-            (WebSocket<Stamped>, tungstenite::handshake::client::Response),
-            HandshakeError<ClientHandshake<Stamped>>,
+            (WebSocket<Transport>, tungstenite::handshake::client::Response),
+            HandshakeError<ClientHandshake<Transport>>,
         >,
         now: u64,
         sink: &mut impl FnMut(Stamp, WsEvent<'_>),
     ) -> Result<(), WsFault> {
         match result {
             Ok((socket, _)) => {
-                let stamp = socket.get_ref().stamp;
+                let stamp = socket.get_ref().stamp();
                 self.session = Session::Open(Box::new(socket));
                 self.heard_ns = now;
                 self.pinged_ns = now;
@@ -387,6 +390,9 @@ impl WsClient {
             Err(HandshakeError::Interrupted(middle)) => {
                 self.session = Session::Handshaking(Box::new(middle));
                 Ok(())
+            }
+            Err(HandshakeError::Failure(Error::Http(answer))) => {
+                Err(WsFault::Status(answer.status().as_u16()))
             }
             Err(HandshakeError::Failure(e)) => Err(WsFault::Handshake(bounded(&e.to_string()))),
         }
@@ -398,7 +404,7 @@ impl WsClient {
         let Session::Open(socket) = &mut self.session else {
             return Ok(0);
         };
-        if self.write_blocked {
+        if self.write_blocked || socket.get_ref().wants_write() {
             let flushed = socket.flush();
             self.write_outcome(flushed).or_else(|e| match e {
                 SendFault::Failed(fault) => Err(fault),
@@ -419,7 +425,7 @@ impl WsClient {
                 Err(e) => break Some(e),
             };
             count += 1;
-            let stamp = socket.get_ref().stamp;
+            let stamp = socket.get_ref().stamp();
             match &message {
                 Message::Text(text) => sink(stamp, WsEvent::Text(text.as_bytes())),
                 Message::Binary(bytes) => sink(stamp, WsEvent::Binary(bytes)),
@@ -435,7 +441,7 @@ impl WsClient {
                 Message::Frame(_) => {}
             }
         };
-        let bytes_in = socket.get_ref().bytes_in;
+        let bytes_in = socket.get_ref().bytes_in();
         if bytes_in != self.bytes_seen {
             self.bytes_seen = bytes_in;
             self.heard_ns = now;
@@ -473,14 +479,6 @@ fn elapsed_ms(now: u64, since: u64) -> u64 {
     now.saturating_sub(since) / 1_000_000
 }
 
-fn bounded(text: &str) -> String {
-    let mut end = text.len().min(FAULT_TEXT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    text[..end].to_string()
-}
-
 fn fault(error: Error) -> WsFault {
     match error {
         Error::ConnectionClosed | Error::AlreadyClosed => {
@@ -493,26 +491,4 @@ fn fault(error: Error) -> WsFault {
         Error::Io(e) => WsFault::Io(bounded(&e.to_string())),
         other => WsFault::Protocol(bounded(&other.to_string())),
     }
-}
-
-fn address(url: &str) -> Result<SocketAddr, WsFault> {
-    if url.len() > URL_BYTES_MAX {
-        return Err(WsFault::BadUrl(format!("{} bytes, at most {URL_BYTES_MAX}", url.len())));
-    }
-    let bad = |why: &str| WsFault::BadUrl(bounded(why));
-    let uri: tungstenite::http::Uri =
-        url.parse().map_err(|e: tungstenite::http::uri::InvalidUri| bad(&e.to_string()))?;
-    match uri.scheme_str() {
-        Some("ws") => {}
-        Some("wss") => return Err(WsFault::TlsUnsupported),
-        _ => return Err(bad("the scheme is not ws")),
-    }
-    let host = uri.host().ok_or_else(|| bad("no host"))?;
-    let host = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
-    let port = uri.port_u16().unwrap_or(80);
-    (host, port)
-        .to_socket_addrs()
-        .map_err(|e| WsFault::Connect(bounded(&format!("{host}: {e}"))))?
-        .next()
-        .ok_or_else(|| WsFault::Connect(bounded(&format!("{host} has no address"))))
 }

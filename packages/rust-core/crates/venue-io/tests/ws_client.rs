@@ -230,7 +230,11 @@ fn a_garbage_handshake_is_refused() {
         let mut client = connect(&url);
         let (seen, fault) = run(&mut client, |_| false);
         assert!(seen.is_empty());
-        assert!(matches!(fault, Some(WsFault::Handshake(_))), "{answer:?}: {fault:?}");
+        let status = answer.starts_with("HTTP/1.1 404").then_some(WsFault::Status(404));
+        match status {
+            Some(_) => assert_eq!(fault, status),
+            None => assert!(matches!(fault, Some(WsFault::Handshake(_))), "{answer:?}: {fault:?}"),
+        }
         server.join().unwrap();
     }
 }
@@ -265,12 +269,10 @@ fn a_closed_port_is_a_connect_fault() {
 #[test]
 fn urls_that_cannot_be_served_are_named() {
     let refuse = |url: &str| WsClient::connect(url, ConnectOptions::default(), 0).unwrap_err();
-    assert_eq!(refuse("wss://127.0.0.1:9/"), WsFault::TlsUnsupported);
-    assert!(refuse("wss://127.0.0.1:9/").to_string().contains("no TLS"));
     for bad in ["http://127.0.0.1/", "127.0.0.1:1", "", "ws://", "ws://a b/"] {
         assert!(matches!(refuse(bad), WsFault::BadUrl(_)), "{bad}");
     }
-    assert!(matches!(refuse(&format!("ws://127.0.0.1/{}", "a".repeat(4_000))), WsFault::BadUrl(_)));
+    assert!(matches!(refuse(&format!("ws://127.0.0.1/{}", "a".repeat(20_000))), WsFault::BadUrl(_)));
 }
 
 #[test]

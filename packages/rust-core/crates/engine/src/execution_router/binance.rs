@@ -109,7 +109,7 @@ fn place_params(venue: Venue, command: &Command, row: &Instrument, params: &mut 
     params.push(("price", row.format_px(command.px_ticks)));
     let (order_type, tif) = match (command.tif(), venue) {
         (Tif::PostOnly, Venue::BinanceSpot) => ("LIMIT_MAKER", None),
-        (Tif::PostOnly, Venue::BinanceUsdm) => ("LIMIT", Some("GTX")),
+        (Tif::PostOnly, _) => ("LIMIT", Some("GTX")),
         (Tif::Ioc, _) => ("LIMIT", Some("IOC")),
         (Tif::Fok, _) => ("LIMIT", Some("FOK")),
         (Tif::Gtc | Tif::Unspecified, _) => ("LIMIT", Some("GTC")),

@@ -39,6 +39,8 @@ pub struct Publication<'a> {
 pub trait Sink {
     fn publish(&mut self, publication: &Publication<'_>);
     fn emit(&mut self, event: Value);
+    /// One message of a session as it came, before anything of it is parsed; `name` is that of its event, mostly empty.
+    fn raw(&mut self, at: Stamp, session: &str, name: &[u8], bytes: &[u8]);
 }
 
 /// Makes trace ids that a replay makes again: a mix of the process's epoch and a running number.
@@ -135,6 +137,10 @@ impl Feed {
         let (market, rule) = match instrument.venue {
             Venue::BinanceSpot => (Market::Spot, Rule::Spot),
             Venue::BinanceUsdm => (Market::UsdM, Rule::UsdM),
+            // The loop has refused rows of venues it has no session for.
+            Venue::BinanceCoinm | Venue::Alpaca | Venue::AlpacaCrypto | Venue::Shioaji => {
+                (Market::CoinM, Rule::UsdM)
+            }
         };
         let spec = SymbolSpec {
             symbol: instrument.symbol.clone(),
@@ -210,12 +216,12 @@ impl Feed {
 
     /// One message of a session. Bytes of the session that carries the book prove that it lives.
     pub fn on_message(&mut self, bytes: &[u8], at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
-        match self.reader.parse(bytes) {
+        match self.reader.read(bytes).map(|(_, event)| event) {
             Ok(Event::Depth(diff)) => {
                 self.counts.events += 1;
                 self.last = at;
                 self.last_venue_ts = diff.ts_venue.0;
-                let outcome = self.book.on_diff(diff);
+                let outcome = self.book.on_diff(&diff);
                 self.on_diff_outcome(outcome, at, tracer, sink);
             }
             Ok(Event::Ticker(ticker)) => {
@@ -311,8 +317,8 @@ impl Feed {
         tracer: &mut Tracer,
         sink: &mut impl Sink,
     ) -> String {
-        let snapshot = match self.reader.parse(body) {
-            Ok(Event::Snapshot(snapshot)) => snapshot,
+        let snapshot = match self.reader.read(body) {
+            Ok((_, Event::Snapshot(snapshot))) => snapshot,
             Ok(_) => return "NOT_A_SNAPSHOT".into(),
             Err(refusal) => {
                 self.counts.snapshots_refused += 1;

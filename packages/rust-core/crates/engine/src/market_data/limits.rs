@@ -6,6 +6,21 @@ use tidegate_wire::topic::MdKind;
 pub const FEEDS_MAX: usize = 64;
 /// Websocket sessions of one process.
 pub const SESSIONS_MAX: usize = 16;
+/// Connections of one process, over all sessions and shards, the spare ones of a roll not counted.
+pub const SLOTS_MAX: usize = 64;
+/// Largest key file, in bytes.
+pub const KEY_FILE_BYTES_MAX: u64 = 4_096;
+/// Subscription requests on their way on one connection.
+pub const REQUESTS_MAX: usize = 256;
+/// Streams asked for in the URL of a connection; more are asked for by messages.
+pub const URL_STREAMS_MAX: usize = 200;
+/// Frames, and bytes of them, that the next connection of a roll keeps until it takes over; past either it takes over at once.
+pub const SPARE_FRAMES_MAX: usize = 8_192;
+pub const SPARE_BYTES_MAX: usize = 8 << 20;
+/// Controls of one turn of one connection; a venue that sends more has the rest dropped and counted as refused words.
+pub const CONTROLS_MAX: usize = 1_024;
+/// Largest body of an answer to a subscription over HTTP.
+pub const ANSWER_BYTES_MAX: usize = 64 << 10;
 /// Levels a side of a `BookDepth`.
 pub const DEPTH_LEVELS: usize = 10;
 /// Shortest time between two `BookDepth` of one instrument.

@@ -37,6 +37,7 @@ impl Sink for Seen {
     fn emit(&mut self, event: Value) {
         self.events.push(event);
     }
+    fn raw(&mut self, _: Stamp, _: &str, _: &[u8], _: &[u8]) {}
 }
 
 impl Seen {

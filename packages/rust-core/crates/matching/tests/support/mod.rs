@@ -1,6 +1,7 @@
 #![allow(dead_code)]
 //! Builders of recorded messages and orders.
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 use tidegate_matching::{Config, Money, NewOrder, OrderKind, Tif, Venue};
 use tidegate_normalise::{BookTicker, DepthDiff, Event, Level, Snapshot, Trade};
@@ -10,15 +11,15 @@ pub fn level((px, qty): (i64, i64)) -> Level {
     Level { px: PxTicks(px), qty: QtyLots(qty) }
 }
 
-fn levels(side: &[(i64, i64)]) -> Vec<Level> {
+fn levels(side: &[(i64, i64)]) -> Cow<'static, [Level]> {
     side.iter().copied().map(level).collect()
 }
 
-pub fn snapshot(id: u64, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Event {
+pub fn snapshot(id: u64, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Event<'static> {
     Event::Snapshot(Snapshot { last_id: id, ts_venue: EpochNs(0), bids: levels(bids), asks: levels(asks) })
 }
 
-pub fn diff(id: u64, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Event {
+pub fn diff(id: u64, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Event<'static> {
     Event::Depth(DepthDiff {
         first_id: id,
         last_id: id,
@@ -29,11 +30,11 @@ pub fn diff(id: u64, bids: &[(i64, i64)], asks: &[(i64, i64)]) -> Event {
     })
 }
 
-pub fn ticker(id: u64, bid: (i64, i64), ask: (i64, i64)) -> Event {
+pub fn ticker(id: u64, bid: (i64, i64), ask: (i64, i64)) -> Event<'static> {
     Event::Ticker(BookTicker { update_id: id, ts_venue: EpochNs(0), bid: level(bid), ask: level(ask) })
 }
 
-pub fn trade(px: i64, qty: i64, aggressor: Side) -> Event {
+pub fn trade(px: i64, qty: i64, aggressor: Side) -> Event<'static> {
     Event::Trade(Trade { trade_id: 1, px: PxTicks(px), qty: QtyLots(qty), aggressor, ts_venue: EpochNs(0) })
 }
 

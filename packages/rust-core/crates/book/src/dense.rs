@@ -1,0 +1,136 @@
+//! Values by slot in a plain array, with a two-level map of the occupied slots: set, best and next best cost a few instructions.
+
+/// No slot.
+const NONE: usize = usize::MAX;
+
+/// An array of values above 0, where 0 is an empty slot. The highest occupied slot is the best.
+#[derive(Debug, Clone)]
+pub(crate) struct Dense {
+    cells: Box<[i64]>,
+    /// One bit a slot.
+    words: Box<[u64]>,
+    /// One bit a word that is not zero.
+    groups: Box<[u64]>,
+    top: usize,
+    count: usize,
+}
+
+/// Bits of a word strictly below `bit`.
+const fn under(bit: usize) -> u64 {
+    (1_u64 << (bit % 64)) - 1
+}
+
+impl Dense {
+    /// Room for `len` slots, rounded up to whole words.
+    pub(crate) fn new(len: usize) -> Self {
+        let words = len.div_ceil(64).max(1);
+        Self {
+            // Zeroed memory comes from the system untouched: slots that are never used cost address space alone.
+            cells: vec![0; words * 64].into_boxed_slice(),
+            words: vec![0; words].into_boxed_slice(),
+            groups: vec![0; words.div_ceil(64)].into_boxed_slice(),
+            top: NONE,
+            count: 0,
+        }
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, slot: usize) -> i64 {
+        self.cells.get(slot).copied().unwrap_or(0)
+    }
+
+    /// Sets a slot; a value of 0 or below empties it. A slot outside the array has no effect.
+    #[inline]
+    pub(crate) fn put(&mut self, slot: usize, value: i64) {
+        let value = value.max(0);
+        let (Some(cell), Some(word)) = (self.cells.get_mut(slot), self.words.get_mut(slot / 64)) else {
+            return;
+        };
+        let was = *cell;
+        *cell = value;
+        if value > 0 {
+            if was == 0 {
+                let before = *word;
+                *word = before | 1 << (slot % 64);
+                self.count += 1;
+                if before == 0 {
+                    self.mark(slot / 64);
+                }
+                if self.top == NONE || slot > self.top {
+                    self.top = slot;
+                }
+            }
+        } else if was != 0 {
+            *word &= !(1 << (slot % 64));
+            self.count -= 1;
+            if *word == 0 {
+                self.unmark(slot / 64);
+            }
+            if slot == self.top {
+                self.top = self.below(slot).unwrap_or(NONE);
+            }
+        }
+    }
+
+    fn mark(&mut self, word: usize) {
+        if let Some(group) = self.groups.get_mut(word / 64) {
+            *group |= 1 << (word % 64);
+        }
+    }
+
+    fn unmark(&mut self, word: usize) {
+        if let Some(group) = self.groups.get_mut(word / 64) {
+            *group &= !(1 << (word % 64));
+        }
+    }
+
+    /// The best occupied slot.
+    #[inline]
+    pub(crate) fn top(&self) -> Option<usize> {
+        (self.top != NONE).then_some(self.top)
+    }
+
+    /// The best occupied slot strictly below `slot`.
+    #[inline]
+    pub(crate) fn below(&self, slot: usize) -> Option<usize> {
+        let word = slot / 64;
+        let here = self.words.get(word)? & under(slot);
+        if here != 0 {
+            return Some(word * 64 + 63 - here.leading_zeros() as usize);
+        }
+        let mut mask = under(word);
+        for group in (0..=word / 64).rev() {
+            let bits = self.groups.get(group)? & mask;
+            if bits != 0 {
+                let word = group * 64 + 63 - bits.leading_zeros() as usize;
+                let here = self.words.get(word)?;
+                return Some(word * 64 + 63 - here.leading_zeros() as usize);
+            }
+            mask = u64::MAX;
+        }
+        None
+    }
+
+    /// The worst occupied slot.
+    pub(crate) fn bottom(&self) -> Option<usize> {
+        let (group, bits) = self.groups.iter().enumerate().find(|(_, bits)| **bits != 0)?;
+        let word = group * 64 + bits.trailing_zeros() as usize;
+        Some(word * 64 + self.words.get(word)?.trailing_zeros() as usize)
+    }
+
+    /// Occupied slots, best first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (usize, i64)> + '_ {
+        std::iter::successors(self.top(), |slot| self.below(*slot)).map(|slot| (slot, self.get(slot)))
+    }
+
+    /// Empties every slot, in time of the occupied ones.
+    pub(crate) fn clear(&mut self) {
+        while let Some(slot) = self.top() {
+            self.put(slot, 0);
+        }
+    }
+}

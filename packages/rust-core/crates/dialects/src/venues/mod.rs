@@ -1,0 +1,19 @@
+//! One file per venue family.
+
+pub mod ascendex;
+pub mod binance;
+pub mod bitfinex;
+pub mod bitget;
+pub mod bitmex;
+pub mod bitstamp;
+pub mod bullish;
+pub mod bybit;
+pub mod coinbase;
+pub mod delta;
+pub mod gate;
+pub mod huobi;
+pub mod hyperliquid;
+pub mod independent_reserve;
+pub mod kraken;
+pub mod kucoin;
+pub mod okex;

@@ -1,0 +1,387 @@
+//! Each rule of a session through the whole loop, against scripted servers on real sockets.
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+use tungstenite::{Message, WebSocket};
+
+type Ws = WebSocket<TcpStream>;
+
+const TABLE: &str = r#"{"version":7,"instruments":[
+{"id":1,"venue_id":1,"venue":"BINANCE_SPOT","symbol":"BTCUSDT","kind":"spot","base":"BTC","quote":"USDT","px_scale":2,"px_unit":1,"qty_scale":5,"qty_unit":1,"e8_per_tick_lot":10,"min_qty_lots":1,"max_qty_lots":900000000,"min_notional_e8":500000000},
+{"id":2,"venue_id":1,"venue":"BINANCE_SPOT","symbol":"ETHUSDT","kind":"spot","base":"ETH","quote":"USDT","px_scale":2,"px_unit":1,"qty_scale":5,"qty_unit":1,"e8_per_tick_lot":10,"min_qty_lots":1,"max_qty_lots":900000000,"min_notional_e8":500000000}]}"#;
+
+/// Quick rules; `extra` overrides.
+fn rules(extra: Value) -> Value {
+    let mut rules = json!({ "connectTimeoutMs": 5_000, "authTimeoutMs": 0, "subscribeTimeoutMs": 5_000, "backoffMsMin": 1,
+        "backoffMsMax": 20, "fatalCodes": [402, 406], "streamCodes": [405], "streamsPerConnection": 1_024,
+        "connectionsMax": 4, "streamsPerMessage": 200, "messagesPerSecond": 0, "pingAfterMs": 10_000,
+        "idleTimeoutMs": 60_000, "staleAfterMs": 30_000 });
+    if let (Some(rules), Value::Object(extra)) = (rules.as_object_mut(), extra) {
+        rules.extend(extra);
+    }
+    rules
+}
+
+struct Loop {
+    handle: crate::Handle,
+    _dir: tempfile::TempDir,
+}
+
+impl Loop {
+    fn start(session: impl FnOnce(&Path) -> Value) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("s")).unwrap();
+        let table = dir.path().join("instruments.json");
+        std::fs::write(&table, TABLE).unwrap();
+        let config = json!({
+            "endpoint": format!("ipc://{}/s/md.sock", dir.path().display()),
+            "epochPath": dir.path().join("market-data.epoch"),
+            "instrumentsPath": table,
+            "sessions": [session(dir.path())],
+        });
+        Self { handle: crate::start("market-data", &config.to_string()).unwrap(), _dir: dir }
+    }
+
+    fn call(&self, request: Value, body: &[u8]) -> Value {
+        self.handle.call(request, body.to_vec(), Duration::from_secs(20)).unwrap()
+    }
+
+    /// Waits until the statistics say so; answers each wish for a snapshot with `snapshot` on the way.
+    fn until(&self, snapshot: Option<&dyn Fn(u64) -> Vec<u8>>, what: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            for event in self.handle.take_events(Duration::from_millis(5)) {
+                if let (Some("snapshot_wanted"), Some(snapshot)) = (event["type"].as_str(), snapshot) {
+                    let id = event["instrument"].as_u64().unwrap();
+                    self.call(json!({ "op": "snapshot", "instrument": id }), &snapshot(id));
+                }
+            }
+            let stats = self.handle.stats();
+            if what(&stats) {
+                return stats;
+            }
+            assert!(Instant::now() < deadline, "{stats:#}");
+        }
+    }
+}
+
+fn key_file(dir: &Path) -> Value {
+    let path = dir.join("key.json");
+    std::fs::write(&path, r#"{"key":"AK","secret":"SK"}"#).unwrap();
+    json!(path)
+}
+
+/// A server whose connections are handed to the test as they come, each on a thread of its own.
+fn server(serve: impl Fn(usize, Ws, String) + Send + Sync + Clone + 'static) -> (String, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("ws://{}", listener.local_addr().unwrap());
+    let (told, accepted) = channel();
+    std::thread::spawn(move || {
+        for (n, socket) in listener.incoming().enumerate() {
+            let Ok(socket) = socket else { return };
+            if told.send(()).is_err() {
+                return;
+            }
+            let serve = serve.clone();
+            std::thread::spawn(move || {
+                let mut path = String::new();
+                #[allow(clippy::result_large_err)]
+                let callback =
+                    |request: &tungstenite::handshake::server::Request,
+                     response: tungstenite::handshake::server::Response| {
+                        path = request.uri().to_string();
+                        Ok(response)
+                    };
+                if let Ok(ws) = tungstenite::accept_hdr(socket, callback) {
+                    serve(n, ws, path);
+                }
+            });
+        }
+    });
+    (base, accepted)
+}
+
+fn say(ws: &mut Ws, text: &str) {
+    let _ = ws.send(Message::text(text.to_string()));
+}
+
+fn hear(ws: &mut Ws) -> Option<Value> {
+    loop {
+        match ws.read() {
+            Ok(Message::Text(text)) => return serde_json::from_str(text.as_str()).ok(),
+            Ok(_) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+fn alpaca(dir: &Path, base: &str) -> Value {
+    json!({ "name": "alpaca", "url": format!("{base}/v2/iex"), "dialect": "alpaca", "instrumentIds": [1], "carriesBook": true,
+        "streams": [[{ "name": "trades:BTCUSDT" }, { "name": "quotes:BTCUSDT" }]], "keyFile": key_file(dir),
+        "rules": rules(json!({ "authTimeoutMs": 5_000, "connectionsMax": 1 })) })
+}
+
+#[test]
+fn b008_alpaca_logs_in_then_subscribes_and_holds_what_the_venue_grants() {
+    let (heard, words) = channel::<Value>();
+    let (base, _accepted) = server(move |_, mut ws, path| {
+        assert_eq!(path, "/v2/iex");
+        say(&mut ws, r#"[{"T":"success","msg":"connected"}]"#);
+        let auth = hear(&mut ws).unwrap();
+        heard.send(auth).unwrap();
+        say(&mut ws, r#"[{"T":"success","msg":"authenticated"}]"#);
+        heard.send(hear(&mut ws).unwrap()).unwrap();
+        say(&mut ws, r#"[{"T":"subscription","trades":["BTCUSDT"],"quotes":["BTCUSDT"]}]"#);
+        heard.send(hear(&mut ws).unwrap()).unwrap();
+        say(&mut ws, r#"[{"T":"subscription","trades":["BTCUSDT","ETHUSDT"],"quotes":[]}]"#);
+        while ws.read().is_ok() {}
+    });
+    let md = Loop::start(|dir| alpaca(dir, &base));
+    let session = |stats: &Value| stats["sessions"][0].clone();
+    md.until(None, |s| session(s)["streamsHeld"] == 2);
+    assert_eq!(words.recv().unwrap(), json!({ "action": "auth", "key": "AK", "secret": "SK" }));
+    let asked = json!({ "action": "subscribe", "trades": ["BTCUSDT"], "quotes": ["BTCUSDT"] });
+    assert_eq!(words.recv().unwrap(), asked);
+    let streams =
+        json!([{ "name": "trades:BTCUSDT" }, { "name": "quotes:BTCUSDT" }, { "name": "trades:ETHUSDT" }]);
+    let answer = md.call(json!({ "op": "subscribe", "session": "alpaca", "streams": streams }), b"");
+    assert_eq!(answer["ok"], true, "{answer}");
+    assert_eq!(
+        words.recv().unwrap(),
+        json!({ "action": "subscribe", "trades": ["ETHUSDT"] }),
+        "the difference alone"
+    );
+    let stats = md.until(None, |s| session(s)["streamsHeld"] == 2 && session(s)["streamsWanted"] == 3);
+    assert!(!stats.to_string().contains("SK"), "no secret in the statistics");
+    md.handle.stop().unwrap();
+}
+
+#[test]
+fn b015_a_fatal_code_is_never_retried_until_an_operator_resets_the_session() {
+    for code in [402, 406] {
+        let (base, accepted) = server(move |_, mut ws, _| {
+            say(&mut ws, r#"[{"T":"success","msg":"connected"}]"#);
+            let _ = hear(&mut ws);
+            say(&mut ws, &format!(r#"[{{"T":"error","code":{code},"msg":"no"}}]"#));
+            while ws.read().is_ok() {}
+        });
+        let md = Loop::start(|dir| alpaca(dir, &base));
+        let stats = md.until(None, |s| s["sessions"][0]["state"] == "FATAL");
+        assert_eq!((&stats["sessions"][0]["fatalCode"], &stats["sessionsFatal"]), (&json!(code), &json!(1)));
+        accepted.recv().unwrap();
+        // A retry would come within 20 ms; ten times as long shows that there is none.
+        assert!(accepted.recv_timeout(Duration::from_millis(200)).is_err(), "{code} was retried");
+        assert_eq!(md.call(json!({ "op": "reset", "session": "alpaca" }), b"")["ok"], true);
+        accepted.recv_timeout(Duration::from_secs(20)).unwrap();
+        md.until(None, |s| s["sessions"][0]["fatal"] == 2);
+        md.handle.stop().unwrap();
+    }
+}
+
+fn snapshot(id: u64) -> Vec<u8> {
+    let _ = id;
+    br#"{"lastUpdateId":10,"bids":[["99.00","5"]],"asks":[["101.00","5"]]}"#.to_vec()
+}
+
+fn diff(symbol: &str, id: u64) -> String {
+    format!(
+        r#"{{"stream":"x@depth@100ms","data":{{"e":"depthUpdate","E":1723161255000,"s":"{symbol}","U":{id},"u":{id},"b":[["98.00","{id}"]],"a":[]}}}}"#
+    )
+}
+
+fn binance(base: &str, extra: Value) -> Value {
+    json!({ "name": "spot", "url": format!("{base}/stream"), "instrumentIds": [1, 2], "carriesBook": true,
+        "streams": [[{ "name": "btcusdt@depth@100ms" }], [{ "name": "ethusdt@depth@100ms" }]], "streamsInUrl": true,
+        "rules": rules(extra) })
+}
+
+#[test]
+fn a_planned_shutdown_moves_both_books_to_the_next_connection_without_a_gap() {
+    // Every connection is served the same market; the first one ends itself after the second has come.
+    let clock = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(11));
+    let (ended, first_ended) = channel::<()>();
+    let (base, accepted) = server(move |n, mut ws, path| {
+        assert_eq!(path, "/stream?streams=btcusdt@depth@100ms/ethusdt@depth@100ms");
+        ws.get_mut().set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+        let mut sent = clock.load(std::sync::atomic::Ordering::SeqCst).saturating_sub(1);
+        for turn in 0..20_000_u64 {
+            let now = match n {
+                0 => clock.fetch_add(1, std::sync::atomic::Ordering::SeqCst) + 1,
+                _ => clock.fetch_add(u64::from(turn % 2 == 0), std::sync::atomic::Ordering::SeqCst),
+            };
+            while sent < now {
+                sent += 1;
+                for symbol in ["BTCUSDT", "ETHUSDT"] {
+                    if ws.send(Message::text(diff(symbol, sent))).is_err() {
+                        let _ = ended.send(());
+                        return;
+                    }
+                }
+            }
+            if n == 0 && turn == 30 {
+                say(
+                    &mut ws,
+                    r#"{"stream":"!serverShutdown","data":{"e":"serverShutdown","E":1723161255000}}"#,
+                );
+            }
+            if let Err(tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed) = ws.read() {
+                let _ = ended.send(());
+                return;
+            }
+        }
+    });
+    let md = Loop::start(|_| {
+        binance(&base, json!({ "lifeMs": 3_600_000, "rollBeforeMs": 60_000, "overlapMs": 60 }))
+    });
+    let late = |id: u64| {
+        let _ = id;
+        br#"{"lastUpdateId":14,"bids":[["99.00","5"]],"asks":[["101.00","5"]]}"#.to_vec()
+    };
+    md.until(Some(&late), |s| s["state"] == "VALID");
+    let stats = md.until(Some(&late), |s| s["sessions"][0]["takeovers"] == 1);
+    assert_eq!(stats["sessions"][0]["epoch"], 2);
+    first_ended.recv_timeout(Duration::from_secs(20)).unwrap();
+    let before = stats["instruments"][0]["lastUpdateId"].as_u64().unwrap();
+    let stats = md.until(Some(&late), |s| {
+        s["instruments"].as_array().unwrap().iter().all(|i| i["lastUpdateId"].as_u64() > Some(before + 20))
+    });
+    for instrument in stats["instruments"].as_array().unwrap() {
+        assert_eq!((&instrument["state"], &instrument["gaps"]), (&json!("VALID"), &json!(0)), "{instrument}");
+        assert_eq!(instrument["resyncs"], 1, "one synchronisation, at the start");
+    }
+    assert_eq!(accepted.try_iter().count(), 2);
+    md.handle.stop().unwrap();
+}
+
+#[test]
+fn b009_after_flaps_the_same_streams_flow_and_both_books_are_valid() {
+    let (base, accepted) = server(|n, mut ws, path| {
+        assert_eq!(path, "/stream?streams=btcusdt@depth@100ms/ethusdt@depth@100ms");
+        if n < 8 {
+            return;
+        }
+        for id in [10, 11] {
+            for symbol in ["BTCUSDT", "ETHUSDT"] {
+                say(&mut ws, &diff(symbol, id));
+            }
+        }
+        while ws.read().is_ok() {}
+    });
+    let md = Loop::start(|_| binance(&base, json!({})));
+    let stats = md.until(Some(&snapshot), |s| s["state"] == "VALID" && s["sessions"][0]["state"] == "LIVE");
+    assert_eq!(
+        (&stats["sessions"][0]["epoch"], &stats["sessions"][0]["streamsHeld"]),
+        (&json!(9), &json!(2))
+    );
+    assert_eq!(stats["sessions"][0]["unrouted"], 0);
+    assert_eq!(accepted.try_iter().count(), 9);
+    md.handle.stop().unwrap();
+}
+
+#[test]
+fn a04_streams_above_the_cap_of_a_connection_are_laid_over_several() {
+    let (told, paths) = channel::<String>();
+    let (base, _accepted) = server(move |_, mut ws, path| {
+        told.send(path).unwrap();
+        while ws.read().is_ok() {}
+    });
+    let md = Loop::start(|_| binance(&base, json!({ "streamsPerConnection": 1 })));
+    let mut seen = [paths.recv().unwrap(), paths.recv().unwrap()];
+    seen.sort();
+    assert_eq!(seen, ["/stream?streams=btcusdt@depth@100ms", "/stream?streams=ethusdt@depth@100ms"]);
+    let stats = md.until(None, |s| s["sessions"].as_array().is_some_and(|s| s.len() == 2));
+    assert_eq!(
+        (&stats["sessions"][0]["name"], &stats["sessions"][1]["name"]),
+        (&json!("spot.0"), &json!("spot.1"))
+    );
+    md.handle.stop().unwrap();
+    let refused = |extra: Value| {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("t.json"), TABLE).unwrap();
+        let config = json!({ "endpoint": format!("ipc://{}/md.sock", dir.path().display()), "epochPath": dir.path().join("e"),
+            "instrumentsPath": dir.path().join("t.json"), "sessions": [binance("ws://127.0.0.1:9", extra)] });
+        crate::start("market-data", &config.to_string()).unwrap_err().0
+    };
+    assert!(
+        refused(json!({ "streamsPerConnection": 1, "connectionsMax": 1 }))
+            .contains("need 2 connections, the venue allows 1")
+    );
+    assert!(refused(json!({ "authTimeoutMs": 5_000 })).contains("keyFile"));
+    assert!(refused(json!({ "backoffMsMin": 0 })).contains("backoffMsMin"));
+}
+
+fn request_of(stream: &mut UnixStream) -> (String, String) {
+    let mut reader = BufReader::new(stream);
+    let (mut head, mut length) = (String::new(), 0);
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
+            break;
+        }
+        if let Some(n) = line.strip_prefix("Content-Length: ") {
+            length = n.trim().parse().unwrap();
+        }
+        head.push_str(&line);
+    }
+    let mut body = vec![0; length];
+    let _ = reader.read_exact(&mut body);
+    (head, String::from_utf8(body).unwrap())
+}
+
+/// A daemon on a unix socket: an event stream that says what it is told, and subscriptions that are granted or not.
+fn daemon(path: &Path, events: Vec<String>, asked: Sender<String>) {
+    let listener = UnixListener::bind(path).unwrap();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let Ok(mut socket) = socket else { return };
+            let (head, body) = request_of(&mut socket);
+            if head.starts_with("GET /api/v1/stream/data ") {
+                let _ = socket.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+                for event in &events {
+                    let _ = socket.write_all(event.as_bytes());
+                }
+                std::thread::spawn(move || {
+                    let _ = socket.read(&mut [0; 16]);
+                });
+                continue;
+            }
+            assert!(head.starts_with("POST /api/v1/stream/subscribe "), "{head}");
+            assert!(head.contains("Authorization: Bearer AK:SK\r\n"));
+            let granted = !body.contains("Tick");
+            let answer = format!(r#"{{"success":{granted},"message":"","subscription":null}}"#);
+            let _ = write!(socket, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{answer}", answer.len());
+            let _ = asked.send(body);
+        }
+    });
+}
+
+#[test]
+fn a04_a06_shioaji_subscribes_over_its_unix_socket_branches_on_success_and_lets_no_old_quote_in() {
+    let (told, asked) = channel();
+    let events = [
+        "event: heartbeat\ndata: {\"type\":\"heartbeat\"}\n\n",
+        "event: tick_stk\ndata: {\"Code\":\"2330\",\"Close\":[1.0]}\n\n",
+    ]
+    .map(String::from);
+    let md = Loop::start(|dir| {
+        let path = dir.join("server-8080.sock");
+        daemon(&path, events.to_vec(), told);
+        json!({ "name": "shioaji", "url": format!("http+unix://{}", path.display().to_string().replace('/', "%2F")),
+            "dialect": "shioaji", "instrumentIds": [1], "carriesBook": true, "keyFile": key_file(dir),
+            "streams": [[{ "name": "BidAsk|STK|TSE|2330|" }, { "name": "Tick|STK|TSE|2330|" }]],
+            "rules": rules(json!({ "streamsPerMessage": 1, "pingAfterMs": 0, "idleTimeoutMs": 0 })) })
+    });
+    let stats = md.until(None, |s| {
+        let session = &s["sessions"][0];
+        session["streamsHeld"] == 1 && session["streamRefusals"] == 1 && s["schemaRefused"] == 1
+    });
+    assert_eq!(stats["sessions"][0]["state"], "SYNCING", "granted what there is; no book yet");
+    assert_eq!(asked.try_iter().count(), 2, "each stream is asked for once");
+    assert_eq!(stats["instruments"][0]["refused"], json!({}), "the old quote reached no reader");
+    md.handle.stop().unwrap();
+}

@@ -1,0 +1,19 @@
+import type { Limits } from "../types.ts";
+
+/** Source: exchangeInfo's `rateLimits`; the run's own exchangeInfo decides where it says less. */
+export const limits: Limits = {
+  weightPerMinute: 2_400,
+  ordersPer10s: 300,
+  connectionMsMax: 24 * 3_600_000,
+  clientOrderId: /^[.A-Z:/a-z0-9_-]{1,36}$/,
+};
+
+/** Weight of a depth snapshot by its number of levels. */
+export function depthWeight(levels: number): number {
+  if (levels <= 50) return 2;
+  if (levels <= 100) return 5;
+  return levels <= 500 ? 10 : 20;
+}
+
+/** A listen key lives for an hour; renewing it at half of that leaves time for one failure. */
+export const LISTEN_KEY_RENEW_MS = 30 * 60_000;

@@ -1,0 +1,24 @@
+import type { Endpoints } from "../types.ts";
+
+/** A daemon on this host, over TCP or its unix socket (`http+unix://` and the percent-encoded path). Source: its README, 1.7. */
+export const endpoints: Endpoints = {
+  wsApiPath: "/api/v1/stream/data",
+  live: {
+    rest: "http://127.0.0.1:8080",
+    wsApi: "http://127.0.0.1:8080",
+    stream: "http://127.0.0.1:8080",
+  },
+};
+
+/** Paths of the REST API. */
+export const paths = {
+  time: "/api/v1/health",
+  exchangeInfo: "/api/v1/data/contracts",
+  depth: "/api/v1/data/snapshots",
+  openOrders: "/api/v1/order/trades",
+  trades: "/api/v1/order/order_deal_records",
+  subscribe: "/api/v1/stream/subscribe",
+  unsubscribe: "/api/v1/stream/unsubscribe",
+  events: "/api/v1/stream/data",
+  listenKey: null,
+} as const;
