@@ -40,7 +40,7 @@ export class IncomingLimit {
   }
 }
 
-const STREAM_NAME = /^[a-z0-9]{1,20}@[a-zA-Z]{1,20}(@[a-zA-Z0-9]{1,10})?$/;
+const STREAM_NAME = /^[a-z0-9_]{1,20}@[a-zA-Z]{1,20}(@[a-zA-Z0-9]{1,10})?$/;
 
 export type Reply =
   | { readonly result: null | readonly string[]; readonly id: unknown }
