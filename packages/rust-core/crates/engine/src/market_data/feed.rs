@@ -233,12 +233,12 @@ impl Feed {
                 self.counts.events += 1;
                 self.on_trade(&trade, at, tracer, sink);
             }
-            // A snapshot never comes over the stream; an answer to a request carries nothing.
-            Ok(Event::Snapshot(_) | Event::Ack) => {}
             Ok(Event::ServerShutdown) => {
                 self.counts.shutdowns += 1;
                 sink.emit(log("warn", "the venue announced that it will drop the session", &self.instrument));
             }
+            // A snapshot never comes over this stream; an answer to a request carries nothing.
+            Ok(_) => {}
             Err(refusal) => self.on_refusal(refusal, sink),
         }
     }
