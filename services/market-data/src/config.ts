@@ -45,6 +45,15 @@ export const Settings = z.object({
     .describe(
       "Shioaji's daemon, as http://127.0.0.1:8080 or http+unix:// and the percent-encoded path of its socket; unset = no instrument of it is fed",
     ),
+  shioajiOtcCodes: z
+    .array(z.string().min(1))
+    .max(1_000)
+    .default([])
+    .describe("Shioaji: codes of stocks that are listed on OTC; the others are TSE"),
+  shioajiTargets: z
+    .record(z.string().min(1), z.string().min(1))
+    .default({})
+    .describe('Shioaji: the contract behind each continuous future, as {"TXFR1": "TXFF6"}'),
   shioajiKeyFile: keyFile("Shioaji, wanted where the daemon is not on the loopback"),
   caFile: z
     .string()

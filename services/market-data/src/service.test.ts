@@ -10,8 +10,13 @@ import { HoldOff } from "./holdoff.ts";
 import { type FetchDepth, fetchDepth, loopConfig, marketData, SnapshotRefused } from "./service.ts";
 import { type FedInstrument, sessionsFor } from "./sessions.ts";
 
-const SPOT: FedInstrument = { id: 1, venue: "BINANCE_SPOT", symbol: "BTCUSDT" };
-const PERP: FedInstrument = { id: 2, venue: "BINANCE_USDM", symbol: "BTCUSDT" };
+const SPOT: FedInstrument = { id: 1, venue: "BINANCE_SPOT", symbol: "BTCUSDT", kind: "spot" };
+const PERP: FedInstrument = {
+  id: 2,
+  venue: "BINANCE_USDM",
+  symbol: "BTCUSDT",
+  kind: "linear_perp",
+};
 const urls = {
   spotStreamUrl: "ws://127.0.0.1:9000",
   spotRestUrl: "http://127.0.0.1:9000/",
@@ -59,10 +64,11 @@ describe("sessionsFor()", () => {
 
   it("speaks to the other venues as their folders say, with keys by file only", () => {
     const table: FedInstrument[] = [
-      { id: 3, venue: "BINANCE_COINM", symbol: "BTCUSD_PERP" },
-      { id: 4, venue: "ALPACA", symbol: "AAPL" },
-      { id: 5, venue: "ALPACA_CRYPTO", symbol: "BTC/USD" },
-      { id: 6, venue: "SHIOAJI", symbol: "2330", securityType: "STK", exchange: "TSE" },
+      { id: 3, venue: "BINANCE_COINM", symbol: "BTCUSD_PERP", kind: "inverse_perp" },
+      { id: 4, venue: "ALPACA", symbol: "AAPL", kind: "equity" },
+      { id: 5, venue: "ALPACA_CRYPTO", symbol: "BTC/USD", kind: "spot" },
+      { id: 6, venue: "SHIOAJI", symbol: "2330", kind: "equity" },
+      { id: 7, venue: "SHIOAJI", symbol: "TXFR1", kind: "future" },
     ];
     const all = {
       coinmStreamUrl: "wss://d",
@@ -71,6 +77,7 @@ describe("sessionsFor()", () => {
       alpacaCryptoStreamUrl: "wss://a",
       alpacaKeyFile: "/dev/fd/3",
       shioajiUrl: "http+unix://%2Ftmp%2Fs.sock",
+      shioajiTargets: { TXFR1: "TXFF6" },
       caFile: "/x/ca.pem",
     };
     const sessions = sessionsFor(Settings.parse(all), table);
@@ -92,14 +99,26 @@ describe("sessionsFor()", () => {
         { name: "Tick|STK|TSE|2330|", counted: true },
         { name: "BidAsk|STK|TSE|2330|", counted: true },
       ],
+      [
+        { name: "Tick|FUT|TAIFEX|TXFR1|TXFF6", counted: true },
+        { name: "BidAsk|FUT|TAIFEX|TXFR1|TXFF6", counted: true },
+      ],
     ]);
     const sip = Settings.parse({ ...all, alpacaFeed: "sip" });
     expect(sessionsFor(sip, table)[1]?.url).toBe("wss://a/v2/sip");
     const keyless = Settings.parse({ alpacaStreamUrl: "wss://a" });
     expect(() => sessionsFor(keyless, table)).toThrow("alpacaKeyFile is not");
-    const bare = { id: 7, venue: "SHIOAJI" as const, symbol: "2317" };
-    expect(() => sessionsFor(Settings.parse({ shioajiUrl: "http://h:1" }), [bare])).toThrow(
-      "needs security_type",
+    const daemon = Settings.parse({ shioajiUrl: "http://h:1", shioajiOtcCodes: ["6488"] });
+    const row = (symbol: string, kind: string) => ({
+      id: 8,
+      venue: "SHIOAJI" as const,
+      symbol,
+      kind,
+    });
+    expect(() => sessionsFor(daemon, [row("TXFR1", "future")])).toThrow("shioajiTargets");
+    expect(() => sessionsFor(daemon, [row("X", "spot")])).toThrow("lists no spot");
+    expect(sessionsFor(daemon, [row("6488", "equity")])[0]?.streams[0]?.[0]?.name).toBe(
+      "Tick|STK|OTC|6488|",
     );
   });
 
@@ -118,6 +137,7 @@ describe("sessionsFor()", () => {
     const instrument = fc.record({
       venue: fc.constantFrom("BINANCE_SPOT" as const, "BINANCE_USDM" as const),
       symbol: fc.stringMatching(/^[A-Z0-9]{2,12}$/),
+      kind: fc.constant("spot"),
     });
     fc.assert(
       fc.property(fc.array(instrument, { minLength: 1, maxLength: 20 }), (rows) => {

@@ -21,9 +21,7 @@ const TableFile = z.object({
       id: z.number().int().positive(),
       venue: z.enum(Object.keys(FEEDS) as [keyof typeof FEEDS, ...(keyof typeof FEEDS)[]]),
       symbol: z.string().min(1),
-      security_type: z.enum(["STK", "FUT", "OPT", "IND"]).optional(),
-      exchange: z.enum(["TSE", "OTC", "TAIFEX"]).optional(),
-      target_code: z.string().optional(),
+      kind: z.string().min(1),
     }),
   ),
 });
@@ -50,12 +48,7 @@ export class SnapshotRefused extends Error {
 
 /** The rows of the instrument table; the hot loop checks the rest of them itself. */
 export function readInstruments(path: string): FedInstrument[] {
-  const { instruments } = TableFile.parse(JSON.parse(readFileSync(path, "utf8")));
-  return instruments.map(({ security_type, target_code, ...row }) => ({
-    ...row,
-    ...(security_type === undefined ? {} : { securityType: security_type }),
-    ...(target_code === undefined ? {} : { targetCode: target_code }),
-  }));
+  return TableFile.parse(JSON.parse(readFileSync(path, "utf8"))).instruments;
 }
 
 /** The hot loop's configuration. `trace` gives a span for each touch and trade. */

@@ -8,11 +8,8 @@ export interface FedInstrument {
   readonly id: number;
   readonly venue: FeedName;
   readonly symbol: string;
-  /** Shioaji only: what the daemon wants to know beside the code. */
-  readonly securityType?: string | undefined;
-  readonly exchange?: string | undefined;
-  /** Shioaji only: the contract behind a continuous one. */
-  readonly targetCode?: string | undefined;
+  /** `spot`, `equity`, `future` … as the table has it. */
+  readonly kind: string;
 }
 
 /** One session of the hot loop's configuration; the loop lays it over as many connections as the caps demand. */
@@ -82,16 +79,28 @@ const venues = (config: MarketDataConfig): Readonly<Record<FeedName, Venue>> => 
   };
 };
 
-/** The symbol as the venue's streams name it. */
-function streamSymbol({ id, venue, symbol, ...row }: FedInstrument): string {
+const SECURITY_TYPES: Readonly<Record<string, string>> = {
+  equity: "STK",
+  future: "FUT",
+  option: "OPT",
+};
+
+/** The symbol as the venue's streams name it. Shioaji's daemon wants to know what a code is, and where it is listed. */
+function streamSymbol(config: MarketDataConfig, row: FedInstrument): string {
+  const { id, venue, symbol, kind } = row;
   if (venue !== "SHIOAJI") return symbol;
-  const { securityType, exchange, targetCode = "" } = row;
-  if (securityType === undefined || exchange === undefined) {
+  const type = SECURITY_TYPES[kind];
+  if (type === undefined) {
+    throw new MarketDataConfigError(`instrument ${id}: SHIOAJI lists no ${kind}`);
+  }
+  const target = config.shioajiTargets[symbol] ?? "";
+  if (type === "FUT" && /R[12]$/.test(symbol) && target === "") {
     throw new MarketDataConfigError(
-      `instrument ${id}: a SHIOAJI row needs security_type and exchange`,
+      `instrument ${id}: ${symbol} is continuous; name its contract in shioajiTargets, or only heartbeats come`,
     );
   }
-  return `${securityType}|${exchange}|${symbol}|${targetCode}`;
+  const stocks = config.shioajiOtcCodes.includes(symbol) ? "OTC" : "TSE";
+  return `${type}|${type === "STK" ? stocks : "TAIFEX"}|${symbol}|${target}`;
 }
 
 /**
@@ -123,7 +132,7 @@ export function sessionsFor(
         url: `${url.replace(/\/+$/, "")}${lane.path}`,
         dialect: feed.dialect,
         instrumentIds: own.map(({ id }) => id),
-        streams: own.map((row) => lane.streams(streamSymbol(row))),
+        streams: own.map((row) => lane.streams(streamSymbol(config, row))),
         streamsInUrl: lane.streamsInUrl,
         carriesBook: lane.carriesBook,
         rules: { ...feed.rules, backoffMsMin: config.reconnectMsMin },
