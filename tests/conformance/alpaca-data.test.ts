@@ -1,5 +1,5 @@
-import { alpacaData } from "@tidegate/cli/conformance/alpaca-data";
 import { describe, expect, it } from "vitest";
+import { alpacaData } from "../../packages/cli/src/conformance/alpaca-data.ts";
 
 const faults = (figures: Readonly<Record<string, unknown>>) =>
   (figures["cards"] as readonly { name: string; fault: string }[]).filter(

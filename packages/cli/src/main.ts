@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { addBench } from "./commands/bench.ts";
 import { addConformance } from "./commands/conformance.ts";
+import { addDrill } from "./commands/drill.ts";
 import { addJournal } from "./commands/journal.ts";
 import { addVerify } from "./commands/verify.ts";
 import { UsageError } from "./sim/options.ts";
@@ -85,6 +86,7 @@ program
 addVerify(program, root);
 addBench(program, root);
 addConformance(program);
+addDrill(program, root);
 addJournal(program, root);
 
 program.command("build").description("build what changed and stop (the launcher does it)");
