@@ -39,12 +39,14 @@ function npmDependencies(): Map<string, string> {
 }
 
 function rustDependencies(): Map<string, string> {
-  const section = /\[workspace\.dependencies\]\n([\s\S]*?)\n\n/.exec(read("Cargo.toml"))?.[1] ?? "";
   const all = new Map<string, string>();
-  for (const line of section.split("\n")) {
-    const [, name = "", version = ""] =
-      /^([a-z0-9_-]+) = (?:"|.*version = ")=?([^"]+)"/.exec(line) ?? [];
-    if (name !== "") all.set(name, version);
+  for (const manifest of ["Cargo.toml", "bench/peers/Cargo.toml"]) {
+    const section = /\[workspace\.dependencies\]\n([\s\S]*?)\n\n/.exec(read(manifest))?.[1] ?? "";
+    for (const line of section.split("\n")) {
+      const [, name = "", version = ""] =
+        /^([a-z0-9_-]+) = (?:"|.*version = ")=?([^"]+)"/.exec(line) ?? [];
+      if (name !== "") all.set(name, version);
+    }
   }
   return all;
 }

@@ -48,6 +48,7 @@ export function topicLinkId(name: string): number {
 /** Where each socket lies below the run directory. Relative, since a socket path holds 107 bytes at most. */
 export const SOCKETS = {
   md: "s/md.sock",
+  mdSnapshot: "s/md-snapshot.sock",
   intent: "s/intent.sock",
   command: "s/command.sock",
   tail: "s/tail.sock",

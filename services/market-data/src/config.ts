@@ -77,6 +77,15 @@ export const Settings = z.object({
     .startsWith("ipc://")
     .default(`ipc://${SOCKETS.md}`)
     .describe("Where the streams are published"),
+  snapshotUrl: z
+    .string()
+    .startsWith("ipc://")
+    .default(`ipc://${SOCKETS.mdSnapshot}`)
+    .describe("Where late joiners ask for the state of a stream, and for conflated ones"),
+  capture: z
+    .boolean()
+    .default(false)
+    .describe("Publish every venue message as it came, for the recorder; about doubles the WAL"),
   epochFile: z
     .string()
     .min(1)

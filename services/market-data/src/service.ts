@@ -55,6 +55,8 @@ export function readInstruments(path: string): FedInstrument[] {
 export function loopConfig(config: MarketDataConfig, trace: boolean) {
   return {
     endpoint: config.mdUrl,
+    snapshotEndpoint: config.snapshotUrl,
+    capture: config.capture,
     epochPath: config.epochFile,
     instrumentsPath: config.instrumentsFile,
     sessions: sessionsFor(config, readInstruments(config.instrumentsFile)),

@@ -92,6 +92,27 @@ describe("slice()", () => {
     expect(lastWalSeq).toBe(200);
   });
 
+  it("leaves raw captures in the WAL: no row, no quarantine, and the count agrees", () => {
+    const captured = {
+      ...group,
+      blocks: group.blocks.map((block) => ({
+        ...block,
+        records: block.records.map((each) =>
+          each.walSeq % 5 === 0
+            ? { ...each, stream: "raw.spot.", payload: Buffer.from([1, 0, 9]) }
+            : each,
+        ),
+      })),
+    };
+    const { slices, lastWalSeq } = slice(captured, decodeEnvelope, none);
+    const rows = slices.reduce((sum, each) => sum + each.rows, 0);
+    expect([rows, lastWalSeq]).toEqual([160, 200]);
+    const count = new WalCount();
+    for (const { records } of captured.blocks) for (const each of records) count.add(each);
+    expect(count.counts().reduce((sum, each) => sum + each.rows, 0)).toBe(160);
+    expect(count.counts().some(({ stream }) => stream.startsWith("raw."))).toBe(false);
+  });
+
   it("leaves out what each table already has", () => {
     const { slices, blocks } = slice(
       group,

@@ -179,6 +179,13 @@ interface Building {
 }
 
 /**
+ * Whether a record is a raw capture: a venue's bytes, kept in the WAL alone. Gaps and marks of a capture stream are envelopes,
+ * which begin with another byte, and are loaded.
+ */
+export const isCapture = ({ stream, payload }: Pick<WalRecord, "stream" | "payload">): boolean =>
+  stream.startsWith("raw.") && payload[0] === 1;
+
+/**
  * The rows of a group by table, without those the database already has (`highest` wal_seq of each table: inserts of a
  * table are whole and in order, so what is at or below it is in). A record that is no envelope goes to quarantine.
  */
@@ -201,9 +208,10 @@ export function slice(
   };
   for (const { records, segment, block, crc } of group.blocks) {
     for (const record of records) {
+      lastWalSeq = record.walSeq;
+      if (isCapture(record)) continue;
       const { payload, ...rest } = record;
       const place: WalPlace = { ...rest, payloadHash: payloadHash(payload) };
-      lastWalSeq = record.walSeq;
       const decoded = decode(payload);
       if (decoded.ok) {
         const { envelope } = decoded;
@@ -254,6 +262,7 @@ export class WalCount {
   leftOff = 0;
 
   add({ stream, epoch, walSeq, payload }: WalRecord): void {
+    if (isCapture({ stream, payload })) return;
     const key = `${epoch} ${stream}`;
     const known = this.#streams.get(key);
     if (known === undefined && this.#streams.size >= STREAMS_MAX) {

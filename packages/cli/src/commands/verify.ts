@@ -18,4 +18,30 @@ export function addVerify(program: Command, root: string): void {
         plant: options.break ?? null,
       });
     });
+  verify
+    .command("normaliser")
+    .description(
+      "hold every reader of raw messages against recorded messages with independent answers",
+    )
+    .option("--json", "print the result object as the last line")
+    .option("--data <folder>", "the reference data; TIDEGATE_DATA otherwise")
+    .option("--seed <n>", "seed of the mutations and of the other spellings (1)")
+    .option("--mutations <n>", "mutated messages (1000000)")
+    .option("--break <name>", "plant one fault: swap-sides, drop-event, panic or rename-key")
+    .addHelpText("after", "\nExample: ./hft verify normaliser --data <folder> --json")
+    .action(
+      async (options: {
+        json?: true;
+        data?: string;
+        seed?: string;
+        mutations?: string;
+        break?: string;
+      }) => {
+        const { dataFolder, prove } = await import("./measured.ts");
+        const { report } = await import("../result.ts");
+        const { json, data, ...flags } = options;
+        const given = { data: dataFolder(data), ...flags };
+        report(await prove(root, "verify normaliser", given), json ?? false);
+      },
+    );
 }

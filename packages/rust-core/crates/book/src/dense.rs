@@ -1,7 +1,7 @@
 //! Values by slot in a plain array, with a two-level map of the occupied slots: set, best and next best cost a few instructions.
 
-/// No slot.
-const NONE: usize = usize::MAX;
+/// No slot; below every slot.
+const NONE: isize = -1;
 
 /// An array of values above 0, where 0 is an empty slot. The highest occupied slot is the best.
 #[derive(Debug, Clone)]
@@ -11,7 +11,7 @@ pub(crate) struct Dense {
     words: Box<[u64]>,
     /// One bit a word that is not zero.
     groups: Box<[u64]>,
-    top: usize,
+    top: isize,
     count: usize,
 }
 
@@ -44,54 +44,45 @@ impl Dense {
     }
 
     /// Sets a slot; a value of 0 or below empties it. A slot outside the array has no effect.
+    ///
+    /// Whether a level comes, changes or goes is the venue's whim, so nothing branches on it: branches are left for the touch
+    /// and for the first and last level of 64, which are rare.
     #[inline]
     pub(crate) fn put(&mut self, slot: usize, value: i64) {
         let value = value.max(0);
-        let (Some(cell), Some(word)) = (self.cells.get_mut(slot), self.words.get_mut(slot / 64)) else {
+        let index = slot / 64;
+        let (Some(cell), Some(word)) = (self.cells.get_mut(slot), self.words.get_mut(index)) else {
             return;
         };
-        let was = *cell;
+        let (was, before) = (*cell > 0, *word);
+        let is = value > 0;
+        let after = before & !(1 << (slot % 64)) | u64::from(is) << (slot % 64);
         *cell = value;
-        if value > 0 {
-            if was == 0 {
-                let before = *word;
-                *word = before | 1 << (slot % 64);
-                self.count += 1;
-                if before == 0 {
-                    self.mark(slot / 64);
-                }
-                if self.top == NONE || slot > self.top {
-                    self.top = slot;
-                }
-            }
-        } else if was != 0 {
-            *word &= !(1 << (slot % 64));
-            self.count -= 1;
-            if *word == 0 {
-                self.unmark(slot / 64);
-            }
-            if slot == self.top {
-                self.top = self.below(slot).unwrap_or(NONE);
+        *word = after;
+        self.count = self.count + usize::from(is) - usize::from(was);
+        if (before == 0) != (after == 0) {
+            self.mark(index, is);
+        }
+        if slot as isize >= self.top {
+            if is {
+                self.top = slot as isize;
+            } else if slot as isize == self.top {
+                self.top = self.below(slot).map_or(NONE, |below| below as isize);
             }
         }
     }
 
-    fn mark(&mut self, word: usize) {
+    #[inline]
+    fn mark(&mut self, word: usize, occupied: bool) {
         if let Some(group) = self.groups.get_mut(word / 64) {
-            *group |= 1 << (word % 64);
-        }
-    }
-
-    fn unmark(&mut self, word: usize) {
-        if let Some(group) = self.groups.get_mut(word / 64) {
-            *group &= !(1 << (word % 64));
+            *group = *group & !(1 << (word % 64)) | u64::from(occupied) << (word % 64);
         }
     }
 
     /// The best occupied slot.
     #[inline]
     pub(crate) fn top(&self) -> Option<usize> {
-        (self.top != NONE).then_some(self.top)
+        usize::try_from(self.top).ok()
     }
 
     /// The best occupied slot strictly below `slot`.

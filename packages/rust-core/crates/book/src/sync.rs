@@ -1,109 +1,86 @@
-//! When a book may be believed: Binance's rules for joining a snapshot and a stream of diffs, spot and USD-M.
+//! When a book may be believed: snapshots and diffs joined by the venue's own rule, and what takes the belief away.
 
+use crate::checksum::{Checksum, Decimals};
 use crate::l2::L2Book;
-use crate::limits::DIFFS_BUFFERED_MAX;
+use crate::limits::{DIFFS_BUFFERED_MAX, LEVELS_BUFFERED_MAX};
+use crate::rule::{Cause, Counts, DiffOutcome, Repair, Rule, Settings, SnapshotOutcome, State};
 use std::collections::VecDeque;
-use tidegate_normalise::{DepthDiff, Snapshot};
+use tidegate_normalise::{DepthDiff, Level, Snapshot};
 use tidegate_units::Side;
 
-/// How one venue numbers its diffs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rule {
-    /// Update ids run on: the next diff begins at the last id + 1 or before.
-    Spot,
-    /// Each diff names the last id of the one before; the ids between are other symbols'.
-    UsdM,
-}
-
-/// Whether the book may be priced from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    /// A snapshot is awaited, or the diff that bridges it.
-    Syncing,
-    Valid,
-    /// A gap or a crossed touch; a snapshot is awaited.
-    Invalid,
-}
-
-/// What a diff did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DiffOutcome {
-    /// Kept until a snapshot comes.
-    Buffered,
-    /// Older than the book: no effect.
-    Stale,
-    Applied,
-    /// Applied, and with it the book became VALID.
-    Bridged,
-    /// The snapshot is older than the stream: fetch another. The diff is kept.
-    SnapshotTooOld,
-    /// Venue ids `first..=last` never came. INVALID; the diff is kept for the next snapshot.
-    Gap {
-        first: u64,
-        last: u64,
-    },
-    /// The touch is locked or crossed. INVALID.
-    Crossed,
-}
-
-/// What a snapshot did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SnapshotOutcome {
-    /// Joined to the buffered diffs.
-    Valid,
-    /// Taken; the next diff must bridge it.
-    AwaitingDiff,
-    /// Older than the first buffered diff: fetch another.
-    TooOld,
-    /// The buffered diffs have a hole behind it: fetch another.
-    Gap {
-        first: u64,
-        last: u64,
-    },
-    Crossed,
-    /// The book is VALID already: no effect.
-    NotWanted,
-}
-
-/// What has come so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    pub applied: u64,
-    pub stale: u64,
-    pub gaps: u64,
-    pub crossed: u64,
-    pub snapshots: u64,
-    pub snapshots_too_old: u64,
-    pub buffer_dropped: u64,
-}
-
-/// A book and the decision whether to believe it. No clock, no I/O: the caller fetches snapshots when told.
+/// A book and the decision whether to believe it. No clock, no I/O: the caller fetches snapshots when told, and says what
+/// time it is with [`SyncedBook::clock`].
 #[derive(Debug, Clone)]
 pub struct SyncedBook {
     rule: Rule,
+    settings: Settings,
     book: L2Book,
     state: State,
+    cause: Option<Cause>,
     buffer: VecDeque<DepthDiff<'static>>,
+    levels_buffered: usize,
     /// Id the book stands at; absent while a snapshot is awaited.
     last_id: Option<u64>,
+    /// Venue time of the newest whole book, 0 before one.
+    ts_venue: i64,
+    /// Whether a diff was applied since the snapshot.
+    bridged: bool,
+    crossing_legitimate: bool,
+    now_ns: u64,
+    heard_ns: u64,
+    crossed_ns: Option<u64>,
+    broken_ns: Option<u64>,
+    repair: Repair,
     counts: Counts,
+}
+
+/// What the touch says after a change.
+enum Touch {
+    Fine,
+    Crossing,
+    Crossed,
+}
+
+fn levels_of(diff: &DepthDiff<'_>) -> usize {
+    diff.bids.len() + diff.asks.len()
 }
 
 impl SyncedBook {
     /// A book that awaits its first snapshot.
     pub fn new(rule: Rule) -> Self {
+        Self::with(rule, Settings::default())
+    }
+
+    /// A book that awaits its first snapshot, with bounds of its belief.
+    pub fn with(rule: Rule, settings: Settings) -> Self {
         Self {
             rule,
+            settings,
             book: L2Book::default(),
             state: State::Syncing,
+            cause: None,
             buffer: VecDeque::new(),
+            levels_buffered: 0,
             last_id: None,
+            ts_venue: 0,
+            bridged: false,
+            crossing_legitimate: false,
+            now_ns: 0,
+            heard_ns: 0,
+            crossed_ns: None,
+            broken_ns: None,
+            repair: Repair::default(),
             counts: Counts::default(),
         }
     }
 
     pub fn state(&self) -> State {
         self.state
+    }
+
+    /// Why the book is INVALID, while it is.
+    pub fn cause(&self) -> Option<Cause> {
+        self.cause
     }
 
     /// The levels; only to be priced from while VALID.
@@ -120,106 +97,295 @@ impl SyncedBook {
         self.counts
     }
 
+    /// How long repairs took: from the loss of a VALID book until it was VALID again.
+    pub fn repair(&self) -> Repair {
+        self.repair
+    }
+
     /// Diffs that wait for a snapshot.
     pub fn buffered(&self) -> usize {
         self.buffer.len()
     }
 
-    /// Whether only a snapshot can help now.
+    /// Whether only a snapshot can help now: one to be fetched, or the stream's own by a new subscription.
     pub fn wants_snapshot(&self) -> bool {
         self.last_id.is_none()
     }
 
     /// The session is gone: everything known of the book is void.
     pub fn disconnect(&mut self) {
-        self.restart(State::Syncing);
+        self.broken();
+        self.void(State::Syncing, None);
     }
 
-    fn restart(&mut self, state: State) {
-        self.state = state;
+    /// The book is lost for a reason that the caller knows, such as a gap in the numbers of the session.
+    pub fn lose(&mut self, cause: Cause) {
+        match cause {
+            Cause::Gap { .. } => self.counts.gaps += 1,
+            Cause::Crossed => self.counts.crossed += 1,
+            Cause::Checksum { .. } => self.counts.checksum_mismatches += 1,
+            Cause::Stale => self.counts.staled += 1,
+            Cause::Session => {}
+        }
+        self.broken();
+        self.void(State::Invalid, Some(cause));
+    }
+
+    /// Says that the venue is in a phase (an auction, a halt) in which its book may cross, or that the phase is over.
+    pub fn set_crossing_legitimate(&mut self, legitimate: bool) {
+        self.crossing_legitimate = legitimate;
+        if self.last_id.is_some() && self.state == State::Valid {
+            match self.touch() {
+                Touch::Fine => {}
+                Touch::Crossing => self.crossing(),
+                Touch::Crossed => self.lose(Cause::Crossed),
+            }
+        }
+    }
+
+    /// Something came that proves the session alive (a heartbeat, a message of another channel).
+    pub fn alive(&mut self) {
+        self.heard_ns = self.now_ns;
+    }
+
+    /// The caller's monotonic time in ns, said before each message and from a timer. Gives the cause if it takes the belief
+    /// away: silence beyond the bound, or a crossing beyond its grace.
+    ///
+    /// After silence alone a book whose diffs are joined by ids is VALID again with the next diff that follows, for the ids
+    /// prove that nothing is missing; any other needs a snapshot.
+    pub fn clock(&mut self, now_ns: u64) -> Option<Cause> {
+        self.now_ns = self.now_ns.max(now_ns);
+        if self.crossed_ns.is_some() && matches!(self.touch(), Touch::Crossed) {
+            self.lose(Cause::Crossed);
+            return Some(Cause::Crossed);
+        }
+        let silent = self.now_ns.saturating_sub(self.heard_ns);
+        if self.settings.stale_ns == 0 || self.state != State::Valid || silent <= self.settings.stale_ns {
+            return None;
+        }
+        if self.rule.fetches_snapshot() {
+            self.counts.staled += 1;
+            self.broken();
+            (self.state, self.cause) = (State::Invalid, Some(Cause::Stale));
+        } else {
+            self.lose(Cause::Stale);
+        }
+        Some(Cause::Stale)
+    }
+
+    /// Starts the time of a repair where a VALID book is lost.
+    fn broken(&mut self) {
+        if self.state == State::Valid {
+            self.broken_ns = Some(self.now_ns);
+        }
+    }
+
+    fn believe(&mut self) {
+        (self.state, self.cause) = (State::Valid, None);
+        if let Some(since) = self.broken_ns.take() {
+            let took = self.now_ns.saturating_sub(since);
+            self.repair = Repair { last_ns: took, max_ns: self.repair.max_ns.max(took) };
+            self.counts.repairs += 1;
+        }
+    }
+
+    fn crossing(&mut self) {
+        self.broken();
+        self.state = State::Syncing;
+    }
+
+    fn void(&mut self, state: State, cause: Option<Cause>) {
+        (self.state, self.cause) = (state, cause);
         self.book.clear();
         self.buffer.clear();
-        self.last_id = None;
+        self.levels_buffered = 0;
+        (self.last_id, self.bridged, self.crossed_ns) = (None, false, None);
+        self.ts_venue = 0;
     }
 
     fn keep(&mut self, diff: &DepthDiff<'_>) {
-        if self.buffer.len() == DIFFS_BUFFERED_MAX {
-            self.buffer.pop_front();
+        let levels = levels_of(diff);
+        while self.buffer.len() >= DIFFS_BUFFERED_MAX
+            || (self.levels_buffered + levels > LEVELS_BUFFERED_MAX && !self.buffer.is_empty())
+        {
+            let oldest = self.buffer.pop_front();
+            self.levels_buffered -= oldest.as_ref().map_or(0, levels_of);
             self.counts.buffer_dropped += 1;
         }
+        self.levels_buffered += levels;
         self.buffer.push_back(diff.clone().into_owned());
     }
 
     /// One diff, in the order of the stream.
     pub fn on_diff(&mut self, diff: &DepthDiff<'_>) -> DiffOutcome {
+        self.on_diff_checked(diff, None)
+    }
+
+    /// One diff with the checksum that came with it, the 32 bits whatever their sign. A rule without checksums does not look.
+    pub fn on_diff_checked(&mut self, diff: &DepthDiff<'_>, checksum: Option<u32>) -> DiffOutcome {
+        self.heard_ns = self.now_ns;
         let Some(last) = self.last_id else {
-            self.keep(diff);
-            return DiffOutcome::Buffered;
+            if self.rule.fetches_snapshot() {
+                self.keep(diff);
+                return DiffOutcome::Buffered;
+            }
+            self.counts.unanchored += 1;
+            return DiffOutcome::Unanchored;
         };
-        let bridged = self.state != State::Valid;
-        let outcome = self.step(last, diff, bridged);
+        let before = self.state;
+        let outcome = self.step(last, diff, checksum);
         match outcome {
-            DiffOutcome::Gap { .. } => {
-                self.counts.gaps += 1;
-                self.restart(State::Invalid);
+            DiffOutcome::Gap { first, last } => {
+                self.lose(Cause::Gap { first, last });
                 self.keep(diff);
             }
             DiffOutcome::SnapshotTooOld => {
                 self.counts.snapshots_too_old += 1;
-                let state = self.state;
-                self.restart(state);
+                self.void(before, self.cause);
                 self.keep(diff);
             }
-            DiffOutcome::Crossed => self.restart(State::Invalid),
-            DiffOutcome::Buffered | DiffOutcome::Stale | DiffOutcome::Applied | DiffOutcome::Bridged => {}
+            DiffOutcome::Crossed => self.lose(Cause::Crossed),
+            DiffOutcome::ChecksumMismatch { want, got } => self.lose(Cause::Checksum { want, got }),
+            DiffOutcome::Crossing => self.crossing(),
+            DiffOutcome::Applied if before != State::Valid => {
+                self.believe();
+                return DiffOutcome::Bridged;
+            }
+            DiffOutcome::Applied | DiffOutcome::Bridged => self.believe(),
+            DiffOutcome::Buffered | DiffOutcome::Stale | DiffOutcome::Unanchored => {}
         }
         outcome
     }
 
-    /// Applies one diff to a book that stands at `last`; `first` when none was applied since the snapshot.
-    fn step(&mut self, last: u64, diff: &DepthDiff<'_>, first: bool) -> DiffOutcome {
-        let stale = match self.rule {
-            Rule::Spot => diff.last_id <= last,
-            Rule::UsdM if first => diff.last_id < last,
-            Rule::UsdM => diff.last_id <= last,
-        };
-        if stale {
-            self.counts.stale += 1;
-            return DiffOutcome::Stale;
-        }
+    /// What the venue's numbers say of a diff at a book that stands at `last`; nothing where it is the next one.
+    fn order(&self, last: u64, diff: &DepthDiff<'_>) -> Option<DiffOutcome> {
+        let first = !self.bridged;
         match self.rule {
-            Rule::Spot if diff.first_id > last + 1 => {
-                return if first {
-                    DiffOutcome::SnapshotTooOld
-                } else {
-                    DiffOutcome::Gap { first: last + 1, last: diff.first_id - 1 }
-                };
+            Rule::Spot if diff.last_id <= last => Some(DiffOutcome::Stale),
+            Rule::Spot if diff.first_id > last.saturating_add(1) => Some(if first {
+                DiffOutcome::SnapshotTooOld
+            } else {
+                DiffOutcome::Gap { first: last + 1, last: diff.first_id - 1 }
+            }),
+            Rule::UsdM | Rule::CoinM if first && diff.last_id < last => Some(DiffOutcome::Stale),
+            Rule::UsdM | Rule::CoinM if first && diff.first_id > last => Some(DiffOutcome::SnapshotTooOld),
+            Rule::UsdM | Rule::CoinM if !first && diff.last_id <= last => Some(DiffOutcome::Stale),
+            Rule::UsdM | Rule::CoinM if !first && diff.prev_id != Some(last) => {
+                let end = diff.prev_id.unwrap_or(diff.first_id.saturating_sub(1));
+                let next = last.saturating_add(1);
+                Some(DiffOutcome::Gap { first: next, last: end.max(next) })
             }
-            Rule::UsdM if first && diff.first_id > last => return DiffOutcome::SnapshotTooOld,
-            Rule::UsdM if !first && diff.prev_id != Some(last) => {
-                let end = diff.prev_id.unwrap_or(diff.first_id.saturating_sub(1)).max(last + 1);
-                return DiffOutcome::Gap { first: last + 1, last: end };
-            }
-            Rule::Spot | Rule::UsdM => {}
+            Rule::GlobalSequence if diff.last_id != 0 && diff.last_id <= last => Some(DiffOutcome::Stale),
+            Rule::SnapshotOnly => Some(DiffOutcome::Unanchored),
+            _ => None,
         }
-        for level in diff.bids.iter() {
-            self.book.set(Side::Buy, level.px.0, level.qty.0);
-        }
-        for level in diff.asks.iter() {
-            self.book.set(Side::Sell, level.px.0, level.qty.0);
-        }
-        self.last_id = Some(diff.last_id);
-        self.counts.applied += 1;
-        if self.book.crossed() {
-            self.counts.crossed += 1;
-            return DiffOutcome::Crossed;
-        }
-        self.state = State::Valid;
-        if first { DiffOutcome::Bridged } else { DiffOutcome::Applied }
     }
 
-    /// A snapshot fetched since the last time one was wanted.
+    /// Applies one diff to a book that stands at `last`. The state is the caller's to set.
+    fn step(&mut self, last: u64, diff: &DepthDiff<'_>, checksum: Option<u32>) -> DiffOutcome {
+        if let Some(outcome) = self.order(last, diff) {
+            match outcome {
+                DiffOutcome::Stale => self.counts.stale += 1,
+                DiffOutcome::Unanchored => self.counts.unanchored += 1,
+                _ => {}
+            }
+            return outcome;
+        }
+        self.put(&diff.bids, &diff.asks);
+        let first = !std::mem::replace(&mut self.bridged, true);
+        self.last_id = Some(diff.last_id);
+        self.counts.applied += 1;
+        if let Some((want, got)) = self.mismatch(checksum) {
+            return DiffOutcome::ChecksumMismatch { want, got };
+        }
+        match self.touch() {
+            Touch::Crossed => DiffOutcome::Crossed,
+            Touch::Crossing => DiffOutcome::Crossing,
+            Touch::Fine if first && self.rule.fetches_snapshot() => DiffOutcome::Bridged,
+            Touch::Fine => DiffOutcome::Applied,
+        }
+    }
+
+    fn put(&mut self, bids: &[Level], asks: &[Level]) {
+        for level in bids {
+            self.book.set(Side::Buy, level.px.0, level.qty.0);
+        }
+        for level in asks {
+            self.book.set(Side::Sell, level.px.0, level.qty.0);
+        }
+        if self.settings.depth_max > 0 {
+            self.book.truncate(self.settings.depth_max);
+        }
+    }
+
+    /// The venue's checksum and ours, where they differ.
+    fn mismatch(&mut self, checksum: Option<u32>) -> Option<(u32, u32)> {
+        let (Rule::Checked(recipe, decimals), Some(want)) = (self.rule, checksum) else { return None };
+        self.counts.checksums += 1;
+        let got = Checksum::of(recipe, &self.book, decimals);
+        (got != want).then_some((want, got))
+    }
+
+    fn touch(&mut self) -> Touch {
+        let crossed = match (self.book.best(Side::Buy), self.book.best(Side::Sell)) {
+            (Some((bid, _)), Some((ask, _))) => bid > ask || (bid == ask && !self.settings.locked_allowed),
+            _ => false,
+        };
+        if !crossed || self.crossing_legitimate {
+            self.crossed_ns = None;
+            return Touch::Fine;
+        }
+        let since = *self.crossed_ns.get_or_insert(self.now_ns);
+        let grace = self.settings.crossed_grace_ns;
+        if self.now_ns.saturating_sub(since) >= grace { Touch::Crossed } else { Touch::Crossing }
+    }
+
+    /// A whole book: one fetched since it was wanted, or one of the stream.
     pub fn on_snapshot(&mut self, snapshot: &Snapshot<'_>) -> SnapshotOutcome {
+        self.on_snapshot_checked(snapshot, None)
+    }
+
+    /// A whole book with the checksum that came with it.
+    pub fn on_snapshot_checked(&mut self, snapshot: &Snapshot<'_>, checksum: Option<u32>) -> SnapshotOutcome {
+        if self.rule.fetches_snapshot() {
+            return self.on_fetched(snapshot);
+        }
+        self.heard_ns = self.now_ns;
+        if snapshot.ts_venue.0 != 0 && snapshot.ts_venue.0 < self.ts_venue {
+            self.counts.stale += 1;
+            return SnapshotOutcome::Older;
+        }
+        self.counts.snapshots += 1;
+        self.take(snapshot);
+        if let Some((want, got)) = self.mismatch(checksum) {
+            self.lose(Cause::Checksum { want, got });
+            return SnapshotOutcome::ChecksumMismatch { want, got };
+        }
+        match self.touch() {
+            Touch::Fine => {
+                self.believe();
+                SnapshotOutcome::Valid
+            }
+            Touch::Crossing => {
+                self.crossing();
+                SnapshotOutcome::Crossing
+            }
+            Touch::Crossed => {
+                self.lose(Cause::Crossed);
+                SnapshotOutcome::Crossed
+            }
+        }
+    }
+
+    fn take(&mut self, snapshot: &Snapshot<'_>) {
+        self.book.clear();
+        self.put(&snapshot.bids, &snapshot.asks);
+        (self.last_id, self.bridged) = (Some(snapshot.last_id), false);
+        // A message without a time keeps that of the one before.
+        self.ts_venue = self.ts_venue.max(snapshot.ts_venue.0);
+    }
+
+    fn on_fetched(&mut self, snapshot: &Snapshot<'_>) -> SnapshotOutcome {
         if !self.wants_snapshot() {
             return SnapshotOutcome::NotWanted;
         }
@@ -228,43 +394,65 @@ impl SyncedBook {
             self.counts.snapshots_too_old += 1;
             return SnapshotOutcome::TooOld;
         }
-        self.book.clear();
-        for level in snapshot.bids.iter() {
-            self.book.set(Side::Buy, level.px.0, level.qty.0);
-        }
-        for level in snapshot.asks.iter() {
-            self.book.set(Side::Sell, level.px.0, level.qty.0);
-        }
-        if self.book.crossed() {
-            self.counts.crossed += 1;
-            self.restart(State::Invalid);
+        self.take(snapshot);
+        if !matches!(self.touch(), Touch::Fine) {
+            self.lose(Cause::Crossed);
             return SnapshotOutcome::Crossed;
         }
-        let (mut last, mut first, before) = (snapshot.last_id, true, self.state);
-        self.last_id = Some(last);
-        let waiting = std::mem::take(&mut self.buffer);
-        for (index, diff) in waiting.iter().enumerate() {
-            match self.step(last, diff, first) {
-                DiffOutcome::Stale => continue,
-                DiffOutcome::Applied | DiffOutcome::Bridged | DiffOutcome::Buffered => {}
-                DiffOutcome::Crossed => {
-                    self.restart(State::Invalid);
+        let (before, cause) = (self.state, self.cause);
+        let mut waiting = std::mem::take(&mut self.buffer);
+        self.levels_buffered = 0;
+        let mut crossing = false;
+        while let Some(diff) = waiting.pop_front() {
+            match self.step(self.last_id(), &diff, None) {
+                DiffOutcome::Crossed | DiffOutcome::ChecksumMismatch { .. } => {
+                    self.lose(Cause::Crossed);
                     return SnapshotOutcome::Crossed;
                 }
-                outcome @ (DiffOutcome::SnapshotTooOld | DiffOutcome::Gap { .. }) => {
-                    self.restart(before);
-                    self.buffer = waiting.into_iter().skip(index).collect();
-                    let DiffOutcome::Gap { first, last } = outcome else {
-                        self.counts.snapshots_too_old += 1;
-                        return SnapshotOutcome::TooOld;
-                    };
+                DiffOutcome::SnapshotTooOld | DiffOutcome::Gap { .. } if !self.bridged => {
+                    self.restart(before, cause, diff, waiting);
+                    self.counts.snapshots_too_old += 1;
+                    return SnapshotOutcome::TooOld;
+                }
+                DiffOutcome::Gap { first, last } => {
+                    self.restart(before, cause, diff, waiting);
                     self.counts.gaps += 1;
                     return SnapshotOutcome::Gap { first, last };
                 }
+                outcome => crossing = matches!(outcome, DiffOutcome::Crossing),
             }
-            (last, first) = (diff.last_id, false);
         }
-        if first { SnapshotOutcome::AwaitingDiff } else { SnapshotOutcome::Valid }
+        if !self.bridged {
+            return SnapshotOutcome::AwaitingDiff;
+        }
+        if crossing {
+            self.crossing();
+            return SnapshotOutcome::Crossing;
+        }
+        self.believe();
+        SnapshotOutcome::Valid
+    }
+
+    /// The snapshot did not join: what waits from `diff` on goes on waiting.
+    fn restart(
+        &mut self,
+        state: State,
+        cause: Option<Cause>,
+        diff: DepthDiff<'static>,
+        mut waiting: VecDeque<DepthDiff<'static>>,
+    ) {
+        self.void(state, cause);
+        waiting.push_front(diff);
+        self.levels_buffered = waiting.iter().map(levels_of).sum();
+        self.buffer = waiting;
+    }
+
+    /// The decimals that the checksum of this book is written with, where its rule has one.
+    pub fn decimals(&self) -> Option<Decimals> {
+        match self.rule {
+            Rule::Checked(_, decimals) => Some(decimals),
+            _ => None,
+        }
     }
 }
 

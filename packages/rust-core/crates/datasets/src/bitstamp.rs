@@ -82,22 +82,34 @@ impl Bitstamp {
     }
 }
 
-/// A number, as JSON text or as a JSON number; the decoder keeps a number's own text.
+/// A number, as JSON text or as a JSON number.
 fn number(value: &Value, scale: u32) -> Option<i64> {
     match value {
         Value::String(text) => decimal(text.as_bytes(), scale),
-        Value::Number(number) => scaled(&number.to_string(), scale),
+        Value::Number(number) => nearest(&number.to_string(), scale),
         _ => None,
     }
 }
 
-/// As [`decimal`], also with an exponent: amounts below 1e-5 are printed so.
-fn scaled(text: &str, scale: u32) -> Option<i64> {
-    let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else {
-        return decimal(text.as_bytes(), scale);
+/// The recorder printed trades through a double with 17 digits: `236.28999999999999` is 236.29. The count of 10^-`scale` that
+/// the text is nearest to, where it is nearer than a hundredth of a unit.
+fn nearest(text: &str, scale: u32) -> Option<i64> {
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i32>().ok()?),
+        None => (text, 0),
     };
-    let shifted = i64::from(scale) + exponent.parse::<i64>().ok()?;
-    decimal(mantissa.as_bytes(), u32::try_from(shifted).ok().filter(|places| *places <= 18)?)
+    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = [integer, fraction].concat();
+    if digits.is_empty() || digits.len() > 25 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let places = i32::try_from(fraction.len()).ok()?.checked_sub(exponent)?;
+    let units: i128 = digits.parse().ok()?;
+    let over = places.checked_sub(i32::try_from(scale).ok()?)?;
+    let step = 10_i128.checked_pow(over.unsigned_abs())?;
+    let count = if over <= 0 { units.checked_mul(step)? } else { (units + step / 2) / step };
+    let near = over <= 0 || (count * step - units).abs() <= step / 100;
+    near.then_some(i64::try_from(count).ok()).flatten()
 }
 
 fn levels(value: &Value) -> Option<Vec<(i64, i64)>> {
@@ -145,6 +157,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn doubles_in_print_are_the_decimal_they_stand_for_or_none() {
+        for (text, want) in [("236.28999999999999", Some(23_629)), ("236.30000000000001", Some(23_630)), ("7", Some(700))] {
+            assert_eq!(nearest(text, 2), want, "{text}");
+        }
+        assert_eq!((nearest("1.234", 2), nearest("", 2), nearest("1e99", 2), nearest("-1", 2)), (None, None, None, None));
+    }
+
+    #[test]
     fn each_kind_of_line_is_read_exactly() {
         let line = br#"1430438404635 order_changed {"price": "236.47", "amount": "1.78855669", "datetime": "1430438404", "id": 65595247, "order_type": 0}"#;
         let order = Order {
@@ -156,8 +176,8 @@ mod tests {
             ts_venue_s: 1_430_438_404,
         };
         assert_eq!(parse(line), Some((EpochNs(1_430_438_404_635_000_000), Event::Order(order))));
-        let trade = parse(br#"1 trade {"price": 236.47, "amount": 1.3e-07, "id": 8}"#);
-        assert_eq!(trade.map(|read| read.1), Some(Event::Trade { id: 8, px: 23_647, qty: 13 }));
+        let trade = parse(br#"1 trade {"price": 236.47, "amount": 9.9999999999999995e-07, "id": 8}"#);
+        assert_eq!(trade.map(|read| read.1), Some(Event::Trade { id: 8, px: 23_647, qty: 100 }));
         let book = parse(br#"1 order_book {"bids": [["1.5", "2"]], "asks": []}"#);
         assert_eq!(
             book.map(|read| read.1),

@@ -45,6 +45,9 @@ pub struct Mbo {
     /// None where the record names no side.
     pub side: Option<Side>,
     pub flags: u8,
+    pub channel: u8,
+    /// Nanoseconds from the venue's sending to the receipt.
+    pub ts_in_delta: i32,
     pub sequence: u32,
 }
 
@@ -62,6 +65,8 @@ pub struct Mbp1 {
     pub side: Option<Side>,
     pub flags: u8,
     pub depth: u8,
+    /// Nanoseconds from the venue's sending to the receipt.
+    pub ts_in_delta: i32,
     pub sequence: u32,
     /// Price, size and orders of each side's best; price [`i64::MAX`] where the side is empty.
     pub bid: (i64, u32, u32),
@@ -186,6 +191,9 @@ impl Fields<'_> {
     fn u32(&self, at: usize) -> Option<u32> {
         self.array(at).map(u32::from_le_bytes)
     }
+    fn i32(&self, at: usize) -> Option<i32> {
+        self.array(at).map(i32::from_le_bytes)
+    }
     fn u64(&self, at: usize) -> Option<u64> {
         self.array(at).map(u64::from_le_bytes)
     }
@@ -235,6 +243,8 @@ fn parse(bytes: &[u8]) -> Option<Record> {
             px: f.i64(24)?,
             qty: f.u32(32)?,
             flags: f.u8(36)?,
+            channel: f.u8(37)?,
+            ts_in_delta: f.i32(48)?,
             action: action(f.u8(38)?)?,
             side: side(f.u8(39)?)?,
             ts_recv: f.time(40)?,
@@ -249,6 +259,7 @@ fn parse(bytes: &[u8]) -> Option<Record> {
             flags: f.u8(30)?,
             depth: f.u8(31)?,
             ts_recv: f.time(32)?,
+            ts_in_delta: f.i32(40)?,
             sequence: f.u32(44)?,
             bid: (f.i64(48)?, f.u32(64)?, f.u32(72)?),
             ask: (f.i64(56)?, f.u32(68)?, f.u32(76)?),

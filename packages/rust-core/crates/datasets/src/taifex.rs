@@ -4,14 +4,17 @@
 //! 28 ask or seller) and whether the exchange (31) or the recorder (30) saw it. Rows of one `exch_ts` form one update.
 
 use crate::fault::{Fault, Kind};
-use crate::lines::{Lines, whole};
+use crate::lines::{Lines, decimal, whole};
 use std::path::Path;
 use tidegate_units::{EpochNs, Side};
+
+/// Prices are whole counts of 10^-`PX_SCALE` index points: options have one decimal, futures none.
+pub const PX_SCALE: u32 = 1;
 
 /// What one row says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Row {
-    /// The size at a price, absolute; 0 removes the level. Index points and contracts.
+    /// The size at a price, absolute; 0 removes the level. Tenths of an index point, and contracts.
     Level { side: Side, px: i64, qty: i64 },
     /// A trade; `side` is the aggressor's, none where the exchange does not say.
     Trade { side: Option<Side>, px: i64, qty: i64 },
@@ -75,7 +78,7 @@ fn parse(line: &[u8]) -> Option<(EpochNs, Row)> {
     let mut fields = line.split(|byte| *byte == b',');
     let mut next = || fields.next();
     let (ev, ts, px, qty) =
-        (whole::<u32>(next()?)?, whole::<i64>(next()?)?, whole::<i64>(next()?)?, whole::<i64>(next()?)?);
+        (whole::<u32>(next()?)?, whole::<i64>(next()?)?, decimal(next()?, PX_SCALE)?, whole::<i64>(next()?)?);
     let side = match (ev & BID != 0, ev & ASK != 0) {
         (true, false) => Some(Side::Buy),
         (false, true) => Some(Side::Sell),
@@ -100,9 +103,9 @@ mod tests {
         let at = EpochNs(1_775_608_270_000_000_000);
         for (text, want) in [
             ("3221225475,1775608270000000000,0,0", Row::Clear),
-            ("3758096385,1775608270000000000,34500,3", Row::Level { side: Side::Buy, px: 34_500, qty: 3 }),
-            ("3489660929,1775608270000000000,34502,0", Row::Level { side: Side::Sell, px: 34_502, qty: 0 }),
-            ("3489660930,1775608270000000000,9,1", Row::Trade { side: Some(Side::Sell), px: 9, qty: 1 }),
+            ("3758096385,1775608270000000000,34500,3", Row::Level { side: Side::Buy, px: 345_000, qty: 3 }),
+            ("3489660929,1775608270000000000,34502,0", Row::Level { side: Side::Sell, px: 345_020, qty: 0 }),
+            ("3489660930,1775608270000000000,2.4,1", Row::Trade { side: Some(Side::Sell), px: 24, qty: 1 }),
         ] {
             assert_eq!(parse(text.as_bytes()), Some((at, want)), "{text}");
         }

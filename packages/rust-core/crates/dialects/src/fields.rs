@@ -155,6 +155,14 @@ impl<'a> Json<'a> {
         }
     }
 
+    /// A venue time that is known to be in ms.
+    ///
+    /// # Errors
+    /// `BAD_TIME`.
+    pub fn millis(&self) -> Result<EpochNs, Refusal> {
+        time::from_count(self.dec().map_err(|_| Refusal::BadTime)?, 3)
+    }
+
     /// `buy` or `sell` in any case, or their first letters.
     ///
     /// # Errors

@@ -5,6 +5,7 @@
 //! ticks and lots follow exactly. Nothing here panics on any input; what is refused is refused by name.
 #![forbid(unsafe_code)]
 
+pub mod bodies;
 pub mod dec;
 pub mod derivative;
 pub mod fields;

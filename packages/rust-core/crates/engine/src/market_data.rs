@@ -3,8 +3,10 @@
 //! A depth snapshot comes from the shell: the loop emits `snapshot_wanted`, the shell fetches the REST body and calls
 //! `{"op":"snapshot","instrument":id}` with it. Everything else happens on this thread.
 
+pub mod capture;
 mod dialect;
 mod feed;
+mod late;
 pub mod limits;
 mod slot;
 mod wire;
@@ -16,10 +18,12 @@ use crate::{Call, Fault, Handle, Hot, clock, epoch, read_table, spawn};
 use dialect::{Dialect, Key};
 pub(crate) use feed::STAGE;
 use feed::{Feed, Publication, Sink, Tracer};
+use late::Late;
 use limits::{FEEDS_MAX, POLL_MS, SESSIONS_MAX, SLOTS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use slot::{Around, Slot, Way};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tidegate_bus::ends::{StreamPub, TopicId};
 use tidegate_feed::{ConnectBudget, Rules, State, Stream, shard};
@@ -114,6 +118,12 @@ struct Config {
     epoch_path: PathBuf,
     instruments_path: PathBuf,
     sessions: Vec<SessionConfig>,
+    /// Where late joiners ask for the state of a stream: `ipc://s/md-snapshot.sock`; absent = nobody may.
+    #[serde(default)]
+    snapshot_endpoint: Option<String>,
+    /// Whether every message is published as it came, on `raw.<session>.`, for the recorder.
+    #[serde(default)]
+    capture: bool,
     /// Whether each touch and trade gives a span; for runs with a trace collector.
     #[serde(default)]
     trace: bool,
@@ -142,6 +152,13 @@ struct Out<'a> {
     fault: Option<Fault>,
     trace: bool,
     spans: SpanBudget,
+    late: Late,
+    /// The capture stream of each session; empty where nothing is captured.
+    captures: BTreeMap<String, TopicId>,
+    captured: u64,
+    /// Messages no capture can hold.
+    not_captured: u64,
+    record: Vec<u8>,
 }
 
 impl Out<'_> {
@@ -174,7 +191,10 @@ impl Sink for Out<'_> {
             return;
         };
         match self.publisher.publish(clock::mono_ns(), *topic, payload) {
-            Ok(_) => self.published += 1,
+            Ok(_) => {
+                self.published += 1;
+                self.late.published(feed, kind, payload);
+            }
             Err(error) => {
                 self.fault = Some(Fault(format!("the market-data stream is broken: {error}")));
                 return;
@@ -194,7 +214,19 @@ impl Sink for Out<'_> {
         self.hot.emit(event);
     }
 
-    fn raw(&mut self, _at: Stamp, _session: &str, _name: &[u8], _bytes: &[u8]) {}
+    fn raw(&mut self, at: Stamp, session: &str, name: &[u8], bytes: &[u8]) {
+        let Some(topic) = self.captures.get(session).copied() else { return };
+        let (publisher, fault) = (&mut self.publisher, &mut self.fault);
+        let told = capture::records(at, name, bytes, &mut self.record, |record| {
+            if let Err(error) = publisher.publish(clock::mono_ns(), topic, record) {
+                fault.get_or_insert(Fault(format!("the capture stream is broken: {error}")));
+            }
+        });
+        match told {
+            Some(_) => self.captured += 1,
+            None => self.not_captured += 1,
+        }
+    }
 }
 
 /// The shards of one session: as few connections as its venue's caps allow, each with whole instruments.
@@ -340,6 +372,12 @@ fn run(
         }
         topics.push(own.try_into().map_err(|_| Fault("bug: a feed has four topics".into()))?);
     }
+    let ids: Vec<(u32, u32)> = feeds.iter().map(|f| (f.instrument().venue_id, f.instrument().id)).collect();
+    let late = Late::new(&context, config.snapshot_endpoint.as_deref(), session_epoch, &ids)?;
+    let mut captures = BTreeMap::new();
+    for slot in slots.iter().filter(|_| config.capture) {
+        captures.insert(slot.name().to_string(), publisher.topic(&format!("raw.{}.", slot.name()))?);
+    }
     let latency = Latency::new()?;
     let mut out = Out {
         hot,
@@ -350,12 +388,17 @@ fn run(
         fault: None,
         trace: config.trace,
         spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
+        late,
+        captures,
+        captured: 0,
+        not_captured: 0,
+        record: Vec::new(),
     };
     let mut tracer = Tracer::new(session_epoch);
     let mut stats_at = 0;
     hot.log("info", "market-data listens", json!({ "endpoint": config.endpoint, "epoch": session_epoch }));
     while !hot.stopping() {
-        wait(hot, &slots)?;
+        wait(hot, &slots, &out.late)?;
         for (slot, number) in slots.iter_mut().zip(&budget_of) {
             let Some(budget) = budgets.get_mut(*number) else { continue };
             let (feeds, tracer, sink) = (&mut feeds, &mut tracer, &mut out);
@@ -370,6 +413,7 @@ fn run(
         for feed in &mut feeds {
             feed.tick(now, &mut tracer, &mut out);
         }
+        out.late.turn(&mut out.publisher, &out.topics)?;
         out.publisher.tick(now.mono_ns)?;
         if let Some(fault) = out.fault.take() {
             return Err(fault);
@@ -393,16 +437,18 @@ fn run(
         feed.on_closed("market-data stops", at, &mut tracer, &mut out);
     }
     hot.set_stats(stats(&out, &feeds, &slots, session_epoch));
+    out.late.close();
     out.publisher.close(clock::mono_ns())?;
     Ok(())
 }
 
-fn wait(hot: &Hot, slots: &[Slot]) -> Result<(), Fault> {
-    let busy = slots.iter().any(Slot::more);
+fn wait(hot: &Hot, slots: &[Slot], late: &Late) -> Result<(), Fault> {
+    let busy = slots.iter().any(Slot::more) || late.has_waiting();
     let item = |(fd, write): (i32, bool)| {
         zmq::PollItem::from_fd(fd, if write { zmq::POLLIN | zmq::POLLOUT } else { zmq::POLLIN })
     };
-    hot.wait(slots.iter().flat_map(Slot::poll).map(item).collect(), busy, POLL_MS)
+    let items = slots.iter().flat_map(Slot::poll).map(item).chain(late.poll_item());
+    hot.wait(items.collect(), busy, POLL_MS)
 }
 
 /// The streams of a call that changes what should flow.
@@ -479,6 +525,10 @@ fn stats(out: &Out<'_>, feeds: &[Feed], slots: &[Slot], session_epoch: u32) -> V
         "instruments": instruments,
         "sessionsFatal": slots.iter().filter(|s| s.state() == State::Fatal).count(),
         "sessionsLive": slots.iter().filter(|s| s.state() == State::Live).count(),
+        "snapshotsServed": out.late.answered,
+        "snapshotRequestsRefused": out.late.refused,
+        "captured": out.captured,
+        "notCaptured": out.not_captured,
         "sessionRefusals": total("refusals"),
         "streamRefusals": total("streamRefusals"),
         "streamsGivenUp": total("streamsGivenUp"),

@@ -1,4 +1,4 @@
-//! The recorder loop: every market stream and the gateway's journal into the WAL.
+//! The recorder loop: every market stream, every capture stream and the gateway's journal into the WAL.
 //!
 //! A journal envelope is written and flushed in the turn it arrives, and acknowledged after that; market data is flushed in
 //! blocks at most 50 ms old.
@@ -122,7 +122,7 @@ struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     fn new(hot: &'a Hot, config: &'a Config, epoch: u32, wal: Wal<DirStorage>) -> Result<Self, Fault> {
         let context = zmq::Context::new();
-        let sub = StreamSub::connect(&context, &config.md_endpoint, &["md."])?;
+        let sub = StreamSub::connect(&context, &config.md_endpoint, &["md.", "raw."])?;
         let tail = LinkClient::connect(
             &context,
             LinkClientConfig::new(&config.tail_endpoint, "tail", "recorder", epoch),

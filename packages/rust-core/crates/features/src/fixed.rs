@@ -14,13 +14,15 @@ const SNAP: i128 = 1 << 48;
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Ema {
     state: i128,
-    alpha: u64,
+    /// In units of 2^-64, below a half: as a signed word it multiplies in one instruction.
+    alpha: i64,
 }
 
 impl Ema {
-    /// α as a fraction of two whole numbers below one.
+    /// α as a fraction of two whole numbers, below a half.
     pub const fn new(numerator: u64, denominator: u64) -> Self {
-        Self { state: 0, alpha: (((numerator as u128) << 64) / denominator as u128) as u64 }
+        let alpha = ((numerator as u128) << 64) / denominator as u128;
+        Self { state: 0, alpha: if alpha < 1 << 63 { alpha as i64 } else { i64::MAX } }
     }
 
     /// α = 2 / (n + 1).
@@ -39,16 +41,28 @@ impl Ema {
         self.step_fixed(i128::from(value.clamp(-EMA_INPUT_MAX, EMA_INPUT_MAX)) << 64);
     }
 
+    /// One whole input that is known to be within ±2^60.
+    #[inline]
+    pub(crate) fn step_small(&mut self, value: i64) {
+        self.step_fixed(i128::from(value) << 64);
+    }
+
     /// One input in 64.64.
     #[inline]
     pub fn step_fixed(&mut self, value: i128) {
-        self.towards(value, self.alpha);
+        let gap = value - self.state;
+        let (whole, part) = ((gap >> 64) as i64, gap as u64);
+        self.state += i128::from(whole) * i128::from(self.alpha)
+            + ((u128::from(part) * u128::from(self.alpha as u64)) >> 64) as i128;
     }
 
     /// One whole input with a weight of its own, in units of 2^-64.
     #[inline]
     pub fn step_by(&mut self, value: i64, alpha: u64) {
-        self.towards(i128::from(value.clamp(-EMA_INPUT_MAX, EMA_INPUT_MAX)) << 64, alpha);
+        let gap = (i128::from(value.clamp(-EMA_INPUT_MAX, EMA_INPUT_MAX)) << 64) - self.state;
+        let (whole, part) = ((gap >> 64) as i64, gap as u64);
+        self.state +=
+            i128::from(whole) * i128::from(alpha) + ((u128::from(part) * u128::from(alpha)) >> 64) as i128;
     }
 
     /// Adds to the state, which then is a fading sum; it stays within what an input may be.
@@ -57,14 +71,6 @@ impl Ema {
         let bound = i128::from(EMA_INPUT_MAX) << 64;
         let value = i128::from(value.clamp(-EMA_INPUT_MAX, EMA_INPUT_MAX)) << 64;
         self.state = (self.state + value).clamp(-bound, bound);
-    }
-
-    #[inline]
-    fn towards(&mut self, value: i128, alpha: u64) {
-        let gap = value - self.state;
-        let (whole, part) = ((gap >> 64) as i64, gap as u64);
-        self.state +=
-            i128::from(whole) * i128::from(alpha) + ((u128::from(part) * u128::from(alpha)) >> 64) as i128;
     }
 
     /// The state in 64.64.
@@ -117,21 +123,27 @@ pub fn imbalance_ppm(a: i64, b: i64) -> i64 {
     }
 }
 
-/// `numerator / denominator × scale` of two 64.64 values to the nearest whole number, at most ±(2^53−1); `denominator` > 0.
+/// `numerator / denominator × scale` of two averages in 64.64 to the nearest whole number, at most ±(2^53−1); 0 unless
+/// `denominator` > 0.
+///
+/// The averages are statistics and the quotient is taken in floating point: a division and a product, the same bits on every
+/// machine, good to 2^-50 of the result.
+#[inline]
 pub fn scaled_ratio(numerator: i128, denominator: i128, scale: u32) -> i64 {
     if denominator <= 0 {
         return 0;
     }
-    // Both lose the bits below the denominator's first 63, so that the machine's own division does.
-    let shift = 65_u32.saturating_sub(denominator.leading_zeros());
-    let (top, bottom) = (numerator.unsigned_abs() >> shift, denominator.unsigned_abs() >> shift);
-    let (whole, rest) = if top < bottom { (0, top) } else { (top / bottom, top % bottom) };
-    if whole > SAFE_INTEGER as u128 {
-        return if numerator < 0 { -SAFE_INTEGER } else { SAFE_INTEGER };
-    }
-    let part = ((rest * u128::from(scale)) << 16) / bottom;
-    let all = (((whole * u128::from(scale)) << 16) + part + (1 << 15) + 1) >> 16;
-    safe(if numerator < 0 { -(all as i128) } else { all as i128 })
+    let ratio = float(numerator.unsigned_abs()) / float(denominator.unsigned_abs()) * f64::from(scale);
+    // A conversion saturates, so that what is too large is the bound.
+    let whole = ((ratio + (0.5 + 1.0 / 65_536.0)) as i64).min(SAFE_INTEGER);
+    if numerator < 0 { -whole } else { whole }
+}
+
+/// A 64.64 magnitude below 2^127 as a float; both halves by the signed conversion, which is one instruction.
+#[inline]
+fn float(value: u128) -> f64 {
+    let (whole, part) = ((value >> 64) as u64 & (u64::MAX >> 1), value as u64 >> 1);
+    whole as i64 as f64 + part as i64 as f64 / (1_u64 << 63) as f64
 }
 
 /// What JavaScript holds exactly.
@@ -155,6 +167,7 @@ mod tests {
         assert_eq!(scaled_ratio(15 * ONE, 16 * ONE, 1_000), 938);
         assert_eq!(scaled_ratio(-15 * ONE, 16 * ONE, 1_000), -938);
         assert_eq!(scaled_ratio(i128::MAX / 2, 1, 1_000), SAFE_INTEGER);
+        assert_eq!((scaled_ratio(5, 0, 1), scaled_ratio(-ONE, 4 << 40, 1)), (0, -(1 << 22)));
         assert_eq!((imbalance_ppm(0, 0), imbalance_ppm(1 << 53, 0)), (0, 1_000_000));
     }
 

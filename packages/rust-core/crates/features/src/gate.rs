@@ -53,6 +53,10 @@ impl Gate {
         &self.row
     }
 
+    pub fn row_mut(&mut self) -> &mut Row {
+        &mut self.row
+    }
+
     /// Whether an update may change state; if not, the row holds the values before, flagged.
     #[inline]
     pub fn admit(&mut self, view: &View) -> Option<Admitted> {
@@ -97,10 +101,16 @@ impl Gate {
 
     /// Gives the values of an admitted update to the row.
     #[inline]
-    pub fn emit(&mut self, mut values: [i64; FEATURES_MAX], view: &View) {
-        // A set that is a prefix of another shows only its own.
-        values.iter_mut().skip(self.features.len()).for_each(|value| *value = 0);
+    pub fn emit(&mut self, values: [i64; FEATURES_MAX], view: &View) {
         self.row.put(&values);
+        self.finish(view);
+    }
+
+    /// Flags and masks of an admitted update whose values are in the row.
+    #[inline]
+    pub fn finish(&mut self, view: &View) {
+        // A set that is a prefix of another shows only its own.
+        self.row.changed &= self.row.mask();
         if self.row.warm != self.row.mask() {
             self.row.warm = self.warm();
         }

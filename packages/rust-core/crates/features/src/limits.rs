@@ -16,8 +16,10 @@ pub const VIEW_LEVELS: usize = 5;
 pub const FEATURES_MAX: usize = 32;
 /// Products of mid changes in the autocovariance.
 pub const AUTOCOV_PRODUCTS: usize = 40;
-/// Mid changes and order flow are clamped to this before they are multiplied.
+/// Mid changes and order flow are clamped to this before they are multiplied with each other.
 pub const FACTOR_MAX: i64 = 1 << 30;
+/// Mid changes are clamped to this in the autocovariance, so that the sum of its products fits a word.
+pub const CHANGE_MAX: i64 = 1 << 28;
 /// What an EMA may be fed: a difference of two still fits 64.64 bits.
 pub const EMA_INPUT_MAX: i64 = 1 << 60;
 /// Buckets that the volume-synchronised toxicity averages over.
@@ -31,6 +33,7 @@ pub const WINDOW_MAX: usize = 4_096;
 /// Closed bars that a late trade may still correct.
 pub const BARS_CORRECTABLE_MAX: usize = 64;
 
+const _: () = assert!(CHANGE_MAX.pow(2) <= i64::MAX / (2 * AUTOCOV_PRODUCTS as i64));
 const _: () = assert!(FEATURES_MAX <= 32, "masks have 32 bits");
 const _: () = assert!(PX_TICKS_MAX < EMA_INPUT_MAX && QTY_LOTS_MAX < EMA_INPUT_MAX / 64);
 /// Trades a bar builder keeps for late trades, corrections and cancels.

@@ -41,6 +41,21 @@ impl Row {
         self.changed = changed & self.mask();
     }
 
+    /// Starts a new output: nothing has changed so far.
+    #[inline]
+    pub(crate) fn begin(&mut self) {
+        self.changed = 0;
+    }
+
+    /// One value. One by one in registers: an array written just before would be copied and compared through memory.
+    #[inline]
+    pub(crate) fn set(&mut self, bit: usize, value: i64) {
+        if let Some(place) = self.values.get_mut(bit) {
+            self.changed |= u32::from(*place != value) << bit;
+            *place = value;
+        }
+    }
+
     /// The same values again, flagged.
     pub(crate) fn again(&mut self, flags: u32) {
         self.changed = 0;

@@ -4,9 +4,9 @@
 //! one-sided book gives the values before with PARTIAL and changes nothing; so does an update older than the one before, with
 //! OUT_OF_ORDER.
 
-use crate::fixed::{Ema, ONE, imbalance_ppm, quotient, rounded, safe, scaled_ratio};
+use crate::fixed::{Ema, ONE, imbalance_ppm, quotient, rounded, scaled_ratio};
 use crate::gate::{Admitted, Gate};
-use crate::limits::{AUTOCOV_PRODUCTS, FACTOR_MAX, FEATURES_MAX, QTY_LOTS_MAX};
+use crate::limits::{AUTOCOV_PRODUCTS, CHANGE_MAX, FACTOR_MAX, QTY_LOTS_MAX};
 use crate::row::Row;
 use crate::set::{FeatureSpec, Per, feature, warm_by};
 use crate::view::{Print, View};
@@ -78,7 +78,7 @@ struct Products {
     ring: [i64; AUTOCOV_PRODUCTS],
     next: usize,
     count: usize,
-    sum: i128,
+    sum: i64,
 }
 
 impl Default for Products {
@@ -90,7 +90,7 @@ impl Default for Products {
 impl Products {
     fn push(&mut self, product: i64) {
         let Some(place) = self.ring.get_mut(self.next) else { return };
-        self.sum += i128::from(product) - i128::from(*place);
+        self.sum += product - *place;
         *place = product;
         self.next = (self.next + 1) % AUTOCOV_PRODUCTS;
         self.count = (self.count + 1).min(AUTOCOV_PRODUCTS);
@@ -98,9 +98,10 @@ impl Products {
 
     fn mean_e6(&self) -> i64 {
         if self.count == AUTOCOV_PRODUCTS {
-            return safe(self.sum * (1_000_000 / AUTOCOV_PRODUCTS as i128));
+            let scaled = self.sum.saturating_mul(1_000_000 / AUTOCOV_PRODUCTS as i64);
+            return scaled.clamp(-SAFE_INTEGER, SAFE_INTEGER);
         }
-        quotient(self.sum * 1_000_000, self.count as i64)
+        quotient(i128::from(self.sum) * 1_000_000, self.count as i64)
     }
 }
 
@@ -116,8 +117,8 @@ struct Impact {
 impl Impact {
     fn step(&mut self, change: i64, flow: i64) -> i64 {
         let (change, flow) = (change.clamp(-FACTOR_MAX, FACTOR_MAX), flow.clamp(-FACTOR_MAX, FACTOR_MAX));
-        self.cross.step(change * flow);
-        self.square.step(flow * flow);
+        self.cross.step_small(change * flow);
+        self.square.step_small(flow * flow);
         let seeded = self.slope.is_some();
         if flow != 0 {
             // Without flow both averages shrink alike and the slope stays.
@@ -125,7 +126,7 @@ impl Impact {
         }
         let Some(slope) = self.slope else { return 0 };
         if seeded {
-            self.baseline.step(slope);
+            self.baseline.step_small(slope);
         } else {
             self.baseline.seed(slope);
         }
@@ -236,13 +237,13 @@ impl Shared {
     /// One update of the book.
     pub fn on_view(&mut self, view: &View) -> &Row {
         if let Some(touch) = self.gate.admit(view) {
-            let values = self.values(touch, view);
-            self.gate.emit(values, view);
+            self.accept(touch, view);
+            self.gate.finish(view);
         }
         self.gate.row()
     }
 
-    fn values(&mut self, Admitted { bid, ask, n }: Admitted, view: &View) -> [i64; FEATURES_MAX] {
+    fn accept(&mut self, Admitted { bid, ask, n }: Admitted, view: &View) {
         let lots = |qty: i64| qty.clamp(0, QTY_LOTS_MAX);
         let (bid_depth, ask_depth) = (lots(view.bids.sum()), lots(view.asks.sum()));
         let (mid_x2, spread, touch_qty) = (bid.0 + ask.0, ask.0 - bid.0, bid.1 + ask.1);
@@ -255,9 +256,9 @@ impl Shared {
         let change = mid_x2 - (last.bid.0 + last.ask.0);
 
         self.ofi_sum = self.ofi_sum.saturating_add(flow).clamp(-SAFE_INTEGER, SAFE_INTEGER);
-        self.ofi8.step(flow);
-        self.ofi40.step(flow);
-        self.ofi240.step(flow);
+        self.ofi8.step_small(flow);
+        self.ofi40.step_small(flow);
+        self.ofi240.step_small(flow);
         if first {
             for ema in [&mut self.spread8, &mut self.spread240, &mut self.spread2400] {
                 ema.seed(spread);
@@ -265,14 +266,14 @@ impl Shared {
             self.imbalance8.seed(l1_imbalance);
             self.imbalance40.seed(l1_imbalance);
         } else {
-            self.spread8.step(spread);
-            self.spread240.step(spread);
-            self.spread2400.step(spread);
-            self.imbalance8.step(l1_imbalance);
-            self.imbalance40.step(l1_imbalance);
+            self.spread8.step_small(spread);
+            self.spread240.step_small(spread);
+            self.spread2400.step_small(spread);
+            self.imbalance8.step_small(l1_imbalance);
+            self.imbalance40.step_small(l1_imbalance);
         }
         if n > 2 {
-            let factor = |change: i64| change.clamp(-FACTOR_MAX, FACTOR_MAX);
+            let factor = |change: i64| change.clamp(-CHANGE_MAX, CHANGE_MAX);
             self.products.push(factor(change) * factor(last.change));
         }
         let surprise = self.impact.step(change, flow);
@@ -285,42 +286,43 @@ impl Shared {
             Some(scaled) => quotient(i128::from(scaled), touch_qty),
             None => quotient(i128::from(spread) * 2 * i128::from(bid.1), touch_qty),
         };
-        let mut values = [0; FEATURES_MAX];
-        values[..V3.len()].copy_from_slice(&[
-            bid.0,
-            ask.0,
-            mid_x2,
-            spread,
-            bid_depth,
-            ask_depth,
-            imbalance_ppm(bid_depth, ask_depth),
-            2 * bid.0 + micro,
-            bid.1,
-            ask.1,
-            l1_imbalance,
-            flow,
-            self.ofi_sum,
-            self.ofi8.rounded(),
-            self.spread8.rounded(),
-            self.imbalance8.rounded(),
-            scaled_ratio(self.ofi8.fixed(), i128::from((touch_qty / 2).max(1)) << 64, 1_000_000),
-            self.products.mean_e6(),
-            view.ts.0.saturating_sub(best_since).max(0) / 1_000_000,
-            surprise,
-            deep,
-            self.toxicity,
-            self.ofi40.rounded(),
-            self.ofi240.rounded(),
-            self.imbalance40.rounded(),
-            self.spread240.rounded(),
-            self.spread2400.rounded(),
-        ]);
-        values
+        let normed = scaled_ratio(self.ofi8.fixed(), i128::from((touch_qty / 2).max(1)) << 64, 1_000_000);
+        let (autocov, depth_imbalance) = (self.products.mean_e6(), imbalance_ppm(bid_depth, ask_depth));
+        let survival = view.ts.0.saturating_sub(best_since).max(0) / 1_000_000;
+        let row = self.gate.row_mut();
+        row.begin();
+        row.set(0, bid.0);
+        row.set(1, ask.0);
+        row.set(2, mid_x2);
+        row.set(3, spread);
+        row.set(4, bid_depth);
+        row.set(5, ask_depth);
+        row.set(6, depth_imbalance);
+        row.set(7, 2 * bid.0 + micro);
+        row.set(8, bid.1);
+        row.set(9, ask.1);
+        row.set(10, l1_imbalance);
+        row.set(11, flow);
+        row.set(12, self.ofi_sum);
+        row.set(13, self.ofi8.rounded());
+        row.set(14, self.spread8.rounded());
+        row.set(15, self.imbalance8.rounded());
+        row.set(16, normed);
+        row.set(17, autocov);
+        row.set(18, survival);
+        row.set(19, surprise);
+        row.set(20, deep);
+        row.set(21, self.toxicity);
+        row.set(22, self.ofi40.rounded());
+        row.set(23, self.ofi240.rounded());
+        row.set(24, self.imbalance40.rounded());
+        row.set(25, self.spread240.rounded());
+        row.set(26, self.spread2400.rounded());
     }
 
     fn deep_momentum(&mut self, change: i64, moved: bool) -> i64 {
-        self.deep_fast.step(change);
-        self.deep_slow.step(change);
+        self.deep_fast.step_small(change);
+        self.deep_slow.step_small(change);
         self.deep_smooth.step_fixed(self.deep_fast.fixed() - self.deep_slow.fixed());
         if moved { 0 } else { rounded(self.deep_smooth.fixed().clamp(-2 * ONE, 2 * ONE) * 1_000) }
     }

@@ -4,7 +4,9 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod books;
 mod features;
+pub mod bench_book;
 mod journal;
 pub mod normaliser;
 pub mod report;
@@ -22,7 +24,9 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "verify features" => features::verify(args),
         "features shadow" => features::shadow(args),
         "features sets" => features::sets(args),
+        "verify books" => books::run(args),
         "verify normaliser" => normaliser::run(args),
+        "bench book" => bench_book::run(args),
         _ => Err(format!("{subject}: no such proof")),
     }
 }

@@ -8,7 +8,7 @@ use crate::fields::{optional, pairs_of};
 use crate::held::{Held, StaleRule};
 use crate::json::Json;
 use crate::limits::SYMBOLS_MAX;
-use crate::{Bar, Book, Dec, Dialect, Quiet, Quote, Record, Refusal, Side, Stop, Trade};
+use crate::{Bar, Book, Dec, Dialect, Quiet, Quote, Record, Refusal, Side, Stop, Trade, bodies};
 use std::collections::BTreeMap;
 use tidegate_units::EpochNs;
 
@@ -57,12 +57,12 @@ impl Binance {
                 let book = if self.market == Market::Dex { book } else { self.held.change(book)? };
                 out.push(Record::Book(book));
             }
-            ("bookTicker", _) | ("", "bookTicker") => out.push(Record::Quote(quote(data, "E")?)),
+            ("bookTicker", _) | ("", "bookTicker") => out.push(Record::Quote(self.quote(data)?)),
             ("24hrTicker", _) => match self.market {
                 Market::Spot => return Err(Quiet::NotCarried.into()),
-                Market::Dex => out.push(Record::Quote(quote(data, "E")?)),
+                Market::Dex => out.push(Record::Quote(self.quote(data)?)),
                 Market::Futures => {
-                    let ts = Some(data.need("E")?.time()?);
+                    let ts = Some(self.time(data.need("E")?)?);
                     let change = Change { last_px: optional(data, "c")?, ts, ..Change::default() };
                     self.derivative(data, change, out)?;
                 }
@@ -73,8 +73,8 @@ impl Binance {
                     mark_px: optional(data, "p")?,
                     index_px: optional(data, "i")?,
                     funding_rate: if funding.is_some() { optional(data, "r")? } else { None },
-                    funding_ts: funding.map(Json::time).transpose()?,
-                    ts: Some(data.need("E")?.time()?),
+                    funding_ts: funding.map(Json::millis).transpose()?,
+                    ts: Some(self.time(data.need("E")?)?),
                     ..Change::default()
                 };
                 self.derivative(data, change, out)?;
@@ -89,7 +89,7 @@ impl Binance {
             ("", "openInterest") => {
                 let change = Change {
                     open_interest: optional(data, "openInterest")?,
-                    ts: data.get("time").map(Json::time).transpose()?,
+                    ts: data.get("time").map(Json::millis).transpose()?,
                     ..Change::default()
                 };
                 self.derivative(data, change, out)?;
@@ -107,7 +107,7 @@ impl Binance {
                 out.push(Record::Book(self.snapshot(data.need("symbol")?.name()?, data)?));
             }
             ("", "") if data.get("u").is_some() && data.get("B").is_some() => {
-                out.push(Record::Quote(quote(data, "E")?));
+                out.push(Record::Quote(self.quote(data)?));
             }
             (
                 "24hrMiniTicker" | "1hTicker" | "4hTicker" | "1dTicker" | "avgPrice" | "assetIndexUpdate"
@@ -136,6 +136,22 @@ impl Binance {
         self.derivatives.change(&symbol, &change, out).map(|_| ())
     }
 
+    /// Milliseconds; the decentralised exchange counts s in some fields and ns in others.
+    fn time(&self, value: &Json<'_>) -> Result<EpochNs, Refusal> {
+        if self.market == Market::Dex { value.time() } else { value.millis() }
+    }
+
+    fn quote(&self, data: &Json<'_>) -> Result<Quote, Refusal> {
+        Ok(Quote {
+            symbol: data.need("s")?.name()?,
+            bid_px: optional(data, "b")?,
+            bid_qty: optional(data, "B")?,
+            ask_px: optional(data, "a")?,
+            ask_qty: optional(data, "A")?,
+            ts: data.get("E").map(|value| self.time(value)).transpose()?,
+        })
+    }
+
     fn trade(&self, data: &Json<'_>) -> Result<Trade, Stop> {
         // Futures print fills of the insurance fund and of auto-deleveraging on the same stream.
         if data.get("X").and_then(Json::str).is_some_and(|kind| kind != "MARKET") {
@@ -152,7 +168,7 @@ impl Binance {
                 None if self.market == Market::Dex => Side::Unknown,
                 _ => return Err(Refusal::BadSide.into()),
             },
-            ts: Some(data.need("T")?.time()?),
+            ts: Some(self.time(data.need("T")?)?),
         })
     }
 
@@ -170,7 +186,7 @@ impl Binance {
             snapshot: false,
             bids: pairs_of(data, "b")?,
             asks: pairs_of(data, "a")?,
-            ts: Some(data.need("E")?.time()?),
+            ts: Some(self.time(data.need("E")?)?),
             first_id,
             last_id,
             prev_id: id("pu")?,
@@ -184,7 +200,7 @@ impl Binance {
             snapshot: true,
             bids: crate::fields::pairs(data.need("bids")?)?,
             asks: crate::fields::pairs(data.need("asks")?)?,
-            ts: data.get("T").map(Json::time).transpose()?,
+            ts: data.get("T").map(Json::millis).transpose()?,
             last_id: data.get("lastUpdateId").map(Json::id).transpose()?,
             ..Book::default()
         };
@@ -201,6 +217,10 @@ impl Dialect for Binance {
                 self.event(item, stream, out)?;
             }
             return Ok(());
+        }
+        // Events of the private stream come with the number of their subscription.
+        if let Some(event) = message.get("event").filter(|event| event.is_obj()) {
+            return self.event(event, "", out);
         }
         if message.get("e").is_some() || message.get("u").is_some() {
             return self.event(message, "", out);
@@ -221,9 +241,75 @@ impl Dialect for Binance {
         _recv: EpochNs,
         out: &mut Vec<Record>,
     ) -> Result<(), Stop> {
-        out.push(Record::Book(self.snapshot(symbol.to_string(), message)?));
-        Ok(())
+        if message.get("bids").is_some() && message.get("asks").is_some() {
+            out.push(Record::Book(self.snapshot(symbol.to_string(), message)?));
+            return Ok(());
+        }
+        if message.get("bidPrice").is_some() && message.get("weightedAvgPrice").is_none() {
+            out.push(Record::Quote(Quote {
+                symbol: message.need("symbol")?.name()?,
+                bid_px: optional(message, "bidPrice")?,
+                bid_qty: optional(message, "bidQty")?,
+                ask_px: optional(message, "askPrice")?,
+                ask_qty: optional(message, "askQty")?,
+                ts: message.get("time").map(Json::millis).transpose()?,
+            }));
+            return Ok(());
+        }
+        if let Json::Arr(items) = message {
+            for item in items {
+                out.push(listed(symbol, item)?.ok_or_else(|| unread(message))?);
+            }
+            return Ok(());
+        }
+        Err(unread(message))
     }
+}
+
+fn unread(message: &Json<'_>) -> Stop {
+    bodies::class(message).map_or(Stop::Refused(Refusal::UnknownEvent), Stop::Quiet)
+}
+
+/// An item of a list that was asked for: a bar, a print, or an aggregated print; none of them otherwise.
+fn listed(symbol: &str, item: &Json<'_>) -> Result<Option<Record>, Refusal> {
+    let maker = |key: &str| match item.get(key) {
+        Some(Json::Bool(true)) => Some(Side::Sell),
+        Some(Json::Bool(false)) => Some(Side::Buy),
+        _ => None,
+    };
+    if let (Some(side), false) = (maker("isBuyerMaker"), item.get("orderId").is_some()) {
+        return Ok(Some(Record::Trade(Trade {
+            symbol: symbol.to_string(),
+            id: Some(item.need("id")?.name()?),
+            px: item.need("price")?.px()?,
+            qty: item.need("qty")?.traded()?,
+            side,
+            ts: Some(item.need("time")?.millis()?),
+        })));
+    }
+    if let (Some(side), true) = (maker("m"), item.get("a").is_some()) {
+        return Ok(Some(Record::Trade(Trade {
+            symbol: symbol.to_string(),
+            id: Some(item.need("a")?.name()?),
+            px: item.need("p")?.px()?,
+            qty: item.need("q")?.traded()?,
+            side,
+            ts: Some(item.need("T")?.millis()?),
+        })));
+    }
+    if item.at(6).is_some() {
+        return Ok(Some(Record::Bar(Bar {
+            symbol: symbol.to_string(),
+            start: item.need_at(0)?.millis()?,
+            open: item.need_at(1)?.px()?,
+            high: item.need_at(2)?.px()?,
+            low: item.need_at(3)?.px()?,
+            close: item.need_at(4)?.px()?,
+            volume: item.need_at(5)?.qty()?,
+            closed: false,
+        })));
+    }
+    Ok(None)
 }
 
 /// Events of an order, an account, a position or a listen key.
@@ -249,17 +335,6 @@ pub fn is_account_event(kind: &str) -> bool {
     )
 }
 
-fn quote(data: &Json<'_>, time: &str) -> Result<Quote, Refusal> {
-    Ok(Quote {
-        symbol: data.need("s")?.name()?,
-        bid_px: optional(data, "b")?,
-        bid_qty: optional(data, "B")?,
-        ask_px: optional(data, "a")?,
-        ask_qty: optional(data, "A")?,
-        ts: data.get(time).map(Json::time).transpose()?,
-    })
-}
-
 /// A liquidation order: its own price, and the size filled so far.
 fn forced(order: &Json<'_>) -> Result<Trade, Refusal> {
     Ok(Trade {
@@ -268,7 +343,7 @@ fn forced(order: &Json<'_>) -> Result<Trade, Refusal> {
         px: order.need("p")?.px()?,
         qty: order.need("z")?.traded()?,
         side: order.need("S")?.side()?,
-        ts: Some(order.need("T")?.time()?),
+        ts: Some(order.need("T")?.millis()?),
     })
 }
 
@@ -280,7 +355,7 @@ fn bar(k: &Json<'_>) -> Result<Bar, Refusal> {
         low: k.need("l")?.px()?,
         close: k.need("c")?.px()?,
         volume: k.need("v")?.qty()?,
-        start: k.need("t")?.time()?,
+        start: k.need("t")?.millis()?,
         closed: k.get("x").is_some_and(Json::is_true),
     })
 }

@@ -5,10 +5,10 @@
 
 use crate::dec::Dec;
 use crate::derivative::{Change, Derivatives};
-use crate::fields::optional;
+use crate::fields::{optional, pairs};
 use crate::json::Json;
 use crate::limits::{LEVEL_IDS_MAX, LEVELS_MAX};
-use crate::{Book, Dialect, Level, Quiet, Quote, Record, Refusal, Side, Stop, Trade};
+use crate::{Bar, Book, Dialect, Level, Quiet, Quote, Record, Refusal, Side, Stop, Trade, bodies};
 use std::collections::{BTreeMap, BTreeSet};
 use tidegate_units::EpochNs;
 
@@ -54,12 +54,19 @@ impl Dialect for Bitmex {
                 }
             }
             ("liquidation", "partial" | "update" | "delete") => return Err(Quiet::Repeat.into()),
-            (
-                "orderBook10" | "tradeBin1m" | "tradeBin5m" | "tradeBin1h" | "tradeBin1d" | "funding"
-                | "settlement" | "insurance",
-                _,
-            ) => {
-                return Err(Quiet::NotCarried.into());
+            ("tradeBin1m" | "tradeBin5m" | "tradeBin1h" | "tradeBin1d", "insert") => {
+                for item in data {
+                    out.push(Record::Bar(bar(item, table)?));
+                }
+            }
+            ("orderBook10", _) => {
+                for item in data {
+                    out.push(Record::Book(top(item)?));
+                }
+            }
+            ("funding" | "settlement" | "insurance", _) => return Err(Quiet::NotCarried.into()),
+            ("tradeBin1m" | "tradeBin5m" | "tradeBin1h" | "tradeBin1d", _) => {
+                return Err(Quiet::History.into());
             }
             ("order" | "execution" | "position" | "margin" | "wallet" | "transact" | "affiliate", _) => {
                 return Err(Quiet::NotMarketData.into());
@@ -68,9 +75,41 @@ impl Dialect for Bitmex {
         }
         Ok(())
     }
+
+    fn fetched(
+        &mut self,
+        _symbol: &str,
+        message: &Json<'_>,
+        _recv: EpochNs,
+        out: &mut Vec<Record>,
+    ) -> Result<(), Stop> {
+        Self::body(message, out)
+    }
 }
 
 impl Bitmex {
+    /// Prints that were asked for, or what else the fields name.
+    fn body(message: &Json<'_>, out: &mut Vec<Record>) -> Result<(), Stop> {
+        let items = match message {
+            Json::Arr(items) => items.as_slice(),
+            _ => &[],
+        };
+        let has = |key: &str| items.first().is_some_and(|item| item.get(key).is_some());
+        if has("trdMatchID") && !has("execID") {
+            for print in items {
+                out.push(Record::Trade(trade(print)?));
+            }
+        } else if has("vwap") && has("open") {
+            // A list of bars does not say how long they are.
+            return Err(Quiet::NotCarried.into());
+        } else if message.get("error").is_some() {
+            return Err(Quiet::VenueError.into());
+        } else {
+            return Err(bodies::class(message).map_or(Stop::Refused(Refusal::UnknownEvent), Stop::Quiet));
+        }
+        Ok(())
+    }
+
     fn book(
         &mut self,
         action: &str,
@@ -162,6 +201,39 @@ fn trade(print: &Json<'_>) -> Result<Trade, Refusal> {
         qty: print.need("size")?.traded()?,
         side: print.get("side").map_or(Ok(Side::Unknown), Json::side)?,
         ts: Some(print.need("timestamp")?.time()?),
+    })
+}
+
+/// A bar of a table; the venue stamps its end.
+fn bar(item: &Json<'_>, table: &str) -> Result<Bar, Refusal> {
+    let seconds = match table {
+        "tradeBin1m" => 60,
+        "tradeBin5m" => 300,
+        "tradeBin1h" => 3_600,
+        _ => 86_400,
+    };
+    let end = item.need("timestamp")?.time()?;
+    Ok(Bar {
+        symbol: item.need("symbol")?.name()?,
+        open: item.need("open")?.px()?,
+        high: item.need("high")?.px()?,
+        low: item.need("low")?.px()?,
+        close: item.need("close")?.px()?,
+        volume: item.need("volume")?.qty()?,
+        start: EpochNs(end.0.saturating_sub(seconds * 1_000_000_000)),
+        closed: true,
+    })
+}
+
+/// The ten best levels of each side, always whole.
+fn top(item: &Json<'_>) -> Result<Book, Refusal> {
+    Ok(Book {
+        symbol: item.need("symbol")?.name()?,
+        snapshot: true,
+        bids: pairs(item.need("bids")?)?,
+        asks: pairs(item.need("asks")?)?,
+        ts: Some(item.need("timestamp")?.time()?),
+        ..Book::default()
     })
 }
 

@@ -4,7 +4,7 @@ use crate::derivative::{Change, Derivatives};
 use crate::fields::{levels_of, optional};
 use crate::json::Json;
 use crate::limits::SYMBOLS_MAX;
-use crate::{Book, Dialect, Level, Quiet, Quote, Record, Refusal, Side, Stop, Trade};
+use crate::{Book, Dialect, Level, Quiet, Quote, Record, Refusal, Side, Stop, Trade, bodies};
 use std::collections::BTreeSet;
 use tidegate_units::EpochNs;
 
@@ -23,7 +23,8 @@ impl Dialect for Hyperliquid {
         match channel {
             "subscriptionResponse" | "pong" => return Err(Quiet::Control.into()),
             "error" => return Err(Quiet::VenueError.into()),
-            "activeSpotAssetCtx" | "candle" | "allMids" | "notification" | "activeAssetData" => {
+            "activeSpotAssetCtx" | "allDexsAssetCtxs" | "candle" | "allMids" | "notification"
+            | "activeAssetData" => {
                 return Err(Quiet::NotCarried.into());
             }
             "orderUpdates"
@@ -82,8 +83,21 @@ impl Dialect for Hyperliquid {
         _recv: EpochNs,
         out: &mut Vec<Record>,
     ) -> Result<(), Stop> {
-        out.push(Record::Book(book(message)?));
-        Ok(())
+        if message.get("levels").is_some() {
+            out.push(Record::Book(book(message)?));
+            return Ok(());
+        }
+        match message {
+            Json::Arr(items)
+                if items.iter().any(|item| item.get("tid").is_some() && item.get("dir").is_none()) =>
+            {
+                for print in items {
+                    out.push(Record::Trade(trade(print)?));
+                }
+                Ok(())
+            }
+            _ => Err(bodies::class(message).map_or(Stop::Refused(Refusal::UnknownEvent), Stop::Quiet)),
+        }
     }
 }
 

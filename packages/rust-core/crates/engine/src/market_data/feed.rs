@@ -3,10 +3,11 @@
 use crate::hot::log_event;
 use prost::Message as _;
 use serde_json::{Value, json};
-use tidegate_book::{DiffOutcome, Rule, SnapshotOutcome, State, SyncedBook};
+use std::borrow::Cow;
+use tidegate_book::{DiffOutcome, Rule, Settings, SnapshotOutcome, State, SyncedBook};
 use tidegate_features::{LobBasic, Touch, set_hash};
 use tidegate_instruments::{Instrument, Venue};
-use tidegate_normalise::{Binance, BookTicker, Event, Market, Refusal, SymbolSpec, Trade};
+use tidegate_normalise::{Binance, BookTicker, Event, Level, Market, Snapshot, SymbolSpec, Trade};
 use tidegate_units::Side;
 use tidegate_venue_io::Stamp;
 use tidegate_wire::ids::span_id;
@@ -92,7 +93,9 @@ pub struct Feed {
     index: usize,
     instrument: Instrument,
     table_version: u32,
-    reader: Binance,
+    /// Of Binance's rows; messages of the other venues are read for the whole session. Away while one of its events is handled.
+    reader: Option<Box<Binance>>,
+    rule: Rule,
     book: SyncedBook,
     ticker: Option<BookTicker>,
     features: LobBasic,
@@ -135,13 +138,15 @@ impl Feed {
     /// The feed of one row of the instrument table; `index` names it to the sink.
     pub fn new(index: usize, instrument: &Instrument, table_version: u32) -> Self {
         let (market, rule) = match instrument.venue {
-            Venue::BinanceSpot => (Market::Spot, Rule::Spot),
-            Venue::BinanceUsdm => (Market::UsdM, Rule::UsdM),
-            // The loop has refused rows of venues it has no session for.
-            Venue::BinanceCoinm | Venue::Alpaca | Venue::AlpacaCrypto | Venue::Shioaji => {
-                (Market::CoinM, Rule::UsdM)
-            }
+            Venue::BinanceSpot => (Some(Market::Spot), Rule::Spot),
+            Venue::BinanceUsdm => (Some(Market::UsdM), Rule::UsdM),
+            Venue::BinanceCoinm => (Some(Market::CoinM), Rule::CoinM),
+            // A quote is a whole book of one level a side, a BidAsk one of five; neither is numbered.
+            Venue::Alpaca | Venue::Shioaji => (None, Rule::SnapshotOnly),
+            Venue::AlpacaCrypto => (None, Rule::Unnumbered),
         };
+        // Auctions and quotes of many exchanges lock without being wrong.
+        let settings = Settings { locked_allowed: market.is_none(), ..Settings::default() };
         let spec = SymbolSpec {
             symbol: instrument.symbol.clone(),
             px_scale: instrument.px_scale,
@@ -153,8 +158,9 @@ impl Feed {
             index,
             instrument: instrument.clone(),
             table_version,
-            reader: Binance::new(market, spec),
-            book: SyncedBook::new(rule),
+            reader: market.map(|market| Box::new(Binance::new(market, spec))),
+            rule,
+            book: SyncedBook::with(rule, settings),
             ticker: None,
             features: LobBasic::new(),
             state: BookState::Unspecified,
@@ -188,7 +194,7 @@ impl Feed {
 
     /// Messages refused so far.
     pub fn refused(&self) -> u64 {
-        self.reader.refused().total()
+        self.reader.as_ref().map_or(0, |reader| reader.refused().total())
     }
 
     /// The session that carries the book is open.
@@ -216,37 +222,78 @@ impl Feed {
 
     /// One message of a session. Bytes of the session that carries the book prove that it lives.
     pub fn on_message(&mut self, bytes: &[u8], at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
-        match self.reader.read(bytes).map(|(_, event)| event) {
-            Ok(Event::Depth(diff)) => {
+        let Some(mut reader) = self.reader.take() else { return };
+        let refused = match reader.read(bytes) {
+            Ok((_, event)) => {
+                self.on_event(event, at, tracer, sink);
+                None
+            }
+            Err(refusal) => Some(refusal),
+        };
+        // The first of a kind is worth a line; all are counted.
+        if let Some(refusal) = refused.filter(|refusal| reader.refused().get(*refusal) == 1) {
+            sink.emit(log("warn", &format!("message refused: {refusal}"), &self.instrument));
+        }
+        self.reader = Some(reader);
+    }
+
+    /// One event of this instrument, by whatever reader it was read.
+    pub fn on_event(&mut self, event: Event<'_>, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        match event {
+            Event::Depth(diff) => {
                 self.counts.events += 1;
                 self.last = at;
                 self.last_venue_ts = diff.ts_venue.0;
                 let outcome = self.book.on_diff(&diff);
                 self.on_diff_outcome(outcome, at, tracer, sink);
             }
-            Ok(Event::Ticker(ticker)) => {
+            Event::Ticker(ticker) if self.rule == Rule::SnapshotOnly => {
+                self.counts.events += 1;
+                let side = |level: Level| if level.qty.0 > 0 { vec![level] } else { Vec::new() };
+                let (bids, asks) = (Cow::Owned(side(ticker.bid)), Cow::Owned(side(ticker.ask)));
+                let quote = Snapshot { last_id: ticker.update_id, ts_venue: ticker.ts_venue, bids, asks };
+                self.on_whole_book(&quote, at, tracer, sink);
+            }
+            Event::Ticker(ticker) => {
                 self.counts.events += 1;
                 self.last = at;
                 self.on_ticker(ticker, at, tracer, sink);
             }
-            Ok(Event::Trade(trade)) => {
+            Event::Trade(trade) => {
                 self.counts.events += 1;
                 self.on_trade(&trade, at, tracer, sink);
             }
-            // A snapshot never comes over the stream; an answer to a request carries nothing.
-            Ok(Event::Snapshot(_) | Event::Ack) => {}
-            Ok(Event::ServerShutdown) => {
+            // Where a snapshot is fetched, none comes over the stream.
+            Event::Snapshot(book) if !self.rule.fetches_snapshot() => {
+                self.counts.events += 1;
+                self.on_whole_book(&book, at, tracer, sink);
+            }
+            Event::Snapshot(_) | Event::Ack => {}
+            Event::ServerShutdown => {
                 self.counts.shutdowns += 1;
                 sink.emit(log("warn", "the venue announced that it will drop the session", &self.instrument));
             }
-            Err(refusal) => self.on_refusal(refusal, sink),
         }
     }
 
-    fn on_refusal(&self, refusal: Refusal, sink: &mut impl Sink) {
-        // The first of a kind is worth a line; all are counted.
-        if self.reader.refused().get(refusal) == 1 {
-            sink.emit(log("warn", &format!("message refused: {refusal}"), &self.instrument));
+    /// A whole book over the stream: it stands for itself, so the first one after a lost session makes the book VALID.
+    fn on_whole_book(&mut self, book: &Snapshot<'_>, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        self.last = at;
+        let outcome = self.book.on_snapshot(book);
+        if outcome != SnapshotOutcome::Older && book.ts_venue.0 > 0 {
+            self.last_venue_ts = book.ts_venue.0;
+        }
+        match outcome {
+            SnapshotOutcome::Valid if self.state == BookState::Valid => self.on_book_change(at, tracer, sink),
+            SnapshotOutcome::Valid => self.on_valid(at, tracer, sink),
+            SnapshotOutcome::Crossing | SnapshotOutcome::Crossed => {
+                self.on_broken("the book is crossed", (0, 0), at, tracer, sink);
+            }
+            SnapshotOutcome::ChecksumMismatch { .. } => {
+                self.on_broken("the book's checksum is not the venue's", (0, 0), at, tracer, sink);
+            }
+            // Of an earlier venue time, or of a rule that fetches.
+            _ => {}
         }
     }
 
@@ -270,7 +317,13 @@ impl Feed {
                 self.on_broken("gap in the venue's updates", (first, last), at, tracer, sink);
                 self.ask_snapshot(at.mono_ns, sink);
             }
-            DiffOutcome::Crossed => self.on_broken("the book is crossed", (0, 0), at, tracer, sink),
+            DiffOutcome::Crossing | DiffOutcome::Crossed => {
+                self.on_broken("the book is crossed", (0, 0), at, tracer, sink);
+            }
+            DiffOutcome::Unanchored => {}
+            DiffOutcome::ChecksumMismatch { .. } => {
+                self.on_broken("the book's checksum is not the venue's", (0, 0), at, tracer, sink);
+            }
         }
     }
 
@@ -317,7 +370,8 @@ impl Feed {
         tracer: &mut Tracer,
         sink: &mut impl Sink,
     ) -> String {
-        let snapshot = match self.reader.read(body) {
+        let Some(reader) = self.reader.as_mut() else { return "NO_SNAPSHOTS".into() };
+        let snapshot = match reader.read(body) {
             Ok((_, Event::Snapshot(snapshot))) => snapshot,
             Ok(_) => return "NOT_A_SNAPSHOT".into(),
             Err(refusal) => {
@@ -335,7 +389,12 @@ impl Feed {
             // Asked again after the pause, so that a venue that lags is not hammered.
             SnapshotOutcome::TooOld => "TOO_OLD".into(),
             SnapshotOutcome::Gap { .. } => "GAP".into(),
-            SnapshotOutcome::Crossed => {
+            SnapshotOutcome::Older => "OLDER".into(),
+            SnapshotOutcome::ChecksumMismatch { .. } => {
+                self.on_broken("the snapshot's checksum is not the venue's", (0, 0), at, tracer, sink);
+                "CHECKSUM_MISMATCH".into()
+            }
+            SnapshotOutcome::Crossing | SnapshotOutcome::Crossed => {
                 self.on_broken("the snapshot is crossed", (0, 0), at, tracer, sink);
                 "CROSSED".into()
             }
@@ -574,7 +633,7 @@ impl Feed {
             self.top_at = now.mono_ns;
         }
         self.depth_when_due(now.mono_ns, tracer, sink);
-        if self.book.wants_snapshot() && self.book.buffered() > 0 {
+        if self.rule.fetches_snapshot() && self.book.wants_snapshot() && self.book.buffered() > 0 {
             self.ask_snapshot(now.mono_ns, sink);
         }
     }
@@ -586,8 +645,12 @@ impl Feed {
             level.map(|(px, qty)| json!([self.instrument.format_px(px), self.instrument.format_qty(qty)]))
         };
         let touch = if self.state == BookState::Valid { self.touch().0 } else { Touch::default() };
-        let refused: serde_json::Map<String, Value> =
-            self.reader.refused().nonzero().map(|(name, n)| (name.to_string(), n.into())).collect();
+        let refused: serde_json::Map<String, Value> = self
+            .reader
+            .iter()
+            .flat_map(|r| r.refused().nonzero())
+            .map(|(name, n)| (name.to_string(), n.into()))
+            .collect();
         json!({
             "id": self.instrument.id,
             "venueId": self.instrument.venue_id,
@@ -612,7 +675,7 @@ impl Feed {
             "levelsDropped": self.book.book().dropped(),
             "staleTimes": self.counts.stale,
             "tickersCrossed": self.counts.tickers_crossed,
-            "dust": self.reader.dust(),
+            "dust": self.reader.as_ref().map_or(0, |r| r.dust()),
             "refused": refused,
             "repairMs": { "last": self.repair_ns_last / 1_000_000, "max": self.repair_ns_max / 1_000_000 },
             // Below zero where this host's clock is behind the venue's; the raw stamps are never rewritten.

@@ -21,6 +21,11 @@ pub const SPARE_BYTES_MAX: usize = 8 << 20;
 pub const CONTROLS_MAX: usize = 1_024;
 /// Largest body of an answer to a subscription over HTTP.
 pub const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// Parts of one captured message: the largest message a session takes fits.
+pub const CAPTURE_PARTS_MAX: u16 = 256;
+/// Conflated streams of one process, and the shortest time between two messages of one.
+pub const CONFLATED_MAX: usize = 128;
+pub const CONFLATE_NS: u64 = 100_000_000;
 /// Levels a side of a `BookDepth`.
 pub const DEPTH_LEVELS: usize = 10;
 /// Shortest time between two `BookDepth` of one instrument.
@@ -46,6 +51,15 @@ const _: () = assert!(
 );
 const _: () =
     assert!(FEEDS_MAX * MdKind::ALL.len() <= tidegate_bus::limits::TOPICS_MAX, "each feed has its topics");
+const _: () = assert!(
+    CAPTURE_PARTS_MAX as usize * (tidegate_wire::limits::PAYLOAD_LEN_MAX - 512)
+        >= tidegate_venue_io::limits::MESSAGE_BYTES_MAX,
+    "every message a session takes can be captured"
+);
+const _: () = assert!(
+    FEEDS_MAX * MdKind::ALL.len() + CONFLATED_MAX + SLOTS_MAX <= tidegate_bus::limits::TOPICS_MAX,
+    "each feed, each conflated stream and each capture has its topic"
+);
 const _: () = assert!(POLL_MS <= crate::limits::WAIT_MS_MAX, "a stop is seen in time");
 const _: () =
     assert!(TOP_REFRESH_NS < STALE_AFTER_NS, "a quiet book is repeated before it could be called stale");

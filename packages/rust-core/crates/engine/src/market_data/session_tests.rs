@@ -43,6 +43,8 @@ impl Loop {
             "epochPath": dir.path().join("market-data.epoch"),
             "instrumentsPath": table,
             "sessions": [session(dir.path())],
+            "snapshotEndpoint": format!("ipc://{}/s/md-snapshot.sock", dir.path().display()),
+            "capture": true,
         });
         Self { handle: crate::start("market-data", &config.to_string()).unwrap(), _dir: dir }
     }
@@ -313,6 +315,144 @@ fn a04_streams_above_the_cap_of_a_connection_are_laid_over_several() {
     );
     assert!(refused(json!({ "authTimeoutMs": 5_000 })).contains("keyFile"));
     assert!(refused(json!({ "backoffMsMin": 0 })).contains("backoffMsMin"));
+}
+
+#[test]
+fn a_late_joiner_gets_the_state_with_its_sequence_and_a_conflated_stream_on_request() {
+    use tidegate_bus::ends::{LinkClient, LinkClientConfig, LinkInput, StreamSub, StreamWhat};
+    use tidegate_bus::link::LinkState;
+    use tidegate_wire::envelope;
+    use tidegate_wire::pb::common::v1::Source;
+    use tidegate_wire::pb::control::v1::SnapshotRequest;
+    use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
+    let (base, _accepted) = server(|_, mut ws, _| {
+        for id in 10..400 {
+            for symbol in ["BTCUSDT", "ETHUSDT"] {
+                let text = diff(symbol, id).replace("98.00", "99.50");
+                say(&mut ws, &text);
+            }
+        }
+        while ws.read().is_ok() {}
+    });
+    let md = Loop::start(|_| binance(&base, json!({})));
+    md.until(Some(&snapshot), |s| s["state"] == "VALID" && s["instruments"][0]["lastUpdateId"] == 399);
+    let context = zmq::Context::new();
+    let endpoint = |name: &str| format!("ipc://{}/s/{name}.sock", md._dir.path().display());
+    let mut client =
+        LinkClient::connect(&context, LinkClientConfig::new(endpoint("md-snapshot"), "snapshot", "late", 1))
+            .unwrap();
+    let mut sub = StreamSub::connect(&context, &endpoint("md"), &["md.1.1.top.", "mdc.1.1.top."]).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let ask = |client: &mut LinkClient, topic: &str| {
+        let request = Envelope {
+            schema_version: 1,
+            source: Source::Recorder as i32,
+            payload: Some(Payload::SnapshotRequest(SnapshotRequest { topic: topic.into(), after_seq: 0 })),
+            ..Envelope::default()
+        };
+        client.send(crate::clock::mono_ns(), &envelope::encode(&request)).unwrap();
+    };
+    let wait_answer = |client: &mut LinkClient| -> Envelope {
+        loop {
+            assert!(Instant::now() < deadline);
+            let mut got = None;
+            client
+                .pump(crate::clock::mono_ns(), |input| {
+                    if let LinkInput::Data { payload, .. } = input {
+                        got = envelope::decode(payload).ok();
+                    }
+                })
+                .unwrap();
+            client.tick(crate::clock::mono_ns()).unwrap();
+            if let Some(got) = got {
+                return got;
+            }
+            std::thread::yield_now();
+        }
+    };
+    while client.state() != LinkState::Synced {
+        assert!(Instant::now() < deadline);
+        client.pump(crate::clock::mono_ns(), |_| ()).unwrap();
+        client.tick(crate::clock::mono_ns()).unwrap();
+        std::thread::yield_now();
+    }
+    ask(&mut client, "md.1.1.top.");
+    let state = wait_answer(&mut client);
+    let Some(Payload::BookTop(top)) = state.payload else { panic!("{state:?}") };
+    assert_eq!((top.bid_px_ticks, top.bid_qty_lots), (9_950, 39_900_000));
+    assert!(state.log_seq > 0);
+    ask(&mut client, "md.1.1.trade.");
+    ask(&mut client, "md.1.9.top.");
+    ask(&mut client, "mdc.1.1.top.");
+    let state_c = wait_answer(&mut client);
+    assert!(matches!(state_c.payload, Some(Payload::BookTop(_))));
+    let (mut plain, mut conflated) = (None, None);
+    while plain.is_none() || conflated.is_none() {
+        assert!(Instant::now() < deadline, "{plain:?} {conflated:?}");
+        sub.pump(crate::clock::mono_ns(), |input| {
+            if let StreamWhat::Data(data) = input.what {
+                let slot = if input.name.starts_with("mdc.") { &mut conflated } else { &mut plain };
+                *slot = Some((data.seq, data.payload.len()));
+            }
+        })
+        .unwrap();
+        std::thread::yield_now();
+    }
+    assert!(plain.unwrap().0 > state.log_seq, "what comes on the stream after the answer is newer");
+    let stats = md.until(None, |s| s["snapshotRequestsRefused"] == 2);
+    assert_eq!(stats["snapshotsServed"], 2);
+    md.handle.stop().unwrap();
+}
+
+#[test]
+fn every_message_is_captured_as_it_came_with_its_receive_time() {
+    use tidegate_bus::ends::{StreamSub, StreamWhat};
+    let (go, wait_for_go) = channel::<()>();
+    let go_once = std::sync::Arc::new(std::sync::Mutex::new(wait_for_go));
+    let (base, _accepted) = server(move |_, mut ws, _| {
+        let _ = go_once.lock().unwrap().recv();
+        for text in ["garbage", r#"{"result":null,"id":7}"#] {
+            say(&mut ws, text);
+        }
+        say(&mut ws, &"x".repeat(200_000));
+        while ws.read().is_ok() {}
+    });
+    let md = Loop::start(|_| binance(&base, json!({})));
+    let context = zmq::Context::new();
+    let endpoint = format!("ipc://{}/s/md.sock", md._dir.path().display());
+    let mut sub = StreamSub::connect(&context, &endpoint, &["raw.spot."]).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let (mut joined, mut whole, mut opened, mut lost) = (Vec::new(), Vec::<Vec<u8>>::new(), false, 0);
+    while whole.len() < 3 {
+        assert!(Instant::now() < deadline, "{} whole", whole.len());
+        sub.pump(super::clock::mono_ns(), |input| match input.what {
+            StreamWhat::Data(data) => {
+                let record = super::capture::read(data.payload).unwrap();
+                assert!(record.at.epoch_ns > 1_700_000_000_000_000_000 && record.at.mono_ns > 0);
+                joined.extend_from_slice(record.bytes);
+                if record.part + 1 == record.parts {
+                    whole.push(std::mem::take(&mut joined));
+                }
+            }
+            StreamWhat::Opened(_) => {}
+            StreamWhat::Gap(_) => lost += 1,
+            _ => {}
+        })
+        .unwrap();
+        // A heartbeat shows that the subscription stands; only then does the venue speak.
+        if !opened && sub.lane_counters().received > 0 {
+            opened = true;
+            go.send(()).unwrap();
+        }
+        std::thread::yield_now();
+    }
+    assert_eq!(whole[0], b"garbage");
+    assert_eq!(
+        (whole[1].as_slice(), whole[2].len(), lost),
+        (br#"{"result":null,"id":7}"#.as_slice(), 200_000, 0)
+    );
+    md.until(None, |s| s["captured"] == 3 && s["notCaptured"] == 0);
+    md.handle.stop().unwrap();
 }
 
 fn request_of(stream: &mut UnixStream) -> (String, String) {

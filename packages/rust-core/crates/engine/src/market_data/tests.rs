@@ -245,6 +245,48 @@ fn an_unanswered_snapshot_is_asked_for_again_but_not_at_each_diff() {
     assert_eq!(f.on_snapshot(&ticker(1, "1", "2"), at(2), &mut tracer, &mut seen), "NOT_A_SNAPSHOT");
 }
 
+const QUOTED: &str = r#"{"version":8,"instruments":[
+{"id":4,"venue_id":4,"venue":"ALPACA","symbol":"AAPL","kind":"equity","base":"AAPL","quote":"USD","px_scale":2,"px_unit":1,"qty_scale":0,"qty_unit":1,"e8_per_tick_lot":1000000,"min_qty_lots":1,"max_qty_lots":1000000,"min_notional_e8":0}]}"#;
+
+#[test]
+fn b011_a_quote_book_is_valid_with_its_first_quote_and_void_with_its_session() {
+    use tidegate_normalise::{BookTicker, Event, Level};
+    use tidegate_units::{EpochNs, PxTicks, QtyLots};
+    let table = Table::from_json(QUOTED.as_bytes()).unwrap();
+    let mut f = Feed::new(0, table.get(InstrumentId(4)).unwrap(), table.version());
+    let (mut seen, mut tracer) = (Seen::default(), Tracer::new(1));
+    let quote = |ts: i64, bid: (i64, i64), ask: (i64, i64)| {
+        let level = |(px, qty): (i64, i64)| Level { px: PxTicks(px), qty: QtyLots(qty) };
+        Event::Ticker(BookTicker { update_id: 0, ts_venue: EpochNs(ts), bid: level(bid), ask: level(ask) })
+    };
+    f.on_open(at(0), &mut tracer, &mut seen);
+    f.tick(at(1), &mut tracer, &mut seen);
+    assert_eq!((f.state(), seen.snapshots_wanted()), (BookState::Syncing, 0), "nothing is fetched");
+    f.on_event(quote(10, (18_900, 3), (18_905, 4)), at(2), &mut tracer, &mut seen);
+    let top = seen.tops().pop().unwrap();
+    assert_eq!(
+        (f.state(), top.bid_px_ticks, top.ask_qty_lots, top.ts_venue_ns),
+        (BookState::Valid, 18_900, 4, 10)
+    );
+    // Older by venue time: no effect. Locked: in order. One-sided: valid (limit up).
+    f.on_event(quote(9, (1, 1), (2, 1)), at(3), &mut tracer, &mut seen);
+    assert_eq!(seen.tops().pop().unwrap().bid_px_ticks, 18_900);
+    f.on_event(quote(11, (18_905, 1), (18_905, 1)), at(4), &mut tracer, &mut seen);
+    f.on_event(quote(12, (18_910, 1), (0, 0)), at(5), &mut tracer, &mut seen);
+    let top = seen.tops().pop().unwrap();
+    assert_eq!((f.state(), top.bid_px_ticks, top.ask_qty_lots), (BookState::Valid, 18_910, 0));
+    f.on_event(quote(13, (18_910, 1), (18_900, 1)), at(6), &mut tracer, &mut seen);
+    assert_eq!(f.state(), BookState::Invalid, "crossed");
+    f.on_event(quote(14, (18_900, 1), (18_910, 1)), at(7), &mut tracer, &mut seen);
+    assert_eq!(f.state(), BookState::Valid, "the next whole quote repairs it");
+    f.on_closed("gone", at(8), &mut tracer, &mut seen);
+    f.on_open(at(9), &mut tracer, &mut seen);
+    assert_eq!(f.state(), BookState::Syncing, "what was quoted before the loss is void");
+    f.on_event(quote(20, (1, 1), (2, 1)), at(10), &mut tracer, &mut seen);
+    assert_eq!((f.state(), seen.tops().pop().unwrap().bid_px_ticks), (BookState::Valid, 1));
+    assert_eq!(f.on_snapshot(b"{}", at(11), &mut tracer, &mut seen), "NO_SNAPSHOTS");
+}
+
 fn sample(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../data/samples").join(name);
     let out = Command::new("gzip").arg("-dc").arg(&path).output().unwrap();

@@ -99,16 +99,16 @@ fn cases() -> Vec<Case> {
     all.push(case("spy_with_rocp50.txt", "Rate of Change % 50", 0, 6e-5, on_close(move |x| roc.next(x))));
     let mut stochastic = Stochastic::new(12, 3, 5);
     let k = Box::new(move |c: &Candle| stochastic.next(c).map(|found| found.0));
-    all.push(case("spy_with_stoch12k3.txt", "Stochastics 12 %K 3", 0, 2e-4, k));
+    all.push(case("spy_with_stoch12k3.txt", "Stochastics 12 %K 3", 0, 1e-3, k));
     let mut stochastic = Stochastic::new(12, 3, 5);
     let d = Box::new(move |c: &Candle| stochastic.next(c).and_then(|found| found.1));
-    all.push(case("spy_with_stoch12k3.txt", "%D 5", 0, 2e-4, d));
+    all.push(case("spy_with_stoch12k3.txt", "%D 5", 0, 1e-3, d));
     let mut aroon = AroonOscillator::new(14);
     all.push(case(
         "spy_aroon_oscillator.txt",
         "Aroon Oscillator 14",
         0,
-        6e-6,
+        1e-5,
         Box::new(move |c| aroon.next(c)),
     ));
     let mut awesome = Awesome::default();

@@ -17,6 +17,9 @@ use tidegate_dialects::venues::kucoin::Kucoin;
 use tidegate_dialects::venues::okex::Okex;
 use tidegate_dialects::{Book, Dialect, OrderChange, Outcome, Quiet, Reading, Record};
 
+/// Inputs of all captures together, at least.
+pub const MESSAGES: u64 = 29_000;
+
 /// One recorded venue.
 #[derive(Debug)]
 pub struct Venue {

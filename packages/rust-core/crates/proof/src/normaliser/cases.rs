@@ -13,6 +13,9 @@ use tidegate_dialects::time::from_rfc3339;
 use tidegate_dialects::{Dialect, Quiet, Reading, Record, Refusal};
 use tidegate_units::EpochNs;
 
+/// Cases the set has.
+pub const CASES: u64 = 434;
+
 /// One case, as it is fed.
 #[derive(Debug)]
 pub struct Case {

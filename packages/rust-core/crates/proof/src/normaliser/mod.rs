@@ -4,17 +4,28 @@
 mod captures;
 mod cases;
 mod compare;
+mod corpus;
+mod fixtures;
+mod line;
 mod literal;
+mod mutate;
+mod permute;
 mod plant;
 mod readers;
 mod render;
 mod rng;
 mod source;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use crate::args::Args;
 use crate::report::Report;
 use plant::Planted;
+use rng::Rng;
+
+/// Mutated messages of a full run.
+const MUTATIONS: u64 = 1_000_000;
 
 /// Runs the proof. Flags: `--data`, `--break`, `--seed`, `--mutations`.
 ///
@@ -23,10 +34,34 @@ use plant::Planted;
 pub fn run(args: &Args) -> Result<Report, String> {
     let data = args.data()?;
     let mut plant = Planted::named(args.text("break").as_deref())?;
+    let seed = args.get("seed", 1_u64)?;
+    let mutations = args.get("mutations", MUTATIONS)?;
     args.done()?;
     let mut report = Report::new();
+    report.seed(seed);
+
     let cases = cases::read(&data)?;
-    cases::check(&cases, &mut plant)?.report("normaliser-cases", 434, &mut report);
-    captures::check(&data, &mut plant)?.report("ws-captures", 25_000, &mut report);
+    cases::check(&cases, &mut plant)?.report("normaliser-cases", cases::CASES, &mut report);
+    let bodies = fixtures::read(&data)?;
+    fixtures::check(&bodies, &mut plant).report("venue-json-fixtures", fixtures::BODIES, &mut report);
+    captures::check(&data, &mut plant)?.report("ws-captures", captures::MESSAGES, &mut report);
+
+    let mut streams = corpus::of_cases(&cases);
+    streams.extend(corpus::of_bodies(bodies));
+    streams.extend(corpus::of_captures(&data)?);
+    let mut rng = Rng::new(seed);
+    let permuted = permute::check(&streams, &mut rng, &mut plant)?;
+    report.zero("permuted_unequal", permuted.unequal, permuted.compared, captures::MESSAGES);
+    let mutated = mutate::check(&streams, mutations, &mut rng, &mut plant);
+    report.zero("throws", mutated.throws, mutated.fed, mutations);
+    report.figure("mutated.read", mutated.read);
+    report.figure("mutated.refused", mutated.refused);
+    report.figure("streams", streams.len());
+    for (name, first) in [("permuted.first_unequal", permuted.first), ("mutated.first_throw", mutated.first)]
+    {
+        if let Some(text) = first {
+            report.figure(name, text);
+        }
+    }
     Ok(report)
 }

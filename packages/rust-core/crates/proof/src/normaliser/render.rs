@@ -50,7 +50,8 @@ fn write(value: &Json<'_>, text: &mut String, rng: &mut Option<&mut Rng>) {
                 for index in (1..order.len()).rev() {
                     order.swap(index, rng.below(index + 1));
                 }
-                unknown = Some(rng.below(order.len() + 1));
+                // An object without keys stays so: that it has none may be what it says.
+                unknown = if order.is_empty() { None } else { Some(rng.below(order.len() + 1)) };
             }
             text.push('{');
             let mut first = true;
