@@ -3,6 +3,8 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { addBench } from "./commands/bench.ts";
+import { addConformance } from "./commands/conformance.ts";
+import { addDrill } from "./commands/drill.ts";
 import { addJournal } from "./commands/journal.ts";
 import { addVerify } from "./commands/verify.ts";
 import { UsageError } from "./sim/options.ts";
@@ -83,6 +85,8 @@ program
 
 addVerify(program, root);
 addBench(program, root);
+addConformance(program);
+addDrill(program, root);
 addJournal(program, root);
 
 program.command("build").description("build what changed and stop (the launcher does it)");

@@ -31,5 +31,47 @@ export const Settings = z.object({
     .describe("Folder of the venue's own log and run file"),
   apiKey: z.string().min(1).max(128).default("sim").describe("The one key the venue knows"),
   apiSecret: z.string().min(1).max(128).default("sim-secret").describe("Its HMAC secret"),
+  feeds: z
+    .boolean()
+    .default(false)
+    .describe("Whether the market-data skins of every venue listen too, on ports of their own"),
+  feedsControlPort: z
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0)
+    .describe("Port on 127.0.0.1 of their control (`/_sim/…`); 0 = any free one"),
+  feedsSeed: z
+    .number()
+    .int()
+    .min(0)
+    .max(0xffff_ffff)
+    .default(1)
+    .describe("Seed of the generated markets"),
+  feedsScale: z
+    .number()
+    .min(1)
+    .max(1_000)
+    .default(1)
+    .describe("How fast their session rules run: pings, lives, heartbeats, bars"),
+  feedsTls: z
+    .boolean()
+    .default(false)
+    .describe("Whether they speak TLS; the authority is written beside the log"),
+  feedsSamples: z
+    .boolean()
+    .default(true)
+    .describe("Whether BTCUSDT of spot and USD-M is the recording, not a generated market"),
+  feedsShioajiSocket: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Unix socket of the Shioaji daemon, beside its port"),
+  feedsScenario: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("File of switches to throw, with their times"),
 });
 export type VenueSimConfig = z.output<typeof Settings>;

@@ -3,9 +3,41 @@
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runService, ServiceFault } from "@tidegate/service-kit";
-import { Settings } from "./config.ts";
+import { Settings, type VenueSimConfig } from "./config.ts";
+import { Feeds } from "./feeds/index.ts";
+import { readScenario } from "./feeds/scenario.ts";
+import { VENUES } from "./feeds/switches.ts";
 import { newRustMarket } from "./rust-market.ts";
 import { startVenueSim, systemClock, type VenueSim } from "./service.ts";
+
+/** The market-data skins, where they are wanted; what they need to be reached lies in `feeds.json`. */
+async function startFeeds(
+  config: VenueSimConfig,
+  onError: (error: unknown) => void,
+): Promise<Feeds | null> {
+  if (!config.feeds) return null;
+  const { feedsSeed, feedsScale, feedsShioajiSocket, feedsScenario } = config;
+  const feeds = await Feeds.start({
+    seed: feedsSeed,
+    scale: feedsScale,
+    samples: config.feedsSamples,
+    controlPort: config.feedsControlPort,
+    tls: config.feedsTls ? VENUES : [],
+    ...(feedsShioajiSocket === undefined ? {} : { shioajiSocket: feedsShioajiSocket }),
+    ...(feedsScenario === undefined ? {} : { scenario: readScenario(feedsScenario) }),
+    onError,
+  });
+  const ports = Object.fromEntries(VENUES.map((venue) => [venue, feeds.port(venue)]));
+  if (feeds.certificates !== null)
+    writeFileSync(join(config.venueDir, "ca.pem"), feeds.certificates.ca);
+  writeWhole(join(config.venueDir, "feeds.json"), { control: feeds.controlPort, ports });
+  return feeds;
+}
+
+function writeWhole(path: string, body: unknown): void {
+  writeFileSync(`${path}.new`, `${JSON.stringify(body)}\n`);
+  renameSync(`${path}.new`, path);
+}
 
 /** Runs the venue for the life of the process. */
 export function runVenueSim(): Promise<void> {
@@ -19,6 +51,7 @@ export function runVenueSim(): Promise<void> {
         fail(new ServiceFault(`the venue cannot go on: ${failure}`, { cause: error }));
       };
       let venue: VenueSim;
+      let feeds: Feeds | null;
       try {
         venue = await startVenueSim(config, {
           clock: systemClock,
@@ -26,23 +59,23 @@ export function runVenueSim(): Promise<void> {
           onFatal,
           log: (level, msg, fields) => log[level](fields, msg),
         });
+        feeds = await startFeeds(config, onFatal);
       } catch (error) {
         // Everything that keeps the venue from starting is the world's: a file, a port, an old run folder, the addon.
         throw new ServiceFault(error instanceof Error ? error.message : String(error), {
           cause: error,
         });
       }
-      const portFile = join(config.venueDir, "port.json");
-      writeFileSync(`${portFile}.new`, `{"venuePort":${venue.port}}\n`);
-      renameSync(`${portFile}.new`, portFile);
+      writeWhole(join(config.venueDir, "port.json"), { venuePort: venue.port });
       log.info({ venuePort: venue.port }, "the venue is open");
       return {
         ready: () => ({ ready: failure === "", state: failure === "" ? "RUNNING" : "FAILED" }),
-        stats: () => venue.stats(),
+        stats: () => (feeds === null ? venue.stats() : { ...venue.stats(), feeds: feeds.stats() }),
         async drain() {
           venue.drain();
         },
         async stop() {
+          await feeds?.[Symbol.asyncDispose]();
           await venue[Symbol.asyncDispose]();
         },
       };

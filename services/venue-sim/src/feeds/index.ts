@@ -27,6 +27,7 @@ export const ACCOUNTS: readonly Account[] = [
   { key: "sim", secret: "sim-secret", feeds: ["iex", "test", "us"] },
   { key: "sim-sip", secret: "sim-secret", feeds: ["iex", "sip", "us"], unlimited: true },
   { key: "sim-second", secret: "sim-secret", feeds: ["iex", "us"] },
+  { key: "sim-third", secret: "sim-secret", feeds: ["iex", "us"] },
   { key: "sim-none", secret: "sim-secret", feeds: [] },
 ];
 

@@ -7,7 +7,7 @@ export const MESSAGE_BYTES_MAX = 64 * 1024;
 /** Unsent bytes of a peer after which it counts as slow. */
 export const UNSENT_BYTES_MAX = 8 * 1024 * 1024;
 /** A half-open socket is destroyed after this long, ms. */
-export const FROZEN_MS_MAX = 120_000;
+export const FROZEN_MS_MAX = 90_000;
 /** Truth entries kept; older ones are forgotten and their number told. */
 export const TRUTH_ENTRIES_MAX = 262_144;
 /** Truth entries of one answer. */

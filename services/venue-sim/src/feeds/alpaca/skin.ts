@@ -203,7 +203,10 @@ export class AlpacaSkin implements Skin, Gate {
     const { clock } = this.#options;
     const header = (name: string) => String(request.headers[name] ?? "");
     const id = { "x-request-id": randomUUID() };
-    const account = this.account(header("apca-api-key-id"), header("apca-api-secret-key"));
+    const name = header("apca-api-key-id");
+    // Crypto's history is open to anyone; a key that is given has to be right all the same.
+    const open = this.#crypto && name === "";
+    const account = open ? { key: "" } : this.account(name, header("apca-api-secret-key"));
     if (account === null) return { status: 403, body: '{"message":"forbidden."}', headers: id };
     const minute = Math.floor(clock.monoMs() / MINUTE_MS);
     const used = this.#requests.get(account.key);

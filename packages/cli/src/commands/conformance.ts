@@ -1,0 +1,26 @@
+import type { Command } from "commander";
+
+/** `hft conformance …`: real peers against our simulators. */
+export function addConformance(program: Command): void {
+  const conformance = program
+    .command("conformance")
+    .description("let real clients of a venue judge our simulator of it");
+  conformance
+    .command("alpaca-data")
+    .description("the vendor's market-data client, and ccxt for Binance's REST, against venue-sim")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: wrong-host")
+    .addHelpText("after", "\nExample: ./hft conformance alpaca-data --json")
+    .action(async (options: { json?: true; break?: string }) => {
+      const { alpacaData } = await import("../conformance/alpaca-data.ts");
+      const { report } = await import("../result.ts");
+      const value = await alpacaData("conformance alpaca-data", options.break ?? null);
+      report(value, options.json ?? false);
+      if (options.json !== true) {
+        const cards = value.figures["cards"] as readonly { name: string; fault: string }[];
+        for (const { name, fault } of cards) {
+          if (fault !== "") process.stderr.write(`${name}: ${fault}\n`);
+        }
+      }
+    });
+}

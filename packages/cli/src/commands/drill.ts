@@ -1,0 +1,60 @@
+import type { Command } from "commander";
+
+const DRILLS = [
+  ["feeds", "market data of every venue, every switch of its simulator, books against the truth"],
+];
+
+/** `hft drill …`: failures on purpose, judged. */
+export function addDrill(program: Command, root: string): void {
+  const drill = program
+    .command("drill")
+    .description("make things fail on purpose and judge what follows");
+  drill
+    .command("list")
+    .description("the drills there are")
+    .option("--json", "print them as JSON")
+    .addHelpText("after", "\nExample: ./hft drill list")
+    .action((options: { json?: true }) => {
+      const text = options.json
+        ? JSON.stringify(DRILLS.map(([name, what]) => ({ name, what })))
+        : DRILLS.map(([name, what]) => `${name}  ${what}`).join("\n");
+      process.stdout.write(`${text}\n`);
+    });
+  drill
+    .command("feeds")
+    .description(
+      "throw every switch at every venue while market-data runs; its VALID books are held against the truth",
+    )
+    .option("--minutes <n>", "at least so long; every switch is thrown once whatever it takes", "5")
+    .option("--seed <n>", "seed of the generated markets", "1")
+    .option("--venues <names...>", "these venues alone")
+    .option("--switches <names...>", "these switches alone")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: hide-gap, retry-fatal")
+    .addHelpText("after", "\nExample: ./hft drill feeds --minutes 5 --json")
+    .action(
+      async (options: {
+        minutes: string;
+        seed: string;
+        venues?: string[];
+        switches?: string[];
+        json?: true;
+        break?: string;
+      }) => {
+        const { drillFeeds } = await import("../drill/feeds.ts");
+        const { parseSwitches, parseVenues } = await import("../drill/options.ts");
+        const { report } = await import("../result.ts");
+        const venues = parseVenues(options.venues);
+        const switches = parseSwitches(options.switches);
+        const value = await drillFeeds(root, "drill feeds", {
+          minutes: Number(options.minutes),
+          seed: Number(options.seed),
+          plant: options.break ?? null,
+          ...(venues === null ? {} : { venues }),
+          ...(switches === null ? {} : { switches }),
+          progress: (line) => process.stderr.write(`${line}\n`),
+        });
+        report(value, options.json ?? false);
+      },
+    );
+}
