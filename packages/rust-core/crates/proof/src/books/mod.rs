@@ -2,6 +2,7 @@
 
 pub mod binance;
 pub mod bitstamp;
+pub mod captures;
 pub mod cme;
 pub mod feed;
 pub mod hyperliquid;
@@ -15,6 +16,7 @@ pub mod tally;
 use crate::args::Args;
 use crate::report::Report;
 use tally::Tally;
+use tidegate_normalise::Market;
 
 /// A fault planted on purpose; each must be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +26,10 @@ pub enum Plant {
     SkipLevel,
     /// Now and then the end of an order does not reach the book.
     ForgetOrder,
+    /// The checksum is computed wrongly.
+    BadChecksum,
+    /// One message is lost before the book.
+    SkipMessage,
 }
 
 /// Runs the proof.
@@ -36,6 +42,8 @@ pub fn run(args: &Args) -> Result<Report, String> {
         None => Plant::None,
         Some("skip-level") => Plant::SkipLevel,
         Some("forget-order") => Plant::ForgetOrder,
+        Some("bad-checksum") => Plant::BadChecksum,
+        Some("skip-message") => Plant::SkipMessage,
         Some(other) => return Err(format!("--break {other}: no such fault; there are skip-level")),
     };
     args.done()?;
@@ -53,6 +61,13 @@ pub fn run(args: &Args) -> Result<Report, String> {
     bitstamp::verify(&data, plant, 0)?.report(&mut report, 40 * bitstamp::SNAPSHOTS);
     itch::verify(&data, plant)?.report(&mut report, 5_000);
     hyperliquid::verify(&data, plant)?.report(&mut report, hyperliquid::MESSAGES);
+    for of in [captures::KRAKEN, captures::OKCOIN] {
+        known(&mut report, &captures::summed(&data, &of, plant)?, (of.known, of.known));
+    }
+    captures::bitfinex(&data, plant)?.report(&mut report, 1_670);
+    captures::coinbase(&data, plant)?.report(&mut report, 9_719);
+    captures::binance(&data, Market::Spot)?.report(&mut report, 159);
+    captures::binance(&data, Market::UsdM)?.report(&mut report, 731);
     Ok(report)
 }
 
