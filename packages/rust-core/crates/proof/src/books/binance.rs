@@ -54,7 +54,8 @@ pub const INSTRUMENTS: &[Instrument] = &[
 pub fn rule(market: Market) -> Rule {
     match market {
         Market::Spot => Rule::Spot,
-        Market::UsdM | Market::CoinM => Rule::UsdM,
+        Market::UsdM => Rule::UsdM,
+        Market::CoinM => Rule::CoinM,
     }
 }
 

@@ -8,8 +8,10 @@ pub mod feed;
 pub mod hyperliquid;
 pub mod itch;
 pub mod lobster;
+pub mod mutate;
 pub mod orders;
 pub mod plain;
+pub mod rng;
 pub mod taifex;
 pub mod tally;
 
@@ -32,20 +34,40 @@ pub enum Plant {
     SkipMessage,
 }
 
+impl Plant {
+    /// Reads the flag's text.
+    ///
+    /// # Errors
+    /// A fault that there is not.
+    pub fn read(text: Option<&str>) -> Result<Self, String> {
+        Ok(match text {
+            None => Self::None,
+            Some("skip-level") => Self::SkipLevel,
+            Some("forget-order") => Self::ForgetOrder,
+            Some("bad-checksum") => Self::BadChecksum,
+            Some("skip-message") => Self::SkipMessage,
+            Some(other) => {
+                return Err(format!("--break {other}: there are skip-level, forget-order, bad-checksum, skip-message"));
+            }
+        })
+    }
+}
+
 /// Runs the proof.
 ///
 /// # Errors
 /// Data that is not there, a flag that is not known.
 pub fn run(args: &Args) -> Result<Report, String> {
     let data = args.data()?;
-    let plant = match args.text("break").as_deref() {
-        None => Plant::None,
-        Some("skip-level") => Plant::SkipLevel,
-        Some("forget-order") => Plant::ForgetOrder,
-        Some("bad-checksum") => Plant::BadChecksum,
-        Some("skip-message") => Plant::SkipMessage,
-        Some(other) => return Err(format!("--break {other}: no such fault; there are skip-level")),
-    };
+    let broken = args.text("break");
+    if let Some(kinds) = args.text("mutate") {
+        let rate = args.text("rate").unwrap_or_else(|| "0.01".into());
+        let (seeds, seed) = (args.get("seeds", 50)?, args.get("seed", 1)?);
+        let settings = mutate::Settings::read(&kinds, &rate, seeds, seed, broken.as_deref())?;
+        args.done()?;
+        return mutate::run(&data, binance::INSTRUMENTS, &settings, 10_000);
+    }
+    let plant = Plant::read(broken.as_deref())?;
     args.done()?;
     let mut report = Report::new();
     for of in binance::INSTRUMENTS {
