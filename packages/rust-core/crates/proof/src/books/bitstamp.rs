@@ -163,7 +163,9 @@ pub fn verify(data: &Path, plant: Plant, limit: usize) -> Result<Tally, String> 
                     compare(&mut replay, &history, &mut tally, (line, side), shown);
                 }
                 if snapshots.is_multiple_of(64) {
-                    tally.case(replay.plain.same(&replay.book), || format!("line {}: not the plain book", line + 1));
+                    tally.case(replay.plain.same(&replay.book), || {
+                        format!("line {}: not the plain book", line + 1)
+                    });
                 }
             }
         }
@@ -207,16 +209,21 @@ fn compare(
         let want = told.get(&px).copied().unwrap_or(0);
         let known = replay.book.level(side, px).map_or(0, |level| level.qty);
         let older = replay.older.get(&at).copied().unwrap_or(0);
-        let first = replay.reached.get(slot).copied().flatten().is_none_or(|reached| px * sign < reached * sign);
-        let rule = if want == known + older { None } else { rule(replay, history, (line, side, px), want, first) };
-        tally.judged(want == known + older, || rule, || {
-            format!("line {} {side:?} {px}: shown {want}, announced {known}, older {older}", line + 1)
-        });
+        let first =
+            replay.reached.get(slot).copied().flatten().is_none_or(|reached| px * sign < reached * sign);
+        let rule =
+            if want == known + older { None } else { rule(replay, history, (line, side, px), want, first) };
+        tally.judged(
+            want == known + older,
+            || rule,
+            || format!("line {} {side:?} {px}: shown {want}, announced {known}, older {older}", line + 1),
+        );
     }
     let in_view = |at: &Place| at.0 == bids && at.1 * sign >= worst * sign;
     replay.seen.extend(replay.older.keys().filter(|at| in_view(at)).map(|at| (*at, line)));
     if let Some(reached) = replay.reached.get_mut(slot) {
-        *reached = Some(reached.map_or(worst, |known| if worst * sign < known * sign { worst } else { known }));
+        *reached =
+            Some(reached.map_or(worst, |known| if worst * sign < known * sign { worst } else { known }));
     }
 }
 
@@ -238,7 +245,10 @@ fn rule(
         learn(replay, want - known);
         return Some("BITSTAMP_OLDER_ORDER");
     }
-    if want < known + older && want >= known && history.stranger(at, replay.seen.get(&at).copied().unwrap_or(0), line) {
+    if want < known + older
+        && want >= known
+        && history.stranger(at, replay.seen.get(&at).copied().unwrap_or(0), line)
+    {
         learn(replay, want - known);
         return Some("BITSTAMP_OLDER_ORDER_ENDS");
     }
