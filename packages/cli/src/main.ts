@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { addBench } from "./commands/bench.ts";
+import { addFeature } from "./commands/feature.ts";
 import { addJournal } from "./commands/journal.ts";
 import { addVerify } from "./commands/verify.ts";
 import { UsageError } from "./sim/options.ts";
@@ -83,6 +84,7 @@ program
 
 addVerify(program, root);
 addBench(program, root);
+addFeature(program, root);
 addJournal(program, root);
 
 program.command("build").description("build what changed and stop (the launcher does it)");
