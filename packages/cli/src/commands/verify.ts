@@ -44,4 +44,32 @@ export function addVerify(program: Command, root: string): void {
         report(await prove(root, "verify normaliser", given), json ?? false);
       },
     );
+  verify
+    .command("books")
+    .description(
+      "hold the books against what the venues say, set by set; or against streams with faults",
+    )
+    .option("--json", "print the result object as the last line")
+    .option("--data <folder>", "the reference data; TIDEGATE_DATA otherwise")
+    .option("--mutate <kinds>", "mutate the streams: of drop,dup,reorder,truncate")
+    .option("--rate <part>", "with --mutate: the part of the messages (0.01)")
+    .option("--seeds <n>", "with --mutate: replays of each stream (50)")
+    .option("--seed <n>", "with --mutate: the first seed (1)")
+    .option(
+      "--break <name>",
+      "plant one fault: skip-level, forget-order, bad-checksum or skip-message; with --mutate ignore-gap, accept-bad-checksum or never-repair",
+    )
+    .addHelpText(
+      "after",
+      "\nExample: ./hft verify books --data <folder> --mutate drop,dup,reorder,truncate --json",
+    )
+    .action(async (options: { json?: true; data?: string } & Record<string, string>) => {
+      const { dataFolder, prove } = await import("./measured.ts");
+      const { report } = await import("../result.ts");
+      const { json, data, ...flags } = options;
+      report(
+        await prove(root, "verify books", { data: dataFolder(data), ...flags }),
+        json ?? false,
+      );
+    });
 }

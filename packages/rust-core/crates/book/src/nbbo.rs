@@ -171,9 +171,10 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::BTreeMap;
 
-    type Side2 = Option<(i64, i64)>;
+    type Quote = Option<(i64, i64)>;
+    type Known = Option<(i64, i64, u64)>;
 
-    fn quote() -> impl Strategy<Value = Side2> {
+    fn quote() -> impl Strategy<Value = Quote> {
         prop::option::of((98_i64..103, 0_i64..4))
     }
 
@@ -181,7 +182,7 @@ mod tests {
         #[test]
         fn b013_the_best_over_venues_is_that_of_a_plain_sort(ops in prop::collection::vec((0_u32..5, quote(), quote(), any::<bool>()), 0..60)) {
             let mut nbbo = Nbbo::new();
-            let mut plain: BTreeMap<u32, [Option<(i64, i64, u64)>; 2]> = BTreeMap::new();
+            let mut plain: BTreeMap<u32, [Known; 2]> = BTreeMap::new();
             for (now, (venue, bid, ask, remove)) in ops.into_iter().enumerate() {
                 // Two messages share each stamp, so that the venue id decides too.
                 let now = now as u64 / 2;

@@ -445,7 +445,8 @@ impl Venue {
                 }
                 return;
             }
-            Event::Ack | Event::ServerShutdown => return,
+            // The recordings this venue plays have nothing else that moves its market.
+            _ => return,
         }
         if !self.market.synced() {
             return;

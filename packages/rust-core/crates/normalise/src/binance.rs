@@ -7,8 +7,9 @@
 //! Source: binance-spot-api-docs and the USD-M and coin-M websocket pages, as of 2026-07.
 
 use crate::binance_fast::{Fast, fast};
-use crate::json::{self, NotJson, Value};
+use crate::json::{self, Value};
 use crate::limits::{LEVELS_MAX, MESSAGE_BYTES_MAX, SYMBOLS_MAX, TIME_MS_MAX};
+use crate::raw::{self, Fields, need};
 use crate::{BookTicker, DepthDiff, Event, Level, Refusal, RefusalCounts, Snapshot, SymbolSpec, Trade};
 use std::borrow::Cow;
 use tidegate_units::{DecimalFault, EpochNs, PxTicks, QtyLots, Side, parse_decimal};
@@ -86,12 +87,9 @@ pub struct Binance {
 }
 
 /// The fields of one event, as text. `b` and `a` are levels in a diff, a price in a ticker, an order id in an old trade.
-#[derive(Default)]
-struct Raw<'a> {
-    fields: [Option<Value<'a>>; KEYS.len()],
-}
+type Raw<'a> = Fields<'a, 22>;
 
-const KEYS: [&[u8]; 22] = [
+static KEYS: [&[u8]; 22] = [
     b"e",
     b"E",
     b"T",
@@ -115,59 +113,6 @@ const KEYS: [&[u8]; 22] = [
     b"stream",
     b"data",
 ];
-
-impl From<NotJson> for Refusal {
-    fn from(_: NotJson) -> Self {
-        Self::Malformed
-    }
-}
-
-impl<'a> Raw<'a> {
-    fn of(bytes: &'a [u8]) -> Result<Self, Refusal> {
-        let mut raw = Self::default();
-        json::object(bytes, |key, value| {
-            let slot = KEYS.iter().position(|known| *known == key).and_then(|at| raw.fields.get_mut(at));
-            match slot {
-                Some(Some(_)) => Err(Refusal::Malformed),
-                Some(slot) => {
-                    *slot = Some(value);
-                    Ok(())
-                }
-                None => Ok(()),
-            }
-        })?;
-        Ok(raw)
-    }
-
-    /// A field by its key; `null` is as good as absent.
-    fn get(&self, key: &[u8]) -> Option<Value<'a>> {
-        let at = KEYS.iter().position(|known| *known == key)?;
-        self.fields.get(at).copied().flatten().filter(|value| *value != Value::Null)
-    }
-
-    fn text(&self, key: &[u8]) -> Result<Option<&'a [u8]>, Refusal> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(Value::Text { text, escaped: false }) => Ok(Some(text)),
-            Some(_) => Err(Refusal::Malformed),
-        }
-    }
-
-    fn int<T: std::str::FromStr>(&self, key: &[u8]) -> Result<Option<T>, Refusal> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(Value::Number(text)) => {
-                let text = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-                text.map(Some).ok_or(Refusal::Malformed)
-            }
-            Some(_) => Err(Refusal::Malformed),
-        }
-    }
-}
-
-fn need<T>(field: Option<T>) -> Result<T, Refusal> {
-    field.ok_or(Refusal::MissingField)
-}
 
 impl Binance {
     /// A normaliser for one symbol.
@@ -311,11 +256,11 @@ impl Binance {
     }
 
     fn enveloped(&mut self, bytes: &[u8], snapshot_of: Option<usize>) -> Result<(usize, Said), Refusal> {
-        let raw = Raw::of(bytes)?;
+        let raw = Raw::of(&KEYS, bytes)?;
         let stream = raw.text(b"stream")?;
         match raw.get(b"data") {
             Some(Value::Object(inner)) if stream.is_some() => {
-                let inner = Raw::of(inner)?;
+                let inner = Raw::of(&KEYS, inner)?;
                 if inner.get(b"data").is_some() {
                     return Err(Refusal::Malformed);
                 }
@@ -354,25 +299,11 @@ impl Binance {
     }
 
     fn px(&self, symbol: usize, text: &[u8]) -> Result<PxTicks, Refusal> {
-        let spec = self.spec(symbol)?;
-        match parse_decimal(text, spec.px_scale, spec.px_unit) {
-            Ok(px) if px > 0 => Ok(PxTicks(px)),
-            Ok(_) => Err(Refusal::PxZeroOrNeg),
-            Err(DecimalFault::OffUnit) => Err(Refusal::PxOffTick),
-            Err(DecimalFault::Overflow) => Err(Refusal::Overflow),
-            Err(DecimalFault::Malformed) => Err(Refusal::BadDecimal),
-        }
+        raw::px(self.spec(symbol)?, text)
     }
 
     fn qty(&self, symbol: usize, text: &[u8]) -> Result<QtyLots, Refusal> {
-        let spec = self.spec(symbol)?;
-        match parse_decimal(text, spec.qty_scale, spec.qty_unit) {
-            Ok(qty) if qty >= 0 => Ok(QtyLots(qty)),
-            Ok(_) => Err(Refusal::QtyNegOrZero),
-            Err(DecimalFault::OffUnit) => Err(Refusal::QtyOffLot),
-            Err(DecimalFault::Overflow) => Err(Refusal::Overflow),
-            Err(DecimalFault::Malformed) => Err(Refusal::BadDecimal),
-        }
+        raw::qty(self.spec(symbol)?, text)
     }
 
     /// The size of a level in whole lots. The part below a lot cannot be traded and is cut off, counted.

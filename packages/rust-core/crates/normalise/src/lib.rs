@@ -4,13 +4,19 @@
 //! by [`tidegate_units::parse_decimal`], exactly or not at all. Nothing here panics on any input.
 #![forbid(unsafe_code)]
 
+mod alpaca;
 mod binance;
 mod binance_fast;
 pub mod json;
 pub mod limits;
+pub mod msgpack;
+mod raw;
 pub mod scan;
+mod shioaji;
 
+pub use alpaca::Alpaca;
 pub use binance::{Binance, Market, TimeUnit};
+pub use shioaji::Shioaji;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -94,6 +100,54 @@ pub struct Trade {
     pub ts_venue: EpochNs,
 }
 
+/// One print of a venue that does not always name the aggressor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Print {
+    /// 0 where the venue gives none.
+    pub trade_id: u64,
+    pub px: PxTicks,
+    pub qty: QtyLots,
+    /// Whose order came in, where the venue says it.
+    pub aggressor: Option<Side>,
+    pub ts_venue: EpochNs,
+    /// The day's volume with this print, where the venue gives it: the only check that none is missing.
+    pub total_qty: Option<QtyLots>,
+    /// Of trial matching: moves no last price, no volume and no bar.
+    pub trial: bool,
+    /// Less than a board lot.
+    pub odd_lot: bool,
+}
+
+/// A print that the venue took back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PrintCancel {
+    pub trade_id: u64,
+    pub ts_venue: EpochNs,
+}
+
+/// A bar as the venue made it; `ts_venue` is its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bar {
+    pub ts_venue: EpochNs,
+    pub open: PxTicks,
+    pub high: PxTicks,
+    pub low: PxTicks,
+    pub close: PxTicks,
+    pub volume: QtyLots,
+    /// Of a day; else of a minute.
+    pub daily: bool,
+    /// Issued again because of a late print.
+    pub revised: bool,
+}
+
+/// Prices outside which nothing may trade now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitBand {
+    pub down: PxTicks,
+    pub up: PxTicks,
+    pub ts_venue: EpochNs,
+}
+
 /// What one message says. Levels are the reader's own until it reads the next message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event<'a> {
@@ -101,6 +155,22 @@ pub enum Event<'a> {
     Snapshot(Snapshot<'a>),
     Ticker(BookTicker),
     Trade(Trade),
+    Print(Print),
+    /// The print `of` stands as `to` instead.
+    PrintCorrected {
+        of: u64,
+        to: Print,
+    },
+    PrintCancelled(PrintCancel),
+    Bar(Bar),
+    /// Whether the instrument trades or is halted.
+    TradingStatus {
+        trading: bool,
+        ts_venue: EpochNs,
+    },
+    LimitBand(LimitBand),
+    /// What an auction would give: a book of trial matching, not to be priced from.
+    Indicative(Snapshot<'a>),
     /// The venue's answer to a subscription request.
     Ack,
     /// The venue will drop the session soon.
@@ -114,7 +184,14 @@ impl Event<'_> {
             Event::Depth(diff) => Event::Depth(diff.into_owned()),
             Event::Snapshot(snapshot) => Event::Snapshot(snapshot.into_owned()),
             Event::Ticker(ticker) => Event::Ticker(ticker),
+            Event::Indicative(book) => Event::Indicative(book.into_owned()),
             Event::Trade(trade) => Event::Trade(trade),
+            Event::Print(print) => Event::Print(print),
+            Event::PrintCorrected { of, to } => Event::PrintCorrected { of, to },
+            Event::PrintCancelled(cancel) => Event::PrintCancelled(cancel),
+            Event::Bar(bar) => Event::Bar(bar),
+            Event::TradingStatus { trading, ts_venue } => Event::TradingStatus { trading, ts_venue },
+            Event::LimitBand(band) => Event::LimitBand(band),
             Event::Ack => Event::Ack,
             Event::ServerShutdown => Event::ServerShutdown,
         }
@@ -164,6 +241,10 @@ refusals! {
     BadTime = "BAD_TIME",
     /// First update id after the last one, or the wrong chain field for this market.
     BadSequence = "BAD_SEQUENCE",
+    /// A bar whose open or close lies outside its low and high.
+    BadBar = "BAD_BAR",
+    /// A book whose levels do not get worse one by one.
+    LevelsUnsorted = "LEVELS_UNSORTED",
     /// A print that is no trade of the public market (insurance fund, settlement).
     NonMarketTrade = "NON_MARKET_TRADE",
 }

@@ -1,5 +1,6 @@
 //! One file per venue family.
 
+pub mod alpaca;
 pub mod ascendex;
 pub mod binance;
 pub mod bitfinex;
@@ -21,3 +22,4 @@ pub mod kraken_v2;
 pub mod kucoin;
 pub mod mis;
 pub mod okex;
+pub mod shioaji;

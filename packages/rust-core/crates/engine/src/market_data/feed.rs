@@ -268,11 +268,11 @@ impl Feed {
                 self.counts.events += 1;
                 self.on_whole_book(&book, at, tracer, sink);
             }
-            Event::Snapshot(_) | Event::Ack => {}
             Event::ServerShutdown => {
                 self.counts.shutdowns += 1;
                 sink.emit(log("warn", "the venue announced that it will drop the session", &self.instrument));
             }
+            _ => {}
         }
     }
 

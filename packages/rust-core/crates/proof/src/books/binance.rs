@@ -7,7 +7,7 @@ use super::tally::Tally;
 use std::collections::BTreeMap;
 use std::path::Path;
 use tidegate_book::{Rule, State, SyncedBook};
-use tidegate_normalise::{BookTicker, DepthDiff, Level, Market};
+use tidegate_normalise::{BookTicker, DepthDiff, Level, Market, Snapshot};
 use tidegate_units::Side;
 
 /// The recorded instruments and what is known of them.
@@ -54,7 +54,8 @@ pub const INSTRUMENTS: &[Instrument] = &[
 pub fn rule(market: Market) -> Rule {
     match market {
         Market::Spot => Rule::Spot,
-        Market::UsdM | Market::CoinM => Rule::UsdM,
+        Market::UsdM => Rule::UsdM,
+        Market::CoinM => Rule::CoinM,
     }
 }
 
@@ -80,8 +81,16 @@ pub fn apply(plain: &mut PlainBook, diff: &DepthDiff<'_>) {
     }
 }
 
+/// The second book begins anew.
+pub fn seed(plain: &mut PlainBook, snapshot: &Snapshot<'_>) {
+    plain.clear();
+    for (side, list) in [(Side::Buy, &snapshot.bids), (Side::Sell, &snapshot.asks)] {
+        list.iter().for_each(|level| plain.set(side, level.px.0, level.qty.0));
+    }
+}
+
 /// The second book takes every diff that ends at its own update id or later; the recorded streams have no gap.
-fn follow(plain: &mut PlainBook, at: &mut Option<u64>, diff: &DepthDiff<'_>) {
+pub fn follow(plain: &mut PlainBook, at: &mut Option<u64>, diff: &DepthDiff<'_>) {
     if at.is_some_and(|id| diff.last_id >= id) {
         apply(plain, diff);
         *at = Some(diff.last_id);
@@ -115,15 +124,12 @@ pub fn replay(set: &'static str, rule: Rule, messages: &[Timed], plant: Plant, l
             Msg::Ticker(_) => {}
             Msg::Snapshot(snapshot) => {
                 book.on_snapshot(snapshot);
-                plain.clear();
-                for (side, list) in [(Side::Buy, &snapshot.bids), (Side::Sell, &snapshot.asks)] {
-                    list.iter().for_each(|level| plain.set(side, level.px.0, level.qty.0));
-                }
+                seed(&mut plain, snapshot);
                 plain_id = Some(snapshot.last_id);
                 for diff in held.drain(..) {
                     follow(&mut plain, &mut plain_id, diff);
                     if book.state() == State::Valid && book.last_id() == diff.last_id {
-                        against_ticker(&mut tally, &tickers, diff, touch(&book));
+                        against_ticker(&mut tally, &tickers, diff, touch_of(&book));
                     }
                 }
             }
@@ -152,7 +158,7 @@ pub fn replay(set: &'static str, rule: Rule, messages: &[Timed], plant: Plant, l
                     }
                     continue;
                 }
-                let found = touch(&book);
+                let found = touch_of(&book);
                 against_ticker(&mut tally, &tickers, diff, found);
                 if diffs.is_multiple_of(WHOLE_EVERY) {
                     whole += 1;
@@ -176,12 +182,17 @@ pub fn replay(set: &'static str, rule: Rule, messages: &[Timed], plant: Plant, l
     tally
 }
 
-fn touch(book: &SyncedBook) -> Touch {
+pub fn touch_of(book: &SyncedBook) -> Touch {
     (book.book().best(Side::Buy), book.book().best(Side::Sell))
 }
 
 /// One case: the touch after a diff against the latest ticker up to its id.
-fn against_ticker(tally: &mut Tally, tickers: &BTreeMap<u64, &BookTicker>, diff: &DepthDiff<'_>, found: Touch) {
+fn against_ticker(
+    tally: &mut Tally,
+    tickers: &BTreeMap<u64, &BookTicker>,
+    diff: &DepthDiff<'_>,
+    found: Touch,
+) {
     let Some((id, ticker)) = tickers.range(..=diff.last_id).next_back() else { return };
     let side = |level: Level| Some((level.px.0, level.qty.0));
     let want = (side(ticker.bid), side(ticker.ask));
@@ -192,7 +203,8 @@ fn against_ticker(tally: &mut Tally, tickers: &BTreeMap<u64, &BookTicker>, diff:
     );
 }
 
-type Touch = (Option<(i64, i64)>, Option<(i64, i64)>);
+/// Best bid and best offer.
+pub type Touch = (Option<(i64, i64)>, Option<(i64, i64)>);
 
 /// The rule BINANCE_TICKER_CONFLATED: one of the two named diffs; one side alone differs; the latest ticker's id lies inside
 /// the diff, and the diff does not leave that ticker's level standing. So the touch changed behind the ticker, and no ticker

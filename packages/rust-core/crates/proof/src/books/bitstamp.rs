@@ -8,7 +8,7 @@
 //! - `BITSTAMP_OLDER_ORDER_ENDS`: an event of an order that the stream never created names this price and side since a
 //!   snapshot last reached it (± the skew); what it leaves is learnt from the snapshot.
 //! - `BITSTAMP_SKEW`: the two channels run beside each other; the shown size is the one the book has at most [`SKEW`] lines
-//!   earlier or later.
+//!   earlier or later, or an older order was learnt from a snapshot skewed so and is put right once.
 //! - `BITSTAMP_LOST_DELETE`: the book holds exactly one order (or older remainder) more than shown, no end of it lies within the
 //!   skew; it is taken out, as a repair by snapshot does, and must not come again.
 
@@ -112,6 +112,8 @@ struct Replay {
     plain: PlainOrders,
     /// Remainders of orders older than the recording.
     older: BTreeMap<Place, i64>,
+    /// Other remainders that the lesson could have taught, for the announced size was changing within the skew.
+    doubt: BTreeMap<Place, Vec<i64>>,
     /// The worst price that a snapshot has reached, by side (bids first).
     reached: [Option<i64>; 2],
     /// Line of the snapshot that reached a price last, where an older remainder is.
@@ -163,7 +165,9 @@ pub fn verify(data: &Path, plant: Plant, limit: usize) -> Result<Tally, String> 
                     compare(&mut replay, &history, &mut tally, (line, side), shown);
                 }
                 if snapshots.is_multiple_of(64) {
-                    tally.case(replay.plain.same(&replay.book), || format!("line {}: not the plain book", line + 1));
+                    tally.case(replay.plain.same(&replay.book), || {
+                        format!("line {}: not the plain book", line + 1)
+                    });
                 }
             }
         }
@@ -207,16 +211,21 @@ fn compare(
         let want = told.get(&px).copied().unwrap_or(0);
         let known = replay.book.level(side, px).map_or(0, |level| level.qty);
         let older = replay.older.get(&at).copied().unwrap_or(0);
-        let first = replay.reached.get(slot).copied().flatten().is_none_or(|reached| px * sign < reached * sign);
-        let rule = if want == known + older { None } else { rule(replay, history, (line, side, px), want, first) };
-        tally.judged(want == known + older, || rule, || {
-            format!("line {} {side:?} {px}: shown {want}, announced {known}, older {older}", line + 1)
-        });
+        let first =
+            replay.reached.get(slot).copied().flatten().is_none_or(|reached| px * sign < reached * sign);
+        let rule =
+            if want == known + older { None } else { rule(replay, history, (line, side, px), want, first) };
+        tally.judged(
+            want == known + older,
+            || rule,
+            || format!("line {} {side:?} {px}: shown {want}, announced {known}, older {older}", line + 1),
+        );
     }
     let in_view = |at: &Place| at.0 == bids && at.1 * sign >= worst * sign;
     replay.seen.extend(replay.older.keys().filter(|at| in_view(at)).map(|at| (*at, line)));
     if let Some(reached) = replay.reached.get_mut(slot) {
-        *reached = Some(reached.map_or(worst, |known| if worst * sign < known * sign { worst } else { known }));
+        *reached =
+            Some(reached.map_or(worst, |known| if worst * sign < known * sign { worst } else { known }));
     }
 }
 
@@ -231,20 +240,31 @@ fn rule(
     let at = place(side, px);
     let known = replay.book.level(side, px).map_or(0, |level| level.qty);
     let older = replay.older.get(&at).copied().unwrap_or(0);
+    let others: Vec<i64> = history.near(at, line).iter().map(|size| want - size).filter(|left| *left >= 0).collect();
     let learn = |replay: &mut Replay, qty: i64| {
+        replay.doubt.insert(at, others.clone());
         if qty > 0 { drop(replay.older.insert(at, qty)) } else { drop(replay.older.remove(&at)) }
     };
     if first && want > known {
         learn(replay, want - known);
         return Some("BITSTAMP_OLDER_ORDER");
     }
-    if want < known + older && want >= known && history.stranger(at, replay.seen.get(&at).copied().unwrap_or(0), line) {
+    if want < known + older
+        && want >= known
+        && history.stranger(at, replay.seen.get(&at).copied().unwrap_or(0), line)
+    {
         learn(replay, want - known);
         return Some("BITSTAMP_OLDER_ORDER_ENDS");
     }
     // Orders taken out by a repair are still in the events alone.
     let repaired = history.at(at, line) - known;
     if history.near(at, line).iter().any(|size| size - repaired + older == want) {
+        return Some("BITSTAMP_SKEW");
+    }
+    let lesson = want - known;
+    if replay.doubt.get(&at).is_some_and(|doubt| doubt.contains(&lesson)) {
+        replay.doubt.remove(&at);
+        drop(if lesson > 0 { replay.older.insert(at, lesson) } else { replay.older.remove(&at) });
         return Some("BITSTAMP_SKEW");
     }
     let over = known + older - want;

@@ -55,7 +55,7 @@ pub fn read(normaliser: &mut Binance, bytes: &[u8]) -> Result<Option<Msg>, Refus
         Event::Depth(diff) => Some(Msg::Diff(diff.into_owned())),
         Event::Snapshot(snapshot) => Some(Msg::Snapshot(snapshot.into_owned())),
         Event::Ticker(ticker) => Some(Msg::Ticker(ticker)),
-        Event::Trade(_) | Event::Ack | Event::ServerShutdown => None,
+        _ => None,
     })
 }
 

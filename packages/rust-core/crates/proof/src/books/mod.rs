@@ -2,19 +2,23 @@
 
 pub mod binance;
 pub mod bitstamp;
+pub mod captures;
 pub mod cme;
 pub mod feed;
 pub mod hyperliquid;
 pub mod itch;
 pub mod lobster;
+pub mod mutate;
 pub mod orders;
 pub mod plain;
+pub mod rng;
 pub mod taifex;
 pub mod tally;
 
 use crate::args::Args;
 use crate::report::Report;
 use tally::Tally;
+use tidegate_normalise::Market;
 
 /// A fault planted on purpose; each must be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +28,29 @@ pub enum Plant {
     SkipLevel,
     /// Now and then the end of an order does not reach the book.
     ForgetOrder,
+    /// The checksum is computed wrongly.
+    BadChecksum,
+    /// One message is lost before the book.
+    SkipMessage,
+}
+
+impl Plant {
+    /// Reads the flag's text.
+    ///
+    /// # Errors
+    /// A fault that there is not.
+    pub fn read(text: Option<&str>) -> Result<Self, String> {
+        Ok(match text {
+            None => Self::None,
+            Some("skip-level") => Self::SkipLevel,
+            Some("forget-order") => Self::ForgetOrder,
+            Some("bad-checksum") => Self::BadChecksum,
+            Some("skip-message") => Self::SkipMessage,
+            Some(other) => {
+                return Err(format!("--break {other}: there are skip-level, forget-order, bad-checksum, skip-message"));
+            }
+        })
+    }
 }
 
 /// Runs the proof.
@@ -32,12 +59,15 @@ pub enum Plant {
 /// Data that is not there, a flag that is not known.
 pub fn run(args: &Args) -> Result<Report, String> {
     let data = args.data()?;
-    let plant = match args.text("break").as_deref() {
-        None => Plant::None,
-        Some("skip-level") => Plant::SkipLevel,
-        Some("forget-order") => Plant::ForgetOrder,
-        Some(other) => return Err(format!("--break {other}: no such fault; there are skip-level")),
-    };
+    let broken = args.text("break");
+    if let Some(kinds) = args.text("mutate") {
+        let rate = args.text("rate").unwrap_or_else(|| "0.01".into());
+        let (seeds, seed) = (args.get("seeds", 50)?, args.get("seed", 1)?);
+        let settings = mutate::Settings::read(&kinds, &rate, seeds, seed, broken.as_deref())?;
+        args.done()?;
+        return mutate::run(&data, binance::INSTRUMENTS, &settings, 10_000);
+    }
+    let plant = Plant::read(broken.as_deref())?;
     args.done()?;
     let mut report = Report::new();
     for of in binance::INSTRUMENTS {
@@ -53,6 +83,13 @@ pub fn run(args: &Args) -> Result<Report, String> {
     bitstamp::verify(&data, plant, 0)?.report(&mut report, 40 * bitstamp::SNAPSHOTS);
     itch::verify(&data, plant)?.report(&mut report, 5_000);
     hyperliquid::verify(&data, plant)?.report(&mut report, hyperliquid::MESSAGES);
+    for of in [captures::KRAKEN, captures::OKCOIN] {
+        known(&mut report, &captures::summed(&data, &of, plant)?, (of.known, of.known));
+    }
+    captures::bitfinex(&data, plant)?.report(&mut report, 1_670);
+    captures::coinbase(&data, plant)?.report(&mut report, 9_719);
+    captures::binance(&data, Market::Spot)?.report(&mut report, 159);
+    captures::binance(&data, Market::UsdM)?.report(&mut report, 731);
     Ok(report)
 }
 

@@ -5,6 +5,7 @@ mod captures;
 mod cases;
 mod compare;
 mod corpus;
+mod documents;
 mod fixtures;
 mod line;
 mod literal;
@@ -44,10 +45,17 @@ pub fn run(args: &Args) -> Result<Report, String> {
     cases::check(&cases, &mut plant)?.report("normaliser-cases", cases::CASES, &mut report);
     let bodies = fixtures::read(&data)?;
     fixtures::check(&bodies, &mut plant).report("venue-json-fixtures", fixtures::BODIES, &mut report);
+    let mut documents = Vec::new();
+    for set in documents::SETS {
+        let read = documents::read(&data, set)?;
+        documents::check(&read, &mut plant).report(set.name, set.documents, &mut report);
+        documents.extend(read);
+    }
     captures::check(&data, &mut plant)?.report("ws-captures", captures::MESSAGES, &mut report);
 
     let mut streams = corpus::of_cases(&cases);
     streams.extend(corpus::of_bodies(bodies));
+    streams.extend(documents.into_iter().filter_map(documents::Document::stream));
     streams.extend(corpus::of_captures(&data)?);
     let mut rng = Rng::new(seed);
     let permuted = permute::check(&streams, &mut rng, &mut plant)?;
