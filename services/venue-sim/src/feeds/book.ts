@@ -5,9 +5,14 @@ export type IntLevel = readonly [px: number, qty: number];
 export class PlainBook {
   readonly #bids = new Map<number, number>();
   readonly #asks = new Map<number, number>();
+  /** Sides in order, until the next change of them. */
+  #sortedBids: IntLevel[] | null = null;
+  #sortedAsks: IntLevel[] | null = null;
 
   set(side: "bid" | "ask", px: number, qty: number): void {
     const levels = side === "bid" ? this.#bids : this.#asks;
+    if (side === "bid") this.#sortedBids = null;
+    else this.#sortedAsks = null;
     if (qty === 0) levels.delete(px);
     else levels.set(px, qty);
   }
@@ -17,17 +22,21 @@ export class PlainBook {
   }
 
   clear(): void {
+    this.#sortedBids = null;
+    this.#sortedAsks = null;
     this.#bids.clear();
     this.#asks.clear();
   }
 
   /** Best first. */
   bids(max: number): IntLevel[] {
-    return [...this.#bids].sort(([a], [b]) => b - a).slice(0, max);
+    this.#sortedBids ??= [...this.#bids].sort(([a], [b]) => b - a);
+    return this.#sortedBids.slice(0, max);
   }
 
   asks(max: number): IntLevel[] {
-    return [...this.#asks].sort(([a], [b]) => a - b).slice(0, max);
+    this.#sortedAsks ??= [...this.#asks].sort(([a], [b]) => a - b);
+    return this.#sortedAsks.slice(0, max);
   }
 
   get levels(): number {

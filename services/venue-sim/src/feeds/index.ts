@@ -14,6 +14,7 @@ import { type Certificates, makeCertificates } from "./certificate.ts";
 import { type HostClock, hostClock, VenueClock } from "./clock.ts";
 import { handleControl } from "./control.ts";
 import { Host, type Skin } from "./host.ts";
+import { UNSENT_BYTES_MAX } from "./limits.ts";
 import { hash32, Random } from "./random.ts";
 import type { Injection, Step } from "./scenario.ts";
 import { ShioajiSkin } from "./shioaji/skin.ts";
@@ -40,6 +41,8 @@ export interface FeedsOptions {
   readonly tls?: readonly FeedVenue[];
   /** Recordings of BTCUSDT instead of the generated market, where there are. */
   readonly samples?: boolean;
+  /** Unsent bytes after which a client is slow. */
+  readonly unsentBytesMax?: number;
   /** Unix socket of the Shioaji daemon. */
   readonly shioajiSocket?: string;
   readonly controlPort?: number;
@@ -192,7 +195,8 @@ function makeSkin(
   truth: TruthLog,
 ): Skin {
   const seed = options.seed ?? 1;
-  const common = { clock, board, truth };
+  const unsentBytesMax = options.unsentBytesMax ?? UNSENT_BYTES_MAX;
+  const common = { clock, board, truth, unsentBytesMax };
   switch (venue) {
     case "BINANCE_SPOT":
     case "BINANCE_USDM":

@@ -5,7 +5,7 @@ import type { IncomingMessage } from "node:http";
 import type { Update } from "../binance/market.ts";
 import type { VenueClock } from "../clock.ts";
 import type { Answer, Skin } from "../host.ts";
-import { MESSAGES_PER_TURN_MAX, SYMBOLS_MAX, UNSENT_BYTES_MAX } from "../limits.ts";
+import { MESSAGES_PER_TURN_MAX, SYMBOLS_MAX } from "../limits.ts";
 import { Load } from "../load.ts";
 import type { WsPeer } from "../peer.ts";
 import type { Switchboard } from "../switches.ts";
@@ -51,6 +51,7 @@ export interface AlpacaOptions {
   readonly clock: VenueClock;
   readonly board: Switchboard;
   readonly truth: TruthLog;
+  readonly unsentBytesMax: number;
   readonly seed: number;
 }
 
@@ -260,10 +261,10 @@ export class AlpacaSkin implements Skin, Gate {
       left -= Math.max(updates.length, 1);
     }
     for (const { peer } of this.#clients.values()) {
-      if (peer.unsent > UNSENT_BYTES_MAX) board.note("slow_client");
+      if (peer.unsent > this.#options.unsentBytesMax) board.note("slow_client");
     }
     for (const client of [...this.#clients.values()]) {
-      if (client.peer.unsent > UNSENT_BYTES_MAX) this.#slow(client);
+      if (client.peer.unsent > this.#options.unsentBytesMax) this.#slow(client);
     }
   }
 

@@ -5,7 +5,7 @@ import { socketRoute } from "../../routes.ts";
 import { IncomingLimit, KeepAlive, Subscriptions } from "../../session.ts";
 import type { VenueClock } from "../clock.ts";
 import type { Answer, Skin } from "../host.ts";
-import { MESSAGES_PER_TURN_MAX, UNSENT_BYTES_MAX } from "../limits.ts";
+import { MESSAGES_PER_TURN_MAX } from "../limits.ts";
 import { Load } from "../load.ts";
 import type { WsPeer } from "../peer.ts";
 import type { Switchboard } from "../switches.ts";
@@ -25,8 +25,10 @@ export const SHUTDOWN_AFTER_MS = 1_500;
 export const CONNECTS_MAX = 300;
 const CONNECT_WINDOW_MS = 300_000;
 /** How old the snapshot of `snapshot_old` is, ms, and for how long the stream is held for `snapshot_new`. */
-const OLD_MS = 3_000;
+const OLD_MS = 2_000;
 const HOLD_MS = 400;
+/** A snapshot is kept so often, for `snapshot_old`, ms. */
+const KEEP_MS = 500;
 
 interface Client {
   readonly peer: WsPeer;
@@ -47,6 +49,7 @@ export interface BinanceOptions {
   readonly clock: VenueClock;
   readonly board: Switchboard;
   readonly truth: TruthLog;
+  readonly unsentBytesMax: number;
 }
 
 export class BinanceSkin implements Skin {
@@ -179,7 +182,7 @@ export class BinanceSkin implements Skin {
       left -= Math.max(updates.length, 1);
     }
     for (const { peer } of this.#clients.values()) {
-      if (peer.unsent > UNSENT_BYTES_MAX) {
+      if (peer.unsent > this.#options.unsentBytesMax) {
         board.note("slow_client");
         peer.terminate();
       }
@@ -190,10 +193,10 @@ export class BinanceSkin implements Skin {
     const { market, clock } = this.#options;
     const kept = this.#old.get(symbol.spec.symbol) ?? [];
     const newest = kept[0];
-    if (newest !== undefined && now - newest.atMs < 1_000) return;
+    if (newest !== undefined && now - newest.atMs < KEEP_MS) return;
     kept.unshift({ atMs: now, body: depthBody(market, symbol, 1_000, clock.venueMs()) });
     // Enough to have one that is old; the newest such is served.
-    this.#old.set(symbol.spec.symbol, kept.slice(0, Math.ceil(OLD_MS / 1_000) + 2));
+    this.#old.set(symbol.spec.symbol, kept.slice(0, Math.ceil(OLD_MS / KEEP_MS) + 2));
   }
 
   #sessionFaults(): void {

@@ -4,7 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { z } from "zod";
 import type { VenueClock } from "../clock.ts";
 import type { Answer, Skin } from "../host.ts";
-import { MESSAGES_PER_TURN_MAX, UNSENT_BYTES_MAX } from "../limits.ts";
+import { MESSAGES_PER_TURN_MAX } from "../limits.ts";
 import { Load } from "../load.ts";
 import { type Peer, SsePeer } from "../peer.ts";
 import type { Switchboard } from "../switches.ts";
@@ -41,6 +41,7 @@ export interface ShioajiOptions {
   readonly clock: VenueClock;
   readonly board: Switchboard;
   readonly truth: TruthLog;
+  readonly unsentBytesMax: number;
   readonly seed: number;
 }
 
@@ -265,7 +266,7 @@ export class ShioajiSkin implements Skin {
       for (const { peer, only } of this.#clients.values()) {
         if (only !== null && only !== name) continue;
         // A reader that does not keep up misses events; the daemon never waits.
-        if (peer.unsent > UNSENT_BYTES_MAX) this.#options.board.note("slow_client");
+        if (peer.unsent > this.#options.unsentBytesMax) this.#options.board.note("slow_client");
         else peer.send(text);
       }
     });
