@@ -158,10 +158,15 @@ mod tests {
 
     #[test]
     fn doubles_in_print_are_the_decimal_they_stand_for_or_none() {
-        for (text, want) in [("236.28999999999999", Some(23_629)), ("236.30000000000001", Some(23_630)), ("7", Some(700))] {
+        for (text, want) in
+            [("236.28999999999999", Some(23_629)), ("236.30000000000001", Some(23_630)), ("7", Some(700))]
+        {
             assert_eq!(nearest(text, 2), want, "{text}");
         }
-        assert_eq!((nearest("1.234", 2), nearest("", 2), nearest("1e99", 2), nearest("-1", 2)), (None, None, None, None));
+        assert_eq!(
+            (nearest("1.234", 2), nearest("", 2), nearest("1e99", 2), nearest("-1", 2)),
+            (None, None, None, None)
+        );
     }
 
     #[test]

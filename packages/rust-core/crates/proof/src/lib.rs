@@ -4,9 +4,9 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod bench_book;
 pub mod books;
 mod features;
-pub mod bench_book;
 mod journal;
 pub mod normaliser;
 pub mod report;

@@ -187,7 +187,12 @@ pub fn touch_of(book: &SyncedBook) -> Touch {
 }
 
 /// One case: the touch after a diff against the latest ticker up to its id.
-fn against_ticker(tally: &mut Tally, tickers: &BTreeMap<u64, &BookTicker>, diff: &DepthDiff<'_>, found: Touch) {
+fn against_ticker(
+    tally: &mut Tally,
+    tickers: &BTreeMap<u64, &BookTicker>,
+    diff: &DepthDiff<'_>,
+    found: Touch,
+) {
     let Some((id, ticker)) = tickers.range(..=diff.last_id).next_back() else { return };
     let side = |level: Level| Some((level.px.0, level.qty.0));
     let want = (side(ticker.bid), side(ticker.ask));

@@ -99,11 +99,12 @@ fn follow(plain: &mut PlainOrders, order: &Order) {
 
 /// The same on the production book.
 fn apply(book: &mut L3Book, order: &Order) {
-    match order.change {
-        Change::Created => drop(book.add(order.id, order.side, order.px, order.qty)),
-        Change::Changed => drop(book.modify(order.id, order.px, order.qty)),
-        Change::Deleted => drop(book.delete(order.id)),
-    }
+    // What the book does not know it refuses, and the snapshots then show it.
+    let _ = match order.change {
+        Change::Created => book.add(order.id, order.side, order.px, order.qty),
+        Change::Changed => book.modify(order.id, order.px, order.qty),
+        Change::Deleted => book.delete(order.id),
+    };
 }
 
 #[derive(Debug, Default)]
@@ -165,7 +166,9 @@ pub fn verify(data: &Path, plant: Plant, limit: usize) -> Result<Tally, String> 
                     compare(&mut replay, &history, &mut tally, (line, side), shown);
                 }
                 if snapshots.is_multiple_of(64) {
-                    tally.case(replay.plain.same(&replay.book), || format!("line {}: not the plain book", line + 1));
+                    tally.case(replay.plain.same(&replay.book), || {
+                        format!("line {}: not the plain book", line + 1)
+                    });
                 }
             }
         }
@@ -209,16 +212,30 @@ fn compare(
         let want = told.get(&px).copied().unwrap_or(0);
         let known = replay.book.level(side, px).map_or(0, |level| level.qty);
         let older = replay.older.get(&at).copied().unwrap_or(0);
-        let first = replay.reached.get(slot).copied().flatten().is_none_or(|reached| px * sign < reached * sign);
-        let rule = if want == known + older { None } else { rule(replay, history, (line, side, px), want, first) };
-        tally.judged(want == known + older, || rule, || {
-            format!("line {} {side:?} {px}: shown {want}, announced {known}, older {older}", line + 1)
-        });
+        let first =
+            replay.reached.get(slot).copied().flatten().is_none_or(|reached| px * sign < reached * sign);
+        let rule =
+            if want == known + older { None } else { rule(replay, history, (line, side, px), want, first) };
+        tally.judged(
+            want == known + older,
+            || rule,
+            || format!("line {} {side:?} {px}: shown {want}, announced {known}, older {older}", line + 1),
+        );
     }
     let in_view = |at: &Place| at.0 == bids && at.1 * sign >= worst * sign;
     replay.seen.extend(replay.older.keys().filter(|at| in_view(at)).map(|at| (*at, line)));
     if let Some(reached) = replay.reached.get_mut(slot) {
-        *reached = Some(reached.map_or(worst, |known| if worst * sign < known * sign { worst } else { known }));
+        *reached =
+            Some(reached.map_or(worst, |known| if worst * sign < known * sign { worst } else { known }));
+    }
+}
+
+/// What is left of older orders at a price.
+fn teach(replay: &mut Replay, at: Place, qty: i64) {
+    if qty > 0 {
+        replay.older.insert(at, qty);
+    } else {
+        replay.older.remove(&at);
     }
 }
 
@@ -233,16 +250,20 @@ fn rule(
     let at = place(side, px);
     let known = replay.book.level(side, px).map_or(0, |level| level.qty);
     let older = replay.older.get(&at).copied().unwrap_or(0);
-    let others: Vec<i64> = history.near(at, line).iter().map(|size| want - size).filter(|left| *left >= 0).collect();
+    let others: Vec<i64> =
+        history.near(at, line).iter().map(|size| want - size).filter(|left| *left >= 0).collect();
     let learn = |replay: &mut Replay, qty: i64| {
         replay.doubt.insert(at, others.clone());
-        if qty > 0 { drop(replay.older.insert(at, qty)) } else { drop(replay.older.remove(&at)) }
+        teach(replay, at, qty);
     };
     if first && want > known {
         learn(replay, want - known);
         return Some("BITSTAMP_OLDER_ORDER");
     }
-    if want < known + older && want >= known && history.stranger(at, replay.seen.get(&at).copied().unwrap_or(0), line) {
+    if want < known + older
+        && want >= known
+        && history.stranger(at, replay.seen.get(&at).copied().unwrap_or(0), line)
+    {
         learn(replay, want - known);
         return Some("BITSTAMP_OLDER_ORDER_ENDS");
     }
@@ -254,7 +275,7 @@ fn rule(
     let lesson = want - known;
     if replay.doubt.get(&at).is_some_and(|doubt| doubt.contains(&lesson)) {
         replay.doubt.remove(&at);
-        drop(if lesson > 0 { replay.older.insert(at, lesson) } else { replay.older.remove(&at) });
+        teach(replay, at, lesson);
         return Some("BITSTAMP_SKEW");
     }
     let over = known + older - want;

@@ -84,7 +84,8 @@ pub fn mbo(data: &Path, plant: Plant) -> Result<Tally, String> {
             tally.case(same, || format!("{name}: record {} is {mbo:?}, its twin differs", dbn.at()));
             let px = mbo.px / TICK;
             books.plain(&mbo, px);
-            let skip = plant == Plant::ForgetOrder && mbo.action == Action::Cancel && records.is_multiple_of(997);
+            let skip =
+                plant == Plant::ForgetOrder && mbo.action == Action::Cancel && records.is_multiple_of(997);
             let taken = skip || books.apply(&mbo, px);
             if !taken || (mbo.px % TICK != 0 && mbo.px != i64::MAX) {
                 tally.case(false, || format!("{name}: record {}: the book refuses {mbo:?}", dbn.at()));
@@ -139,9 +140,16 @@ fn end_state(tally: &mut Tally, book: &L3Book, last: Option<Mbo>, records: u64, 
     ] {
         let found = top(side);
         tally.case(found == Some(want), || format!("{name} {found:?}, known {want:?}"));
-        tally.note(name, found.map_or(String::new(), |(px, qty, orders)| {
-            format!("{}.{:02}, {qty} lots in {orders} orders", px / 1_000_000_000, px % 1_000_000_000 / 10_000_000)
-        }));
+        tally.note(
+            name,
+            found.map_or(String::new(), |(px, qty, orders)| {
+                format!(
+                    "{}.{:02}, {qty} lots in {orders} orders",
+                    px / 1_000_000_000,
+                    px % 1_000_000_000 / 10_000_000
+                )
+            }),
+        );
     }
 }
 
@@ -216,7 +224,9 @@ pub fn mbp1(data: &Path) -> Result<Tally, String> {
         tally.case(twin == text.as_bytes(), || {
             format!("record {}: {text}, its twin {}", dbn.at(), String::from_utf8_lossy(&twin))
         });
-        tally.case(mbp.bid.0 < mbp.ask.0, || format!("record {}: {} against {}", dbn.at(), mbp.bid.0, mbp.ask.0));
+        tally.case(mbp.bid.0 < mbp.ask.0, || {
+            format!("record {}: {} against {}", dbn.at(), mbp.bid.0, mbp.ask.0)
+        });
         if mbp.action == Action::Trade {
             found.push((mbp.head, mbp.ts_recv, mbp.px, mbp.qty, mbp.side, mbp.sequence));
         }

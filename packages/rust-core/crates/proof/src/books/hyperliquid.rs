@@ -32,7 +32,9 @@ pub fn verify(data: &Path, plant: Plant) -> Result<Tally, String> {
                 repeated += u64::from(same(&book, &bids, &asks));
                 tally.case(ts_venue.0 >= last.1, || format!("message {messages}: venue time goes back"));
                 last.1 = ts_venue.0;
-                tally.case(ordered(&bids, &asks), || format!("message {messages}: no 20 ordered levels a side"));
+                tally.case(ordered(&bids, &asks), || {
+                    format!("message {messages}: no 20 ordered levels a side")
+                });
                 book.clear();
                 let skip = usize::from(plant == Plant::SkipLevel && books.is_multiple_of(10));
                 for (side, list) in [(Side::Buy, &bids), (Side::Sell, &asks)] {

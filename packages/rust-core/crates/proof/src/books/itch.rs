@@ -55,13 +55,15 @@ pub fn verify(data: &Path, plant: Plant) -> Result<Tally, String> {
             Message::Other => continue,
             _ => {}
         }
-        let (book, plain) = books.entry(each.locate).or_insert_with(|| (L3Book::new(1 << 16), PlainOrders::default()));
+        let (book, plain) =
+            books.entry(each.locate).or_insert_with(|| (L3Book::new(1 << 16), PlainOrders::default()));
         let skip = plant == Plant::ForgetOrder && each.kind == b'D' && total.is_multiple_of(100);
         let known = id(&each.message).is_some_and(|id| plain.orders.contains_key(&id));
         let outcome = if skip { None } else { apply(book, &each.message) };
         follow(plain, &each.message);
         let fresh = matches!(each.message, Message::Add { .. });
-        let changed = matches!(outcome, Some(L3Outcome::Done | L3Outcome::Removed | L3Outcome::Overdrawn { .. }));
+        let changed =
+            matches!(outcome, Some(L3Outcome::Done | L3Outcome::Removed | L3Outcome::Overdrawn { .. }));
         unknown += u64::from(!fresh && !known);
         // An event of an order that rests changes the book; one of an order that does not must leave it alone.
         let want = if fresh { !known } else { known };
@@ -72,11 +74,13 @@ pub fn verify(data: &Path, plant: Plant) -> Result<Tally, String> {
     tally.case(total == MESSAGES, || format!("{total} messages"));
     for (kind, want) in KINDS {
         let found = kinds.get(kind).copied().unwrap_or(0);
-        tally.case(found == *want, || format!("{found} messages of type {}, known {want}", char::from(*kind)));
+        tally
+            .case(found == *want, || format!("{found} messages of type {}, known {want}", char::from(*kind)));
     }
     for (stock, orders, trades) in ORDERS {
         let found = stocks.get(*stock).copied().unwrap_or_default();
-        tally.case(found == (*orders, *trades), || format!("{stock}: {found:?}, known {orders} and {trades}"));
+        tally
+            .case(found == (*orders, *trades), || format!("{stock}: {found:?}, known {orders} and {trades}"));
     }
     tally.case((buys, sells, sell_trades) == (2_432, 2_568, 0), || {
         format!("{buys} buys, {sells} sells, {sell_trades} trades of sellers")
@@ -116,8 +120,12 @@ fn apply(book: &mut L3Book, message: &Message) -> Option<L3Outcome> {
 
 fn follow(plain: &mut PlainOrders, message: &Message) {
     match *message {
-        Message::Add { order, side, qty, px, .. } => plain.put(order, Some((side, i64::from(px), i64::from(qty)))),
-        Message::Execute { order, qty, .. } | Message::Reduce { order, qty } => plain.take(order, i64::from(qty)),
+        Message::Add { order, side, qty, px, .. } => {
+            plain.put(order, Some((side, i64::from(px), i64::from(qty))))
+        }
+        Message::Execute { order, qty, .. } | Message::Reduce { order, qty } => {
+            plain.take(order, i64::from(qty))
+        }
         Message::Delete { order } => plain.put(order, None),
         Message::Replace { order, by, qty, px } => {
             if let Some((side, ..)) = plain.orders.get(&order).copied() {

@@ -40,8 +40,9 @@ impl PlainOrders {
 
     /// Whether the production book has the same levels, and as many orders.
     pub fn same(&self, book: &L3Book) -> bool {
-        [Side::Buy, Side::Sell].into_iter().all(|side| {
-            book.levels(side).map(|level| (level.px, level.qty)).eq(self.levels.levels(side))
-        }) && book.len() == self.orders.len()
+        [Side::Buy, Side::Sell]
+            .into_iter()
+            .all(|side| book.levels(side).map(|level| (level.px, level.qty)).eq(self.levels.levels(side)))
+            && book.len() == self.orders.len()
     }
 }
