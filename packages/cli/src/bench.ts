@@ -42,3 +42,10 @@ export async function benchPeer(root: string, name: string, flags: PeerFlags): P
   const binary = await builtPeer(root, `peer-${name}`);
   report(measured(`bench ${name}`, await run(binary, args, { cwd: root })), flags.json);
 }
+
+/** Measures the normaliser beside its peers. */
+export async function benchNormaliseCommand(root: string, flags: PeerFlags): Promise<void> {
+  const { benchNormalise } = await import("./bench-normalise.ts");
+  const rounds = count("--rounds", flags.rounds, ROUNDS_MAX);
+  report(await benchNormalise(root, dataFolder(flags.data), rounds), flags.json);
+}

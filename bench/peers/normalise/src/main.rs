@@ -275,6 +275,7 @@ fn run(args: &Args) -> Result<Report, String> {
     report.check("vs_barter_data", median(&own) / median(&barter_rounds), ">=", 4, "x");
     report.figure("messages", all.len() as u64);
     report.figure("events", EVENTS);
+    report.figure("checksum", SUM);
     report.figure("own_msg_per_s", own);
     report.figure("sonic_typed_msg_per_s", sonic_rounds);
     report.figure("barter_data_msg_per_s", barter_rounds);

@@ -27,7 +27,7 @@ export function addBench(program: Command, root: string): void {
     .option("--data <folder>", "the reference data (default: TIDEGATE_DATA)")
     .option("--rounds <n>", "interleaved rounds", "15")
     .option("--json", "print the result object as the last line")
-    .addHelpText("after", "\nExample: ./hft bench book --data ../shared/data --json")
+    .addHelpText("after", "\nExample: ./hft bench book --data <folder> --json")
     .action(async (options: { data?: string; rounds: string; json?: true }) => {
       const { benchPeer } = await import("../bench.ts");
       await benchPeer(root, "book", { ...options, json: options.json ?? false });
@@ -39,9 +39,21 @@ export function addBench(program: Command, root: string): void {
     .option("--data <folder>", "the reference data (default: TIDEGATE_DATA)")
     .option("--rounds <n>", "interleaved rounds", "15")
     .option("--json", "print the result object as the last line")
-    .addHelpText("after", "\nExample: ./hft bench features --data ../shared/data --json")
+    .addHelpText("after", "\nExample: ./hft bench features --data <folder> --json")
     .action(async (options: { data?: string; rounds: string; json?: true }) => {
       const { benchPeer } = await import("../bench.ts");
       await benchPeer(root, "features", { ...options, json: options.json ?? false });
+    });
+
+  bench
+    .command("normalise")
+    .description("Binance bytes to checked events, beside sonic-rs, barter-data and JSON.parse")
+    .option("--data <folder>", "the reference data (default: TIDEGATE_DATA)")
+    .option("--rounds <n>", "interleaved rounds", "7")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft bench normalise --data <folder> --json")
+    .action(async (options: { data?: string; rounds: string; json?: true }) => {
+      const { benchNormaliseCommand } = await import("../bench.ts");
+      await benchNormaliseCommand(root, { ...options, json: options.json ?? false });
     });
 }
