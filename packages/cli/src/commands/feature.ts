@@ -75,7 +75,7 @@ export function addFeature(program: Command, root: string): void {
     )
     .option("--data <folder>", "the reference data (default: TIDEGATE_DATA)")
     .option("--json", "print the result object as the last line")
-    .addHelpText("after", "\nExample: ./hft feature parity --data ../shared/data --json")
+    .addHelpText("after", "\nExample: ./hft feature parity --data <folder> --json")
     .action(async (options: { featureSet: string; data?: string; json?: true }) => {
       const { dataFolder, prove } = await import("./measured.ts");
       const { report } = await import("../result.ts");
