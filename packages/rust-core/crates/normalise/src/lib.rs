@@ -11,6 +11,7 @@ pub mod json;
 pub mod limits;
 pub mod msgpack;
 mod raw;
+pub mod sale_conditions;
 pub mod scan;
 mod shioaji;
 
@@ -245,6 +246,8 @@ refusals! {
     BadBar = "BAD_BAR",
     /// A book whose levels do not get worse one by one.
     LevelsUnsorted = "LEVELS_UNSORTED",
+    /// A sale condition that the tape's table does not have.
+    UnknownCondition = "UNKNOWN_CONDITION",
     /// A print that is no trade of the public market (insurance fund, settlement).
     NonMarketTrade = "NON_MARKET_TRADE",
 }
