@@ -171,6 +171,23 @@ mod tests {
     }
 
     #[test]
+    fn b073_the_reference_page_lists_every_feature_as_it_is() {
+        let page = include_str!("../../../../../docs/reference/features.md");
+        let sections: Vec<&str> = page.split("\n## ").skip(1).collect();
+        assert_eq!(sections.len(), SETS.len());
+        for (section, set) in sections.iter().zip(&SETS) {
+            assert!(section.starts_with(&format!("{}\n\nHash {},", set.name, set.hash())), "{}", set.name);
+            for (n, spec) in set.features.iter().enumerate() {
+                let warm =
+                    if spec.warm > 0 { format!("{} {}", spec.warm, spec.per.text()) } else { String::new() };
+                let definition = spec.definition.replace('|', "\\|");
+                let row = format!("| {n} | `{}` | {definition} | {warm} |", spec.name);
+                assert!(section.contains(&row), "{}: want {row}", set.name);
+            }
+        }
+    }
+
+    #[test]
     fn b073_a_changed_word_changes_the_hash() {
         let [mut set, ..] = SETS;
         let before = set.hash();
