@@ -5,6 +5,7 @@ import { Command, CommanderError } from "commander";
 import { addBench } from "./commands/bench.ts";
 import { addConformance } from "./commands/conformance.ts";
 import { addDrill } from "./commands/drill.ts";
+import { addFeature } from "./commands/feature.ts";
 import { addJournal } from "./commands/journal.ts";
 import { addVerify } from "./commands/verify.ts";
 import { UsageError } from "./sim/options.ts";
@@ -87,6 +88,7 @@ addVerify(program, root);
 addBench(program, root);
 addConformance(program);
 addDrill(program, root);
+addFeature(program, root);
 addJournal(program, root);
 
 program.command("build").description("build what changed and stop (the launcher does it)");

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 use tidegate_book::L2Book;
 use tidegate_features::shared::Shared;
-use tidegate_features::{Print, Row, Touch, View};
+use tidegate_features::{Panel, Print, Row, Touch, View};
 use tidegate_normalise::{Binance, Event, Level, Market, SymbolSpec};
 use tidegate_units::{EpochNs, Side};
 
@@ -45,14 +45,22 @@ impl Capture {
         let mut reader = reader();
         let mut accepted = 0;
         for message in self.messages() {
-            accepted += u64::from(std::hint::black_box(reader.parse(message)).is_ok());
+            let mut sink = |symbol: usize, event: Event<'_>| {
+                std::hint::black_box((symbol, event));
+            };
+            accepted += u64::from(reader.parse(message, &mut sink).unwrap_or(0));
         }
         accepted
     }
 
-    pub fn events(&self) -> Vec<Event> {
+    pub fn events(&self) -> Vec<Event<'static>> {
         let mut reader = reader();
-        self.messages().filter_map(|message| reader.parse(message).ok()).collect()
+        let mut events = vec![];
+        for message in self.messages() {
+            // A refusal has no event.
+            let _ = reader.parse(message, &mut |_, event| events.push(event.into_owned()));
+        }
+        events
     }
 
     pub fn kinds(&self) -> BTreeMap<&'static str, u64> {
@@ -72,7 +80,7 @@ impl Capture {
 
     /// Prices of the trades in dollars.
     pub fn prices(&self) -> Vec<f64> {
-        let px = |event: &Event| match event {
+        let px = |event: &Event<'_>| match event {
             Event::Trade(trade) => Some(trade.px.0 as f64 / 10.0),
             _ => None,
         };
@@ -87,7 +95,7 @@ fn put(book: &mut L2Book, side: Side, levels: &[Level]) {
 }
 
 /// What an event does to the book.
-fn apply(book: &mut L2Book, seen: &mut u64, event: &Event) {
+fn apply(book: &mut L2Book, seen: &mut u64, event: &Event<'_>) {
     match event {
         Event::Snapshot(snapshot) => {
             book.clear();
@@ -105,7 +113,10 @@ fn apply(book: &mut L2Book, seen: &mut u64, event: &Event) {
 
 /// What the kernel sees of an event that is no trade.
 #[inline]
-fn view(book: &L2Book, n: u64, event: &Event) -> View {
+fn view(panel: &mut Panel, book: &L2Book, n: u64, event: &Event<'_>) -> View {
+    if !matches!(event, Event::Ticker(_)) {
+        panel.refresh(book);
+    }
     let (touch, ts) = match event {
         Event::Ticker(ticker) => {
             let side = |level: Level| (level.qty.0 > 0).then_some((level.px.0, level.qty.0));
@@ -114,7 +125,7 @@ fn view(book: &L2Book, n: u64, event: &Event) -> View {
         Event::Depth(diff) => (Touch::of(book), diff.ts_venue),
         _ => (Touch::of(book), EpochNs(0)),
     };
-    View::of(touch, book, ts, n)
+    panel.view(touch, book, ts, n)
 }
 
 /// Reads every value, so that none may be left out.
@@ -124,15 +135,15 @@ fn checksum(row: &Row) -> i64 {
 }
 
 /// What an event does to the features.
-fn features(kernel: &mut Shared, book: &L2Book, n: u64, event: &Event) -> i64 {
+fn features(kernel: &mut Shared, panel: &mut Panel, book: &L2Book, n: u64, event: &Event<'_>) -> i64 {
     if let Event::Trade(trade) = event {
         kernel.on_trade(&Print::certain(trade.px.0, trade.qty.0, trade.aggressor, trade.ts_venue));
         return 0;
     }
-    checksum(kernel.on_view(&view(book, n, event)))
+    checksum(kernel.on_view(&view(panel, book, n, event)))
 }
 
-pub fn book_only(events: &[Event]) -> Option<(i64, i64)> {
+pub fn book_only(events: &[Event<'_>]) -> Option<(i64, i64)> {
     let (mut book, mut seen) = (L2Book::default(), 0);
     for event in events {
         apply(&mut book, &mut seen, event);
@@ -143,13 +154,14 @@ pub fn book_only(events: &[Event]) -> Option<(i64, i64)> {
 
 /// What the kernel is fed, without the book.
 pub enum Input {
-    View(Box<View>),
+    View(View),
     Trade(Print),
 }
 
 /// The inputs of the kernel, made beforehand.
-pub fn inputs(events: &[Event]) -> Vec<Input> {
+pub fn inputs(events: &[Event<'_>]) -> Vec<Input> {
     let (mut book, mut seen) = (L2Book::default(), 0);
+    let mut panel = Panel::default();
     let mut out = vec![];
     for (n, event) in events.iter().enumerate() {
         apply(&mut book, &mut seen, event);
@@ -157,7 +169,7 @@ pub fn inputs(events: &[Event]) -> Vec<Input> {
             Event::Trade(trade) => {
                 Input::Trade(Print::certain(trade.px.0, trade.qty.0, trade.aggressor, trade.ts_venue))
             }
-            _ => Input::View(Box::new(view(&book, n as u64 + 1, event))),
+            _ => Input::View(view(&mut panel, &book, n as u64 + 1, event)),
         });
     }
     out
@@ -177,26 +189,26 @@ pub fn kernel_only(inputs: &[Input]) -> i64 {
 }
 
 /// A sum of all values of all outputs.
-pub fn book_and_features(events: &[Event]) -> i64 {
+pub fn book_and_features(events: &[Event<'_>]) -> i64 {
     let (mut book, mut seen) = (L2Book::default(), 0);
-    let mut kernel = Shared::new(3);
+    let (mut kernel, mut panel) = (Shared::new(3), Panel::default());
     let mut sum = 0_i64;
     for (n, event) in events.iter().enumerate() {
         apply(&mut book, &mut seen, event);
         std::hint::black_box(&book);
-        sum = sum.wrapping_add(features(&mut kernel, &book, n as u64 + 1, event));
+        sum = sum.wrapping_add(features(&mut kernel, &mut panel, &book, n as u64 + 1, event));
     }
     sum
 }
 
 /// Allocations within the feature calls, and how many calls there were.
-pub fn allocations(events: &[Event]) -> (u64, u64) {
+pub fn allocations(events: &[Event<'_>]) -> (u64, u64) {
     let (mut book, mut seen) = (L2Book::default(), 0);
-    let mut kernel = Shared::new(3);
+    let (mut kernel, mut panel) = (Shared::new(3), Panel::default());
     let mut count = 0;
     for (n, event) in events.iter().enumerate() {
         apply(&mut book, &mut seen, event);
-        count += counted(|| features(&mut kernel, &book, n as u64 + 1, event)).1;
+        count += counted(|| features(&mut kernel, &mut panel, &book, n as u64 + 1, event)).1;
     }
     (count, events.len() as u64)
 }

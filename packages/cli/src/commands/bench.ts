@@ -32,4 +32,16 @@ export function addBench(program: Command, root: string): void {
       const { benchPeer } = await import("../bench.ts");
       await benchPeer(root, "book", { ...options, json: options.json ?? false });
     });
+
+  bench
+    .command("features")
+    .description("the 27 features beside the normaliser, five indicators beside TA-Lib's C loops")
+    .option("--data <folder>", "the reference data (default: TIDEGATE_DATA)")
+    .option("--rounds <n>", "interleaved rounds", "15")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft bench features --data ../shared/data --json")
+    .action(async (options: { data?: string; rounds: string; json?: true }) => {
+      const { benchPeer } = await import("../bench.ts");
+      await benchPeer(root, "features", { ...options, json: options.json ?? false });
+    });
 }

@@ -72,4 +72,19 @@ export function addVerify(program: Command, root: string): void {
         json ?? false,
       );
     });
+  verify
+    .command("features")
+    .description(
+      "features against published vectors, an exact model, reference indicators, recomputation",
+    )
+    .option("--json", "print the result object as the last line")
+    .option("--data <folder>", "the reference data; TIDEGATE_DATA otherwise")
+    .option("--break <name>", "plant a fault: ema-alpha, rsi-seed, batch-offset, vector-digit")
+    .addHelpText("after", "\nExample: ./hft verify features --data <folder> --json")
+    .action(async (options: { data?: string; json?: true; break?: string }) => {
+      const { dataFolder, prove } = await import("./measured.ts");
+      const { report } = await import("../result.ts");
+      const flags = { data: dataFolder(options.data), break: options.break };
+      report(await prove(root, "verify features", flags), options.json ?? false);
+    });
 }

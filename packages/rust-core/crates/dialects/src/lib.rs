@@ -8,6 +8,7 @@
 pub mod bodies;
 pub mod dec;
 pub mod derivative;
+pub mod event;
 pub mod fields;
 pub mod held;
 pub mod json;

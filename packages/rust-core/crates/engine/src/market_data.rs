@@ -22,12 +22,13 @@ use late::Late;
 use limits::{FEEDS_MAX, POLL_MS, SESSIONS_MAX, SLOTS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use slot::{Around, Slot, Way};
+use slot::{Around, Reader, Slot, Way};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use tidegate_bus::ends::{StreamPub, TopicId};
 use tidegate_feed::{ConnectBudget, Rules, State, Stream, shard};
 use tidegate_instruments::{Table, Venue};
+use tidegate_normalise::{Alpaca, Shioaji};
 use tidegate_units::InstrumentId;
 use tidegate_venue_io::{Dial, Stamp, Trust};
 use tidegate_wire::ids::span_id;
@@ -280,12 +281,26 @@ fn slots_of(
         let of_group = |group: &usize| groups.get(*group).cloned().unwrap_or_default();
         let mut streams: Vec<Stream> = shard.iter().flat_map(of_group).collect();
         streams.extend(fixed_streams.iter().cloned());
-        let symbols = shard.iter().filter_map(|group| {
-            let index = *own.get(*group)?;
-            feeds.get(index).map(|feed| (index, feed.instrument().symbol.clone()))
-        });
+        let own_feeds: Vec<(usize, &Feed)> = shard
+            .iter()
+            .filter_map(|group| {
+                own.get(*group).and_then(|index| feeds.get(*index).map(|feed| (*index, feed)))
+            })
+            .collect();
+        let venue = own_feeds.first().map(|(_, feed)| feed.instrument().venue);
+        if own_feeds.iter().any(|(_, feed)| Some(feed.instrument().venue) != venue) {
+            return Err(wrong("its instruments are of several venues; want one".into()));
+        }
+        let specs = || own_feeds.iter().map(|(_, feed)| feed.spec()).collect::<Vec<_>>();
+        let reader = match venue {
+            Some(Venue::Alpaca | Venue::AlpacaCrypto) => Reader::Alpaca(Box::new(Alpaca::of(specs()))),
+            Some(Venue::Shioaji) => Reader::Shioaji(Box::new(Shioaji::of(specs()))),
+            _ => Reader::Feeds,
+        };
+        let symbols =
+            own_feeds.iter().map(|(index, feed)| (*index, feed.instrument().symbol.clone())).collect();
         let seed = (number * SLOTS_MAX + at) as u64 + 1;
-        slots.push(Slot::new(way, rules.clone(), &streams, symbols.collect(), seed));
+        slots.push(Slot::new(way, rules.clone(), &streams, (reader, symbols), seed));
     }
     Ok(slots)
 }
@@ -313,12 +328,6 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
                             config.instruments_path.display()
                         ))
                     })?;
-                    if !matches!(row.venue, Venue::BinanceSpot | Venue::BinanceUsdm | Venue::BinanceCoinm) {
-                        let venue = row.venue.name();
-                        return Err(Fault(format!(
-                            "sessions: instrument {id} is of {venue}, which has no feed session"
-                        )));
-                    }
                     feeds.push(Feed::new(feeds.len(), row, table.version()));
                     feeds.len() - 1
                 }

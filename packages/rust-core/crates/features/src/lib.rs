@@ -25,7 +25,7 @@ mod vol;
 pub use basic::{FEATURES, LOB_BASIC_V1, LobBasic, Output, SET_NAME, set_hash};
 pub use kernel::Kernel;
 pub use row::Row;
-pub use view::{Print, Touch, View};
+pub use view::{Panel, Print, Touch, View};
 
 /// Why an output should be read with care; the bits of `BookTop.feature_flags`.
 pub mod flags {

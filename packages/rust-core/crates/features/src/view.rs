@@ -69,6 +69,82 @@ impl Half {
     }
 }
 
+/// Levels a side that a panel keeps: a touch may have passed some of the book's.
+const PANEL_LEVELS: usize = VIEW_LEVELS + 3;
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Shelf {
+    levels: [(i64, i64); PANEL_LEVELS],
+    count: usize,
+    /// Quantity of the first [`VIEW_LEVELS`].
+    sum: i64,
+}
+
+impl Shelf {
+    fn of(side: Side, book: &L2Book) -> Self {
+        let mut shelf = Self::default();
+        for (place, level) in shelf.levels.iter_mut().zip(book.levels(side)) {
+            *place = level;
+            if shelf.count < VIEW_LEVELS {
+                shelf.sum = shelf.sum.saturating_add(level.1);
+            }
+            shelf.count += 1;
+        }
+        shelf
+    }
+
+    #[inline]
+    fn half(&self, touch: Option<(i64, i64)>, side: Side, book: &L2Book) -> Half {
+        let [first, ..] = self.levels;
+        let mut half = Half::default();
+        let Some(best) = touch else { return half };
+        if self.count > 0 && best.0 == first.0 {
+            // The usual case: the touch is the book's, in another quantity at most.
+            if let Some(levels) = self.levels.first_chunk() {
+                half.levels = *levels;
+            }
+            half.levels[0] = best;
+            half.count = self.count.min(VIEW_LEVELS);
+            half.sum = self.sum.saturating_sub(first.1).saturating_add(best.1);
+            return half;
+        }
+        half.push(best);
+        for level in self.levels.iter().take(self.count) {
+            if (best.0 - level.0) * side.sign() > 0 {
+                half.push(*level);
+            }
+        }
+        // Too few are left of a book that may have more.
+        if half.count < VIEW_LEVELS && self.count == PANEL_LEVELS {
+            Half::of(touch, side, book)
+        } else {
+            half
+        }
+    }
+}
+
+/// The best levels of a book, read when the book changes and not at every change of the touch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Panel {
+    bids: Shelf,
+    asks: Shelf,
+}
+
+impl Panel {
+    /// The book has changed.
+    pub fn refresh(&mut self, book: &L2Book) {
+        *self = Self { bids: Shelf::of(Side::Buy, book), asks: Shelf::of(Side::Sell, book) };
+    }
+
+    /// As [`View::of`] of the same book, which must not have changed since the last refresh.
+    #[inline]
+    pub fn view(&self, touch: Touch, book: &L2Book, ts: EpochNs, seq: u64) -> View {
+        let bids = self.bids.half(touch.bid, Side::Buy, book);
+        let asks = self.asks.half(touch.ask, Side::Sell, book);
+        View { bids, asks, ts, seq, quality: 0 }
+    }
+}
+
 /// One update as every kernel sees it. Prices in ticks, quantities in lots.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct View {
@@ -148,6 +224,28 @@ mod tests {
         assert_eq!(view.bids.levels(), [(98, 9), (97, 3)]);
         assert_eq!(view.asks.levels(), [(100, 4), (101, 1), (102, 2), (103, 3)]);
         assert_eq!((view.bids.sum(), view.asks.sum()), (12, 10));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_panel_shows_what_the_book_shows(
+            levels in proptest::collection::vec((1_i64..30, 0_i64..5), 0..40), bid in -2_i64..30, ask in -2_i64..32, qty in 0_i64..9,
+        ) {
+            let mut book = L2Book::default();
+            for (px, qty) in levels {
+                book.set(Side::Buy, px, qty);
+                book.set(Side::Sell, px + 2, qty);
+            }
+            let mut panel = Panel::default();
+            panel.refresh(&book);
+            let side = |px: i64| (px >= 0).then_some((px, qty));
+            for touch in [Touch { bid: side(bid), ask: side(ask) }, Touch::of(&book)] {
+                let (want, got) = (View::of(touch, &book, EpochNs(3), 4), panel.view(touch, &book, EpochNs(3), 4));
+                proptest::prop_assert_eq!(got.bids.levels(), want.bids.levels());
+                proptest::prop_assert_eq!(got.asks.levels(), want.asks.levels());
+                proptest::prop_assert_eq!((got.bids.sum(), got.asks.sum()), (want.bids.sum(), want.asks.sum()));
+            }
+        }
     }
 
     #[test]

@@ -400,7 +400,8 @@ fn rules_that_contradict_themselves_are_refused_by_name() {
     for rules in [binance(), alpaca(), shioaji()] {
         rules.check().unwrap();
     }
-    let spoil: [(&str, fn(&mut Rules)); 8] = [
+    type Spoil = fn(&mut Rules);
+    let spoil: [(&str, Spoil); 8] = [
         ("backoffMsMin", |r| r.backoff_ms_min = r.backoff_ms_max + 1),
         ("streamsPerConnection", |r| r.streams_per_connection = 0),
         ("connectionsMax", |r| r.connections_max = 0),

@@ -71,3 +71,25 @@ fn ladder(prices: &str, sizes: &str) -> Result<Vec<Level>, Refusal> {
     }
     Ok(levels)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Reading;
+
+    #[test]
+    fn ladders_joined_by_underscores_are_levels_and_the_latest_trade_is_one() {
+        let text = br#"{"msgArray":[{"c":"2330","tlong":"1690252200000","z":"561.0000","tv":"4113","a":"562.0000_563.0000_","f":"88_1109_","b":"0.0000_561.0000_","g":"7_460_"}],"rtcode":"0000"}"#;
+        let mut out = Vec::new();
+        assert_eq!(Mis.read(text, EpochNs(0), &mut out), Ok(Reading::Records(2)));
+        let (Record::Book(book), Record::Trade(trade)) = (&out[0], &out[1]) else { panic!("book and trade") };
+        assert_eq!((book.asks.len(), book.bids.len()), (2, 1), "a market order at price 0 is no level");
+        assert_eq!(
+            (book.asks[1].px.to_string(), book.asks[1].qty.to_string()),
+            ("563.0000".into(), "1109".into())
+        );
+        assert_eq!((trade.side, trade.ts), (Side::Unknown, Some(EpochNs(1_690_252_200_000_000_000))));
+        let uneven = br#"{"msgArray":[{"c":"1","a":"1_2_","f":"1_","b":"","g":""}]}"#;
+        assert_eq!(Mis.read(uneven, EpochNs(0), &mut out), Err(Refusal::TooManyLevels));
+    }
+}

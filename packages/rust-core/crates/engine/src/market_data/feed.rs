@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use tidegate_book::{DiffOutcome, Rule, Settings, SnapshotOutcome, State, SyncedBook};
 use tidegate_features::{LobBasic, Touch, set_hash};
 use tidegate_instruments::{Instrument, Venue};
-use tidegate_normalise::{Binance, BookTicker, Event, Level, Market, Snapshot, SymbolSpec, Trade};
+use tidegate_normalise::{Binance, BookTicker, Event, Level, Market, Print, Snapshot, SymbolSpec, Trade};
 use tidegate_units::Side;
 use tidegate_venue_io::Stamp;
 use tidegate_wire::ids::span_id;
@@ -85,6 +85,13 @@ pub struct FeedCounts {
     pub tickers_crossed: u64,
     pub stale: u64,
     pub shutdowns: u64,
+    /// Prints of trial matching, and books of it: told apart and never priced from.
+    pub trials: u64,
+    pub indicative: u64,
+    /// Prints taken back or put right by the venue.
+    pub corrections: u64,
+    /// Prints whose aggressor nobody names and no touch tells.
+    pub unclassified: u64,
 }
 
 /// One instrument at one venue.
@@ -96,6 +103,8 @@ pub struct Feed {
     /// Of Binance's rows; messages of the other venues are read for the whole session. Away while one of its events is handled.
     reader: Option<Box<Binance>>,
     rule: Rule,
+    trading: bool,
+    last_side: Option<Side>,
     book: SyncedBook,
     ticker: Option<BookTicker>,
     features: LobBasic,
@@ -160,6 +169,8 @@ impl Feed {
             table_version,
             reader: market.map(|market| Box::new(Binance::new(market, spec))),
             rule,
+            trading: true,
+            last_side: None,
             book: SyncedBook::with(rule, settings),
             ticker: None,
             features: LobBasic::new(),
@@ -178,6 +189,14 @@ impl Feed {
             payload: Vec::with_capacity(1_024),
             repeating: false,
         }
+    }
+
+    /// What a reader must know of the instrument.
+    pub fn spec(&self) -> SymbolSpec {
+        let row = &self.instrument;
+        let (px_scale, px_unit, qty_scale, qty_unit) =
+            (row.px_scale, row.px_unit, row.qty_scale, row.qty_unit);
+        SymbolSpec { symbol: row.symbol.clone(), px_scale, px_unit, qty_scale, qty_unit }
     }
 
     pub fn instrument(&self) -> &Instrument {
@@ -263,17 +282,63 @@ impl Feed {
                 self.counts.events += 1;
                 self.on_trade(&trade, at, tracer, sink);
             }
+            Event::Print(print) => self.on_print(&print, at, tracer, sink),
+            Event::PrintCorrected { .. } | Event::PrintCancelled(_) => {
+                self.counts.events += 1;
+                self.counts.corrections += 1;
+            }
+            Event::TradingStatus { trading, .. } => {
+                self.counts.events += 1;
+                if self.trading != trading {
+                    self.trading = trading;
+                    let what = if trading { "trading resumes" } else { "trading is halted" };
+                    sink.emit(log("warn", what, &self.instrument));
+                }
+            }
+            Event::Indicative(_) => self.counts.indicative += 1,
+            Event::Bar(_) | Event::LimitBand(_) => self.counts.events += 1,
             // Where a snapshot is fetched, none comes over the stream.
             Event::Snapshot(book) if !self.rule.fetches_snapshot() => {
                 self.counts.events += 1;
                 self.on_whole_book(&book, at, tracer, sink);
             }
+            Event::Snapshot(_) | Event::Ack => {}
             Event::ServerShutdown => {
                 self.counts.shutdowns += 1;
                 sink.emit(log("warn", "the venue announced that it will drop the session", &self.instrument));
             }
-            _ => {}
         }
+    }
+
+    /// A print of a venue that may not name the aggressor: then the touch does, or the print before where it is inside.
+    ///
+    /// A print of trial matching moves nothing.
+    fn on_print(&mut self, print: &Print, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        self.counts.events += 1;
+        if print.trial {
+            self.counts.trials += 1;
+            return;
+        }
+        let touch = self.touch().0;
+        let by_touch = match (touch.bid, touch.ask) {
+            (_, Some((ask, _))) if print.px.0 >= ask => Some(Side::Buy),
+            (Some((bid, _)), _) if print.px.0 <= bid => Some(Side::Sell),
+            (Some((bid, _)), Some((ask, _))) => {
+                match (i128::from(print.px.0) * 2).cmp(&(i128::from(bid) + i128::from(ask))) {
+                    std::cmp::Ordering::Greater => Some(Side::Buy),
+                    std::cmp::Ordering::Less => Some(Side::Sell),
+                    std::cmp::Ordering::Equal => self.last_side,
+                }
+            }
+            _ => self.last_side,
+        };
+        let Some(aggressor) = print.aggressor.or(by_touch) else {
+            self.counts.unclassified += 1;
+            return;
+        };
+        self.last_side = Some(aggressor);
+        let Print { trade_id, px, qty, ts_venue, .. } = *print;
+        self.on_trade(&Trade { trade_id, px, qty, aggressor, ts_venue }, at, tracer, sink);
     }
 
     /// A whole book over the stream: it stands for itself, so the first one after a lost session makes the book VALID.
@@ -674,6 +739,11 @@ impl Feed {
             "bufferDropped": book.buffer_dropped,
             "levelsDropped": self.book.book().dropped(),
             "staleTimes": self.counts.stale,
+            "trading": self.trading,
+            "trialPrints": self.counts.trials,
+            "indicativeBooks": self.counts.indicative,
+            "corrections": self.counts.corrections,
+            "printsUnclassified": self.counts.unclassified,
             "tickersCrossed": self.counts.tickers_crossed,
             "dust": self.reader.as_ref().map_or(0, |r| r.dust()),
             "refused": refused,

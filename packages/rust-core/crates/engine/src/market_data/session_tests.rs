@@ -13,7 +13,11 @@ type Ws = WebSocket<TcpStream>;
 
 const TABLE: &str = r#"{"version":7,"instruments":[
 {"id":1,"venue_id":1,"venue":"BINANCE_SPOT","symbol":"BTCUSDT","kind":"spot","base":"BTC","quote":"USDT","px_scale":2,"px_unit":1,"qty_scale":5,"qty_unit":1,"e8_per_tick_lot":10,"min_qty_lots":1,"max_qty_lots":900000000,"min_notional_e8":500000000},
-{"id":2,"venue_id":1,"venue":"BINANCE_SPOT","symbol":"ETHUSDT","kind":"spot","base":"ETH","quote":"USDT","px_scale":2,"px_unit":1,"qty_scale":5,"qty_unit":1,"e8_per_tick_lot":10,"min_qty_lots":1,"max_qty_lots":900000000,"min_notional_e8":500000000}]}"#;
+{"id":2,"venue_id":1,"venue":"BINANCE_SPOT","symbol":"ETHUSDT","kind":"spot","base":"ETH","quote":"USDT","px_scale":2,"px_unit":1,"qty_scale":5,"qty_unit":1,"e8_per_tick_lot":10,"min_qty_lots":1,"max_qty_lots":900000000,"min_notional_e8":500000000},
+{"id":4,"venue_id":4,"venue":"ALPACA","symbol":"AAPL","kind":"equity","base":"AAPL","quote":"USD","px_scale":2,"px_unit":1,"qty_scale":0,"qty_unit":1,"e8_per_tick_lot":1000000,"min_qty_lots":1,"max_qty_lots":1000000,"min_notional_e8":0},
+{"id":5,"venue_id":4,"venue":"ALPACA","symbol":"BRK.B","kind":"equity","base":"BRK","quote":"USD","px_scale":2,"px_unit":1,"qty_scale":0,"qty_unit":1,"e8_per_tick_lot":1000000,"min_qty_lots":1,"max_qty_lots":1000000,"min_notional_e8":0},
+{"id":6,"venue_id":5,"venue":"ALPACA_CRYPTO","symbol":"BTC/USD","kind":"spot","base":"BTC","quote":"USD","px_scale":2,"px_unit":1,"qty_scale":0,"qty_unit":1,"e8_per_tick_lot":1000000,"min_qty_lots":1,"max_qty_lots":1000000,"min_notional_e8":0},
+{"id":8,"venue_id":6,"venue":"SHIOAJI","symbol":"2330","kind":"equity","base":"TSMC","quote":"USD","px_scale":2,"px_unit":1,"qty_scale":0,"qty_unit":1,"e8_per_tick_lot":1000000,"min_qty_lots":1,"max_qty_lots":1000000,"min_notional_e8":0}]}"#;
 
 /// Quick rules; `extra` overrides.
 fn rules(extra: Value) -> Value {
@@ -183,6 +187,110 @@ fn b015_a_fatal_code_is_never_retried_until_an_operator_resets_the_session() {
         md.until(None, |s| s["sessions"][0]["fatal"] == 2);
         md.handle.stop().unwrap();
     }
+}
+
+#[test]
+fn b011_alpaca_quotes_make_each_book_valid_and_a_lost_session_voids_them_until_the_next_quote() {
+    let (go, wait_for_go) = channel::<()>();
+    let wait_for_go = std::sync::Arc::new(std::sync::Mutex::new(wait_for_go));
+    let (base, _accepted) = server(move |n, mut ws, _| {
+        say(&mut ws, r#"[{"T":"success","msg":"connected"}]"#);
+        let _ = hear(&mut ws);
+        say(&mut ws, r#"[{"T":"success","msg":"authenticated"}]"#);
+        let _ = hear(&mut ws);
+        say(&mut ws, r#"[{"T":"subscription","trades":["AAPL","BRK.B"],"quotes":["AAPL","BRK.B"]}]"#);
+        if n == 0 {
+            let q = |symbol: &str| {
+                format!(
+                    r#"{{"T":"q","S":"{symbol}","bx":"U","bp":87.66,"bs":1,"ax":"Q","ap":87.68,"as":4,"t":"2021-02-22T15:51:45.335689322Z","c":["R"],"z":"C"}}"#
+                )
+            };
+            let t = r#"{"T":"t","i":96921,"S":"AAPL","x":"D","p":87.68,"s":1,"t":"2021-02-22T15:51:44.208Z","c":["@","I"],"z":"C"}"#;
+            say(&mut ws, &format!("[{},{},{t}]", q("AAPL"), q("BRK.B")));
+            let _ = wait_for_go.lock().unwrap().recv();
+            return;
+        }
+        while ws.read().is_ok() {}
+    });
+    let streams = |s: &str| json!([{ "name": format!("trades:{s}") }, { "name": format!("quotes:{s}") }]);
+    let md = Loop::start(|dir| {
+        json!({ "name": "alpaca", "url": format!("{base}/v2/iex"), "dialect": "alpaca", "instrumentIds": [4, 5], "carriesBook": true,
+            "streams": [streams("AAPL"), streams("BRK.B")], "keyFile": key_file(dir),
+            "rules": rules(json!({ "authTimeoutMs": 5_000, "connectionsMax": 1 })) })
+    });
+    let stats = md.until(None, |s| {
+        s["state"] == "VALID" && s["sessions"][0]["state"] == "LIVE" && s["instruments"][0]["trades"] == 1
+    });
+    assert_eq!(
+        (&stats["instruments"][0]["bid"], &stats["instruments"][1]["ask"]),
+        (&json!(["87.66", "1"]), &json!(["87.68", "4"]))
+    );
+    assert_eq!(stats["instruments"][0]["snapshotsAsked"], 0, "nothing is fetched");
+    go.send(()).unwrap();
+    let stats = md.until(None, |s| s["sessions"][0]["epoch"] == 2 && s["sessions"][0]["streamsHeld"] == 4);
+    for instrument in stats["instruments"].as_array().unwrap() {
+        assert_eq!(
+            (&instrument["state"], &instrument["bid"]),
+            (&json!("SYNCING"), &json!(null)),
+            "{instrument}"
+        );
+    }
+    assert_eq!(stats["sessions"][0]["state"], "SYNCING");
+    md.handle.stop().unwrap();
+}
+
+#[test]
+fn alpaca_crypto_books_begin_with_a_reset_and_follow_its_changes() {
+    let (base, _accepted) = server(|_, mut ws, path| {
+        assert_eq!(path, "/v1beta3/crypto/us");
+        say(&mut ws, r#"[{"T":"success","msg":"connected"}]"#);
+        let _ = hear(&mut ws);
+        say(&mut ws, r#"[{"T":"success","msg":"authenticated"}]"#);
+        let _ = hear(&mut ws);
+        say(&mut ws, r#"[{"T":"subscription","orderbooks":["BTC/USD"]}]"#);
+        let o = |t: u8, b: &str, a: &str, r: &str| {
+            format!(r#"[{{"T":"o","S":"BTC/USD","t":"2024-03-12T10:38:50.{t:03}Z","b":[{b}],"a":[{a}]{r}}}]"#)
+        };
+        let level = |p: &str, s: u8| format!(r#"{{"p":{p},"s":{s}}}"#);
+        say(&mut ws, &o(1, &level("71859.53", 2), "", ""));
+        say(&mut ws, &o(2, &level("71859.50", 2), &level("71939.70", 3), r#","r":true"#));
+        say(&mut ws, &o(3, &format!("{},{}", level("71859.50", 0), level("71859.40", 7)), "", ""));
+        while ws.read().is_ok() {}
+    });
+    let md = Loop::start(|dir| {
+        json!({ "name": "crypto", "url": format!("{base}/v1beta3/crypto/us"), "dialect": "alpaca", "instrumentIds": [6],
+            "carriesBook": true, "streams": [[{ "name": "orderbooks:BTC/USD" }]], "keyFile": key_file(dir),
+            "rules": rules(json!({ "authTimeoutMs": 5_000, "connectionsMax": 1 })) })
+    });
+    let stats =
+        md.until(None, |s| s["sessions"][0]["state"] == "LIVE" && s["instruments"][0]["bid"][1] == "7");
+    assert_eq!(
+        (&stats["instruments"][0]["bid"][0], &stats["instruments"][0]["ask"]),
+        (&json!("71859.40"), &json!(["71939.70", "3"]))
+    );
+    md.handle.stop().unwrap();
+}
+
+#[test]
+fn a04_shioaji_books_are_valid_with_the_first_whole_message_and_trial_matching_moves_nothing() {
+    let quote = |bid: &str, trial: bool| {
+        format!(
+            "event: bidask_stk\ndata: {{\"code\":\"2330\",\"date\":\"2026-05-21\",\"time\":\"09:16:15.060129\",\"bid_price\":[\"{bid}\"],\"bid_volume\":[5],\"ask_price\":[\"29.85\"],\"ask_volume\":[9],\"simtrade\":{trial},\"intraday_odd\":false}}\n\n"
+        )
+    };
+    let (told, _asked) = channel();
+    let md = Loop::start(|dir| {
+        let path = dir.join("server-8080.sock");
+        daemon(&path, vec![quote("29.70", true), quote("29.80", false), quote("29.60", true)], told);
+        json!({ "name": "shioaji", "url": format!("http+unix://{}", path.display().to_string().replace('/', "%2F")),
+            "dialect": "shioaji", "instrumentIds": [8], "carriesBook": true, "keyFile": key_file(dir),
+            "streams": [[{ "name": "BidAsk|STK|TSE|2330|" }]],
+            "rules": rules(json!({ "streamsPerMessage": 1, "pingAfterMs": 0, "idleTimeoutMs": 0 })) })
+    });
+    let stats = md
+        .until(None, |s| s["sessions"][0]["state"] == "LIVE" && s["instruments"][0]["indicativeBooks"] == 2);
+    assert_eq!((&stats["instruments"][0]["bid"], &stats["state"]), (&json!(["29.80", "5"]), &json!("VALID")));
+    md.handle.stop().unwrap();
 }
 
 fn snapshot(id: u64) -> Vec<u8> {

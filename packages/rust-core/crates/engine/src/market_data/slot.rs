@@ -9,8 +9,55 @@ use crate::hot::log_event;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_feed::{Cause, ConnectBudget, Effect, Event, Now, Rules, Session, State, Stream, VersionLock};
+use tidegate_normalise::{Alpaca, Shioaji};
 use tidegate_venue_io::{Dial, Stamp};
 use tidegate_wire::pb::marketdata::v1::BookState;
+
+/// Who reads a slot's messages.
+#[derive(Debug)]
+pub enum Reader {
+    /// Each feed its own (Binance).
+    Feeds,
+    /// One reader for all instruments of the slot, by their place in it.
+    Alpaca(Box<Alpaca>),
+    Shioaji(Box<Shioaji>),
+}
+
+impl Reader {
+    /// Reads one message and gives its events to their feeds. Gives whether it was for a feed of the slot.
+    fn read<S: Sink>(
+        &mut self,
+        (feeds, by_symbol): (&[usize], &BTreeMap<Vec<u8>, usize>),
+        (at, name, bytes): (Stamp, &[u8], &[u8]),
+        (all, tracer, sink): (&mut [Feed], &mut Tracer, &mut S),
+    ) -> bool {
+        let mut give = |place: usize, event: tidegate_normalise::Event<'_>| {
+            if let Some(feed) = feeds.get(place).and_then(|index| all.get_mut(*index)) {
+                feed.on_event(event, at, tracer, sink);
+            }
+        };
+        match self {
+            Self::Feeds => {
+                let Some(feed) = route(feeds, by_symbol, bytes).and_then(|index| all.get_mut(index)) else {
+                    return false;
+                };
+                feed.on_message(bytes, at, tracer, sink);
+                true
+            }
+            Self::Alpaca(reader) => reader.parse(bytes, &mut give).is_ok(),
+            Self::Shioaji(reader) => reader.parse(name, bytes, &mut give).is_ok(),
+        }
+    }
+
+    fn refused(&self) -> serde_json::Map<String, Value> {
+        let counts = match self {
+            Self::Feeds => return serde_json::Map::new(),
+            Self::Alpaca(reader) => reader.refused(),
+            Self::Shioaji(reader) => reader.refused(),
+        };
+        counts.nonzero().map(|(name, n)| (name.to_string(), n.into())).collect()
+    }
+}
 
 /// How a slot's connections are made.
 #[derive(Debug, Clone)]
@@ -87,6 +134,7 @@ struct Counts {
 #[derive(Debug)]
 pub struct Slot {
     way: Way,
+    reader: Reader,
     feeds: Vec<usize>,
     by_symbol: BTreeMap<Vec<u8>, usize>,
     line: Line,
@@ -116,12 +164,19 @@ fn now() -> (Now, u64) {
 
 impl Slot {
     /// A slot that has not begun. `feeds` are the indices of its instruments, with the symbols the venue's messages name.
-    pub fn new(way: Way, rules: Rules, streams: &[Stream], feeds: Vec<(usize, String)>, seed: u64) -> Self {
+    pub fn new(
+        way: Way,
+        rules: Rules,
+        streams: &[Stream],
+        (reader, feeds): (Reader, Vec<(usize, String)>),
+        seed: u64,
+    ) -> Self {
         let mut session = Session::new(rules, 0, way.carries_book, seed);
         session.prepare(streams);
         let by_symbol = feeds.iter().map(|(index, symbol)| (symbol.clone().into_bytes(), *index)).collect();
         Self {
             line: Line::new(session, way.dialect),
+            reader,
             feeds: feeds.into_iter().map(|(index, _)| index).collect(),
             by_symbol,
             way,
@@ -166,6 +221,7 @@ impl Slot {
             Some(wire) => {
                 let (way, feeds, by_symbol) = (&self.way, &self.feeds, &self.by_symbol);
                 let (talk, lock, counts) = (&mut self.line.talk, &mut self.lock, &mut self.counts);
+                let reader = &mut self.reader;
                 let (all, tracer, sink) = (&mut *around.feeds, &mut *around.tracer, &mut *around.sink);
                 wire.pump(mono, |at, came| {
                     if way.carries_book {
@@ -195,13 +251,13 @@ impl Slot {
                                 return;
                             }
                             data = true;
-                            match route(feeds, by_symbol, bytes) {
-                                Some(index) => {
-                                    if let Some(feed) = all.get_mut(index) {
-                                        feed.on_message(bytes, at, tracer, sink);
-                                    }
-                                }
-                                None => counts.unrouted += 1,
+                            let message = (at, name, bytes);
+                            if !reader.read(
+                                (feeds, by_symbol),
+                                message,
+                                (&mut *all, &mut *tracer, &mut *sink),
+                            ) {
+                                counts.unrouted += 1;
                             }
                         }
                         Came::Ponged => ponged += 1,
@@ -536,6 +592,7 @@ impl Slot {
             "messages": self.counts.messages,
             "unrouted": self.counts.unrouted,
             "lastFault": self.last_fault,
+            "refused": self.reader.refused(),
             "fatal": counts.fatal,
             "fatalCode": self.fatal_code,
             "refusals": counts.refusals,

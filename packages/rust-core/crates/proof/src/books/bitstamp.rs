@@ -99,11 +99,12 @@ fn follow(plain: &mut PlainOrders, order: &Order) {
 
 /// The same on the production book.
 fn apply(book: &mut L3Book, order: &Order) {
-    match order.change {
-        Change::Created => drop(book.add(order.id, order.side, order.px, order.qty)),
-        Change::Changed => drop(book.modify(order.id, order.px, order.qty)),
-        Change::Deleted => drop(book.delete(order.id)),
-    }
+    // What the book does not know it refuses, and the snapshots then show it.
+    let _ = match order.change {
+        Change::Created => book.add(order.id, order.side, order.px, order.qty),
+        Change::Changed => book.modify(order.id, order.px, order.qty),
+        Change::Deleted => book.delete(order.id),
+    };
 }
 
 #[derive(Debug, Default)]
@@ -229,6 +230,15 @@ fn compare(
     }
 }
 
+/// What is left of older orders at a price.
+fn teach(replay: &mut Replay, at: Place, qty: i64) {
+    if qty > 0 {
+        replay.older.insert(at, qty);
+    } else {
+        replay.older.remove(&at);
+    }
+}
+
 /// The rule whose condition a price meets that is not equal; what the snapshot teaches is taken over.
 fn rule(
     replay: &mut Replay,
@@ -240,10 +250,11 @@ fn rule(
     let at = place(side, px);
     let known = replay.book.level(side, px).map_or(0, |level| level.qty);
     let older = replay.older.get(&at).copied().unwrap_or(0);
-    let others: Vec<i64> = history.near(at, line).iter().map(|size| want - size).filter(|left| *left >= 0).collect();
+    let others: Vec<i64> =
+        history.near(at, line).iter().map(|size| want - size).filter(|left| *left >= 0).collect();
     let learn = |replay: &mut Replay, qty: i64| {
         replay.doubt.insert(at, others.clone());
-        if qty > 0 { drop(replay.older.insert(at, qty)) } else { drop(replay.older.remove(&at)) }
+        teach(replay, at, qty);
     };
     if first && want > known {
         learn(replay, want - known);
@@ -264,7 +275,7 @@ fn rule(
     let lesson = want - known;
     if replay.doubt.get(&at).is_some_and(|doubt| doubt.contains(&lesson)) {
         replay.doubt.remove(&at);
-        drop(if lesson > 0 { replay.older.insert(at, lesson) } else { replay.older.remove(&at) });
+        teach(replay, at, lesson);
         return Some("BITSTAMP_SKEW");
     }
     let over = known + older - want;

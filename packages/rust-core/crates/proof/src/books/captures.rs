@@ -61,9 +61,15 @@ pub fn received(data: &Path, file: &str) -> Result<Vec<Message>, String> {
 pub fn books(dialect: &mut impl Dialect, message: &Message) -> Result<Vec<Book>, String> {
     let mut records = Vec::new();
     dialect.read(&message.bytes, message.ts, &mut records).map_err(|refusal| {
-        format!("{refusal}: {}", String::from_utf8_lossy(&message.bytes).chars().take(120).collect::<String>())
+        format!(
+            "{refusal}: {}",
+            String::from_utf8_lossy(&message.bytes).chars().take(120).collect::<String>()
+        )
     })?;
-    Ok(records.into_iter().filter_map(|record| if let Record::Book(book) = record { Some(book) } else { None }).collect())
+    Ok(records
+        .into_iter()
+        .filter_map(|record| if let Record::Book(book) = record { Some(book) } else { None })
+        .collect())
 }
 
 /// A venue whose messages carry a checksum over the book after them.
@@ -142,8 +148,9 @@ pub fn summed(data: &Path, of: &Summed, plant: Plant) -> Result<Tally, String> {
         for update in read(&message)? {
             updates += 1;
             let scales = decimals(&update);
-            let (scales, book, plain) =
-                kept.entry(update.symbol.clone()).or_insert_with(|| (scales, L2Book::default(), PlainBook::default()));
+            let (scales, book, plain) = kept
+                .entry(update.symbol.clone())
+                .or_insert_with(|| (scales, L2Book::default(), PlainBook::default()));
             if update.snapshot {
                 book.clear();
                 plain.clear();
@@ -161,7 +168,9 @@ pub fn summed(data: &Path, of: &Summed, plant: Plant) -> Result<Tally, String> {
             if let Some(want) = update.checksum {
                 let bend = u32::from(plant == Plant::BadChecksum);
                 let found = sum(of, book, *scales) ^ bend;
-                tally.case(found == want as u32, || format!("update {updates} of {}: {found}, sent {want}", update.symbol));
+                tally.case(found == want as u32, || {
+                    format!("update {updates} of {}: {found}, sent {want}", update.symbol)
+                });
             }
             if !plain.same(book, of.depth) {
                 tally.case(false, || format!("update {updates} of {}: not the plain book", update.symbol));
@@ -256,7 +265,9 @@ pub fn coinbase(data: &Path, plant: Plant) -> Result<Tally, String> {
             });
         }
     }
-    tally.case(updates == 9_719 && kept.len() == 10, || format!("{updates} updates of {} products", kept.len()));
+    tally.case(updates == 9_719 && kept.len() == 10, || {
+        format!("{updates} updates of {} products", kept.len())
+    });
     tally.note("updates", updates);
     Ok(tally)
 }
@@ -275,7 +286,9 @@ pub fn binance(data: &Path, market: Market) -> Result<Tally, String> {
     let (mut specs, mut fetched) = (Vec::new(), Vec::new());
     while let Some(line) = answers.next_line()? {
         let Line::Answer { url, ts_recv, body } = line else { continue };
-        let Some(symbol) = url.split("symbol=").nth(1).and_then(|rest| rest.split('&').next()) else { continue };
+        let Some(symbol) = url.split("symbol=").nth(1).and_then(|rest| rest.split('&').next()) else {
+            continue;
+        };
         // Fine enough for every price and size of the captures; futures count whole or hundredth contracts.
         let qty_scale = if market == Market::Spot { 8 } else { 2 };
         specs.push(SymbolSpec { symbol: symbol.into(), px_scale: 8, px_unit: 1, qty_scale, qty_unit: 1 });
@@ -338,7 +351,9 @@ pub fn binance(data: &Path, market: Market) -> Result<Tally, String> {
             if let Some((id, (bid, ask))) = latest {
                 let want = (Some((bid.px.0, bid.qty.0)), Some((ask.px.0, ask.qty.0)));
                 let found = touch_of(&book);
-                tally.case(found == want, || format!("diff {} ticker {}: {found:?}, {want:?}", diff.last_id, id.1));
+                tally.case(found == want, || {
+                    format!("diff {} ticker {}: {found:?}, {want:?}", diff.last_id, id.1)
+                });
             }
         }
     }

@@ -14,6 +14,8 @@ pub mod plain;
 pub mod rng;
 pub mod taifex;
 pub mod tally;
+#[cfg(test)]
+mod tests;
 
 use crate::args::Args;
 use crate::report::Report;
@@ -34,6 +36,15 @@ pub enum Plant {
     SkipMessage,
 }
 
+/// The rules of explanation, as `docs/reference/book-rules.md` states them.
+pub const RULES: &[&str] = &[
+    "BINANCE_TICKER_CONFLATED",
+    "BITSTAMP_OLDER_ORDER",
+    "BITSTAMP_OLDER_ORDER_ENDS",
+    "BITSTAMP_SKEW",
+    "BITSTAMP_LOST_DELETE",
+];
+
 impl Plant {
     /// Reads the flag's text.
     ///
@@ -47,7 +58,9 @@ impl Plant {
             Some("bad-checksum") => Self::BadChecksum,
             Some("skip-message") => Self::SkipMessage,
             Some(other) => {
-                return Err(format!("--break {other}: there are skip-level, forget-order, bad-checksum, skip-message"));
+                return Err(format!(
+                    "--break {other}: there are skip-level, forget-order, bad-checksum, skip-message"
+                ));
             }
         })
     }
@@ -70,15 +83,21 @@ pub fn run(args: &Args) -> Result<Report, String> {
     let plant = Plant::read(broken.as_deref())?;
     args.done()?;
     let mut report = Report::new();
+    let mut events = 0;
     for of in binance::INSTRUMENTS {
         let tally = binance::verify(&data, of, plant, 0)?;
+        events += tally.count("level_updates");
         known(&mut report, &tally, of.known);
     }
     for day in lobster::DAYS {
         lobster::verify(&data, day, plant, 0)?.report(&mut report, day.rows);
     }
-    taifex::verify(&data, taifex::DAYS, plant, 0)?.report(&mut report, 900_000);
-    cme::mbo(&data, plant)?.report(&mut report, cme::MBO_RECORDS);
+    let tally = taifex::verify(&data, taifex::DAYS, plant, 0)?;
+    events += tally.count("events");
+    tally.report(&mut report, 900_000);
+    let tally = cme::mbo(&data, plant)?;
+    events += tally.count("records");
+    tally.report(&mut report, cme::MBO_RECORDS);
     cme::mbp1(&data)?.report(&mut report, 4_000);
     bitstamp::verify(&data, plant, 0)?.report(&mut report, 40 * bitstamp::SNAPSHOTS);
     itch::verify(&data, plant)?.report(&mut report, 5_000);
@@ -90,6 +109,7 @@ pub fn run(args: &Args) -> Result<Report, String> {
     captures::coinbase(&data, plant)?.report(&mut report, 9_719);
     captures::binance(&data, Market::Spot)?.report(&mut report, 159);
     captures::binance(&data, Market::UsdM)?.report(&mut report, 731);
+    report.figure("events_against_a_second_book", events);
     Ok(report)
 }
 

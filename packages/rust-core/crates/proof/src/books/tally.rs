@@ -56,6 +56,11 @@ impl Tally {
         self.notes.insert(name.to_string(), value.into());
     }
 
+    /// A figure that is a count; 0 where there is none.
+    pub fn count(&self, name: &str) -> u64 {
+        self.notes.get(name).and_then(Value::as_u64).unwrap_or(0)
+    }
+
     /// The check `unexplained.<set>`, of at least `minimum` cases, and the figures of the set.
     pub fn report(&self, report: &mut Report, minimum: u64) {
         report.zero(&format!("unexplained.{}", self.set), self.unexplained(), self.checked, minimum);

@@ -210,7 +210,8 @@ fn one(
     records
 }
 
-fn read(input: &Input, reader: &mut dyn Dialect, records: &mut Vec<Record>) -> Outcome {
+/// Feeds one input to a reader.
+pub fn read(input: &Input, reader: &mut dyn Dialect, records: &mut Vec<Record>) -> Outcome {
     let Received { recv, message } = &input.received;
     match &input.asked {
         Some(symbol) => reader.read_fetched(symbol, message, *recv, records),

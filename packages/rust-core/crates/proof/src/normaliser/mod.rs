@@ -12,6 +12,7 @@ mod literal;
 mod mutate;
 mod permute;
 mod plant;
+mod production;
 mod readers;
 mod render;
 mod rng;
@@ -51,12 +52,16 @@ pub fn run(args: &Args) -> Result<Report, String> {
         documents::check(&read, &mut plant).report(set.name, set.documents, &mut report);
         documents.extend(read);
     }
-    captures::check(&data, &mut plant)?.report("ws-captures", captures::MESSAGES, &mut report);
+    let mut captured = captures::check(&data, &mut plant)?;
+    let compared = production::check(&data, &mut captured)?;
+    report.figure("live_events_compared", compared);
+    captured.report("ws-captures", captures::MESSAGES, &mut report);
 
     let mut streams = corpus::of_cases(&cases);
     streams.extend(corpus::of_bodies(bodies));
     streams.extend(documents.into_iter().filter_map(documents::Document::stream));
     streams.extend(corpus::of_captures(&data)?);
+    streams.extend(production::streams(&data)?);
     let mut rng = Rng::new(seed);
     let permuted = permute::check(&streams, &mut rng, &mut plant)?;
     report.zero("permuted_unequal", permuted.unequal, permuted.compared, captures::MESSAGES);

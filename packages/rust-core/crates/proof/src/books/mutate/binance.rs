@@ -78,18 +78,19 @@ fn one(recorded: &Recorded, of: &Instrument, settings: &Settings, number: u64, o
     // The venue's own book: everything that it has sent so far.
     let (mut venue, mut venue_id, mut sent) = (PlainBook::default(), Some(recorded.snapshot.1.last_id), 0);
     seed(&mut venue, &recorded.snapshot.1);
-    let mut pending: Option<(i64, Snapshot<'static>)> = Some((recorded.snapshot.0, recorded.snapshot.1.clone()));
+    let mut pending: Option<(i64, Snapshot<'static>)> =
+        Some((recorded.snapshot.0, recorded.snapshot.1.clone()));
     let (mut since, mut started, mut count) = (None, false, 0_u64);
     let last = Some(i64::MAX);
     for arrival in plan.iter().map(Some).chain([None]) {
         let now = arrival.map_or(last.unwrap_or(0), |each| each.ts);
         while let Some((at, snapshot)) = pending.take_if(|(at, _)| *at <= now) {
-            match book.on_snapshot(&snapshot) {
-                SnapshotOutcome::TooOld | SnapshotOutcome::Gap { .. } | SnapshotOutcome::Crossed => {
-                    outcome.snapshots_refused += 1;
-                }
-                SnapshotOutcome::Valid | SnapshotOutcome::AwaitingDiff | SnapshotOutcome::NotWanted => {}
-            }
+            let taken = book.on_snapshot(&snapshot);
+            let refused = matches!(
+                taken,
+                SnapshotOutcome::TooOld | SnapshotOutcome::Gap { .. } | SnapshotOutcome::Crossed
+            );
+            outcome.snapshots_refused += u64::from(refused);
             if book.state() == State::Valid {
                 if let Some(begun) = since.take() {
                     outcome.repairs.push(at - begun);
@@ -126,7 +127,13 @@ fn one(recorded: &Recorded, of: &Instrument, settings: &Settings, number: u64, o
             if let Some(begun) = since.take() {
                 outcome.repairs.push(arrival.ts - begun);
             }
-            compare(recorded, &book, count.is_multiple_of(WHOLE_EVERY) || was != State::Valid, of.set, outcome);
+            compare(
+                recorded,
+                &book,
+                count.is_multiple_of(WHOLE_EVERY) || was != State::Valid,
+                of.set,
+                outcome,
+            );
         } else if started && since.is_none() {
             since = Some(arrival.ts);
             outcome.invalidations += 1;

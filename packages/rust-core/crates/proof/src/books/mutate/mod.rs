@@ -67,7 +67,9 @@ impl Settings {
             Some("accept-bad-checksum") => Some(Fault::AcceptBadChecksum),
             Some("never-repair") => Some(Fault::NeverRepair),
             Some(other) => {
-                return Err(format!("--break {other}: there are ignore-gap, accept-bad-checksum, never-repair"));
+                return Err(format!(
+                    "--break {other}: there are ignore-gap, accept-bad-checksum, never-repair"
+                ));
             }
         };
         let kinds = Kind::list(kinds)?;
@@ -99,10 +101,20 @@ fn report(settings: &Settings, all: &mut [(&str, Outcome)], mutations_min: u64) 
     let mut report = Report::new();
     report.seed(settings.seed);
     let sum = |of: fn(&Outcome) -> u64| all.iter().map(|each| of(&each.1)).sum::<u64>();
-    report.zero("valid_and_wrong", sum(|each| each.valid_and_wrong), sum(|each| each.compared), mutations_min);
+    report.zero(
+        "valid_and_wrong",
+        sum(|each| each.valid_and_wrong),
+        sum(|each| each.compared),
+        mutations_min,
+    );
     let lost = sum(|each| each.invalidations);
     report.zero("not_repaired", sum(|each| each.not_repaired), lost, mutations_min / 10);
-    report.zero("cut_accepted", sum(|each| each.cut_accepted), sum(|each| each.made[Kind::Truncate as usize]), 0);
+    report.zero(
+        "cut_accepted",
+        sum(|each| each.cut_accepted),
+        sum(|each| each.made[Kind::Truncate as usize]),
+        0,
+    );
     report.check("mutations", sum(Outcome::mutations), ">", mutations_min, "");
     let mut repairs: Vec<i64> = all.iter().flat_map(|each| each.1.repairs.iter().copied()).collect();
     repairs.sort_unstable();
@@ -112,8 +124,11 @@ fn report(settings: &Settings, all: &mut [(&str, Outcome)], mutations_min: u64) 
     report.figure("repair_ms.max", ms(percentile(&repairs, 100)));
     for (set, outcome) in all {
         outcome.repairs.sort_unstable();
-        let made: serde_json::Map<String, serde_json::Value> =
-            Kind::ALL.iter().zip(outcome.made).map(|(kind, count)| (kind.name().into(), json!(count))).collect();
+        let made: serde_json::Map<String, serde_json::Value> = Kind::ALL
+            .iter()
+            .zip(outcome.made)
+            .map(|(kind, count)| (kind.name().into(), json!(count)))
+            .collect();
         report.figure(set, json!({
             "mutations": made,
             "messages": outcome.messages,

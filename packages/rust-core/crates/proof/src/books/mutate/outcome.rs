@@ -91,6 +91,9 @@ mod tests {
         assert_ne!(whole, print(&book, 1));
         book.set(Side::Sell, 7, 2);
         assert_ne!(whole, print(&book, usize::MAX));
-        assert_eq!((percentile(&[1, 2, 3, 4], 50), percentile(&[1, 2, 3, 4], 99), percentile(&[], 50)), (2, 4, 0));
+        assert_eq!(
+            (percentile(&[1, 2, 3, 4], 50), percentile(&[1, 2, 3, 4], 99), percentile(&[], 50)),
+            (2, 4, 0)
+        );
     }
 }

@@ -104,7 +104,14 @@ mod tests {
     fn order(kind: Kind) -> (Vec<usize>, u64) {
         let times: Vec<i64> = (0..10).map(|n| n * 1_000_000_000).collect();
         let mut made = [0; 4];
-        let all = arrivals(&times, |index| index == 2 || index == 3, &[kind], 1_000_000, &mut Rng::new(1), &mut made);
+        let all = arrivals(
+            &times,
+            |index| index == 2 || index == 3,
+            &[kind],
+            1_000_000,
+            &mut Rng::new(1),
+            &mut made,
+        );
         assert!(all.iter().zip(all.iter().skip(1)).all(|(a, b)| a.ts <= b.ts));
         (all.iter().map(|each| each.index).collect(), made.iter().sum())
     }

@@ -153,7 +153,9 @@ impl Session {
         let mut plain = vec![PlainBook::default(); self.rules.len()];
         for (index, item) in self.items.iter().enumerate() {
             let Some(update) = &item.update else { continue };
-            let (Some(book), Some(prints)) = (plain.get_mut(update.symbol), self.prints.get_mut(update.symbol)) else {
+            let (Some(book), Some(prints)) =
+                (plain.get_mut(update.symbol), self.prints.get_mut(update.symbol))
+            else {
                 continue;
             };
             put(book, update, self.depth);
@@ -188,7 +190,10 @@ struct Replay<'a> {
 
 impl<'a> Replay<'a> {
     fn new(session: &'a Session, settings: &'a Settings, number: u64) -> Self {
-        let bounds = Bounds { depth_max: if session.depth == usize::MAX { 0 } else { session.depth }, ..Bounds::default() };
+        let bounds = Bounds {
+            depth_max: if session.depth == usize::MAX { 0 } else { session.depth },
+            ..Bounds::default()
+        };
         let count = session.rules.len();
         Self {
             session,
@@ -210,9 +215,13 @@ impl<'a> Replay<'a> {
         let times: Vec<i64> = session.items.iter().map(|item| item.message.ts.0).collect();
         let may = |index: usize| {
             index >= session.from
-                && session.items.get(index).is_some_and(|item| item.sequence.is_some() || item.update.is_some())
+                && session
+                    .items
+                    .get(index)
+                    .is_some_and(|item| item.sequence.is_some() || item.update.is_some())
         };
-        let plan = arrivals(&times, may, &self.settings.kinds, self.settings.rate, &mut self.rng, &mut outcome.made);
+        let plan =
+            arrivals(&times, may, &self.settings.kinds, self.settings.rate, &mut self.rng, &mut outcome.made);
         for arrival in plan {
             self.answers(arrival.ts, outcome);
             let Some(item) = session.items.get(arrival.index) else { continue };
@@ -305,7 +314,11 @@ impl<'a> Replay<'a> {
     /// The venue answers the subscriptions that are due.
     fn answers(&mut self, now: i64, outcome: &mut Outcome) {
         loop {
-            let due = self.pending.iter().enumerate().filter_map(|(symbol, at)| Some((at.as_ref().copied()?, symbol)));
+            let due = self
+                .pending
+                .iter()
+                .enumerate()
+                .filter_map(|(symbol, at)| Some((at.as_ref().copied()?, symbol)));
             let Some((at, symbol)) = due.min().filter(|(at, _)| *at <= now) else { return };
             if let Some(pending) = self.pending.get_mut(symbol) {
                 *pending = None;
@@ -321,7 +334,9 @@ impl<'a> Replay<'a> {
                 }
                 self.sent += 1;
             }
-            let (Some(plain), Some(book)) = (self.venue.get(symbol), self.books.get_mut(symbol)) else { continue };
+            let (Some(plain), Some(book)) = (self.venue.get(symbol), self.books.get_mut(symbol)) else {
+                continue;
+            };
             let side = |of| Cow::Owned(side(plain.levels(of).collect()));
             let snapshot = Snapshot {
                 last_id: self.sent as u64,
