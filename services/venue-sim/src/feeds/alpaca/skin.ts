@@ -298,7 +298,7 @@ export class AlpacaSkin implements Skin, Gate {
     switch (update.kind) {
       case "bookTicker": {
         const { bid, ask } = update;
-        if (board.take("crossed") !== null) {
+        if (this.#heard("quotes", symbol) && board.take("crossed") !== null) {
           // Told by no truth: whoever prices from it is wrong.
           const quote = { ...market.onQuote(market.market.crossing(), ask, ns) };
           this.#push("quotes", symbol, { T: "q", S: symbol, ...quote }, true);
@@ -368,7 +368,16 @@ export class AlpacaSkin implements Skin, Gate {
     }
   }
 
+  /** Whether anyone hears a message: a fault nobody meets is none. */
+  #heard(channel: Channel, symbol: string): boolean {
+    for (const { session, peer } of this.#clients.values()) {
+      if (session.account !== null && !peer.frozen && session.wants(channel, symbol)) return true;
+    }
+    return false;
+  }
+
   #push(channel: Channel, symbol: string, message: object, losable: boolean): void {
+    if (!this.#heard(channel, symbol)) return;
     this.#wire.push(symbol, losable, () => {
       for (const client of this.#clients.values()) {
         const { session, peer } = client;

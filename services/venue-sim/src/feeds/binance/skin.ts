@@ -243,7 +243,8 @@ export class BinanceSkin implements Skin {
     if (update.kind === "depth") {
       const key = String(update.last);
       truth.add({ venue, symbol: spec.symbol, kind: "book", key, ...symbol.levels(10) });
-      if (board.armed("gap")?.hidden === true) {
+      const heard = this.#heard(symbol, "depth");
+      if (heard && board.armed("gap")?.hidden === true) {
         // A venue whose ids hide what it lost: no client can see it, so that a drill must.
         board.take("gap");
         const { first, prev } = this.#stitch.get(spec.symbol) ?? update;
@@ -252,10 +253,10 @@ export class BinanceSkin implements Skin {
       }
       update = { ...update, ...this.#stitch.get(spec.symbol) };
       this.#stitch.delete(spec.symbol);
-      if (board.take("crossed") !== null) {
+      if (heard && board.take("crossed") !== null) {
         update = { ...update, bids: [...update.bids, symbol.crossing()] };
       }
-      if (market.chained && board.take("pu_mismatch") !== null) {
+      if (heard && market.chained && board.take("pu_mismatch") !== null) {
         update = { ...update, prev: update.prev - 1 };
       }
     } else if (update.kind === "bookTicker") {
@@ -263,9 +264,20 @@ export class BinanceSkin implements Skin {
       const key = String(update.id);
       truth.add({ venue, symbol: spec.symbol, kind: "touch", key, bids: [bid], asks: [ask] });
     }
+    if (!this.#heard(symbol, update.kind)) return;
     const atMs = clock.venueMs();
     const whole = update;
     this.#wire.push(spec.symbol, update.kind === "depth", () => this.#send(symbol, whole, atMs));
+  }
+
+  /** Whether anyone hears a message: a fault nobody meets is none. */
+  #heard(symbol: Market, kind: Update["kind"]): boolean {
+    const streams = streamsOf(symbol.spec.symbol.toLowerCase(), kind);
+    for (const { peer, subscriptions, carries } of this.#clients.values()) {
+      if (peer.frozen) continue;
+      if (streams.some((stream) => subscriptions.names.has(stream) && carries(stream))) return true;
+    }
+    return false;
   }
 
   #send(symbol: Market, update: Update, atMs: number): void {

@@ -240,6 +240,8 @@ export class ShioajiSkin implements Skin {
 
   /** A continuous name flows only where its contract was named with it. */
   #wants(type: Subscription["quote_type"], code: string): boolean {
+    // A fault nobody meets is none.
+    if (![...this.#clients.keys()].some(({ frozen }) => !frozen)) return false;
     for (const wanted of this.#subscribed.values()) {
       if (wanted.quote_type !== type) continue;
       if (wanted.code === code || (wanted.code in CONTINUOUS && wanted.target_code === code)) {
