@@ -4,8 +4,10 @@ import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { addBench } from "./commands/bench.ts";
 import { addConformance } from "./commands/conformance.ts";
+import { addConfig } from "./commands/config.ts";
 import { addDrill } from "./commands/drill.ts";
 import { addFeature } from "./commands/feature.ts";
+import { addFeed } from "./commands/feed.ts";
 import { addJournal } from "./commands/journal.ts";
 import { addVerify } from "./commands/verify.ts";
 import { UsageError } from "./sim/options.ts";
@@ -90,6 +92,8 @@ addConformance(program);
 addDrill(program, root);
 addFeature(program, root);
 addJournal(program, root);
+addConfig(program);
+addFeed(program);
 
 program.command("build").description("build what changed and stop (the launcher does it)");
 

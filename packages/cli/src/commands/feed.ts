@@ -1,0 +1,82 @@
+import { existsSync, readFileSync } from "node:fs";
+import type { Command } from "commander";
+import { UsageError } from "../sim/options.ts";
+
+interface Feed {
+  readonly symbol: string;
+  readonly state: string;
+  readonly bid: readonly string[] | null;
+  readonly ask: readonly string[] | null;
+  readonly events: number;
+  readonly gaps: number;
+  readonly resyncs: number;
+  readonly venueLagMs: number | null;
+}
+interface Health {
+  readonly state: string;
+  readonly ready: boolean;
+  readonly stats: {
+    readonly instruments?: readonly Feed[];
+    readonly sessions?: readonly {
+      readonly url: string;
+      readonly state: string;
+      readonly opens: number;
+      readonly lastFault: string;
+    }[];
+    readonly refused?: number;
+  };
+}
+
+/** The port in the state file of the newest run below the folder given, or of a service run by hand. */
+function portOf(stateDir: string): number {
+  const file = `${stateDir}/market-data.json`;
+  if (!existsSync(file)) {
+    throw new UsageError(
+      `${file}: no market-data runs here; start it, or give --port or --state-dir`,
+    );
+  }
+  return (JSON.parse(readFileSync(file, "utf8")) as { httpPort: number }).httpPort;
+}
+
+/** `hft feed …`: the running market-data process. */
+export function addFeed(program: Command): void {
+  program
+    .command("feed")
+    .description("the running market-data process")
+    .command("status")
+    .description("each book's state and each session's; exit 1 when one is not VALID")
+    .option("--port <port>", "its HTTP port (default: from its state file)")
+    .option("--state-dir <folder>", "where its state file lies", "state")
+    .option("--json", "print its health object")
+    .addHelpText("after", "\nExample: ./hft feed status --port 9101")
+    .action(async (options: { port?: string; stateDir: string; json?: true }) => {
+      const port = options.port === undefined ? portOf(options.stateDir) : Number(options.port);
+      if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+        throw new UsageError(`--port ${options.port}: want a port between 1 and 65535`);
+      }
+      const url = `http://127.0.0.1:${port}/health`;
+      const answer = await fetch(url, { signal: AbortSignal.timeout(5_000) }).catch(
+        (error: Error) => {
+          throw new Error(`${url}: nothing answers (${error.message}); is market-data running?`);
+        },
+      );
+      const health = (await answer.json()) as Health;
+      const feeds = health.stats.instruments ?? [];
+      if (options.json === true) {
+        process.stdout.write(`${JSON.stringify(health)}\n`);
+      } else {
+        for (const feed of feeds) {
+          process.stdout.write(
+            `${feed.symbol.padEnd(14)} ${feed.state.padEnd(8)} ${(feed.bid ?? ["–"]).join(" x ").padEnd(22)} ${(feed.ask ?? ["–"]).join(" x ").padEnd(22)} events ${feed.events} gaps ${feed.gaps} resyncs ${feed.resyncs} lag ${feed.venueLagMs ?? "–"} ms\n`,
+          );
+        }
+        for (const each of health.stats.sessions ?? []) {
+          process.stdout.write(
+            `${each.state.padEnd(14)} ${each.url.split("?")[0]} opened ${each.opens} times${each.lastFault === "" ? "" : `, last fault: ${each.lastFault}`}\n`,
+          );
+        }
+        process.stdout.write(`${health.state}, ${health.stats.refused ?? 0} messages refused\n`);
+      }
+      process.exitCode = feeds.length > 0 && feeds.every(({ state }) => state === "VALID") ? 0 : 1;
+    });
+}

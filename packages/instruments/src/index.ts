@@ -1,0 +1,33 @@
+/** The symbols language, the contracts behind it, and the instrument table it makes. */
+
+export {
+  type Compiled,
+  type CompileInput,
+  compile,
+  deadBindings,
+  type Metrics,
+  type SymbolRow,
+  validate,
+} from "./compile.ts";
+export {
+  Contract,
+  type ContractCache,
+  type ContractDiff,
+  daysBetween,
+  diffContracts,
+  nextCache,
+  parseContracts,
+  readContracts,
+  writeWhole,
+} from "./contracts.ts";
+export { type Place, SymbolsError } from "./errors.ts";
+export * from "./limits.ts";
+export {
+  type Attributes,
+  type Entry,
+  type Filter,
+  parseList,
+  type Subject,
+  tagsOf,
+} from "./parse.ts";
+export { type InstrumentTable, nextTable, type TableRow, tableHash } from "./table.ts";

@@ -1,0 +1,16 @@
+/** Every bound of the symbols language. */
+
+/** Longest list, in bytes, and most lines over all its includes. */
+export const LIST_BYTES_MAX = 1 << 20;
+export const LINES_MAX = 20_000;
+/** Deepest chain of includes. */
+export const INCLUDES_DEEP_MAX = 16;
+/** Most symbols of one list before the subscription cap is asked. */
+export const SYMBOLS_MAX = 10_000;
+/** Most contracts of one cache. */
+export const CONTRACTS_MAX = 200_000;
+/** Subscriptions of the venue's feed: four connections of 120 codes; with one loop bound, eight. */
+export const SUBSCRIPTIONS_MAX = 480;
+export const SUBSCRIPTIONS_LOOP_MAX = 8;
+/** Strikes a side of an option rule. */
+export const STRIKES_MAX = 50;
