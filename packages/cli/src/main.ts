@@ -9,6 +9,7 @@ import { addDrill } from "./commands/drill.ts";
 import { addFeature } from "./commands/feature.ts";
 import { addFeed } from "./commands/feed.ts";
 import { addJournal } from "./commands/journal.ts";
+import { addMd } from "./commands/md.ts";
 import { addVerify } from "./commands/verify.ts";
 import { UsageError } from "./sim/options.ts";
 
@@ -94,6 +95,7 @@ addFeature(program, root);
 addJournal(program, root);
 addConfig(program);
 addFeed(program);
+addMd(program);
 
 program.command("build").description("build what changed and stop (the launcher does it)");
 
