@@ -229,7 +229,7 @@ pub struct Session {
     in_window: bool,
     window_known: bool,
     /// When market data last came, over all connections; a forced connection counts as such.
-    starved_at: u64,
+    starved_at: Option<u64>,
     forced: bool,
     /// The next attempt waits for a window and is counted as latched once.
     latched: bool,
@@ -266,7 +266,7 @@ impl Session {
             next_begun: false,
             in_window: false,
             window_known: false,
-            starved_at: 0,
+            starved_at: None,
             forced: false,
             latched: false,
             counts: Counts::default(),
@@ -404,7 +404,7 @@ impl Session {
             Event::Data => {
                 self.heard_at = now.mono_ns;
                 self.data_at = now.mono_ns;
-                self.starved_at = now.mono_ns;
+                self.starved_at = Some(now.mono_ns);
                 if self.state == State::Live {
                     // Only a session that gives data is worth a quick return.
                     self.failures = 0;
@@ -437,7 +437,7 @@ impl Session {
         self.opened_at = now.mono_ns;
         self.heard_at = now.mono_ns;
         self.data_at = self.data_at.max(now.mono_ns);
-        self.starved_at = if self.starved_at == 0 { now.mono_ns } else { self.starved_at };
+        self.starved_at.get_or_insert(self.data_at);
         self.resubscribed_at = now.mono_ns;
         self.budget.clear();
         for name in held {
@@ -621,6 +621,7 @@ impl Session {
         }
         self.watch(now, effects);
         if !self.state.connected() {
+            self.maybe_connect(now, effects);
             return;
         }
         self.speak(now, effects);
@@ -646,7 +647,7 @@ impl Session {
             let grace = if self.rules.windows.is_some() { self.rules.watchdog.open_grace_ms } else { 0 };
             let from = now.mono_ns.saturating_add(grace.saturating_mul(MS));
             self.data_at = self.data_at.max(from);
-            self.starved_at = self.starved_at.max(from);
+            self.starved_at = self.starved_at.map(|at| at.max(from));
         }
         self.in_window = inside;
         self.window_known = true;
@@ -691,8 +692,8 @@ impl Session {
         }
         let watchdog = self.rules.watchdog;
         if self.in_window && self.wanted.keys().any(|name| self.held.contains(name)) {
-            if Self::past(now, self.starved_at, watchdog.forced_ms) {
-                self.starved_at = now.mono_ns;
+            if self.starved_at.is_some_and(|at| Self::past(now, at, watchdog.forced_ms)) {
+                self.starved_at = Some(now.mono_ns);
                 self.keep_reason("no market data for too long; connecting anew at once");
                 self.forced = true;
                 self.away(Cause::Forced, 0, now, effects);
