@@ -72,6 +72,9 @@ pub fn books(dialect: &mut impl Dialect, message: &Message) -> Result<Vec<Book>,
         .collect())
 }
 
+/// A reader of one venue's messages that gives their books.
+pub type Reader = Box<dyn FnMut(&Message) -> Result<Vec<Book>, String>>;
+
 /// A venue whose messages carry a checksum over the book after them.
 #[derive(Debug, Clone, Copy)]
 pub struct Summed {
@@ -103,7 +106,7 @@ pub const OKCOIN: Summed = Summed {
 };
 
 impl Summed {
-    pub fn reader(&self) -> Box<dyn FnMut(&Message) -> Result<Vec<Book>, String>> {
+    pub fn reader(&self) -> Reader {
         match self.checksum {
             Checksum::Kraken => {
                 let mut kraken = Kraken;
