@@ -80,17 +80,15 @@ describe("a capture", () => {
     await expect(all(readColumns(at("g.tgc")))).rejects.toThrow("bytes after the end");
   });
 
-  it("keeps its format: bytes of version 1 are read as they were written", async () => {
-    const golden = Buffer.from(
-      "5447434f4c310000020000001000000007000000d27b4d0f28b52ffd20073900000414010268690a21".replace(
-        /\s/g,
-        "",
-      ),
-      "hex",
-    );
+  it("keeps its format: a file of version 1 is read as it was written, another version is refused", async () => {
     // Made by the writer of this version; a change that cannot read it is version 2.
-    await writeColumns(at("v.tgc"), given([{ tsRecvNs: 2n, raw: Buffer.from("h") }]));
-    expect(readFileSync(at("v.tgc")).subarray(0, 8)).toEqual(golden.subarray(0, 8));
+    const golden =
+      "5447434f4c310000020000002200000019000000a235f13f28b52ffd2019c9000082eccb958682f3e92f030d007b2265223a227472616465227d00000000000000000000000002000000";
+    writeFileSync(at("v.tgc"), Buffer.from(golden, "hex"));
+    const text = (await all(readColumns(at("v.tgc")))).map(
+      ({ tsRecvNs, raw }) => `${tsRecvNs} ${Buffer.from(raw)}`,
+    );
+    expect(text).toEqual(['1723161255308000001 {"e":"trade"}', "1723161255307999999 "]);
     writeFileSync(at("v2.tgc"), Buffer.from("TGCOL2\0\0", "latin1"));
     await expect(all(readColumns(at("v2.tgc")))).rejects.toThrow("no file of columns of version 1");
   });
