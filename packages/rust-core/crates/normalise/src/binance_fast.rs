@@ -192,17 +192,18 @@ fn levels(scan: &mut Scan<'_>, spec: &SymbolSpec, into: &mut Vec<Level>) -> Opti
     if scan.lit(b"]").is_some() {
         return Some(());
     }
-    scan.lit(b"[\"")?;
     loop {
+        scan.lit(b"[\"")?;
         let px = px(scan, spec)?;
         scan.lit(b"\",\"")?;
         let qty = qty(scan, spec)?;
+        scan.lit(b"\"]")?;
         if into.len() == LEVELS_MAX {
             return None;
         }
         into.push(Level { px, qty });
-        if scan.lit(b"\"],[\"").is_none() {
-            return scan.lit(b"\"]]");
+        if scan.lit(b",").is_none() {
+            return scan.lit(b"]");
         }
     }
 }
