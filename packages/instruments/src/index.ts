@@ -21,6 +21,7 @@ export {
   writeWhole,
 } from "./contracts.ts";
 export { type Place, SymbolsError } from "./errors.ts";
+export { type GivenId, idsPath, idsText, readIds, withTable } from "./ids.ts";
 export * from "./limits.ts";
 export {
   type Attributes,

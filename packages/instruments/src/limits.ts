@@ -14,3 +14,5 @@ export const SUBSCRIPTIONS_MAX = 480;
 export const SUBSCRIPTIONS_LOOP_MAX = 8;
 /** Strikes a side of an option rule. */
 export const STRIKES_MAX = 50;
+/** Instrument ids ever given by one table, those of rows that left it too. */
+export const IDS_MAX = 1_000_000;

@@ -8,13 +8,20 @@ import {
   compile,
   deadBindings,
   diffContracts,
+  type GivenId,
+  type InstrumentTable,
+  idsPath,
+  idsText,
   type Metrics,
   nextCache,
   nextTable,
   parseContracts,
   parseList,
+  readIds,
+  type TableRow,
   tableHash,
   validate,
+  withTable,
   writeWhole,
 } from "./index.ts";
 
@@ -53,6 +60,8 @@ const CONTRACTS: Contract[] = [
   future("TXFD6", "20260415"),
   ...[39_800, 39_900, 40_000, 40_100, 40_200].flatMap((s) => [option(s, "C"), option(s, "P")]),
 ];
+/** The same symbols under each other's ids. */
+const turned = (row: TableRow): TableRow => ({ ...row, id: row.id === 2 ? 3 : 2 });
 const cache: ContractCache = nextCache(null, CONTRACTS, new Date("2026-05-20T00:00:00Z"));
 
 function list(text: string | Record<string, string>, metrics: Metrics = {}, rollDays = 5) {
@@ -210,8 +219,64 @@ describe("validation [A03]", () => {
 describe("the instrument table of a list [A03]", () => {
   const before = {
     version: 4,
-    instruments: [{ id: 1, venue_id: 1, venue: "BINANCE_SPOT", symbol: "BTCUSDT", kind: "spot" }],
+    instruments: [
+      {
+        id: 1,
+        venue_id: 1,
+        venue: "BINANCE_SPOT",
+        symbol: "BTCUSDT",
+        kind: "spot",
+        ...{ px_scale: 2, px_unit: 1, qty_scale: 5, qty_unit: 1 },
+      },
+    ],
   };
+
+  it("never gives an id a second time, and a symbol that comes back has its own again", () => {
+    const build = (text: string, table: InstrumentTable, given: readonly GivenId[]) => {
+      const next = nextTable(table, list(text).rows, given);
+      return { next, given: withTable(withTable(given, table), next) };
+    };
+    const ids = (table: InstrumentTable) => table.instruments.map(({ id, symbol }) => [id, symbol]);
+    const both = build("2330\n2890", before, []);
+    const less = build("2330", both.next, both.given);
+    const other = build("2330\nTXF@front", less.next, less.given);
+    expect(ids(other.next)).toEqual([
+      [1, "BTCUSDT"],
+      [2, "2330"],
+      [4, "TXFE6"],
+    ]);
+    // What went wrong without the ids: the one of 2890 named another instrument.
+    expect(ids(nextTable(less.next, list("2330\nTXF@front").rows))[2]).toEqual([3, "TXFE6"]);
+    const again = build("2330\n2890", other.next, other.given);
+    expect(ids(again.next)[2]).toEqual([3, "2890"]);
+    expect(() => build("2330\n2890 tick=0.5", other.next, other.given)).toThrow("permanent");
+    const stranger = { version: 9, instruments: both.next.instruments.slice(1).map(turned) };
+    expect(() => nextTable(stranger, [], both.given)).toThrow(
+      "id 3 of the table is SHIOAJI 2330 (price unit 5e-0, size unit 1e-0), but id 3 was given to SHIOAJI 2890",
+    );
+  });
+
+  it("its ids are a file that says what is wrong with it", () => {
+    const folder = mkdtempSync(join(tmpdir(), "ids-"));
+    const path = idsPath(join(folder, "instruments.json"));
+    expect(path.endsWith("/instruments.ids.json")).toBe(true);
+    expect(readIds(path)).toEqual([]);
+    const given = withTable([], before);
+    writeWhole(path, idsText(given));
+    expect(readIds(path)).toEqual(given);
+    const [one] = given;
+    for (const [text, message] of [
+      ["{", "ids "],
+      ['{"format":2,"ids":[]}', "format"],
+      [JSON.stringify({ format: 1, ids: [{ ...one, typo: 1 }] }), "typo"],
+      [JSON.stringify({ format: 1, ids: [one, one] }), "id 1 stands twice"],
+      [JSON.stringify({ format: 1, ids: [one, { ...one, id: 2 }] }), "BTCUSDT stands twice"],
+    ] as const) {
+      writeWhole(path, text);
+      expect(() => readIds(path)).toThrow(message);
+    }
+    rmSync(folder, { recursive: true });
+  });
 
   it("keeps ids, leaves other venues alone, and rises only when something changed", () => {
     const first = nextTable(before, list("2330\nTXF@front\nSYNTH@1").rows);

@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import type { SymbolRow } from "./compile.ts";
 import { SymbolsError } from "./errors.ts";
+import { type GivenId, withTable } from "./ids.ts";
 
 const VENUES: Readonly<Record<string, string>> = {
   TSE: "SHIOAJI",
@@ -41,20 +42,26 @@ export function tableHash(table: InstrumentTable): string {
 }
 
 /**
- * The table of today: rows that were there keep their ids, others get ids nobody had, rows of other venues stay.
+ * The table of today: a symbol that ever had an id has it again, others get ids nobody had, rows of other venues stay.
+ *
+ * `given` is every id given so far (`readIds`), those of rows that left the table too: without it a dropped row's id would go
+ * to another symbol, and what was recorded under it would change its meaning.
  *
  * Rows that trade on no venue of the table (`SIM`, indices) are left out; they are subscribed, not instruments.
  */
 export function nextTable(
   before: InstrumentTable | null,
   rows: readonly SymbolRow[],
+  given: readonly GivenId[] = [],
 ): InstrumentTable {
   const old = before?.instruments ?? [];
-  let id = Math.max(0, ...old.map((each) => each.id));
+  const known = withTable(given, before);
+  const knownBy = new Map(known.map((each) => [`${each.venue} ${each.symbol}`, each]));
+  let id = known.reduce((max, each) => Math.max(max, each.id), 0);
   const venueIds = new Map(old.map((each) => [each.venue, each.venue_id]));
   const venueId = (venue: string): number => {
-    const known = venueIds.get(venue);
-    if (known !== undefined) return known;
+    const has = venueIds.get(venue);
+    if (has !== undefined) return has;
     const next = Math.max(0, ...venueIds.values()) + 1;
     venueIds.set(venue, next);
     return next;
@@ -74,7 +81,7 @@ export function nextTable(
         `${row.code}: tick ${row.tick} is finer or larger than money has digits`,
       );
     }
-    const was = old.find((each) => each.venue === venue && each.symbol === row.code);
+    const was = knownBy.get(`${venue} ${row.code}`);
     if (was === undefined) id += 1;
     const dated = kind === "future" || kind === "option";
     if (dated && row.expiry === null) {
@@ -102,11 +109,10 @@ export function nextTable(
       ...(row.pointValue === 1 ? {} : { multiplier: row.pointValue }),
       ...(dated ? { expiry: Number(row.expiry) } : {}),
     };
-    const unit = (each: TableRow): string => `${each["px_scale"]}/${each["px_unit"]}`;
-    if (was !== undefined && unit(was) !== unit(made)) {
+    if (was !== undefined && (was.px_scale !== frac.length || was.px_unit !== pxUnit)) {
       throw new SymbolsError(
         row.place,
-        `${row.code}: its price unit was ${unit(was)} and would be ${unit(made)}; ids are permanent, so list it under a new code or keep the tick`,
+        `${row.code}: its price unit was ${was.px_unit}e-${was.px_scale} and would be ${pxUnit}e-${frac.length}; ids are permanent, so list it under a new code or keep the tick`,
       );
     }
     return [made];

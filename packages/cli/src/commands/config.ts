@@ -127,7 +127,11 @@ export function addConfig(program: Command): void {
             readFileSync(options.output, "utf8"),
           ) as import("@tidegate/instruments").InstrumentTable)
         : null;
-      const table = kit.nextTable(before, rows);
+      const ids = kit.idsPath(options.output);
+      const given = kit.readIds(ids);
+      const table = kit.nextTable(before, rows, given);
+      // The ids first: after a crash between the two, an id without a row is waste, a row without its id would be lost.
+      kit.writeWhole(ids, kit.idsText(kit.withTable(kit.withTable(given, before), table)));
       kit.writeWhole(options.output, `${JSON.stringify(table, null, 2)}\n`);
       const summary = {
         output: options.output,
