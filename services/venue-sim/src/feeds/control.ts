@@ -2,10 +2,18 @@
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { z } from "zod";
-import type { Feeds } from "./index.ts";
 import { MESSAGE_BYTES_MAX } from "./limits.ts";
 import { Injection } from "./scenario.ts";
 import { SwitchError } from "./switches.ts";
+import type { TruthLog } from "./truth.ts";
+
+/** What the control port works on. */
+export interface Controlled {
+  readonly certificates: { readonly ca: string } | null;
+  readonly truth: TruthLog;
+  stats(): Record<string, unknown>;
+  inject(injection: Injection): void;
+}
 
 async function readText(request: IncomingMessage): Promise<string> {
   let text = "";
@@ -21,7 +29,7 @@ async function readText(request: IncomingMessage): Promise<string> {
  * the number of those no longer kept in `x-forgotten`.
  */
 export async function handleControl(
-  feeds: Feeds,
+  feeds: Controlled,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {

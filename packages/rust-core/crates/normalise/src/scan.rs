@@ -30,7 +30,7 @@ fn eight(text: &[u8]) -> Option<u64> {
 /// How many of the first bytes are digits, up to 8.
 #[inline(always)]
 fn digits(eight: u64) -> u32 {
-    let others = ((eight & 0x7f7f_7f7f_7f7f_7f7f) + 0x7676_7676_7676_7676 | eight) & 0x8080_8080_8080_8080;
+    let others = (((eight & 0x7f7f_7f7f_7f7f_7f7f) + 0x7676_7676_7676_7676) | eight) & 0x8080_8080_8080_8080;
     others.trailing_zeros() / 8
 }
 
@@ -162,10 +162,10 @@ impl<'a> Scan<'a> {
             return None;
         }
         let point = (head >> (8 * whole)) as u8 == b'.' ^ 0x30;
-        let (mut tail, mut decimals, mut read) = (0, 0, whole as usize);
+        let (mut tail, mut read) = (0, whole as usize);
         if point {
             tail = eight(self.rest.get(read + 1..)?)?;
-            decimals = digits(tail);
+            let decimals = digits(tail);
             if decimals == 0 || decimals == 8 {
                 return None;
             }
@@ -177,7 +177,7 @@ impl<'a> Scan<'a> {
             return None;
         }
         let value = if whole + scale <= 8 {
-            spelt(back(head, whole) >> (8 * scale) | back(kept, scale))
+            spelt((back(head, whole) >> (8 * scale)) | back(kept, scale))
         } else {
             spelt(back(head, whole)) * POW10.get(scale as usize)? + spelt(back(kept, scale))
         };

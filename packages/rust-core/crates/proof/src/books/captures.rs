@@ -102,8 +102,11 @@ pub const OKCOIN: Summed = Summed {
     known: 6,
 };
 
+/// Reads the books of one message.
+pub type BookReader = Box<dyn FnMut(&Message) -> Result<Vec<Book>, String>>;
+
 impl Summed {
-    pub fn reader(&self) -> Box<dyn FnMut(&Message) -> Result<Vec<Book>, String>> {
+    pub fn reader(&self) -> BookReader {
         match self.checksum {
             Checksum::Kraken => {
                 let mut kraken = Kraken;

@@ -81,9 +81,8 @@ fn one(recorded: &Recorded, of: &Instrument, settings: &Settings, number: u64, o
     let mut pending: Option<(i64, Snapshot<'static>)> =
         Some((recorded.snapshot.0, recorded.snapshot.1.clone()));
     let (mut since, mut started, mut count) = (None, false, 0_u64);
-    let last = Some(i64::MAX);
     for arrival in plan.iter().map(Some).chain([None]) {
-        let now = arrival.map_or(last.unwrap_or(0), |each| each.ts);
+        let now = arrival.map_or(i64::MAX, |each| each.ts);
         while let Some((at, snapshot)) = pending.take_if(|(at, _)| *at <= now) {
             let taken = book.on_snapshot(&snapshot);
             let refused = matches!(
