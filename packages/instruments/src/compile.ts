@@ -395,6 +395,11 @@ export function validate(
       faults.push(`${at}: ${code} is not in the contracts; is it misspelt, or over?`);
     }
   }
+  if (contracts === null && rows.some(({ exchange }) => exchange !== "SIM")) {
+    faults.push(
+      "there are no contracts to look the codes up in; fetch them with `hft config sync`",
+    );
+  }
   if (rows.length > cap)
     faults.push(`${rows.length} symbols are more than the ${cap} that may be subscribed`);
   return faults;

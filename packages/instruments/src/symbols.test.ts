@@ -201,6 +201,10 @@ describe("validation [A03]", () => {
       "4 symbols are more than the 3 that may be subscribed",
     ]);
     expect(validate(list("2330\nSYNTH@2").rows, 3, cache)).toEqual([]);
+    expect(validate(list("SYNTH@2").rows, 3, null)).toEqual([]);
+    expect(validate(list("9999").rows, 3, null)).toEqual([
+      "there are no contracts to look the codes up in; fetch them with `hft config sync`",
+    ]);
   });
 
   it("a strategy bound to a contract that is over is an error by name", () => {

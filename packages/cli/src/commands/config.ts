@@ -180,10 +180,7 @@ export function addConfig(program: Command): void {
     .option("--today <day>", "day of the exchange, YYYYMMDD (default: today in Taipei)")
     .option("--expiring-days <n>", "warn of contracts that end within this many days", "5")
     .option("--json", "print one JSON object")
-    .addHelpText(
-      "after",
-      "\nExample: ./hft config sync --from http://127.0.0.1:8080/api/v1/data/contracts",
-    )
+    .addHelpText("after", "\nExample: ./hft config sync --from http://127.0.0.1:8080/contracts")
     .action(
       async (options: {
         from: string;
