@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { z } from "zod";
 import { SymbolsError } from "./errors.ts";
 import { IDS_MAX } from "./limits.ts";
-import type { InstrumentTable, TableRow } from "./table.ts";
+import type { InstrumentTable, TableRow } from "./row.ts";
 
 const whole = z.number().int().nonnegative();
 

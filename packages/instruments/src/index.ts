@@ -31,4 +31,5 @@ export {
   type Subject,
   tagsOf,
 } from "./parse.ts";
-export { type InstrumentTable, nextTable, type TableRow, tableHash } from "./table.ts";
+export type { InstrumentTable, TableRow } from "./row.ts";
+export { nextTable, tableHash } from "./table.ts";

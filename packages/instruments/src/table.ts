@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import type { SymbolRow } from "./compile.ts";
 import { SymbolsError } from "./errors.ts";
 import { type GivenId, withTable } from "./ids.ts";
+import type { InstrumentTable, TableRow } from "./row.ts";
 
 const VENUES: Readonly<Record<string, string>> = {
   TSE: "SHIOAJI",
@@ -19,20 +20,6 @@ const KINDS = { stock: "equity", future: "future", option: "option" } as const;
 /** Decimals of money. */
 const MONEY_SCALE = 8;
 const QTY_LOTS_MAX = 1_000_000;
-
-export interface TableRow {
-  readonly id: number;
-  readonly venue_id: number;
-  readonly venue: string;
-  readonly symbol: string;
-  readonly kind: string;
-  readonly [key: string]: string | number;
-}
-
-export interface InstrumentTable {
-  readonly version: number;
-  readonly instruments: readonly TableRow[];
-}
 
 /** SHA-256 over the rows in order of id and of key; not over the version, so that it says whether anything changed. */
 export function tableHash(table: InstrumentTable): string {
