@@ -221,6 +221,14 @@ export async function drillFeeds(
       );
     };
 
+    const probes = async () => {
+      if (!venues.includes("ALPACA")) return [];
+      const retry = plant === "retry-fatal";
+      return fatalCodes({ root, dir, control, port: ports.ALPACA, caFile, retry });
+    };
+    // Before any switch: one that ends a connection would free the place whose being taken is the point.
+    const fatal = await probes();
+
     const started = performance.now();
     const deadline = started + minutes * 60_000;
     const venueLoop = async (venue: FeedVenue): Promise<void> => {
@@ -241,12 +249,7 @@ export async function drillFeeds(
       if (venue === undefined) throw new UsageError("--break hide-gap: want a Binance venue");
       await control.inject({ venue, switch: "gap", count: 60, hidden: true });
     };
-    const probes = async () => {
-      if (!venues.includes("ALPACA")) return [];
-      const retry = plant === "retry-fatal";
-      return fatalCodes({ root, dir, control, port: ports.ALPACA, caFile, retry });
-    };
-    const [fatal] = await Promise.all([probes(), hide(), ...venues.map(venueLoop)]);
+    await Promise.all([hide(), ...venues.map(venueLoop)]);
     // What was published last is judged too.
     await sleep(3_500);
     running = false;

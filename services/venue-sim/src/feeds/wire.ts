@@ -51,7 +51,7 @@ export class Wire {
       // Within a symbol the venue keeps its order.
       this.#out(waiting.deliver);
     }
-    if (losable && this.#board.isArmed("reorder_symbols")) {
+    if (this.#board.isArmed("reorder_symbols")) {
       this.#swapped = { symbol, deliver: act };
       return;
     }

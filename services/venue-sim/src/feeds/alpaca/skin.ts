@@ -236,6 +236,8 @@ export class AlpacaSkin implements Skin, Gate {
     this.#time.tick();
     this.#sessions();
     const now = clock.monoMs();
+    // Changes of a book without sequence cannot be lost unseen, so a venue that falls silent is a market that stands still.
+    if (this.#crypto && this.#wire.muted) return;
     const closed = this.#time.current === "early_close" && clock.venueMs() >= EARLY_CLOSE_MS;
     if (closed !== this.#closed) {
       this.#closed = closed;

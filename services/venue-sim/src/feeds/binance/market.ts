@@ -33,8 +33,8 @@ export interface Market {
   readonly spec: BinanceSymbol;
   /** Id of the newest depth message, and so of the book. */
   readonly lastId: number;
-  /** What is due by `monoMs`, in the order it is sent. */
-  due(monoMs: number): Update[];
+  /** What is due by `monoMs`, in the order it is sent; the book is that of the update just given, so take one at a time. */
+  due(monoMs: number): Iterable<Update>;
   /** The next messages, due or not: what a burst is made of. */
   step(): Update[];
   touch(): { bid: TextLevel; ask: TextLevel };

@@ -98,10 +98,9 @@ export class ReplayedMarket implements Market {
     return [decimal(px, pxText), decimal(17 * 10 ** (qtyText - qtyScale), qtyText)];
   }
 
-  due(monoMs: number): Update[] {
+  *due(monoMs: number): Generator<Update> {
     const first = this.#records[0];
     this.#originMs ??= monoMs - (first?.atNs ?? 0) / 1e6;
-    const out: Update[] = [];
     for (;;) {
       const record = this.#records[this.#next];
       if (record === undefined) {
@@ -109,11 +108,11 @@ export class ReplayedMarket implements Market {
         this.#pass += 1;
         this.#begin();
         this.#originMs = null;
-        return out;
+        return;
       }
-      if (this.#originMs + record.atNs / 1e6 > monoMs) return out;
+      if (this.#originMs + record.atNs / 1e6 > monoMs) return;
       this.#next += 1;
-      out.push(this.#update(record));
+      yield this.#update(record);
     }
   }
 
