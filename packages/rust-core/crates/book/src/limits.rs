@@ -14,6 +14,9 @@ pub const LEVELS_BUFFERED_MAX: usize = 262_144;
 pub const ORDERS_MAX: usize = 1 << 20;
 /// Levels of a side of a book that a message replaces as a whole; a deeper message is refused.
 pub const TOP_LEVELS_MAX: usize = 64;
+/// A whole book may be older than the one before by so much, in ns of venue time, and be a late message without effect. What
+/// lies further back is the venue's clock, set back: a connection keeps its order, so it is the newest all the same.
+pub const LATE_NS_MAX: i64 = 1_000_000_000;
 /// Venues of one consolidated book; one more is refused.
 pub const VENUES_MAX: usize = 32;
 /// Most levels a side that a checksum covers.

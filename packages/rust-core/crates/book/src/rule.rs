@@ -1,6 +1,7 @@
 //! The words of synchronisation: rules, states, causes and outcomes.
 
 use crate::checksum::{Checksum, Decimals};
+use crate::limits::LATE_NS_MAX;
 
 /// How one venue lets its book be kept in step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,4 +146,10 @@ pub struct Counts {
 pub struct Repair {
     pub last_ns: u64,
     pub max_ns: u64,
+}
+
+/// Whether a whole book of venue time `ts` came late behind one of `newest`, both in ns of the epoch, 0 for a message without
+/// a time. A connection keeps its order: what lies further back than [`LATE_NS_MAX`] is the venue's clock, set back.
+pub(crate) const fn is_late(ts: i64, newest: i64) -> bool {
+    ts != 0 && ts < newest && newest.saturating_sub(ts) <= LATE_NS_MAX
 }

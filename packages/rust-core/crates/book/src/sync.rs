@@ -3,7 +3,7 @@
 use crate::checksum::{Checksum, Decimals};
 use crate::l2::L2Book;
 use crate::limits::{DIFFS_BUFFERED_MAX, LEVELS_BUFFERED_MAX};
-use crate::rule::{Cause, Counts, DiffOutcome, Repair, Rule, Settings, SnapshotOutcome, State};
+use crate::rule::{Cause, Counts, DiffOutcome, Repair, Rule, Settings, SnapshotOutcome, State, is_late};
 use std::collections::VecDeque;
 use tidegate_normalise::{DepthDiff, Level, Snapshot};
 use tidegate_units::Side;
@@ -351,7 +351,7 @@ impl SyncedBook {
             return self.on_fetched(snapshot);
         }
         self.heard_ns = self.now_ns;
-        if snapshot.ts_venue.0 != 0 && snapshot.ts_venue.0 < self.ts_venue {
+        if is_late(snapshot.ts_venue.0, self.ts_venue) {
             self.counts.stale += 1;
             return SnapshotOutcome::Older;
         }
@@ -382,7 +382,9 @@ impl SyncedBook {
         self.put(&snapshot.bids, &snapshot.asks);
         (self.last_id, self.bridged) = (Some(snapshot.last_id), false);
         // A message without a time keeps that of the one before.
-        self.ts_venue = self.ts_venue.max(snapshot.ts_venue.0);
+        if snapshot.ts_venue.0 != 0 {
+            self.ts_venue = snapshot.ts_venue.0;
+        }
     }
 
     fn on_fetched(&mut self, snapshot: &Snapshot<'_>) -> SnapshotOutcome {
@@ -459,6 +461,7 @@ impl SyncedBook {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::LATE_NS_MAX;
     use std::borrow::Cow;
     use tidegate_normalise::Level;
     use tidegate_units::{EpochNs, PxTicks, QtyLots};
@@ -542,6 +545,18 @@ mod tests {
         let mut c = SyncedBook::new(Rule::Spot);
         assert_eq!(c.on_snapshot(&snap(40)), SnapshotOutcome::AwaitingDiff);
         assert_eq!(c.on_diff(&spot(42, 45)), DiffOutcome::SnapshotTooOld);
+    }
+
+    #[test]
+    fn a_late_book_has_no_effect_and_a_clock_set_back_has_no_lasting_one() {
+        let mut b = SyncedBook::new(Rule::SnapshotOnly);
+        let at = |ns: i64| Snapshot { ts_venue: EpochNs(ns), ..snap(0) };
+        let now = 10 * LATE_NS_MAX;
+        assert_eq!(b.on_snapshot(&at(now)), SnapshotOutcome::Valid);
+        assert_eq!(b.on_snapshot(&at(now - LATE_NS_MAX)), SnapshotOutcome::Older);
+        assert_eq!(b.on_snapshot(&at(now - LATE_NS_MAX - 1)), SnapshotOutcome::Valid);
+        assert_eq!(b.on_snapshot(&at(now - LATE_NS_MAX)), SnapshotOutcome::Valid, "time goes on from there");
+        assert_eq!(b.on_snapshot(&at(i64::MIN + 1)), SnapshotOutcome::Valid, "no distance overflows");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A book that every message replaces as a whole, top N levels a side, with its statistics.
 
 use crate::limits::TOP_LEVELS_MAX;
+use crate::rule::is_late;
 use tidegate_normalise::{Level, Snapshot};
 use tidegate_units::Side;
 
@@ -117,7 +118,7 @@ impl TopBook {
         }
         let ts = snapshot.ts_venue.0;
         if ts != 0 {
-            if ts < self.ts_venue {
+            if is_late(ts, self.ts_venue) {
                 return TopOutcome::Older;
             }
             self.ts_venue = ts;
