@@ -111,7 +111,10 @@ pub struct Feed {
     state: BookState,
     published: Option<Touch>,
     last: Stamp,
+    /// Venue time of the newest message of any kind.
     last_venue_ts: i64,
+    /// Venue time the levels of the book are of: a quote does not move it.
+    book_venue_ts: i64,
     top_at: u64,
     depth_at: u64,
     depth_due: bool,
@@ -178,6 +181,7 @@ impl Feed {
             published: None,
             last: Stamp { epoch_ns: 0, mono_ns: 0 },
             last_venue_ts: 0,
+            book_venue_ts: 0,
             top_at: 0,
             depth_at: 0,
             depth_due: false,
@@ -263,6 +267,7 @@ impl Feed {
                 self.counts.events += 1;
                 self.last = at;
                 self.last_venue_ts = diff.ts_venue.0;
+                self.book_venue_ts = diff.ts_venue.0;
                 let outcome = self.book.on_diff(&diff);
                 self.on_diff_outcome(outcome, at, tracer, sink);
             }
@@ -347,6 +352,7 @@ impl Feed {
         let outcome = self.book.on_snapshot(book);
         if outcome != SnapshotOutcome::Older && book.ts_venue.0 > 0 {
             self.last_venue_ts = book.ts_venue.0;
+            self.book_venue_ts = book.ts_venue.0;
         }
         match outcome {
             SnapshotOutcome::Valid if self.state == BookState::Valid => self.on_book_change(at, tracer, sink),
@@ -496,7 +502,7 @@ impl Feed {
                 let touch = Touch { bid: side(ticker.bid), ask: side(ticker.ask) };
                 (touch, ticker.update_id, ticker.ts_venue.0)
             }
-            None => (Touch::of(self.book.book()), self.book.last_id(), self.last_venue_ts),
+            None => (Touch::of(self.book.book()), self.book.last_id(), self.book_venue_ts),
         }
     }
 
@@ -541,7 +547,7 @@ impl Feed {
     fn publish_top(&mut self, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
         let valid = self.state == BookState::Valid;
         let (touch, venue_seq, ts_venue_ns) =
-            if valid { self.touch() } else { (Touch::default(), self.book.last_id(), self.last_venue_ts) };
+            if valid { self.touch() } else { (Touch::default(), self.book.last_id(), self.book_venue_ts) };
         let output = valid.then(|| self.features.on_touch(touch, self.book.book()));
         let (bid, ask) = (touch.bid.unwrap_or_default(), touch.ask.unwrap_or_default());
         let top = BookTop {
@@ -581,7 +587,7 @@ impl Feed {
         };
         let ((bid_px_delta_ticks, bid_qty_lots), (ask_px_delta_ticks, ask_qty_lots)) =
             (column(Side::Buy), column(Side::Sell));
-        let (at, ts_venue_ns) = (self.last, self.last_venue_ts);
+        let (at, ts_venue_ns) = (self.last, self.book_venue_ts);
         let depth = BookDepth {
             instrument_id: self.instrument.id,
             venue_id: self.instrument.venue_id,

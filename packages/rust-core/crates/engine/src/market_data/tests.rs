@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use tidegate_bus::ends::{StreamSub, StreamWhat};
 use tidegate_features::flags;
 use tidegate_instruments::Table;
-use tidegate_units::InstrumentId;
+use tidegate_normalise::{BookTicker, Event, Level};
+use tidegate_units::{EpochNs, InstrumentId, PxTicks, QtyLots};
 use tidegate_venue_io::Stamp;
 use tidegate_wire::envelope::decode_checked;
 use tidegate_wire::pb::envelope::v1::envelope::Payload;
@@ -227,6 +228,26 @@ fn depth_comes_at_most_once_a_period_and_with_the_newest_levels() {
     );
     f.tick(at(900), &mut tracer, &mut seen);
     assert_eq!(depths(&seen).len(), before + 2, "nothing changed");
+}
+
+#[test]
+fn a_quote_does_not_move_the_time_the_levels_are_of() {
+    let (mut f, mut seen, mut tracer) = valid();
+    f.on_message(&diff(11, 11, r#"["97.50","1"]"#, ""), at(200), &mut tracer, &mut seen);
+    f.on_message(&diff(12, 12, r#"["97.00","3"]"#, ""), at(201), &mut tracer, &mut seen);
+    let level = |px, qty| Level { px: PxTicks(px), qty: QtyLots(qty) };
+    let quote = BookTicker {
+        update_id: 13,
+        bid: level(9_950, 1),
+        ask: level(10_050, 1),
+        ts_venue: EpochNs(1_723_161_256_000_000_000),
+    };
+    f.on_event(Event::Ticker(quote), at(202), &mut tracer, &mut seen);
+    f.tick(at(200 + DEPTH_PERIOD_NS / 1_000_000), &mut tracer, &mut seen);
+    let depth = |p| if let Payload::BookDepth(d) = p { Some(d) } else { None };
+    let depth = seen.payloads().into_iter().filter_map(depth).next_back().unwrap();
+    assert_eq!((depth.venue_seq, depth.ts_venue_ns), (12, 1_723_161_255_000_000_000));
+    assert_eq!(seen.tops().pop().unwrap().ts_venue_ns, 1_723_161_256_000_000_000, "the quote's own");
 }
 
 #[test]
