@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { type Contract, PRODUCT_TYPES } from "./contracts.ts";
 import { type Place, SymbolsError } from "./errors.ts";
 import { INCLUDES_DEEP_MAX, LINES_MAX, LIST_BYTES_MAX } from "./limits.ts";
 
@@ -17,7 +18,7 @@ export interface Filter {
 /** Keys of a line, under their own names. */
 export interface Attributes {
   exchange?: string;
-  product_type?: string;
+  product_type?: Contract["product_type"];
   tick?: string;
   price_scale?: number;
   order_cond?: string;
@@ -119,6 +120,14 @@ function attribute(place: Place, name: string, value: string, into: Attributes):
     case "exchange":
       into.exchange = value.toUpperCase();
       return;
+    case "product_type": {
+      const type = PRODUCT_TYPES.find((each) => each === value.toLowerCase());
+      if (type === undefined) {
+        throw new SymbolsError(place, `${name}=${value}: want one of ${PRODUCT_TYPES.join(", ")}`);
+      }
+      into.product_type = type;
+      return;
+    }
     default:
       into[key] = value;
   }

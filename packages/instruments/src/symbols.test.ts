@@ -213,9 +213,13 @@ describe("validation [A03]", () => {
       ["mm", ["TXFD6", "2330"]],
       ["arb", ["tag:core", "tag:gone"]],
     ]);
-    expect(deadBindings(bound, rows)).toEqual([
-      "strategy mm is bound to TXFD6, which no contract of today is",
-      "strategy arb is bound to tag:gone, which no contract of today is",
+    bound.set("swing", ["TXFF6", "TXFR1", "2331"]);
+    expect(deadBindings(bound, rows, cache, TODAY)).toEqual([
+      "strategy mm is bound to TXFD6, which ended on 20260415; bind it to TXFE6 or unbind it",
+      "strategy arb is bound to tag:gone, which no symbol of the list has; tag a symbol or unbind it",
+      "strategy swing is bound to TXFF6, which the symbols list does not name; add it there or unbind it",
+      "strategy swing is bound to TXFR1, which is a continuous alias; name a month, as ROOT@front; bind it to TXFE6 or unbind it",
+      "strategy swing is bound to 2331, which is in no contract; correct it, or refresh with `hft config sync`",
     ]);
   });
 });
@@ -229,8 +233,11 @@ describe("the instrument table of a list [A03]", () => {
         venue_id: 1,
         venue: "BINANCE_SPOT",
         symbol: "BTCUSDT",
-        kind: "spot",
-        ...{ px_scale: 2, px_unit: 1, qty_scale: 5, qty_unit: 1 },
+        kind: "spot" as const,
+        base: "BTC",
+        quote: "USDT",
+        ...{ px_scale: 2, px_unit: 1, qty_scale: 5, qty_unit: 1, e8_per_tick_lot: 10 },
+        ...{ min_qty_lots: 1, max_qty_lots: 900_000_000, min_notional_e8: 500_000_000 },
       },
     ],
   };
@@ -253,10 +260,10 @@ describe("the instrument table of a list [A03]", () => {
     expect(ids(nextTable(less.next, list("2330\nTXF@front").rows))[2]).toEqual([3, "TXFE6"]);
     const again = build("2330\n2890", other.next, other.given);
     expect(ids(again.next)[2]).toEqual([3, "2890"]);
-    expect(() => build("2330\n2890 tick=0.5", other.next, other.given)).toThrow("permanent");
+    expect(() => build("2330\nTXF@front tick=0.5", other.next, other.given)).toThrow("permanent");
     const stranger = { version: 9, instruments: both.next.instruments.slice(1).map(turned) };
     expect(() => nextTable(stranger, [], both.given)).toThrow(
-      "id 3 of the table is SHIOAJI 2330 (price unit 5e-0, size unit 1e-0), but id 3 was given to SHIOAJI 2890",
+      "id 3 of the table is SHIOAJI 2330 (price unit 1e-2, size unit 1e-0), but id 3 was given to SHIOAJI 2890",
     );
   });
 
@@ -303,7 +310,7 @@ describe("the instrument table of a list [A03]", () => {
       [2, "2330"],
       [4, "TXFF6"],
     ]);
-    expect(() => nextTable(first, list("2330 tick=0.5").rows)).toThrow("ids are permanent");
+    expect(() => nextTable(first, list("TXF@front tick=0.5").rows)).toThrow("ids are permanent");
   });
 });
 
