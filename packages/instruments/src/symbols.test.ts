@@ -19,6 +19,7 @@ import {
   parseList,
   readIds,
   type TableRow,
+  tableFaults,
   tableHash,
   validate,
   withTable,
@@ -58,6 +59,10 @@ const CONTRACTS: Contract[] = [
   future("TXFG6", "20260715"),
   future("TXFR1", "20260520"),
   future("TXFD6", "20260415"),
+  future("TXFN6", "20270120", { valid_from: "20260521" }),
+  future("TXFV6", "20260930", { valid_to: "20260519" }),
+  { code: "TWIN", exchange: "OTC", product_type: "stock" },
+  { code: "TWIN", exchange: "TSE", product_type: "stock" },
   ...[39_800, 39_900, 40_000, 40_100, 40_200].flatMap((s) => [option(s, "C"), option(s, "P")]),
 ];
 /** The same symbols under each other's ids. */
@@ -167,6 +172,11 @@ describe("a symbols list [A03]", () => {
     ["TXFR1", "TXFR1 is a continuous alias"],
     ["TXFD6", "TXFD6 ended on 20260415"],
     ["OPT@TXO@near@ITM+/-1", "want OPT@ROOT@month"],
+    ["2330 product_type=share", "/l:1:6: product_type=share: want one of stock, future, option"],
+    ["2330 type=future", "but the contracts have 2330 as stock"],
+    ["TXFN6", "TXFN6 is listed from 20260521 on"],
+    ["TXFV6", "TXFV6 ended on 20260519"],
+    ["TWIN", "TWIN is listed on OTC, TSE; add exchange="],
     ["SYNTH@0", "want SYNTH@ and a number"],
     ["include missing.list", "missing.list cannot be read"],
     ["2330 @oi > many", "many is no number"],
@@ -204,6 +214,49 @@ describe("validation [A03]", () => {
     expect(validate(list("SYNTH@2").rows, 3, null)).toEqual([]);
     expect(validate(list("9999").rows, 3, null)).toEqual([
       "there are no contracts to look the codes up in; fetch them with `hft config sync`",
+    ]);
+  });
+
+  it("what cannot be priced is a fault with what to write: no value of a point, no tick, a tick that is none", () => {
+    const odd = [
+      future("ZZFF6", "20260617"),
+      { code: "030001", exchange: "TSE", product_type: "stock" } as const,
+    ];
+    const own = nextCache(null, [...CONTRACTS, ...odd], new Date());
+    const of = (text: string) =>
+      validate(
+        compile({
+          entries: parseList("/l", () => text),
+          contracts: own,
+          metrics: {},
+          today: TODAY,
+          rollDays: 5,
+        }).rows,
+        9,
+        own,
+      );
+    expect(of("ZZFF6\n030001\n2330 tick=0.3")).toEqual([
+      "/l:1:1: ZZFF6: no tick is known of it; write tick=",
+      "/l:1:1: ZZFF6: the value of a point of ZZF is not known; write contract_size=",
+      "/l:2:1: 030001: no tick is known of it; write tick=",
+      "/l:3:1: 2330: tick 0.3 is none of TW_STOCK, whose are 0.01, 0.05, 0.1, 0.5, 1, 5",
+    ]);
+    expect(of("ZZFF6 tick=1 contract_size=2000\n030001 tick=0.01\n2330 tick=0.5")).toEqual([]);
+    expect(() => nextTable(null, list("9999 type=future exch=FUT").rows)).toThrow("last day");
+  });
+
+  it("a built table names its rows that are over, that no venue lists, or whose tick became finer", () => {
+    const table = nextTable(null, list("2330\nTXF@front\nTXF@far tick=1").rows);
+    expect(tableFaults(table, cache, TODAY)).toEqual([]);
+    expect(tableFaults(table, null, "20260521")).toEqual([
+      "instrument 2 (SHIOAJI TXFE6) ended on 20260520; roll with `hft config build`",
+    ]);
+    const changed = CONTRACTS.filter(({ code }) => code !== "2330").map((each) =>
+      each.code === "TXFG6" ? { ...each, tick: "0.5" } : each,
+    );
+    expect(tableFaults(table, nextCache(cache, changed, new Date()), TODAY)).toEqual([
+      "instrument 1 (SHIOAJI 2330) is in no contract of its venue; take it out of the list and build anew",
+      "instrument 3 (SHIOAJI TXFG6) counts prices in 1e-0, but the venue's tick is 0.5 now; ids are permanent, so list it under a new code",
     ]);
   });
 
