@@ -106,7 +106,7 @@ export function source(command: Command): Command {
   return command
     .option(
       "--form <name>",
-      "contracts (our own), binance-spot, binance-usdm, binance-coinm, alpaca, shioaji",
+      "contracts (our own), binance-spot, binance-usdm, binance-coinm, alpaca, alpaca-crypto, shioaji",
       "contracts",
     )
     .option(

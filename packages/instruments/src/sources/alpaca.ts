@@ -1,6 +1,7 @@
 /** Alpaca: `GET /v2/assets`. */
 
 import { z } from "zod";
+import type { Contract } from "../contracts.ts";
 import { type Adapter, Collector, decimalField, isCode, shaped, some } from "./source.ts";
 
 const Assets = z.array(
@@ -17,39 +18,48 @@ const Assets = z.array(
   }),
 );
 
-/** Stocks of `us_equity`, pairs of `crypto`; what is not active, and options, are left out. */
-export const alpacaAssets: Adapter = (answer) => {
-  const into = new Collector();
-  for (const asset of shaped(Assets, answer)) {
-    const { symbol, status, tradable } = asset;
-    const common = { code: symbol, tradable, status, ...some("name", asset.name) };
-    const [base, quote] = symbol.split("/");
-    if (status !== "active") {
-      into.leave(`status ${status}`, symbol);
-    } else if (!isCode(symbol)) {
-      into.leave("its name has other letters than A-Z, 0-9 and _./", symbol);
-    } else if (asset.class === "us_equity") {
-      // The tick is a rule by price (US_STOCK); sizes on the tape are whole shares.
-      const own = { exchange: "ALPACA", product_type: "stock", quote: "USD", lot: "1" } as const;
-      into.take({ ...common, ...own, board_lot: 100 });
-    } else if (asset.class !== "crypto") {
-      into.leave(`class ${asset.class}`, symbol);
-    } else if (base === undefined || quote === undefined) {
-      into.leave("crypto without the form BASE/QUOTE", symbol);
-    } else if (asset.price_increment === undefined || asset.min_trade_increment === undefined) {
-      into.leave("crypto without price_increment or min_trade_increment", symbol);
-    } else {
-      into.take({
-        ...common,
-        exchange: "ALPACA_CRYPTO",
-        product_type: "crypto",
-        base,
-        quote,
-        tick: asset.price_increment,
-        lot: asset.min_trade_increment,
-        ...some("min_qty", asset.min_order_size),
-      });
+type Asset = z.output<typeof Assets>[number];
+
+/** The active assets of one class; `own` gives their terms, or why there are none. */
+const assetsOf =
+  (name: string, own: (asset: Asset) => Partial<Contract> | string, exchange: string): Adapter =>
+  (answer) => {
+    const into = new Collector();
+    for (const asset of shaped(Assets, answer)) {
+      const { symbol, status, tradable } = asset;
+      const terms = asset.class === name ? own(asset) : `class ${asset.class}`;
+      if (typeof terms === "string") {
+        into.leave(terms, symbol);
+      } else if (status !== "active") {
+        into.leave(`status ${status}`, symbol);
+      } else if (!isCode(symbol)) {
+        into.leave("its name has other letters than A-Z, 0-9 and _./", symbol);
+      } else {
+        const common = { code: symbol, exchange, tradable, status, ...some("name", asset.name) };
+        into.take({ product_type: "stock", ...common, ...terms });
+      }
     }
-  }
-  return into.listing();
-};
+    return into.listing();
+  };
+
+/** Shares: `?asset_class=us_equity`. The tick is a rule by price (US_STOCK); sizes on the tape are whole shares. */
+export const alpacaStocks: Adapter = assetsOf(
+  "us_equity",
+  () => ({ quote: "USD", lot: "1", board_lot: 100 }),
+  "ALPACA",
+);
+
+/** Pairs: `?asset_class=crypto`, each with its own steps. */
+export const alpacaCrypto: Adapter = assetsOf(
+  "crypto",
+  (asset) => {
+    const [base, quote] = asset.symbol.split("/");
+    const { price_increment: tick, min_trade_increment: lot, min_order_size: least } = asset;
+    if (base === undefined || quote === undefined) return "crypto without the form BASE/QUOTE";
+    if (tick === undefined || lot === undefined) {
+      return "crypto without price_increment or min_trade_increment";
+    }
+    return { product_type: "crypto", base, quote, tick, lot, ...some("min_qty", least) };
+  },
+  "ALPACA_CRYPTO",
+);

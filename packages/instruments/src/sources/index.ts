@@ -4,7 +4,7 @@ import { z } from "zod";
 import { Contract, type ContractCache } from "../contracts.ts";
 import { parseExact } from "../decimal.ts";
 import { CONTRACTS_MAX } from "../limits.ts";
-import { alpacaAssets } from "./alpaca.ts";
+import { alpacaCrypto, alpacaStocks } from "./alpaca.ts";
 import { binanceCoinm, binanceSpot, binanceUsdm } from "./binance.ts";
 import { shioajiContracts } from "./shioaji.ts";
 import { type Adapter, type Listing, SourceError, shaped } from "./source.ts";
@@ -14,7 +14,7 @@ export { type Listing, SourceError } from "./source.ts";
 /** How a form is read, which exchanges it is the whole of, and how the venue wants to know who asks. */
 export interface Form {
   readonly read: Adapter;
-  /** Exchanges it may list, whose rows a refresh replaces where it lists any; null may list all and replaces all. */
+  /** Exchanges it is the whole of, whose rows a refresh replaces; null replaces all. */
   readonly exchanges: readonly string[] | null;
   readonly auth: "none" | "alpaca" | "bearer";
 }
@@ -30,7 +30,8 @@ export const FORMS = {
   "binance-spot": { read: binanceSpot, exchanges: ["BINANCE_SPOT"], auth: "none" },
   "binance-usdm": { read: binanceUsdm, exchanges: ["BINANCE_USDM"], auth: "none" },
   "binance-coinm": { read: binanceCoinm, exchanges: ["BINANCE_COINM"], auth: "none" },
-  alpaca: { read: alpacaAssets, exchanges: ["ALPACA", "ALPACA_CRYPTO"], auth: "alpaca" },
+  alpaca: { read: alpacaStocks, exchanges: ["ALPACA"], auth: "alpaca" },
+  "alpaca-crypto": { read: alpacaCrypto, exchanges: ["ALPACA_CRYPTO"], auth: "alpaca" },
   shioaji: {
     read: shioajiContracts,
     exchanges: ["TSE", "OTC", "OES", "FUT", "FUTURES", "OPT", "OPTIONS", "TAIFEX", "IDX", "INDEX"],
@@ -71,17 +72,16 @@ export function readListing(form: FormName, text: string): Listing {
   return listing;
 }
 
-/** What the cache holds after a refresh: the listing, and what exchanges it does not list had before. */
+/** What the cache holds after a refresh: the listing, and what exchanges of other forms had before. */
 export function merged(
   before: ContractCache | null,
   form: FormName,
   listing: Listing,
 ): readonly Contract[] {
   const { exchanges }: Form = FORMS[form];
-  const listed = new Set(listing.contracts.map(({ exchange }) => exchange));
   const kept =
     exchanges === null
       ? []
-      : (before?.contracts ?? []).filter(({ exchange }) => !listed.has(exchange));
+      : (before?.contracts ?? []).filter(({ exchange }) => !exchanges.includes(exchange));
   return [...kept, ...listing.contracts];
 }

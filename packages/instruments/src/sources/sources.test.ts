@@ -284,7 +284,9 @@ describe("contracts from the venues' own answers [A03]", () => {
       asset({ symbol: "GONE", class: "us_equity", status: "inactive" }),
       asset({ symbol: "AAPL240119C00100000", class: "us_option" }),
     ];
-    const { contracts, leftOut } = readListing("alpaca", JSON.stringify(answer));
+    const stocks = readListing("alpaca", JSON.stringify(answer));
+    const { contracts: pairs, leftOut } = readListing("alpaca-crypto", JSON.stringify(answer));
+    const contracts = [...stocks.contracts, ...pairs];
     const { rows } = compile({
       entries: parseList("/l", () => "BTC/USD exchange=ALPACA_CRYPTO\nBRK.B exchange=ALPACA"),
       contracts: nextCache(null, contracts, new Date()),
@@ -296,10 +298,15 @@ describe("contracts from the venues' own answers [A03]", () => {
       { venue: "ALPACA_CRYPTO", symbol: "BTC/USD", base: "BTC", px_scale: 2, qty_scale: 4 },
       { venue: "ALPACA", symbol: "BRK.B", base: "BRKB", px_scale: 4, px_unit: 1, quote: "USD" },
     ]);
+    expect(Object.keys(stocks.leftOut)).toEqual([
+      "class crypto",
+      "status inactive",
+      "class us_option",
+    ]);
     expect(Object.keys(leftOut)).toEqual([
+      "class us_equity",
       "crypto without the form BASE/QUOTE",
       "crypto without price_increment or min_trade_increment",
-      "status inactive",
       "class us_option",
     ]);
   });
@@ -383,8 +390,11 @@ describe("contracts from the venues' own answers [A03]", () => {
       const unique = new Map(
         assets.map((raw) => [(JSON.parse(raw) as { symbol: string }).symbol, raw]),
       );
-      const { contracts } = readListing("alpaca", `[${[...unique.values()].join(",")}]`);
-      expect(contracts.map(({ exchange, code, tick }) => [exchange, code, tick])).toEqual([
+      const text = `[${[...unique.values()].join(",")}]`;
+      const both = (["alpaca", "alpaca-crypto"] as const).flatMap(
+        (form) => readListing(form, text).contracts,
+      );
+      expect(both.map(({ exchange, code, tick }) => [exchange, code, tick])).toEqual([
         ["ALPACA", "AAPL", undefined],
         ["ALPACA_CRYPTO", "BTC/USD", "1"],
       ]);
