@@ -68,6 +68,23 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
+describe("hft config sync against a running venue", () => {
+  it("reads the steps of its symbols, with which the shipped table agrees [A03]", async () => {
+    const cache = ["--contracts", join(folder, "contracts.json")];
+    for (const [form, path] of [
+      ["binance-spot", "api/v3"],
+      ["binance-usdm", "fapi/v1"],
+    ] as const) {
+      const from = `http://127.0.0.1:${venuePort}/${path}/exchangeInfo`;
+      const ran = await hft("config", "sync", "--form", form, "--from", from, ...cache);
+      expect([ran.code, ran.err]).toEqual([0, ""]);
+    }
+    const table = ["--symbols", join(root, "config/instruments.json")];
+    const checked = await hft("config", "validate", ...table, ...cache);
+    expect([checked.code, checked.out]).toEqual([0, "2 symbols, 0 faults\n"]);
+  }, 60_000);
+});
+
 describe("hft feed status against a running market-data process", () => {
   it("shows every book and session, and is exit 0 only while all are VALID", async () => {
     const table = await vi.waitFor(async () => {
