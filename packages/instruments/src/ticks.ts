@@ -113,12 +113,12 @@ export function twPriceLimits(
   const bps = TW_LIMIT_BPS.findLast(([from]) => from <= day)?.[1];
   const at = scaled(reference);
   if (bps === undefined || at <= 0n) return null;
-  const [high, low] = [(at * (10_000n + bps)) / 10_000n, at * (10_000n - bps)];
-  const lowest = low / 10_000n + (low % 10_000n === 0n ? 0n : 1n);
-  const [upTick, downTick] = [high, lowest].map((px) => scaled(tickAt(table, unscaled(px))));
-  const up = (high / (upTick ?? 1n)) * (upTick ?? 1n);
-  const step = downTick ?? 1n;
-  const down = ((lowest + step - 1n) / step) * step;
+  // Exact: a reference has far fewer digits after the point than are kept.
+  const [high, low] = [(at * (10_000n + bps)) / 10_000n, (at * (10_000n - bps)) / 10_000n];
+  const [upTick, downTick] = [high, low].map((px) => scaled(tickAt(table, unscaled(px))));
+  if (upTick === undefined || downTick === undefined) return null;
+  const up = (high / upTick) * upTick;
+  const down = ((low + downTick - 1n) / downTick) * downTick;
   return { up: unscaled(up), down: unscaled(down) };
 }
 
