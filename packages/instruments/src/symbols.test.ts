@@ -58,6 +58,7 @@ const CONTRACTS: Contract[] = [
   future("TXFF6", "20260617", { reference: "40060" }),
   future("TXFG6", "20260715"),
   future("TXFR1", "20260520"),
+  future("TXFC1", "20260520", { alias_of: "TXFE6" }),
   future("TXFD6", "20260415"),
   future("TXFN6", "20270120", { valid_from: "20260521" }),
   future("TXFV6", "20260930", { valid_to: "20260519" }),
@@ -170,6 +171,7 @@ describe("a symbols list [A03]", () => {
     ["TXF@202612", "no contract of 202612"],
     ["ZZF@front", "root ZZF has no future"],
     ["TXFR1", "TXFR1 is a continuous alias"],
+    ["TXFC1", "TXFC1 is a continuous alias"],
     ["TXFD6", "TXFD6 ended on 20260415"],
     ["OPT@TXO@near@ITM+/-1", "want OPT@ROOT@month"],
     ["2330 product_type=share", "/l:1:6: product_type=share: want one of stock, future, option"],
@@ -389,7 +391,11 @@ describe("the contracts cache [A03]", () => {
       added: ["TAIFEX TXFH6"],
       removed: ["TSE 2890"],
       changed: ["TSE 2330"],
-      expiring: ["TAIFEX TXFE6 on 20260520", "TAIFEX TXFR1 on 20260520"],
+      expiring: [
+        "TAIFEX TXFC1 on 20260520",
+        "TAIFEX TXFE6 on 20260520",
+        "TAIFEX TXFR1 on 20260520",
+      ],
     });
   });
 
