@@ -1,6 +1,8 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Engine, ServiceContext } from "@tidegate/service-kit";
 import fc from "fast-check";
@@ -285,6 +287,34 @@ describe("marketData()", () => {
       sessions: { length: 3 },
       trace: true,
     });
+  });
+
+  it("warns of each instrument that is over when it starts [A03]", () => {
+    const folder = mkdtempSync(join(tmpdir(), "over-"));
+    const instrumentsFile = join(folder, "table.json");
+    const row = { id: 6, venue: "SHIOAJI", symbol: "TXFE6", kind: "future", expiry: 20_260_520 };
+    writeFileSync(
+      instrumentsFile,
+      JSON.stringify({
+        instruments: [row, { ...row, id: 7, symbol: "TXFF6", expiry: 20_260_617 }],
+      }),
+    );
+    const lines: unknown[] = [];
+    const log = {
+      info: () => {},
+      warn: (fields: object, msg: string) => lines.push([fields, msg]),
+    };
+    const own = { ...config, instrumentsFile };
+    const context = { config: own, log } as unknown as ServiceContext<typeof config>;
+    const engine: Engine = { call: async () => ({ ok: true }), stats: () => ({}) };
+    marketData(fetchDepth, () => NOW_MS).attach?.(context, engine);
+    expect(lines).toEqual([
+      [
+        { instrument: 6, symbol: "TXFE6", expiry: 20_260_520 },
+        "an instrument is over and not subscribed; roll with `hft config build`",
+      ],
+    ]);
+    rmSync(folder, { recursive: true });
   });
 
   it("the README names every setting", () => {

@@ -34,7 +34,9 @@ export class Collector {
     this.#leftOut[name] ??= { count: 0, codes: [] };
     const entry = this.#leftOut[name];
     entry.count += 1;
-    if (entry.codes.length < REASON_CODES_MAX) entry.codes.push(code);
+    // A venue's text goes to a terminal: nothing in it may steer one.
+    const plain = code.replaceAll(/\p{C}/gu, "?").slice(0, 32);
+    if (entry.codes.length < REASON_CODES_MAX) entry.codes.push(plain);
   }
   listing(): Listing {
     return { contracts: this.#contracts, leftOut: this.#leftOut };

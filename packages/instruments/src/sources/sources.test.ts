@@ -335,6 +335,20 @@ describe("contracts from the venues' own answers [A03]", () => {
     expect(() => codes(form, answer)).toThrow(message);
   });
 
+  it("what is left out is counted whole, named up to a bound, and cannot steer a terminal", () => {
+    const gone = (n: number) => ({ ...SPOT.symbols[3], symbol: `\u001b[2JX${n}` });
+    const many = { symbols: [SPOT.symbols[0], ...Array.from({ length: 50 }, (_, n) => gone(n))] };
+    const { leftOut } = readListing("binance-spot", JSON.stringify(many));
+    const [entry] = Object.values(leftOut);
+    expect([entry?.count, entry?.codes.length, entry?.codes[0]]).toEqual([50, 20, "?[2JX0"]);
+    const kinds = Array.from({ length: 80 }, (_, n) => futures(`B${n}`, `KIND_${n}`, 0));
+    const reasons = readListing(
+      "binance-usdm",
+      JSON.stringify({ symbols: [...USDM.symbols, ...kinds] }),
+    ).leftOut;
+    expect([Object.keys(reasons).length, reasons["other"]?.count]).toEqual([65, 17]);
+  });
+
   it("a text that is no JSON is named, and a quarter of a venue without futures is no row", () => {
     expect(() => readListing("alpaca", "<html>")).toThrow("is no JSON");
     const { contracts } = readListing("binance-usdm", JSON.stringify(USDM));
