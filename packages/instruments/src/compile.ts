@@ -4,6 +4,7 @@ import { type Contract, type ContractCache, daysBetween, lastDay, lifeOf } from 
 import { compareDecimals, distance } from "./decimal.ts";
 import { type Place, SymbolsError } from "./errors.ts";
 import { STRIKES_MAX, SYMBOLS_MAX } from "./limits.ts";
+import { exchangeName } from "./markets.ts";
 import type { Metrics } from "./metrics.ts";
 import { type Entry, type Filter, tagsOf } from "./parse.ts";
 import { ROOTS, type SymbolRow, symbolRow } from "./symbol.ts";
@@ -234,7 +235,8 @@ export function compile(input: CompileInput): Compiled {
       const exchange = entry.attributes.exchange;
       const listed = input.contracts?.contracts.filter(
         (each) =>
-          each.code === subject.code && (exchange === undefined || each.exchange === exchange),
+          each.code === subject.code &&
+          (exchange === undefined || exchangeName(each.exchange) === exchange),
       );
       const [contract, second] = listed ?? [];
       if (contract !== undefined && second !== undefined) {

@@ -39,6 +39,17 @@ export const MARKETS: Readonly<Record<string, Market>> = {
   ALPACA_CRYPTO: { venue: "ALPACA_CRYPTO", quote: "USD", kinds: { crypto: "spot" } },
 };
 
+const SAME: Readonly<Record<string, string>> = {
+  FUT: "TAIFEX",
+  FUTURES: "TAIFEX",
+  OPT: "TAIFEX",
+  OPTIONS: "TAIFEX",
+  INDEX: "IDX",
+};
+
+/** One name for each exchange: a list may say `FUT` where the venue says `TAIFEX`, and both are one row. */
+export const exchangeName = (exchange: string): string => SAME[exchange] ?? exchange;
+
 /** The exchange a bare code is taken for: digits are listed stocks, the rest futures. */
 export function exchangeOf(code: string): string {
   return /^\d+[A-Z]?$/.test(code) ? "TSE" : "FUT";

@@ -5,6 +5,7 @@ import { dirname, resolve } from "node:path";
 import { type Contract, PRODUCT_TYPES } from "./contracts.ts";
 import { type Place, SymbolsError } from "./errors.ts";
 import { INCLUDES_DEEP_MAX, LINES_MAX, LIST_BYTES_MAX } from "./limits.ts";
+import { exchangeName } from "./markets.ts";
 
 /** How one metric is asked: `@oi >= 1,000`, `@delta 0.2..0.4`, `@turnover_rank = top20`. */
 export interface Filter {
@@ -118,7 +119,7 @@ function attribute(place: Place, name: string, value: string, into: Attributes):
       into.tags = tagsOf(value);
       return;
     case "exchange":
-      into.exchange = value.toUpperCase();
+      into.exchange = exchangeName(value.toUpperCase());
       return;
     case "product_type": {
       const type = PRODUCT_TYPES.find((each) => each === value.toLowerCase());

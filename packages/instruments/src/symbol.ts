@@ -2,7 +2,7 @@
 
 import type { Contract } from "./contracts.ts";
 import type { Place } from "./errors.ts";
-import { exchangeOf, MARKETS } from "./markets.ts";
+import { exchangeName, exchangeOf, MARKETS } from "./markets.ts";
 import type { Entry } from "./parse.ts";
 import { finestTick, TICK_RULES, type TickRule, tableOf, tickAt, twStockRule } from "./ticks.ts";
 
@@ -75,9 +75,8 @@ const isRule = (tick: string): tick is TickRule => tick in TICK_RULES;
 
 /** What a code is where no contract says: what its exchange lists first. */
 function typeOf(exchange: string): Contract["product_type"] {
-  if (["FUT", "FUTURES", "TAIFEX"].includes(exchange)) return "future";
-  if (["OPT", "OPTIONS"].includes(exchange)) return "option";
-  if (["IDX", "INDEX"].includes(exchange)) return "index";
+  if (exchange === "TAIFEX") return "future";
+  if (exchange === "IDX") return "index";
   const [first] = Object.keys(MARKETS[exchange]?.kinds ?? {});
   return (first as Contract["product_type"] | undefined) ?? "future";
 }
@@ -98,7 +97,7 @@ export function symbolRow(
   today: string,
 ): SymbolRow {
   const { attributes: own, place } = entry;
-  const exchange = own.exchange ?? contract?.exchange ?? exchangeOf(code);
+  const exchange = exchangeName(own.exchange ?? contract?.exchange ?? exchangeOf(code));
   const type = contract?.product_type ?? own.product_type ?? typeOf(exchange);
   const dated = type === "future" || type === "option";
   const root = contract?.root ?? (dated ? code.slice(0, 3) : null);

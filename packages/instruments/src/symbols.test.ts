@@ -207,15 +207,28 @@ describe("validation [A03]", () => {
     const { rows } = list("2330\n2330\n9999\nXX exch=NYSE\n");
     expect(validate(rows, 3, cache)).toEqual([
       "/l:2:1: 2330 stands at /l:1 already",
-      "/l:3:1: 9999 is not in the contracts; is it misspelt, or over?",
+      "/l:3:1: 9999 is not in the contracts of TSE; is it misspelt, or over?",
       expect.stringContaining("exchange NYSE of XX"),
-      "/l:4:1: XX is not in the contracts; is it misspelt, or over?",
+      "/l:4:1: XX is not in the contracts of NYSE; is it misspelt, or over?",
       "4 symbols are more than the 3 that may be subscribed",
     ]);
     expect(validate(list("2330\nSYNTH@2").rows, 3, cache)).toEqual([]);
     expect(validate(list("SYNTH@2").rows, 3, null)).toEqual([]);
     expect(validate(list("9999").rows, 3, null)).toEqual([
       "there are no contracts to look the codes up in; fetch them with `hft config sync`",
+    ]);
+  });
+
+  it("takes an exchange by any of its names, looks a code up on its own exchange alone, and sees one row in both", () => {
+    const of = (text: string) => validate(list(text).rows, 9, cache);
+    expect(of("TXFF6 exch=fut\nTXO40000F6 exch=OPTIONS")).toEqual([]);
+    expect(list("TXFF6 exch=FUTURES").rows[0]).toMatchObject({
+      exchange: "TAIFEX",
+      expiry: "20260617",
+    });
+    expect(of("TXFF6\nTXFF6 exch=FUT")).toEqual(["/l:2:1: TXFF6 stands at /l:1 already"]);
+    expect(of("2330 exch=OTC")).toEqual([
+      "/l:1:1: 2330 is not in the contracts of OTC; is it misspelt, or over?",
     ]);
   });
 

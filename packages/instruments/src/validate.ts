@@ -3,7 +3,7 @@
 import { type ContractCache, lastDay, lifeOf } from "./contracts.ts";
 import { compareDecimals, scaled } from "./decimal.ts";
 import type { Place } from "./errors.ts";
-import { MARKETS } from "./markets.ts";
+import { exchangeName, MARKETS } from "./markets.ts";
 import type { InstrumentTable } from "./row.ts";
 import type { SymbolRow } from "./symbol.ts";
 import { TICK_RULES } from "./ticks.ts";
@@ -17,10 +17,9 @@ export function validate(
 ): string[] {
   const faults: string[] = [];
   const seen = new Map<string, Place>();
-  const listed = new Map(
-    contracts?.contracts.map((each) => [`${each.exchange} ${each.code}`, each]),
+  const listed = new Set(
+    contracts?.contracts.map((each) => `${exchangeName(each.exchange)} ${each.code}`),
   );
-  const codes = new Set(contracts?.contracts.map(({ code }) => code));
   for (const row of rows) {
     const { code, exchange, place } = row;
     const at = `${place.file}:${place.line}:${place.column}`;
@@ -32,8 +31,10 @@ export function validate(
       const known = Object.keys(MARKETS).join(", ");
       faults.push(`${at}: exchange ${exchange} of ${code}: want one of ${known}`);
     }
-    if (lookUp && contracts !== null && exchange !== "SIM" && !codes.has(code)) {
-      faults.push(`${at}: ${code} is not in the contracts; is it misspelt, or over?`);
+    if (lookUp && contracts !== null && exchange !== "SIM" && !listed.has(`${exchange} ${code}`)) {
+      faults.push(
+        `${at}: ${code} is not in the contracts of ${exchange}; is it misspelt, or over?`,
+      );
     }
     if (row.priceScale < 1) faults.push(`${at}: ${code} has no scale above 0`);
     if (listed.has(`${exchange} ${code}`))
