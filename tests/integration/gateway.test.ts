@@ -1,5 +1,13 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -102,6 +110,24 @@ describe("the gateway process", () => {
     second.child.kill("SIGTERM");
     expect(await second.ended).toBe(0);
     expect(existsSync(join(dir, "s/intent.sock"))).toBe(false);
+  });
+
+  it("decides by the table whose hash `hft config build` prints [A03]", async () => {
+    const table = join(dir, "instruments.json");
+    copyFileSync(join(root, "config/instruments.json"), table);
+    // A list that names no venue leaves every row as it is.
+    writeFileSync(join(dir, "none.list"), "SYNTH@1\n");
+    const list = ["--list", join(dir, "none.list"), "--output", table, "--no-contracts", "--json"];
+    const built = spawnSync(
+      process.execPath,
+      [join(root, "packages/cli/src/main.ts"), "config", "build", ...list],
+      { cwd: dir, encoding: "utf8" },
+    );
+    expect(built.status, built.stderr).toBe(0);
+    const { version, hash } = JSON.parse(built.stdout) as { version: number; hash: string };
+    const files = ["--instruments-file", table, "--limits-file", join(root, "config/limits.json")];
+    const health = await get(start(...files), "/health");
+    expect(health["stats"]).toMatchObject({ instrumentTable: { version, hash } });
   });
 
   it("a stranger on its port changes nothing [B046 B104]", async () => {

@@ -1,37 +1,15 @@
 /** A symbols list and the contracts of today to the symbols that will be subscribed. Pure: the day is an argument. */
 
-import { type Contract, type ContractCache, daysBetween } from "./contracts.ts";
+import { type Contract, type ContractCache, daysBetween, lastDay, lifeOf } from "./contracts.ts";
+import { compareDecimals, distance } from "./decimal.ts";
 import { type Place, SymbolsError } from "./errors.ts";
 import { STRIKES_MAX, SYMBOLS_MAX } from "./limits.ts";
+import { exchangeName } from "./markets.ts";
+import type { Metrics } from "./metrics.ts";
 import { type Entry, type Filter, tagsOf } from "./parse.ts";
+import { ROOTS, type SymbolRow, symbolRow } from "./symbol.ts";
 
-/** One symbol to subscribe. */
-export interface SymbolRow {
-  readonly code: string;
-  readonly exchange: string;
-  readonly productType: Contract["product_type"];
-  /** Decimal text. */
-  readonly tick: string;
-  readonly priceScale: number;
-  /** What one point of price is worth, for a contract. */
-  readonly pointValue: number;
-  readonly tags: readonly string[];
-  readonly name: string | null;
-  readonly root: string | null;
-  readonly expiry: string | null;
-  readonly right: "C" | "P" | null;
-  readonly strike: string | null;
-  readonly underlying: string | null;
-  readonly group: string | null;
-  readonly account: string | null;
-  readonly orderCond: string | null;
-  readonly orderLot: string | null;
-  readonly ocType: string | null;
-  readonly place: Place;
-}
-
-/** Figures of contracts that filters ask for: `{ "TXFF6": { "oi": 1000 } }`. */
-export type Metrics = Readonly<Record<string, Readonly<Record<string, number | string | boolean>>>>;
+const alive = (contract: Contract, today: string): boolean => lifeOf(contract, today) === "alive";
 
 export interface CompileInput {
   readonly entries: readonly Entry[];
@@ -49,32 +27,13 @@ export interface Compiled {
   readonly warnings: readonly string[];
 }
 
-/** Point values and ticks of the Taiwan roots. Source: TAIFEX contract specifications. */
-const ROOTS: Readonly<Record<string, { points: number; tick: string; underlying?: string }>> = {
-  TXF: { points: 200, tick: "1" },
-  MXF: { points: 50, tick: "1" },
-  TMF: { points: 10, tick: "1" },
-  EXF: { points: 4_000, tick: "0.05" },
-  FXF: { points: 1_000, tick: "0.2" },
-  GXF: { points: 50, tick: "1" },
-  TXO: { points: 50, tick: "0.1", underlying: "TXF" },
-  MXO: { points: 10, tick: "0.1", underlying: "MXF" },
-};
-const PRICE_SCALE = 10_000;
 const MONTH_PLACES = ["front", "next", "far", "far_plus_1", "far_plus_2", "far_plus_3"];
 
-/** The exchange a bare code is taken for: digits are listed stocks, the rest futures. */
-function exchangeOf(code: string): string {
-  return /^\d+$/.test(code) ? "TSE" : "FUT";
-}
-
-/** Continuous aliases are not contracts: a strategy bound to one would trade what it does not know. */
-const isAlias = (code: string): boolean => /R[12]$/.test(code);
-
-function live(contract: Contract, today: string): boolean {
-  const { code, delivery, product_type: type } = contract;
-  if (type === "future" && isAlias(code)) return false;
-  return delivery === undefined || delivery >= today;
+/** Why a contract may not be bound, and what to write instead. */
+export function deathOf(contract: Contract, life: ReturnType<typeof lifeOf>): string {
+  if (life === "alias") return "is a continuous alias; name a month, as ROOT@front";
+  if (life === "not yet") return `is listed from ${contract.valid_from ?? ""} on`;
+  return `ended on ${lastDay(contract) ?? ""}`;
 }
 
 /** Last days of a family, soonest first, each once. */
@@ -89,7 +48,11 @@ function expiryOf(
   input: CompileInput,
 ): string {
   const [front, next] = days;
-  if (front === undefined) throw new SymbolsError(place, "no contract of it is listed or alive");
+  if (front === undefined)
+    throw new SymbolsError(
+      place,
+      "no contract of it is listed and alive; refresh with `hft config sync`",
+    );
   if (month === "roll") {
     return daysBetween(input.today, front) <= input.rollDays && next !== undefined ? next : front;
   }
@@ -124,26 +87,7 @@ function familyOf(
   );
   if (all.length === 0)
     throw new SymbolsError(entry.place, `root ${root} has no ${type} in the contracts`);
-  return all.filter((each) => live(each, input.today));
-}
-
-/** Compares decimal texts without a double. */
-function compareDecimals(a: string, b: string): number {
-  const scaled = (text: string): bigint => {
-    const [whole = "0", frac = ""] = text.split(".");
-    return BigInt(whole + frac.padEnd(9, "0").slice(0, 9));
-  };
-  const [x, y] = [scaled(a), scaled(b)];
-  return x < y ? -1 : x > y ? 1 : 0;
-}
-
-function distance(a: string, b: string): bigint {
-  const scaled = (text: string): bigint => {
-    const [whole = "0", frac = ""] = text.split(".");
-    return BigInt(whole + frac.padEnd(9, "0").slice(0, 9));
-  };
-  const gap = scaled(a) - scaled(b);
-  return gap < 0n ? -gap : gap;
+  return all.filter((each) => alive(each, input.today));
 }
 
 function chain(entry: Entry, input: CompileInput, warnings: string[]): Contract[] {
@@ -161,7 +105,7 @@ function chain(entry: Entry, input: CompileInput, warnings: string[]): Contract[
     undefined
       ? input.contracts?.contracts
           .filter((each) => each.root === underlying && each.product_type === "future")
-          .filter((each) => live(each, input.today))
+          .filter((each) => alive(each, input.today))
           .sort((a, b) => ((a.delivery ?? "") < (b.delivery ?? "") ? -1 : 1))[0]?.reference
       : String(
           input.metrics[
@@ -270,38 +214,6 @@ function filtered(entry: Entry, candidates: readonly Contract[], input: CompileI
   return left;
 }
 
-function row(entry: Entry, contract: Contract | null, code: string): SymbolRow {
-  const { attributes: own, place } = entry;
-  const exchange = own.exchange ?? contract?.exchange ?? exchangeOf(code);
-  const type =
-    contract?.product_type ??
-    (own.product_type as Contract["product_type"] | undefined) ??
-    (exchange === "TSE" || exchange === "OTC" || exchange === "OES" ? "stock" : "future");
-  const root = contract?.root ?? (type === "future" || type === "option" ? code.slice(0, 3) : null);
-  const spec = root === null ? undefined : ROOTS[root];
-  return {
-    code,
-    exchange,
-    productType: type,
-    tick: own.tick ?? contract?.tick ?? spec?.tick ?? "0.01",
-    priceScale: own.price_scale ?? PRICE_SCALE,
-    pointValue: own.contract_size ?? contract?.multiplier ?? spec?.points ?? 1,
-    tags: own.tags ?? [],
-    name: own.name ?? contract?.name ?? null,
-    root,
-    expiry: contract?.delivery ?? null,
-    right: contract?.right ?? null,
-    strike: contract?.strike ?? null,
-    underlying: spec?.underlying ?? null,
-    group: own.group ?? null,
-    account: own.account ?? null,
-    orderCond: own.order_cond ?? null,
-    orderLot: own.order_lot ?? null,
-    ocType: own.oc_type ?? null,
-    place,
-  };
-}
-
 /** Resolves every line. A code or month that does not exist, or is over, is an error: silence would bind a strategy to nothing. */
 export function compile(input: CompileInput): Compiled {
   const warnings: string[] = [];
@@ -314,7 +226,7 @@ export function compile(input: CompileInput): Compiled {
           ...new Set([...(entry.attributes.tags ?? []), ...tagsOf("synthetic|stress")]),
         ];
         const own = { ...entry, attributes: { ...entry.attributes, exchange: "SIM", tags } };
-        rows.push(row(own, null, `SYNTH${String(n).padStart(4, "0")}`));
+        rows.push(symbolRow(own, null, `SYNTH${String(n).padStart(4, "0")}`, input.today));
       }
       continue;
     }
@@ -323,17 +235,27 @@ export function compile(input: CompileInput): Compiled {
       const exchange = entry.attributes.exchange;
       const listed = input.contracts?.contracts.filter(
         (each) =>
-          each.code === subject.code && (exchange === undefined || each.exchange === exchange),
+          each.code === subject.code &&
+          (exchange === undefined || exchangeName(each.exchange) === exchange),
       );
-      const [contract] = listed ?? [];
-      if (contract !== undefined && !live(contract, input.today)) {
-        const why = isAlias(contract.code)
-          ? "is a continuous alias; name a month, as ROOT@front"
-          : `ended on ${contract.delivery ?? ""}`;
-        throw new SymbolsError(place, `${subject.code} ${why}`);
+      const [contract, second] = listed ?? [];
+      if (contract !== undefined && second !== undefined) {
+        const where = listed?.map((each) => each.exchange).join(", ");
+        throw new SymbolsError(place, `${subject.code} is listed on ${where}; add exchange=`);
+      }
+      const life = contract === undefined ? "alive" : lifeOf(contract, input.today);
+      if (contract !== undefined && life !== "alive") {
+        throw new SymbolsError(place, `${subject.code} ${deathOf(contract, life)}`);
+      }
+      const type = entry.attributes.product_type;
+      if (contract !== undefined && type !== undefined && type !== contract.product_type) {
+        throw new SymbolsError(
+          place,
+          `product_type=${type}, but the contracts have ${subject.code} as ${contract.product_type}; take the key away`,
+        );
       }
       if (contract === undefined) {
-        rows.push(row(entry, null, subject.code));
+        rows.push(symbolRow(entry, null, subject.code, input.today));
         continue;
       }
       found = filtered(entry, [contract], input);
@@ -350,75 +272,15 @@ export function compile(input: CompileInput): Compiled {
     }
     if (found.length === 0)
       warnings.push(`${place.file}:${place.line}: no contract is left by its filters`);
-    for (const contract of found) rows.push(row(entry, contract, contract.code));
+    for (const contract of found) rows.push(symbolRow(entry, contract, contract.code, input.today));
     if (rows.length > SYMBOLS_MAX)
       throw new SymbolsError(place, `more than ${SYMBOLS_MAX} symbols`);
   }
-  return { rows, warnings };
-}
-
-const EXCHANGES = [
-  "TSE",
-  "OTC",
-  "OES",
-  "FUT",
-  "FUTURES",
-  "OPT",
-  "OPTIONS",
-  "TAIFEX",
-  "IDX",
-  "INDEX",
-  "SIM",
-];
-
-/** Everything wrong with a compiled list, each with its place. `online` also wants every code in the contracts. */
-export function validate(
-  rows: readonly SymbolRow[],
-  cap: number,
-  contracts: ContractCache | null,
-): string[] {
-  const faults: string[] = [];
-  const seen = new Map<string, Place>();
-  const listed = new Set(contracts?.contracts.map((each) => each.code));
-  for (const { code, exchange, place, priceScale, tick } of rows) {
-    const at = `${place.file}:${place.line}:${place.column}`;
-    const first = seen.get(`${exchange} ${code}`);
-    if (first !== undefined)
-      faults.push(`${at}: ${code} stands at ${first.file}:${first.line} already`);
-    else seen.set(`${exchange} ${code}`, place);
-    if (!EXCHANGES.includes(exchange)) {
-      faults.push(`${at}: exchange ${exchange} of ${code}: want one of ${EXCHANGES.join(", ")}`);
-    }
-    if (!(Number(tick) > 0) || priceScale < 1)
-      faults.push(`${at}: ${code} has no tick or scale above 0`);
-    if (contracts !== null && exchange !== "SIM" && !listed.has(code)) {
-      faults.push(`${at}: ${code} is not in the contracts; is it misspelt, or over?`);
-    }
-  }
-  if (contracts === null && rows.some(({ exchange }) => exchange !== "SIM")) {
-    faults.push(
-      "there are no contracts to look the codes up in; fetch them with `hft config sync`",
+  const stale = rows.filter(({ limitsAsOf }) => limitsAsOf !== null && limitsAsOf !== input.today);
+  if (stale.length > 0) {
+    warnings.push(
+      `reference and limits of ${stale.length} symbols are of ${stale[0]?.limitsAsOf}, not of ${input.today}, and are not used; refresh with \`hft config sync\``,
     );
   }
-  if (rows.length > cap)
-    faults.push(`${rows.length} symbols are more than the ${cap} that may be subscribed`);
-  return faults;
-}
-
-/** Strategies bound to codes that no row has any more, by name. */
-export function deadBindings(
-  bindings: ReadonlyMap<string, readonly string[]>,
-  rows: readonly SymbolRow[],
-): string[] {
-  const codes = new Set(rows.map(({ code }) => code));
-  const tags = new Set(rows.flatMap((each) => each.tags));
-  return [...bindings].flatMap(([strategy, symbols]) =>
-    symbols
-      .filter((symbol) =>
-        symbol.startsWith("tag:")
-          ? !tagsOf(symbol.slice(4)).some((tag) => tags.has(tag))
-          : !codes.has(symbol),
-      )
-      .map((symbol) => `strategy ${strategy} is bound to ${symbol}, which no contract of today is`),
-  );
+  return { rows, warnings };
 }

@@ -3,29 +3,70 @@
 import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { dirname } from "node:path";
 import { z } from "zod";
+import { compareDecimals, scaled } from "./decimal.ts";
 import { SymbolsError } from "./errors.ts";
 import { CONTRACTS_MAX } from "./limits.ts";
 
 const decimal = z.string().regex(/^-?\d+(\.\d+)?$/, "want decimal text");
-const day = z.string().regex(/^\d{8}$/, "want YYYYMMDD");
+const day = z
+  .string()
+  .regex(/^\d{8}$/, "want YYYYMMDD")
+  .refine(isDay, "is no day of the calendar");
+
+const above = z
+  .string()
+  .refine((text) => /^\d+(\.\d+)?$/.test(text) && scaled(text) > 0n, "want a decimal above 0");
+
+export const PRODUCT_TYPES = [
+  "stock",
+  "future",
+  "option",
+  "index",
+  "crypto",
+  "linear_perp",
+  "inverse_perp",
+] as const;
 
 /** One listed contract. Decimals are texts, so that no price passes through a double. */
 export const Contract = z.strictObject({
   code: z.string().regex(/^[A-Z0-9_./]{1,32}$/),
   exchange: z.string().min(1),
-  product_type: z.enum(["stock", "future", "option", "index", "crypto"]),
+  product_type: z.enum(PRODUCT_TYPES),
   name: z.string().optional(),
   /** Root of a family of contracts: TXF, TXO. */
   root: z.string().optional(),
   /** Last trading day, of the exchange's calendar. */
   delivery: day.optional(),
+  /** First and last day it is listed, both included, where the venue says. */
+  valid_from: day.optional(),
+  valid_to: day.optional(),
   right: z.enum(["C", "P"]).optional(),
   strike: decimal.optional(),
+  /** The contract a continuous name stands for today. */
+  alias_of: z.string().optional(),
   /** Yesterday's settlement or today's reference. */
   reference: decimal.optional(),
-  tick: decimal.optional(),
+  /** Highest and lowest price of the day `as_of`. */
+  limit_up: above.optional(),
+  limit_down: above.optional(),
+  /** The day that reference and limits are of. */
+  as_of: day.optional(),
+  /** The step of prices, where it is one for all prices. */
+  tick: above.optional(),
+  /** The step of sizes, smallest and largest order, in units of base; smallest value, in quote. */
+  lot: above.optional(),
+  min_qty: above.optional(),
+  max_qty: above.optional(),
+  min_notional: decimal.optional(),
+  /** Shares of a board lot; smaller orders are odd lots. */
+  board_lot: z.number().int().positive().optional(),
+  /** What one point is worth, or units of quote in an inverse contract. */
   multiplier: z.number().int().positive().optional(),
+  base: z.string().min(1).optional(),
+  quote: z.string().min(1).optional(),
+  /** Whether the venue takes orders in it now, and its own word for it. */
   tradable: z.boolean().optional(),
+  status: z.string().optional(),
 });
 export type Contract = z.output<typeof Contract>;
 
@@ -70,6 +111,15 @@ export function parseContracts(path: string, text: string): ContractCache {
     const key = `${exchange} ${code}`;
     if (seen.has(key)) throw new SymbolsError(null, `contracts ${path}: ${key} stands twice`);
     seen.add(key);
+  }
+  const bad = read.data.contracts.find(({ limit_up: up, limit_down: down }) => {
+    return up !== undefined && down !== undefined && compareDecimals(up, down) <= 0;
+  });
+  if (bad !== undefined) {
+    throw new SymbolsError(
+      null,
+      `contracts ${path}: ${bad.exchange} ${bad.code}: limit_up ${bad.limit_up} is not above limit_down ${bad.limit_down}`,
+    );
   }
   return read.data;
 }
@@ -141,6 +191,30 @@ export function diffContracts(
       return left >= 0 && left <= withinDays ? [`${key} on ${delivery}`] : [];
     }),
   };
+}
+
+/** Whether eight digits are a day there is: 20260230 is none. */
+export function isDay(text: string): boolean {
+  const [year, month, date] = [text.slice(0, 4), text.slice(4, 6), text.slice(6, 8)].map(Number);
+  const at = new Date(Date.UTC(year ?? 0, (month ?? 0) - 1, date));
+  return /^\d{8}$/.test(text) && at.getUTCMonth() + 1 === month && at.getUTCDate() === date;
+}
+
+/** Whether a contract may be bound on a day: between its first and its last one, and no continuous name. */
+export type Life = "alive" | "alias" | "not yet" | "over";
+export function lifeOf(contract: Contract, today: string): Life {
+  const { alias_of, code, product_type: type, valid_from: first } = contract;
+  // A strategy bound to a continuous name would trade what it does not know.
+  if (alias_of !== undefined || (type === "future" && /R[12]$/.test(code))) return "alias";
+  if (first !== undefined && today < first) return "not yet";
+  const last = lastDay(contract);
+  return last !== undefined && last < today ? "over" : "alive";
+}
+
+/** The last day a contract trades, the earlier of what the venue says; undefined where it has none. */
+export function lastDay({ delivery, valid_to: listed }: Contract): string | undefined {
+  if (delivery === undefined || listed === undefined) return delivery ?? listed;
+  return delivery < listed ? delivery : listed;
 }
 
 /** Whole days from one `YYYYMMDD` to another. */

@@ -86,16 +86,8 @@ export function withTable(
 }
 
 function givenBy(row: TableRow): GivenId {
-  const unit = (key: string): number => Number(row[key]);
-  return {
-    id: row.id,
-    venue: row.venue,
-    symbol: row.symbol,
-    px_scale: unit("px_scale"),
-    px_unit: unit("px_unit"),
-    qty_scale: unit("qty_scale"),
-    qty_unit: unit("qty_unit"),
-  };
+  const { id, venue, symbol, px_scale, px_unit, qty_scale, qty_unit } = row;
+  return { id, venue, symbol, px_scale, px_unit, qty_scale, qty_unit };
 }
 
 function describe({ venue, symbol, px_scale, px_unit, qty_scale, qty_unit }: GivenId): string {

@@ -2,8 +2,10 @@
 
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { type Contract, PRODUCT_TYPES } from "./contracts.ts";
 import { type Place, SymbolsError } from "./errors.ts";
 import { INCLUDES_DEEP_MAX, LINES_MAX, LIST_BYTES_MAX } from "./limits.ts";
+import { exchangeName } from "./markets.ts";
 
 /** How one metric is asked: `@oi >= 1,000`, `@delta 0.2..0.4`, `@turnover_rank = top20`. */
 export interface Filter {
@@ -17,7 +19,7 @@ export interface Filter {
 /** Keys of a line, under their own names. */
 export interface Attributes {
   exchange?: string;
-  product_type?: string;
+  product_type?: Contract["product_type"];
   tick?: string;
   price_scale?: number;
   order_cond?: string;
@@ -117,8 +119,16 @@ function attribute(place: Place, name: string, value: string, into: Attributes):
       into.tags = tagsOf(value);
       return;
     case "exchange":
-      into.exchange = value.toUpperCase();
+      into.exchange = exchangeName(value.toUpperCase());
       return;
+    case "product_type": {
+      const type = PRODUCT_TYPES.find((each) => each === value.toLowerCase());
+      if (type === undefined) {
+        throw new SymbolsError(place, `${name}=${value}: want one of ${PRODUCT_TYPES.join(", ")}`);
+      }
+      into.product_type = type;
+      return;
+    }
     default:
       into[key] = value;
   }

@@ -19,6 +19,7 @@ import {
   parseList,
   readIds,
   type TableRow,
+  tableFaults,
   tableHash,
   validate,
   withTable,
@@ -57,7 +58,12 @@ const CONTRACTS: Contract[] = [
   future("TXFF6", "20260617", { reference: "40060" }),
   future("TXFG6", "20260715"),
   future("TXFR1", "20260520"),
+  future("TXFC1", "20260520", { alias_of: "TXFE6" }),
   future("TXFD6", "20260415"),
+  future("TXFN6", "20270120", { valid_from: "20260521" }),
+  future("TXFV6", "20260930", { valid_to: "20260519" }),
+  { code: "TWIN", exchange: "OTC", product_type: "stock" },
+  { code: "TWIN", exchange: "TSE", product_type: "stock" },
   ...[39_800, 39_900, 40_000, 40_100, 40_200].flatMap((s) => [option(s, "C"), option(s, "P")]),
 ];
 /** The same symbols under each other's ids. */
@@ -165,8 +171,14 @@ describe("a symbols list [A03]", () => {
     ["TXF@202612", "no contract of 202612"],
     ["ZZF@front", "root ZZF has no future"],
     ["TXFR1", "TXFR1 is a continuous alias"],
+    ["TXFC1", "TXFC1 is a continuous alias"],
     ["TXFD6", "TXFD6 ended on 20260415"],
     ["OPT@TXO@near@ITM+/-1", "want OPT@ROOT@month"],
+    ["2330 product_type=share", "/l:1:6: product_type=share: want one of stock, future, option"],
+    ["2330 type=future", "but the contracts have 2330 as stock"],
+    ["TXFN6", "TXFN6 is listed from 20260521 on"],
+    ["TXFV6", "TXFV6 ended on 20260519"],
+    ["TWIN", "TWIN is listed on OTC, TSE; add exchange="],
     ["SYNTH@0", "want SYNTH@ and a number"],
     ["include missing.list", "missing.list cannot be read"],
     ["2330 @oi > many", "many is no number"],
@@ -195,9 +207,9 @@ describe("validation [A03]", () => {
     const { rows } = list("2330\n2330\n9999\nXX exch=NYSE\n");
     expect(validate(rows, 3, cache)).toEqual([
       "/l:2:1: 2330 stands at /l:1 already",
-      "/l:3:1: 9999 is not in the contracts; is it misspelt, or over?",
+      "/l:3:1: 9999 is not in the contracts of TSE; is it misspelt, or over?",
       expect.stringContaining("exchange NYSE of XX"),
-      "/l:4:1: XX is not in the contracts; is it misspelt, or over?",
+      "/l:4:1: XX is not in the contracts of NYSE; is it misspelt, or over?",
       "4 symbols are more than the 3 that may be subscribed",
     ]);
     expect(validate(list("2330\nSYNTH@2").rows, 3, cache)).toEqual([]);
@@ -207,15 +219,75 @@ describe("validation [A03]", () => {
     ]);
   });
 
+  it("takes an exchange by any of its names, looks a code up on its own exchange alone, and sees one row in both", () => {
+    const of = (text: string) => validate(list(text).rows, 9, cache);
+    expect(of("TXFF6 exch=fut\nTXO40000F6 exch=OPTIONS")).toEqual([]);
+    expect(list("TXFF6 exch=FUTURES").rows[0]).toMatchObject({
+      exchange: "TAIFEX",
+      expiry: "20260617",
+    });
+    expect(of("TXFF6\nTXFF6 exch=FUT")).toEqual(["/l:2:1: TXFF6 stands at /l:1 already"]);
+    expect(of("2330 exch=OTC")).toEqual([
+      "/l:1:1: 2330 is not in the contracts of OTC; is it misspelt, or over?",
+    ]);
+  });
+
+  it("what cannot be priced is a fault with what to write: no value of a point, no tick, a tick that is none", () => {
+    const odd = [
+      future("ZZFF6", "20260617"),
+      { code: "030001", exchange: "TSE", product_type: "stock" } as const,
+    ];
+    const own = nextCache(null, [...CONTRACTS, ...odd], new Date());
+    const of = (text: string) =>
+      validate(
+        compile({
+          entries: parseList("/l", () => text),
+          contracts: own,
+          metrics: {},
+          today: TODAY,
+          rollDays: 5,
+        }).rows,
+        9,
+        own,
+      );
+    expect(of("ZZFF6\n030001\n2330 tick=0.3")).toEqual([
+      "/l:1:1: ZZFF6: no tick is known of it; write tick=",
+      "/l:1:1: ZZFF6: the value of a point of ZZF is not known; write contract_size=",
+      "/l:2:1: 030001: no tick is known of it; write tick=",
+      "/l:3:1: 2330: tick 0.3 is none of TW_STOCK, whose are 0.01, 0.05, 0.1, 0.5, 1, 5",
+    ]);
+    expect(of("ZZFF6 tick=1 contract_size=2000\n030001 tick=0.01\n2330 tick=0.5")).toEqual([]);
+    expect(() => nextTable(null, list("9999 type=future exch=FUT").rows)).toThrow("last day");
+  });
+
+  it("a built table names its rows that are over, that no venue lists, or whose tick became finer", () => {
+    const table = nextTable(null, list("2330\nTXF@front\nTXF@far tick=1").rows);
+    expect(tableFaults(table, cache, TODAY)).toEqual([]);
+    expect(tableFaults(table, null, "20260521")).toEqual([
+      "instrument 2 (SHIOAJI TXFE6) ended on 20260520; roll with `hft config build`",
+    ]);
+    const changed = CONTRACTS.filter(({ code }) => code !== "2330").map((each) =>
+      each.code === "TXFG6" ? { ...each, tick: "0.5" } : each,
+    );
+    expect(tableFaults(table, nextCache(cache, changed, new Date()), TODAY)).toEqual([
+      "instrument 1 (SHIOAJI 2330) is in no contract of its venue; take it out of the list and build anew",
+      "instrument 3 (SHIOAJI TXFG6) counts prices in 1e-0, but the venue's tick is 0.5 now; ids are permanent, so list it under a new code",
+    ]);
+  });
+
   it("a strategy bound to a contract that is over is an error by name", () => {
     const { rows } = list("2330 tags=core\nTXF@front");
     const bound = new Map([
       ["mm", ["TXFD6", "2330"]],
       ["arb", ["tag:core", "tag:gone"]],
     ]);
-    expect(deadBindings(bound, rows)).toEqual([
-      "strategy mm is bound to TXFD6, which no contract of today is",
-      "strategy arb is bound to tag:gone, which no contract of today is",
+    bound.set("swing", ["TXFF6", "TXFR1", "2331"]);
+    expect(deadBindings(bound, rows, cache, TODAY)).toEqual([
+      "strategy mm is bound to TXFD6, which ended on 20260415; bind it to TXFE6 or unbind it",
+      "strategy arb is bound to tag:gone, which no symbol of the list has; tag a symbol or unbind it",
+      "strategy swing is bound to TXFF6, which the symbols list does not name; add it there or unbind it",
+      "strategy swing is bound to TXFR1, which is a continuous alias; name a month, as ROOT@front; bind it to TXFE6 or unbind it",
+      "strategy swing is bound to 2331, which is in no contract; correct it, or refresh with `hft config sync`",
     ]);
   });
 });
@@ -229,8 +301,11 @@ describe("the instrument table of a list [A03]", () => {
         venue_id: 1,
         venue: "BINANCE_SPOT",
         symbol: "BTCUSDT",
-        kind: "spot",
-        ...{ px_scale: 2, px_unit: 1, qty_scale: 5, qty_unit: 1 },
+        kind: "spot" as const,
+        base: "BTC",
+        quote: "USDT",
+        ...{ px_scale: 2, px_unit: 1, qty_scale: 5, qty_unit: 1, e8_per_tick_lot: 10 },
+        ...{ min_qty_lots: 1, max_qty_lots: 900_000_000, min_notional_e8: 500_000_000 },
       },
     ],
   };
@@ -253,10 +328,10 @@ describe("the instrument table of a list [A03]", () => {
     expect(ids(nextTable(less.next, list("2330\nTXF@front").rows))[2]).toEqual([3, "TXFE6"]);
     const again = build("2330\n2890", other.next, other.given);
     expect(ids(again.next)[2]).toEqual([3, "2890"]);
-    expect(() => build("2330\n2890 tick=0.5", other.next, other.given)).toThrow("permanent");
+    expect(() => build("2330\nTXF@front tick=0.5", other.next, other.given)).toThrow("permanent");
     const stranger = { version: 9, instruments: both.next.instruments.slice(1).map(turned) };
     expect(() => nextTable(stranger, [], both.given)).toThrow(
-      "id 3 of the table is SHIOAJI 2330 (price unit 5e-0, size unit 1e-0), but id 3 was given to SHIOAJI 2890",
+      "id 3 of the table is SHIOAJI 2330 (price unit 1e-2, size unit 1e-0), but id 3 was given to SHIOAJI 2890",
     );
   });
 
@@ -303,7 +378,7 @@ describe("the instrument table of a list [A03]", () => {
       [2, "2330"],
       [4, "TXFF6"],
     ]);
-    expect(() => nextTable(first, list("2330 tick=0.5").rows)).toThrow("ids are permanent");
+    expect(() => nextTable(first, list("TXF@front tick=0.5").rows)).toThrow("ids are permanent");
   });
 });
 
@@ -329,7 +404,11 @@ describe("the contracts cache [A03]", () => {
       added: ["TAIFEX TXFH6"],
       removed: ["TSE 2890"],
       changed: ["TSE 2330"],
-      expiring: ["TAIFEX TXFE6 on 20260520", "TAIFEX TXFR1 on 20260520"],
+      expiring: [
+        "TAIFEX TXFC1 on 20260520",
+        "TAIFEX TXFE6 on 20260520",
+        "TAIFEX TXFR1 on 20260520",
+      ],
     });
   });
 

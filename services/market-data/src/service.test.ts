@@ -1,14 +1,21 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Engine, ServiceContext } from "@tidegate/service-kit";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { Settings } from "./config.ts";
+import { type MarketDataConfig, Settings } from "./config.ts";
 import { HoldOff } from "./holdoff.ts";
 import { type FetchDepth, fetchDepth, loopConfig, marketData, SnapshotRefused } from "./service.ts";
-import { type FedInstrument, sessionsFor } from "./sessions.ts";
+import { type FedInstrument, isOver, sessionsFor as sessionsAt } from "./sessions.ts";
+
+/** Noon of Taipei. */
+const NOW_MS = Date.UTC(2026, 5, 10, 4);
+const sessionsFor = (settings: MarketDataConfig, rows: readonly FedInstrument[]) =>
+  sessionsAt(settings, rows, NOW_MS);
 
 const SPOT: FedInstrument = { id: 1, venue: "BINANCE_SPOT", symbol: "BTCUSDT", kind: "spot" };
 const PERP: FedInstrument = {
@@ -133,6 +140,31 @@ describe("sessionsFor()", () => {
     expect(() => sessionsFor(spotOnly, [PERP])).toThrow("nothing to feed");
   });
 
+  it("does not subscribe what is over, by the day of its exchange, and says how to roll when nothing is left [A03]", () => {
+    const daemon = Settings.parse({ shioajiUrl: "http://127.0.0.1:1" });
+    const row = (id: number, symbol: string, expiry?: number): FedInstrument => {
+      return {
+        id,
+        venue: "SHIOAJI",
+        symbol,
+        kind: expiry === undefined ? "equity" : "future",
+        expiry,
+      };
+    };
+    const rows = [row(1, "2330"), row(2, "TXFE6", 20_260_520), row(3, "TXFF6", 20_260_617)];
+    const ids = (nowMs: number) => sessionsAt(daemon, rows, nowMs)[0]?.instrumentIds;
+    // On its last day it trades; the day turns at midnight of Taipei, 16:00 UTC.
+    expect(ids(Date.UTC(2026, 4, 20, 15, 59))).toEqual([1, 2, 3]);
+    expect(ids(Date.UTC(2026, 4, 20, 16))).toEqual([1, 3]);
+    expect(sessionsAt(daemon, rows, NOW_MS)[0]?.streams).toHaveLength(2);
+    expect(ids(Date.UTC(2026, 5, 18))).toEqual([1]);
+    expect(() => sessionsAt(daemon, rows.slice(1), Date.UTC(2027, 0, 1))).toThrow(
+      "nothing to feed: TXFE6, TXFF6 ended; refresh the contracts",
+    );
+    // A perpetual and a share have no end; 0 is how the table says so.
+    expect(isOver({ ...row(4, "2890"), expiry: 0 }, NOW_MS)).toBe(false);
+  });
+
   it("carries the book of each instrument exactly once", () => {
     const instrument = fc.record({
       venue: fc.constantFrom("BINANCE_SPOT" as const, "BINANCE_USDM" as const),
@@ -249,12 +281,40 @@ describe("marketData()", () => {
     const { spec } = hosted(async () => new Uint8Array());
     expect(spec.ready?.({ state: "1/2 VALID" })).toBe(false);
     expect(spec.ready?.({ state: "VALID" })).toBe(true);
-    expect(loopConfig(config, true)).toMatchObject({
+    expect(loopConfig(config, true, NOW_MS)).toMatchObject({
       endpoint: "ipc://s/md.sock",
       epochPath: "state/market-data.epoch",
       sessions: { length: 3 },
       trace: true,
     });
+  });
+
+  it("warns of each instrument that is over when it starts [A03]", () => {
+    const folder = mkdtempSync(join(tmpdir(), "over-"));
+    const instrumentsFile = join(folder, "table.json");
+    const row = { id: 6, venue: "SHIOAJI", symbol: "TXFE6", kind: "future", expiry: 20_260_520 };
+    writeFileSync(
+      instrumentsFile,
+      JSON.stringify({
+        instruments: [row, { ...row, id: 7, symbol: "TXFF6", expiry: 20_260_617 }],
+      }),
+    );
+    const lines: unknown[] = [];
+    const log = {
+      info: () => {},
+      warn: (fields: object, msg: string) => lines.push([fields, msg]),
+    };
+    const own = { ...config, instrumentsFile };
+    const context = { config: own, log } as unknown as ServiceContext<typeof config>;
+    const engine: Engine = { call: async () => ({ ok: true }), stats: () => ({}) };
+    marketData(fetchDepth, () => NOW_MS).attach?.(context, engine);
+    expect(lines).toEqual([
+      [
+        { instrument: 6, symbol: "TXFE6", expiry: 20_260_520 },
+        "an instrument is over and not subscribed; roll with `hft config build`",
+      ],
+    ]);
+    rmSync(folder, { recursive: true });
   });
 
   it("the README names every setting", () => {

@@ -6,7 +6,7 @@ import { binanceCoinm, binanceSpot, binanceUsdm, FEEDS, RestClient } from "@tide
 import { z } from "zod";
 import { type MarketDataConfig, Settings } from "./config.ts";
 import { HoldOff } from "./holdoff.ts";
-import { type FedInstrument, restUrl, sessionsFor } from "./sessions.ts";
+import { type FedInstrument, isOver, restUrl, sessionsFor } from "./sessions.ts";
 
 /** The venue's depth answer for one instrument as it was sent, or an error that says why there is none. */
 export type FetchDepth = (
@@ -22,6 +22,7 @@ const TableFile = z.object({
       venue: z.enum(Object.keys(FEEDS) as [keyof typeof FEEDS, ...(keyof typeof FEEDS)[]]),
       symbol: z.string().min(1),
       kind: z.string().min(1),
+      expiry: z.number().int().nonnegative().optional(),
     }),
   ),
 });
@@ -51,15 +52,15 @@ export function readInstruments(path: string): FedInstrument[] {
   return TableFile.parse(JSON.parse(readFileSync(path, "utf8"))).instruments;
 }
 
-/** The hot loop's configuration. `trace` gives a span for each touch and trade. */
-export function loopConfig(config: MarketDataConfig, trace: boolean) {
+/** The hot loop's configuration at `nowMs`, ms since 1970. `trace` gives a span for each touch and trade. */
+export function loopConfig(config: MarketDataConfig, trace: boolean, nowMs: number) {
   return {
     endpoint: config.mdUrl,
     snapshotEndpoint: config.snapshotUrl,
     capture: config.capture,
     epochPath: config.epochFile,
     instrumentsPath: config.instrumentsFile,
-    sessions: sessionsFor(config, readInstruments(config.instrumentsFile)),
+    sessions: sessionsFor(config, readInstruments(config.instrumentsFile), nowMs),
     trace,
   };
 }
@@ -142,15 +143,27 @@ export class Snapshots {
 }
 
 /** The service: ready once every book is VALID. */
-export function marketData(fetch: FetchDepth = fetchDepth): HotServiceSpec<typeof Settings> {
+export function marketData(
+  fetch: FetchDepth = fetchDepth,
+  nowMs: () => number = Date.now,
+): HotServiceSpec<typeof Settings> {
   let snapshots: Snapshots | null = null;
   return {
     name: "market-data",
     kind: "market-data",
     schema: Settings,
-    engineConfig: ({ config, tracer }) => loopConfig(config, tracer.stats().exporting),
+    engineConfig: ({ config, tracer }) => loopConfig(config, tracer.stats().exporting, nowMs()),
     ready: (stats) => stats["state"] === "VALID",
     attach(context, engine) {
+      const over = readInstruments(context.config.instrumentsFile).filter((row) =>
+        isOver(row, nowMs()),
+      );
+      for (const { id, symbol, expiry } of over) {
+        context.log.warn(
+          { instrument: id, symbol, expiry },
+          "an instrument is over and not subscribed; roll with `hft config build`",
+        );
+      }
       const own = new Snapshots(context, engine, fetch);
       snapshots = own;
       return () => own.close();

@@ -10,6 +10,17 @@ export interface FedInstrument {
   readonly symbol: string;
   /** `spot`, `equity`, `future` … as the table has it. */
   readonly kind: string;
+  /** Last trading day, `YYYYMMDD` of the exchange's calendar; absent or 0 for what has none. */
+  readonly expiry?: number | undefined;
+}
+
+/** Where each venue's days turn, in hours east of Greenwich; the others' contracts end by UTC. Taipei has no summer time. */
+const DAY_HOURS_EAST: Readonly<Partial<Record<FeedName, number>>> = { SHIOAJI: 8 };
+
+/** Whether an instrument's last day has passed at its exchange: on that day itself it still trades. */
+export function isOver({ venue, expiry = 0 }: FedInstrument, nowMs: number): boolean {
+  const local = new Date(nowMs + (DAY_HOURS_EAST[venue] ?? 0) * 3_600_000);
+  return expiry !== 0 && expiry < Number(local.toISOString().slice(0, 10).replaceAll("-", ""));
 }
 
 /** One session of the hot loop's configuration; the loop lays it over as many connections as the caps demand. */
@@ -104,22 +115,27 @@ function streamSymbol(config: MarketDataConfig, row: FedInstrument): string {
 }
 
 /**
- * The sessions of every configured venue: one a lane of the venue, all its symbols on it.
+ * The sessions of every configured venue: one a lane of the venue, all its symbols on it. What is over at `nowMs` is not
+ * subscribed: a venue answers such a subscription with an error or, worse, with nothing, and the book would never be VALID.
  *
  * Errors  `MarketDataConfigError` when a venue has one of the URLs it needs and not the other, lacks its key, or nothing is fed
  */
 export function sessionsFor(
   config: MarketDataConfig,
   instruments: readonly FedInstrument[],
+  nowMs: number,
 ): SessionConfig[] {
   const sessions: SessionConfig[] = [];
+  const over: string[] = [];
   for (const [name, venue] of Object.entries(venues(config))) {
     const { feed, url, urlKey, rest, keyFile } = venue;
     if (rest !== null && (url === undefined) !== (rest.url === undefined)) {
       const [have, want] = url === undefined ? [rest.key, urlKey] : [urlKey, rest.key];
       throw new MarketDataConfigError(`${have} is set but ${want} is not: a book needs both`);
     }
-    const own = instruments.filter((row) => row.venue === name);
+    const rows = url === undefined ? [] : instruments.filter((row) => row.venue === name);
+    const own = rows.filter((row) => !isOver(row, nowMs));
+    over.push(...rows.filter((row) => isOver(row, nowMs)).map(({ symbol }) => symbol));
     if (url === undefined || own.length === 0) continue;
     if (feed.needsKey && keyFile === undefined) {
       throw new MarketDataConfigError(
@@ -140,6 +156,11 @@ export function sessionsFor(
         ...(config.caFile === undefined ? {} : { caFile: config.caFile }),
       });
     }
+  }
+  if (sessions.length === 0 && over.length > 0) {
+    throw new MarketDataConfigError(
+      `nothing to feed: ${over.join(", ")} ended; refresh the contracts with \`hft config sync\` and roll with \`hft config build\``,
+    );
   }
   if (sessions.length === 0) {
     throw new MarketDataConfigError(

@@ -149,6 +149,9 @@ export function exchangeInfo(spec: MarketSpec, nowMs: number): unknown {
         ...common,
         pair: spec.symbol,
         contractType: "PERPETUAL",
+        // How the venue writes that a contract has no end, and when this one began.
+        deliveryDate: 4_133_404_800_000,
+        onboardDate: 1_569_398_400_000,
         marginAsset: "USDT",
         pricePrecision: spec.pxTextScale,
         quantityPrecision: spec.qtyTextScale,

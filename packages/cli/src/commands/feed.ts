@@ -2,29 +2,39 @@ import { existsSync, readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { UsageError } from "../sim/options.ts";
 
-interface Feed {
-  readonly symbol: string;
-  readonly state: string;
-  readonly bid: readonly string[] | null;
-  readonly ask: readonly string[] | null;
-  readonly events: number;
-  readonly gaps: number;
-  readonly resyncs: number;
-  readonly venueLagMs: number | null;
-}
-interface Health {
-  readonly state: string;
-  readonly ready: boolean;
-  readonly stats: {
-    readonly instruments?: readonly Feed[];
-    readonly sessions?: readonly {
-      readonly url: string;
-      readonly state: string;
-      readonly opens: number;
-      readonly lastFault: string;
-    }[];
-    readonly refused?: number;
-  };
+/** What the command reads of the process's health page; another process answers without it. */
+async function healthOf(url: string, answer: unknown) {
+  const { z } = await import("zod");
+  const level = z.array(z.string()).nullable();
+  const count = z.number().int().nonnegative();
+  const Health = z.looseObject({
+    state: z.string(),
+    ready: z.boolean(),
+    stats: z.looseObject({
+      refused: count,
+      instruments: z.array(
+        z.looseObject({
+          symbol: z.string(),
+          state: z.string(),
+          bid: level,
+          ask: level,
+          events: count,
+          gaps: count,
+          resyncs: count,
+          venueLagMs: z.number().nullable(),
+        }),
+      ),
+      sessions: z.array(
+        z.looseObject({ url: z.string(), state: z.string(), opens: count, lastFault: z.string() }),
+      ),
+    }),
+  });
+  const read = Health.safeParse(answer);
+  if (read.success) return read.data;
+  const [issue] = read.error.issues;
+  throw new Error(
+    `${url}: what answers is not market-data (${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}); give the httpPort of its state file`,
+  );
 }
 
 /** The port in the state file of the newest run below the folder given, or of a service run by hand. */
@@ -35,7 +45,11 @@ function portOf(stateDir: string): number {
       `${file}: no market-data runs here; start it, or give --port or --state-dir`,
     );
   }
-  return (JSON.parse(readFileSync(file, "utf8")) as { httpPort: number }).httpPort;
+  try {
+    return (JSON.parse(readFileSync(file, "utf8")) as { httpPort: number }).httpPort;
+  } catch (error) {
+    throw new UsageError(`${file}: ${(error as Error).message}; give --port`);
+  }
 }
 
 /** `hft feed …`: the running market-data process. */
@@ -60,8 +74,8 @@ export function addFeed(program: Command): void {
           throw new Error(`${url}: nothing answers (${error.message}); is market-data running?`);
         },
       );
-      const health = (await answer.json()) as Health;
-      const feeds = health.stats.instruments ?? [];
+      const health = await healthOf(url, await answer.json().catch(() => null));
+      const { instruments: feeds, sessions, refused } = health.stats;
       if (options.json === true) {
         process.stdout.write(`${JSON.stringify(health)}\n`);
       } else {
@@ -70,12 +84,12 @@ export function addFeed(program: Command): void {
             `${feed.symbol.padEnd(14)} ${feed.state.padEnd(8)} ${(feed.bid ?? ["–"]).join(" x ").padEnd(22)} ${(feed.ask ?? ["–"]).join(" x ").padEnd(22)} events ${feed.events} gaps ${feed.gaps} resyncs ${feed.resyncs} lag ${feed.venueLagMs ?? "–"} ms\n`,
           );
         }
-        for (const each of health.stats.sessions ?? []) {
+        for (const each of sessions) {
           process.stdout.write(
             `${each.state.padEnd(14)} ${each.url.split("?")[0]} opened ${each.opens} times${each.lastFault === "" ? "" : `, last fault: ${each.lastFault}`}\n`,
           );
         }
-        process.stdout.write(`${health.state}, ${health.stats.refused ?? 0} messages refused\n`);
+        process.stdout.write(`${health.state}, ${refused} messages refused\n`);
       }
       process.exitCode = feeds.length > 0 && feeds.every(({ state }) => state === "VALID") ? 0 : 1;
     });

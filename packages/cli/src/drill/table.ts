@@ -125,7 +125,8 @@ const ROWS: readonly Row[] = [
     pxScale: 0,
     qtyScale: 0,
     multiplier: 200,
-    expiry: 20_261_216,
+    // Far away: a contract that is over is not subscribed, and the drill must run on any day.
+    expiry: 20_991_216,
   },
 ];
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import fc from "fast-check";
+import { parquetWriteFile } from "hyparquet-writer";
 import { afterAll, describe, expect, it } from "vitest";
 import { readColumns, writeColumns } from "./columns.ts";
 import { type Captured, convertCapture, readCapture } from "./index.ts";
@@ -80,6 +81,50 @@ describe("a capture", () => {
     await expect(all(readColumns(at("g.tgc")))).rejects.toThrow("bytes after the end");
   });
 
+  it("as Parquet with any bit flipped or any byte cut is refused, or gives what it held, and never hangs", async () => {
+    const text = '1 {"a":1}\n5 {"b":22}\n3 {"c":"hello"}\n';
+    writeFileSync(at("h.jsonl"), text);
+    await convertCapture(at("h.jsonl"), at("h.parquet"));
+    const whole = readFileSync(at("h.parquet"));
+    const read = async () =>
+      (await all(readCapture(at("i.parquet"))))
+        .map(({ tsRecvNs, raw }) => `${tsRecvNs} ${Buffer.from(raw)}\n`)
+        .join("");
+    let kept = 0;
+    for (let bit = 0; bit < whole.length * 8; bit += 1) {
+      const bent = Buffer.from(whole);
+      bent[bit >> 3] = (bent[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      writeFileSync(at("i.parquet"), bent);
+      const got = await read().catch((error: Error) => error.message);
+      if (got === text) kept += 1;
+      else expect(got, `bit ${bit}`).toContain("i.parquet: parquet: ");
+    }
+    // Only the name of the checksum may be bent: the file is then one of others, and says the same.
+    expect(kept).toBe("tidegate.crc32".length * 8);
+    for (let length = 0; length < whole.length; length += 1) {
+      writeFileSync(at("i.parquet"), whole.subarray(0, length));
+      await expect(read(), `cut to ${length}`).rejects.toThrow("i.parquet: parquet: ");
+    }
+  });
+
+  it("as Parquet of others has no checksum and is read; one whose times are none is refused", async () => {
+    const write = (times: bigint[]) =>
+      parquetWriteFile({
+        filename: at("o.parquet"),
+        columnData: [
+          { name: "ts_recv_ns", data: times, type: "INT64" },
+          { name: "raw", data: times.map(() => new Uint8Array([1])), type: "BYTE_ARRAY" },
+        ],
+      });
+    await write([7n, 8n]);
+    expect((await all(readCapture(at("o.parquet")))).map(({ tsRecvNs }) => tsRecvNs)).toEqual([
+      7n,
+      8n,
+    ]);
+    await write([7n, -1n]);
+    await expect(all(readCapture(at("o.parquet")))).rejects.toThrow("row 1 has other types");
+  });
+
   it("keeps its format: a file of version 1 is read as it was written, another version is refused", async () => {
     // Made by the writer of this version; a change that cannot read it is version 2.
     const golden =
@@ -96,6 +141,7 @@ describe("a capture", () => {
   it.each([
     ["no-time.jsonl", "hello\n", "line 1: no receive time"],
     ["cut.jsonl", "1 {}\n2 {", "line 2: cut"],
+    ["late.jsonl", "9223372036854775808 {}\n", "line 1: receive time 9223372036854775808 is past"],
     ["bad.parquet", "PAR1", "want ts_recv_ns"],
     ["x.txt", "", "want one of .jsonl"],
   ])(

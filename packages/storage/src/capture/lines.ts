@@ -3,7 +3,7 @@
 import { createReadStream, createWriteStream, openSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
-import { type Captured, CaptureError, MESSAGE_BYTES_MAX } from "./message.ts";
+import { type Captured, CaptureError, MESSAGE_BYTES_MAX, TS_NS_MAX } from "./message.ts";
 
 /** The messages of a file, in order. A line without a receive time, or cut, is an error with its number. */
 export async function* readLines(path: string): AsyncGenerator<Captured> {
@@ -19,7 +19,11 @@ export async function* readLines(path: string): AsyncGenerator<Captured> {
     if (!/^\d{1,19}$/.test(time)) {
       throw new CaptureError(path, `line ${number}`, "no receive time; want `<ns> <message>`");
     }
-    return { tsRecvNs: BigInt(time), raw: line.subarray(space + 1) };
+    const tsRecvNs = BigInt(time);
+    if (tsRecvNs > TS_NS_MAX) {
+      throw new CaptureError(path, `line ${number}`, `receive time ${time} is past the year 2262`);
+    }
+    return { tsRecvNs, raw: line.subarray(space + 1) };
   };
   try {
     for await (const chunk of stream as AsyncIterable<Buffer>) {

@@ -60,6 +60,45 @@ export const CONTRACTS: readonly Contract[] = [
   },
 ];
 
+/**
+ * A contract as the daemon answers it: every key always there, empty ones as "" and 0, decimals as JSON numbers. The limits of a
+ * day are left at 0, as it does for what has none: the market here knows none.
+ *
+ * Source: the vendor's documentation of `/api/v1/data/contracts`
+ */
+export function listed(contract: Contract): Readonly<Record<string, string | number>> {
+  const { securityType, exchange, code, name, pxScale, step, startSteps } = contract;
+  const stock = securityType === "STK";
+  return {
+    security_type: securityType,
+    exchange,
+    code,
+    symbol: stock ? `${exchange}${code}` : code,
+    name,
+    category: stock ? "" : code.slice(0, 3),
+    currency: "TWD",
+    delivery_month: stock ? "" : DELIVERY_DATE.slice(0, 7).replace("/", ""),
+    delivery_date: stock ? "" : DELIVERY_DATE,
+    strike_price: 0,
+    option_right: "",
+    underlying_kind: stock ? "" : "I",
+    underlying_code: "",
+    unit: stock ? 1_000 : 1,
+    multiplier: 0,
+    limit_up: 0,
+    limit_down: 0,
+    reference: (startSteps * step) / 10 ** pxScale,
+    update_date: UPDATE_DATE,
+    margin_trading_balance: 0,
+    short_selling_balance: 0,
+    day_trade: stock ? "Yes" : "",
+    target_code: "",
+  };
+}
+/** Of the futures here; far away, so that they are alive on any day. */
+const DELIVERY_DATE = "2099/12/16";
+const UPDATE_DATE = "2026/05/15";
+
 /** Names that follow the nearest contracts; they want the contract they stand for. */
 export const CONTINUOUS: Readonly<Record<string, string>> = {
   TXFR1: "TXFL6",

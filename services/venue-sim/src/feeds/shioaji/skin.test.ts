@@ -30,6 +30,20 @@ describe("SHIOAJI", () => {
     expect((await bench.get("/api/v1/health")).body["status"]).toBe("ok");
     expect((await bench.get("/api/v1/info")).body["simulation"]).toBe(true);
     expect((await bench.get("/api/v1/data/contracts/2330")).body["exchange"]).toBe("TSE");
+    const all = (await bench.get("/api/v1/data/contracts")).body as unknown as Record<
+      string,
+      unknown
+    >[];
+    expect(all.map((each) => [each["security_type"], each["code"], each["delivery_date"]])).toEqual(
+      [
+        ["STK", "2330", ""],
+        ["STK", "2890", ""],
+        ["STK", "6488", ""],
+        ["FUT", "TXFL6", "2099/12/16"],
+        ["FUT", "MXFL6", "2099/12/16"],
+      ],
+    );
+    expect(all[0]).toMatchObject({ unit: 1_000, reference: 2_000, target_code: "" });
     expect((await bench.get("/api/v1/nowhere")).body).toMatchObject({ code: 404 });
     expect((await bench.post("/api/v1/stream/subscribe", { code: 1 })).status).toBe(422);
     const unknown = await subscribe(bench, { ...STOCK, code: "9999" });

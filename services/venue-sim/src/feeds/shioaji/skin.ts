@@ -11,7 +11,7 @@ import type { Switchboard } from "../switches.ts";
 import { TimeFaults } from "../time-faults.ts";
 import type { TruthLog } from "../truth.ts";
 import { Wire } from "../wire.ts";
-import { CONTINUOUS, CONTRACTS } from "./contracts.ts";
+import { CONTINUOUS, CONTRACTS, listed } from "./contracts.ts";
 import { ShioajiMarket } from "./market.ts";
 
 /** Subscriptions of one login; all clients of a daemon share them. */
@@ -99,7 +99,7 @@ export class ShioajiSkin implements Skin {
       const found = CONTRACTS.find(({ code }) => code === contract);
       return found === undefined
         ? fault(404, `contract ${contract} not found`)
-        : answer(200, found);
+        : answer(200, listed(found));
     }
     switch (route) {
       case "GET /api/v1/health":
@@ -116,7 +116,7 @@ export class ShioajiSkin implements Skin {
       case "GET /api/v1/info":
         return answer(200, { version: "1.7.0", simulation: true });
       case "GET /api/v1/data/contracts":
-        return answer(200, CONTRACTS);
+        return answer(200, CONTRACTS.map(listed));
       case "POST /api/v1/auth/subscribe_trade":
       case "POST /api/v1/auth/unsubscribe_trade":
         return answer(200, { success: true, message: "" });
