@@ -296,13 +296,13 @@ impl Feed {
                 }
             }
             Event::Indicative(_) => self.counts.indicative += 1,
-            Event::Bar(_) | Event::LimitBand(_) => self.counts.events += 1,
+            Event::Bar(_) | Event::LimitBand(_) | Event::StatusNotice { .. } => self.counts.events += 1,
             // Where a snapshot is fetched, none comes over the stream.
             Event::Snapshot(book) if !self.rule.fetches_snapshot() => {
                 self.counts.events += 1;
                 self.on_whole_book(&book, at, tracer, sink);
             }
-            Event::Snapshot(_) | Event::Ack => {}
+            Event::Snapshot(_) | Event::Ack | Event::VenueError { .. } => {}
             Event::ServerShutdown => {
                 self.counts.shutdowns += 1;
                 sink.emit(log("warn", "the venue announced that it will drop the session", &self.instrument));
