@@ -614,6 +614,7 @@ impl Feed {
             ts_recv_ns: at.epoch_ns,
             tick_mono_ns: at.mono_ns,
             instrument_table_version: self.table_version,
+            ..PbTrade::default()
         };
         self.counts.trades += 1;
         self.send(MdKind::Trade, Payload::Trade(message), (trade.ts_venue.0, at), tracer, sink);
@@ -654,6 +655,7 @@ impl Feed {
             gap_first,
             gap_last,
             ts_recv_ns: at.epoch_ns,
+            ..InstrumentStatus::default()
         };
         self.counts.statuses += 1;
         self.send(MdKind::Status, Payload::InstrumentStatus(status), (0, at), tracer, sink);
