@@ -2,7 +2,7 @@
 //! against golden lines of another program, in JSON and, of Alpaca, in MessagePack as well.
 
 use super::corpus::{Input, Stream};
-use super::documents::Document;
+use super::documents::{self, Document};
 use super::msgpack;
 use super::permute::{Permuted, ROUNDS};
 use super::plant::{Fault, Planted};
@@ -11,6 +11,7 @@ use super::render;
 use super::rng::Rng;
 use super::tally::{Tally, Verdict};
 use std::collections::BTreeMap;
+use std::path::Path;
 use tidegate_dialects::json::{self, Json};
 use tidegate_normalise::{
     Alpaca, Event, Last, Level, Moves, Print, RefusalCounts, Shioaji, SymbolSpec, TradingState,
@@ -23,6 +24,44 @@ const GOLDEN: &str = include_str!("../../golden/live.txt");
 
 /// Decimal places of all prices, and of Alpaca's sizes; Shioaji's are whole.
 const SCALE: u32 = 8;
+
+/// The messages of one venue's streams as its live reader gets them, each of which gives what it must: for benches.
+#[derive(Debug)]
+pub struct Sample {
+    pub specs: Vec<SymbolSpec>,
+    /// Shioaji's event by name, empty for Alpaca, and the bytes.
+    pub messages: Vec<(&'static str, Vec<u8>)>,
+}
+
+/// The market data of the vendors' documents: Alpaca's in JSON and in MessagePack, Shioaji's. A message that is refused or is an
+/// answer to a request is left out.
+///
+/// # Errors
+/// A file that cannot be read, or no message of one kind.
+pub fn samples(data: &Path) -> Result<[Sample; 3], String> {
+    let mut documents = Vec::new();
+    for set in documents::SETS {
+        documents.extend(documents::read(data, set)?);
+    }
+    let all = read(&documents)?;
+    let market = |message: &&Message| {
+        message.golden.iter().all(|line| !["refused", "ack", "error"].iter().any(|no| line.starts_with(no)))
+    };
+    let sample = |set: &str, form: fn(&Message) -> Option<&Vec<u8>>| {
+        let of: Vec<&Message> = all.iter().filter(|message| message.set == set).filter(market).collect();
+        let mut specs: Vec<SymbolSpec> = of.iter().flat_map(|message| message.specs()).collect();
+        specs.sort_by(|a, b| a.symbol.cmp(&b.symbol));
+        specs.dedup();
+        let messages: Vec<_> =
+            of.iter().filter_map(|message| Some((message.event, form(message)?.clone()))).collect();
+        if messages.is_empty() { Err(format!("{set}: no message")) } else { Ok(Sample { specs, messages }) }
+    };
+    Ok([
+        sample("alpaca-fixtures", |message| message.text.as_ref())?,
+        sample("alpaca-fixtures", |message| message.packed.as_ref())?,
+        sample("shioaji-messages", |message| message.text.as_ref())?,
+    ])
+}
 
 /// One message of a stream in the forms in which its venue sends it.
 #[derive(Debug, Clone)]

@@ -25,6 +25,7 @@ mod tests;
 
 use crate::args::Args;
 use crate::report::Report;
+pub use live::{Sample, samples};
 use plant::Planted;
 use rng::Rng;
 
