@@ -6,9 +6,10 @@
 use crate::json::{self, Value, first_byte};
 use crate::limits::{LEVELS_MAX, MESSAGE_BYTES_MAX, SYMBOLS_MAX};
 use crate::msgpack;
-use crate::raw::{Fields, need, number_px as px, number_qty as qty, rfc3339};
+use crate::raw::{Fields, need, number_px as px, number_qty as qty};
 use crate::sale_conditions::{self, Moves};
 use crate::status::{Code, TradingState, TradingStatus};
+use crate::time::rfc3339;
 use crate::{
     Bar, BookTicker, DepthDiff, Event, Level, LimitBand, Print, PrintCancel, Refusal, RefusalCounts,
     Snapshot, SymbolSpec,

@@ -15,6 +15,7 @@ pub mod sale_conditions;
 pub mod scan;
 mod shioaji;
 pub mod status;
+pub mod time;
 
 pub use alpaca::Alpaca;
 pub use binance::{Binance, Market, TimeUnit};

@@ -6,9 +6,10 @@
 
 use crate::json::{self, Value};
 use crate::limits::{MESSAGE_BYTES_MAX, SYMBOLS_MAX};
-use crate::raw::{Fields, clock, day, instant, need, number_qty as qty, px};
+use crate::raw::{Fields, need, number_qty as qty, px};
 use crate::sale_conditions::Moves;
 use crate::status::{Code, TradingState, TradingStatus};
+use crate::time::{clock, day, instant};
 use crate::{Event, Level, Print, Refusal, RefusalCounts, Snapshot, SymbolSpec};
 use std::borrow::Cow;
 use tidegate_units::{EpochNs, PxTicks, QtyLots, Side};
