@@ -6,7 +6,7 @@
 use crate::json::{self, Value, first_byte};
 use crate::limits::{LEVELS_MAX, MESSAGE_BYTES_MAX, SYMBOLS_MAX};
 use crate::msgpack;
-use crate::raw::{Fields, need, number_px as px, number_qty as qty};
+use crate::raw::{Fields, Keys, need, number_px as px, number_qty as qty};
 use crate::sale_conditions::{self, Moves};
 use crate::status::{Code, TradingState, TradingStatus};
 use crate::time::rfc3339;
@@ -15,14 +15,15 @@ use crate::{
     Snapshot, SymbolSpec,
 };
 use std::borrow::Cow;
+use std::ops::Range;
 use tidegate_units::{EpochNs, PxTicks, QtyLots, Side};
 
-static KEYS: [&[u8]; 34] = [
+static KEYS: Keys<34> = Keys::of([
     b"T", b"S", b"i", b"x", b"p", b"s", b"t", b"c", b"cs", b"bp", b"bs", b"ap", b"as", b"o", b"h", b"l",
     b"v", b"a", b"b", b"r", b"u", b"d", b"sc", b"oi", b"ci", b"tks", b"cp", b"z", b"op", b"os", b"oc", b"cc",
     b"rc", b"code",
-];
-static LEVEL_KEYS: [&[u8]; 2] = [b"p", b"s"];
+]);
+static LEVEL_KEYS: Keys<2> = Keys::of([b"p", b"s"]);
 type Item<'a> = Fields<'a, 34>;
 
 /// The normaliser of some symbols of one stream, and its counters.
@@ -32,6 +33,8 @@ pub struct Alpaca {
     bids: Vec<Level>,
     asks: Vec<Level>,
     text: String,
+    /// Where the items of the message in work stand: as many as fit `MESSAGE_BYTES_MAX` at three bytes each.
+    places: Vec<Range<usize>>,
     refused: RefusalCounts,
     accepted: u64,
 }
@@ -51,6 +54,7 @@ impl Alpaca {
             bids: vec![],
             asks: vec![],
             text: String::new(),
+            places: vec![],
             refused: RefusalCounts::default(),
             accepted: 0,
         }
@@ -95,42 +99,42 @@ impl Alpaca {
     }
 
     fn items(&mut self, text: &[u8], sink: &mut impl FnMut(usize, Event<'_>)) -> Result<u32, Refusal> {
-        // The whole is looked at first, so that half a message has no effect.
-        json::array(text, |item| match item {
-            Value::Object(_) => Ok(()),
-            _ => Err(Refusal::Malformed),
-        })?;
-        let mut events = 0;
-        json::array(text, |item| {
-            let Value::Object(item) = item else { return Err(Refusal::Malformed) };
-            match self.item(item) {
-                Ok((symbol, Said::Event(event))) => sink(symbol, event),
-                Ok((symbol, Said::Book { whole, ts_venue })) => {
-                    let (bids, asks) = (Cow::Borrowed(&self.bids[..]), Cow::Borrowed(&self.asks[..]));
-                    let event = if whole {
-                        Event::Snapshot(Snapshot { last_id: 0, ts_venue, bids, asks })
-                    } else {
-                        Event::Depth(DepthDiff {
-                            first_id: 0,
-                            last_id: 0,
-                            prev_id: None,
-                            ts_venue,
-                            bids,
-                            asks,
-                        })
-                    };
-                    sink(symbol, event);
-                }
-                Err(refusal) => {
-                    self.refused.add(refusal);
-                    return Ok(());
-                }
+        // The whole is looked at first, so that half a message has no effect; where the items stand is kept for the second look.
+        let mut places = std::mem::take(&mut self.places);
+        places.clear();
+        let whole = json::array(text, |item| match item {
+            Value::Object(item) => {
+                let from = item.as_ptr().addr() - text.as_ptr().addr();
+                places.push(from..from + item.len());
+                Ok(())
             }
-            events += 1;
-            self.accepted += 1;
-            Ok(())
-        })?;
-        Ok(events)
+            _ => Err(Refusal::Malformed),
+        });
+        let events = whole.map(|()| places.iter().map(|place| self.one(text.get(place.clone()), sink)).sum());
+        self.places = places;
+        events
+    }
+
+    /// One item: its event is handed over and counted, or its refusal is counted.
+    fn one(&mut self, item: Option<&[u8]>, sink: &mut impl FnMut(usize, Event<'_>)) -> u32 {
+        match item.ok_or(Refusal::Malformed).and_then(|item| self.item(item)) {
+            Ok((symbol, Said::Event(event))) => sink(symbol, event),
+            Ok((symbol, Said::Book { whole, ts_venue })) => {
+                let (bids, asks) = (Cow::Borrowed(&self.bids[..]), Cow::Borrowed(&self.asks[..]));
+                let event = if whole {
+                    Event::Snapshot(Snapshot { last_id: 0, ts_venue, bids, asks })
+                } else {
+                    Event::Depth(DepthDiff { first_id: 0, last_id: 0, prev_id: None, ts_venue, bids, asks })
+                };
+                sink(symbol, event);
+            }
+            Err(refusal) => {
+                self.refused.add(refusal);
+                return 0;
+            }
+        }
+        self.accepted += 1;
+        1
     }
 
     fn item(&mut self, bytes: &[u8]) -> Result<(usize, Said), Refusal> {

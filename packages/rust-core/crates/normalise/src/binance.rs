@@ -9,7 +9,7 @@
 use crate::binance_fast::{Fast, fast};
 use crate::json::{self, Value};
 use crate::limits::{LEVELS_MAX, MESSAGE_BYTES_MAX, SYMBOLS_MAX, TIME_MS_MAX};
-use crate::raw::{self, Fields, need};
+use crate::raw::{self, Fields, Keys, need};
 use crate::status::{Code, TradingState, TradingStatus};
 use crate::{BookTicker, DepthDiff, Event, Level, Refusal, RefusalCounts, Snapshot, SymbolSpec, Trade};
 use std::borrow::Cow;
@@ -92,7 +92,7 @@ pub struct Binance {
 /// The fields of one event, as text. `b` and `a` are levels in a diff, a price in a ticker, an order id in an old trade.
 type Raw<'a> = Fields<'a, 25>;
 
-static KEYS: [&[u8]; 25] = [
+static KEYS: Keys<25> = Keys::of([
     b"e",
     b"E",
     b"T",
@@ -118,8 +118,8 @@ static KEYS: [&[u8]; 25] = [
     b"cs",
     b"error",
     b"code",
-];
-static ERROR_KEYS: [&[u8]; 1] = [b"code"];
+]);
+static ERROR_KEYS: Keys<1> = Keys::of([b"code"]);
 
 impl Binance {
     /// A normaliser for one symbol.

@@ -10,35 +10,72 @@ impl From<NotJson> for Refusal {
     }
 }
 
+/// The keys that a reader knows. One is found by eight of its bytes in a number, and then by all of them.
+#[derive(Debug)]
+pub(crate) struct Keys<const N: usize> {
+    text: [&'static [u8]; N],
+    code: [u64; N],
+}
+
+/// The last eight bytes of a key; a shorter one as it is.
+const fn code(mut key: &[u8]) -> u64 {
+    let mut code = 0;
+    while let [byte, rest @ ..] = key {
+        code = (code << 8) | *byte as u64;
+        key = rest;
+    }
+    code
+}
+
+impl<const N: usize> Keys<N> {
+    /// Two keys with the same code do not compile.
+    pub const fn of(text: [&'static [u8]; N]) -> Self {
+        let mut codes = [0; N];
+        let mut at = 0;
+        while at < N {
+            codes[at] = code(text[at]);
+            let mut before = 0;
+            while before < at {
+                assert!(codes[before] != codes[at], "two keys that look alike");
+                before += 1;
+            }
+            at += 1;
+        }
+        Self { text, code: codes }
+    }
+
+    fn find(&self, key: &[u8]) -> Option<usize> {
+        let code = code(key);
+        let at = self.code.iter().position(|known| *known == code)?;
+        (self.text.get(at) == Some(&key)).then_some(at)
+    }
+}
+
 /// The members of one object whose keys are in a list; the others were skipped.
 #[derive(Debug)]
 pub(crate) struct Fields<'a, const N: usize> {
-    keys: &'static [&'static [u8]; N],
+    keys: &'static Keys<N>,
     values: [Option<Value<'a>>; N],
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
     /// Reads an object. A key of the list that stands twice makes the whole malformed.
-    pub fn of(keys: &'static [&'static [u8]; N], bytes: &'a [u8]) -> Result<Self, Refusal> {
+    pub fn of(keys: &'static Keys<N>, bytes: &'a [u8]) -> Result<Self, Refusal> {
         let mut values = [None; N];
-        json::object(bytes, |key, value| {
-            let slot = keys.iter().position(|known| *known == key).and_then(|at| values.get_mut(at));
-            match slot {
-                Some(Some(_)) => Err(Refusal::Malformed),
-                Some(slot) => {
-                    *slot = Some(value);
-                    Ok(())
-                }
-                None => Ok(()),
+        json::object(bytes, |key, value| match keys.find(key).and_then(|at| values.get_mut(at)) {
+            Some(Some(_)) => Err(Refusal::Malformed),
+            Some(slot) => {
+                *slot = Some(value);
+                Ok(())
             }
+            None => Ok(()),
         })?;
         Ok(Self { keys, values })
     }
 
     /// A field by its key; `null` is as good as absent.
     pub fn get(&self, key: &[u8]) -> Option<Value<'a>> {
-        let at = self.keys.iter().position(|known| *known == key)?;
-        self.values.get(at).copied().flatten().filter(|value| *value != Value::Null)
+        self.values.get(self.keys.find(key)?).copied().flatten().filter(|value| *value != Value::Null)
     }
 
     pub fn text(&self, key: &[u8]) -> Result<Option<&'a [u8]>, Refusal> {

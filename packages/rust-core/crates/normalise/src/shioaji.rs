@@ -6,7 +6,7 @@
 
 use crate::json::{self, Value};
 use crate::limits::{MESSAGE_BYTES_MAX, SYMBOLS_MAX};
-use crate::raw::{Fields, need, number_qty as qty, px};
+use crate::raw::{Fields, Keys, need, number_qty as qty, px};
 use crate::sale_conditions::Moves;
 use crate::status::{Code, TradingState, TradingStatus};
 use crate::time::{clock, day, instant};
@@ -18,7 +18,7 @@ const TAIPEI_NS: i64 = 8 * 3_600 * 1_000_000_000;
 /// Most levels a side of a book the daemon sends; more are another schema.
 const BOOK_LEVELS_MAX: usize = 10;
 
-static KEYS: [&[u8]; 15] = [
+static KEYS: Keys<15> = Keys::of([
     b"code",
     b"date",
     b"time",
@@ -34,7 +34,7 @@ static KEYS: [&[u8]; 15] = [
     b"ask_price",
     b"ask_volume",
     b"type",
-];
+]);
 type Item<'a> = Fields<'a, 15>;
 
 /// The normaliser of some codes, and its counters. It reads one version of the stream's schema and no other: an event it does not
