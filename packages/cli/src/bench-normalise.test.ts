@@ -19,6 +19,12 @@ describe("bench normalise", () => {
       own_msg_per_s: [own],
       sonic_typed_msg_per_s: [sonic],
       barter_data_msg_per_s: [barter],
+      ...Object.fromEntries(
+        ["alpaca_json", "alpaca_msgpack", "shioaji"].flatMap((venue) => [
+          [`${venue}_msg_per_s`, [own]],
+          [`${venue}_scan_msg_per_s`, [own * 8]],
+        ]),
+      ),
     });
     const rounds = [round(10, 2, 1), round(90, 3, 1), round(12, 3, 1)];
     const good = judge(rounds, [2, 2, 2]);
@@ -28,6 +34,12 @@ describe("bench normalise", () => {
       ["vs_barter_data", 12, true],
     ]);
     expect(good.figures["own_msg_per_s"]).toEqual([10, 90, 12]);
+    expect([good.figures["shioaji_msg_per_s"], good.figures["shioaji_vs_scan"]]).toEqual([
+      [10, 90, 12],
+      8,
+    ]);
+    const { alpaca_json_msg_per_s: _, ...without } = round(10, 2, 1);
+    expect(() => judge([without], [1])).toThrow("alpaca_json_msg_per_s");
     const slow = judge(rounds, [3, 3, 3]);
     expect([slow.ok, slow.checks[1]?.value]).toEqual([false, 4]);
     expect(() => judge([{ own_msg_per_s: [1] }], [1])).toThrow("sonic_typed_msg_per_s");

@@ -71,6 +71,25 @@ function collect(rounds: readonly Measured["figures"][], name: string): number[]
   });
 }
 
+/** Venues that have figures alone: how many times a mere look at each byte the live reader takes, and its messages a second. */
+const FIGURES_OF = ["alpaca_json", "alpaca_msgpack", "shioaji"] as const;
+
+function venueFigures(rounds: readonly Measured["figures"][]): Record<string, unknown> {
+  return Object.fromEntries(
+    FIGURES_OF.flatMap((venue) => {
+      const [own, scan] = [
+        collect(rounds, `${venue}_msg_per_s`),
+        collect(rounds, `${venue}_scan_msg_per_s`),
+      ];
+      return [
+        [`${venue}_msg_per_s`, own],
+        [`${venue}_scan_msg_per_s`, scan],
+        [`${venue}_vs_scan`, median(scan) / median(own)],
+      ];
+    }),
+  );
+}
+
 /** The ratios of all rounds: each side's median against ours. */
 export function judge(rounds: readonly Measured["figures"][], node: readonly number[]): Result {
   const own = collect(rounds, "own_msg_per_s");
@@ -91,6 +110,7 @@ export function judge(rounds: readonly Measured["figures"][], node: readonly num
       sonic_typed_msg_per_s: sonic,
       barter_data_msg_per_s: barter,
       node_json_parse_msg_per_s: node,
+      ...venueFigures(rounds),
     },
   );
 }

@@ -50,6 +50,7 @@ const trade: Envelope = {
       tsRecvNs: 1_763_700_000_123_456_789n as never,
       tickMonoNs: 123_456_789_012n as never,
       instrumentTableVersion: 1,
+      excluded: 2,
     },
   },
 };

@@ -36,6 +36,8 @@ export type {
   StreamMark,
   Tif,
   Trade,
+  TradeCorrection,
+  TradingState,
 } from "./messages.ts";
 export { PAYLOAD_KINDS } from "./messages.ts";
 export * from "./metrics.ts";

@@ -14,6 +14,7 @@ const { common, marketdata, orders, risk, control, recorder } = tidegate;
 export const sources = namesOf(common.v1.Source, "SOURCE_");
 export const sides = namesOf(common.v1.Side, "SIDE_");
 export const bookStates = namesOf(marketdata.v1.BookState, "BOOK_STATE_");
+export const tradingStates = namesOf(marketdata.v1.TradingState, "TRADING_STATE_");
 export const intentKinds = namesOf(orders.v1.IntentKind, "INTENT_KIND_");
 export const orderTypes = namesOf(orders.v1.OrderType, "ORDER_TYPE_");
 export const tifs = namesOf(orders.v1.Tif, "TIF_");
@@ -30,6 +31,7 @@ type NameOf<T> = T extends Names<infer N> ? N : never;
 export type Source = NameOf<typeof sources>;
 export type Side = NameOf<typeof sides>;
 export type BookState = NameOf<typeof bookStates>;
+export type TradingState = NameOf<typeof tradingStates>;
 export type IntentKind = NameOf<typeof intentKinds>;
 export type OrderType = NameOf<typeof orderTypes>;
 export type Tif = NameOf<typeof tifs>;
@@ -48,6 +50,7 @@ const VENUE_ID_BYTES_MAX = 64;
 const ASSET_BYTES_MAX = 16;
 const TOPIC_BYTES_MAX = 64;
 const DETAIL_BYTES_MAX = 128;
+const STATUS_CODE_BYTES_MAX = 16;
 const LONG_TEXT_BYTES_MAX = 256;
 const PRINCIPAL_BYTES_MAX = 64;
 
@@ -98,9 +101,27 @@ const trade = {
   tsRecvNs: f.epochNs,
   tickMonoNs: f.monoNs,
   instrumentTableVersion: f.u32,
+  excluded: f.u32,
 };
-/** One public trade. */
+/** One public trade; `excluded` says what its sale conditions keep it from moving (bits as in the proto, 0: it moves everything). */
 export type Trade = Domain<typeof trade>;
+
+const tradeCorrection = {
+  instrumentId: f.u32,
+  venueId: f.u32,
+  wasTradeId: f.count,
+  wasPxTicks: f.px,
+  wasQtyLots: f.qty,
+  nowTradeId: f.count,
+  nowPxTicks: f.px,
+  nowQtyLots: f.qty,
+  nowExcluded: f.u32,
+  tsVenueNs: f.epochNs,
+  tsRecvNs: f.epochNs,
+  instrumentTableVersion: f.u32,
+};
+/** A public trade taken back, where `nowQtyLots` is 0, or put right. */
+export type TradeCorrection = Domain<typeof tradeCorrection>;
 
 const instrumentStatus = {
   instrumentId: f.u32,
@@ -110,8 +131,14 @@ const instrumentStatus = {
   gapFirst: f.count,
   gapLast: f.count,
   tsRecvNs: f.epochNs,
+  trading: nameOrNull(tradingStates),
+  tradingCode: text(STATUS_CODE_BYTES_MAX),
+  tradingReason: text(STATUS_CODE_BYTES_MAX),
+  limitDownPxTicks: f.px,
+  limitUpPxTicks: f.px,
+  tsVenueNs: f.epochNs,
 };
-/** A change of the state of one instrument's feed. */
+/** A change of the state of one instrument's feed, or of what its venue lets be done. */
 export type InstrumentStatus = Domain<typeof instrumentStatus>;
 
 const intent = {
@@ -299,6 +326,7 @@ const payloads = {
   bookDepth,
   trade,
   instrumentStatus,
+  tradeCorrection,
   intent,
   intentReply,
   orderUpdate,

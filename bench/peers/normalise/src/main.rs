@@ -3,6 +3,8 @@
 //! The workload is the stream messages of one recorded USD-M file, the inner object of each. Every side turns each message into
 //! events of integers and adds them to one sum; a side whose sum or count is another one fails the bench.
 
+mod venues;
+
 use barter_data::event::MarketIter;
 use barter_data::exchange::binance::book::l1::BinanceOrderBookL1;
 use barter_data::exchange::binance::futures::l2::BinanceFuturesOrderBookL2Update;
@@ -13,6 +15,7 @@ use barter_instrument::exchange::ExchangeId;
 use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive;
 use serde::Deserialize;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 use tidegate_datasets::capture::Capture;
@@ -55,8 +58,8 @@ impl Tally {
     }
 }
 
-fn messages(args: &Args) -> Result<Vec<Message>, String> {
-    let path = args.data()?.join("binance-raw-2024-08/usdm_btcusdt_20240808.jsonl.gz");
+fn messages(data: &Path) -> Result<Vec<Message>, String> {
+    let path = data.join("binance-raw-2024-08/usdm_btcusdt_20240808.jsonl.gz");
     let mut capture = Capture::open(&path).map_err(|e| e.to_string())?;
     let mut all = Vec::new();
     while let Some(line) = capture.next_message().map_err(|e| e.to_string())? {
@@ -251,7 +254,8 @@ fn percentiles(all: &[Message]) -> serde_json::Value {
 
 fn run(args: &Args) -> Result<Report, String> {
     let rounds: usize = args.get("rounds", 7)?;
-    let all = messages(args)?;
+    let data = args.data()?;
+    let all = messages(&data)?;
     let dump = args.text("dump");
     args.done()?;
     if let Some(path) = dump {
@@ -280,6 +284,7 @@ fn run(args: &Args) -> Result<Report, String> {
     report.figure("sonic_typed_msg_per_s", sonic_rounds);
     report.figure("barter_data_msg_per_s", barter_rounds);
     report.figure("own_ns", percentiles(&all));
+    venues::measure(&data, rounds, &mut report)?;
     Ok(report)
 }
 

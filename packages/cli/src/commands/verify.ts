@@ -27,7 +27,10 @@ export function addVerify(program: Command, root: string): void {
     .option("--data <folder>", "the reference data; TIDEGATE_DATA otherwise")
     .option("--seed <n>", "seed of the mutations and of the other spellings (1)")
     .option("--mutations <n>", "mutated messages (1000000)")
-    .option("--break <name>", "plant one fault: swap-sides, drop-event, panic or rename-key")
+    .option(
+      "--break <name>",
+      "plant one fault: swap-sides, drop-event, panic, rename-key or drop-live",
+    )
     .addHelpText("after", "\nExample: ./hft verify normaliser --data <folder> --json")
     .action(
       async (options: {

@@ -66,8 +66,17 @@ const rules: Partial<Record<PayloadKind, (draw: Draw) => Draw>> = {
   bookTop: (m) => ({ ...m, featureFlags: Number(m["featureFlags"]) & 0b11_1111 }),
   instrumentStatus: (m) => {
     const [first, last] = [Number(m["gapFirst"]), Number(m["gapLast"])];
-    return { ...m, gapFirst: Math.min(first, last), gapLast: Math.max(first, last) };
+    const [down, up] = [Number(m["limitDownPxTicks"]), Number(m["limitUpPxTicks"])];
+    return {
+      ...m,
+      gapFirst: Math.min(first, last),
+      gapLast: Math.max(first, last),
+      limitDownPxTicks: Math.min(down, up),
+      limitUpPxTicks: Math.max(down, up),
+    };
   },
+  trade: (m) => ({ ...m, excluded: excluded(m["excluded"]) }),
+  tradeCorrection: (m) => ({ ...m, nowExcluded: excluded(m["nowExcluded"]) }),
   intent: (m) =>
     m["kind"] === "CANCEL"
       ? {
@@ -95,6 +104,12 @@ const rules: Partial<Record<PayloadKind, (draw: Draw) => Draw>> = {
     return { ...m, firstSeq: Math.min(first, last), lastSeq: Math.max(first, last) };
   },
 };
+
+/** Bits that have a meaning, and one answer about the last price. */
+function excluded(drawn: unknown): number {
+  const bits = Number(drawn) & 0b1111;
+  return (bits & 0b1001) === 0b1001 ? bits & 0b0111 : bits;
+}
 
 function orderTerms(m: Draw): Draw {
   const market = m["orderType"] === "MARKET";

@@ -26,6 +26,8 @@ function envelope(walSeq: number): Envelope {
     tsRecvNs: T0,
     tickMonoNs: 5n,
     instrumentTableVersion: 1,
+    // Not 0: beside the version before it, that would read as another row's place in the WAL.
+    excluded: 14,
   };
   const gap = { stream: "md.1.1.trade.", epoch: 1, firstSeq: walSeq, lastSeq: walSeq, tsNs: T0 };
   const payload =

@@ -1,8 +1,17 @@
-//! A bounded JSON reader: a borrowed tree, numbers kept as text, a key given twice refused.
+//! JSON as a borrowed tree within bounds: numbers kept as text, escapes undone, a key given twice refused.
+//!
+//! The grammar is read by [`tidegate_normalise::json`]; this only builds.
 
 use crate::Refusal;
 use crate::limits::{DEPTH_MAX, KEYS_MAX, MESSAGE_BYTES_MAX, NODES_MAX};
 use std::borrow::Cow;
+use tidegate_normalise::json::{Next, NotJson, Value, Walk};
+
+impl From<NotJson> for Refusal {
+    fn from(_: NotJson) -> Self {
+        Self::Malformed
+    }
+}
 
 /// One JSON value. A number is its text, so that no digit is lost.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,226 +32,108 @@ pub fn parse(bytes: &[u8]) -> Result<Json<'_>, Refusal> {
     if bytes.len() > MESSAGE_BYTES_MAX {
         return Err(Refusal::Oversize);
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| Refusal::Malformed)?;
-    let mut reader = Reader { text, at: 0, nodes: 0 };
-    let value = reader.value(0)?;
-    reader.space();
-    if reader.at == text.len() { Ok(value) } else { Err(Refusal::Malformed) }
+    let mut walk = Walk::new(bytes);
+    let value = build(&mut walk, 0, &mut 0)?;
+    walk.end()?;
+    Ok(value)
 }
 
-struct Reader<'a> {
-    text: &'a str,
-    at: usize,
-    nodes: usize,
+fn build<'a>(walk: &mut Walk<'a>, depth: usize, nodes: &mut usize) -> Result<Json<'a>, Refusal> {
+    *nodes += 1;
+    if depth > DEPTH_MAX || *nodes > NODES_MAX {
+        return Err(Refusal::TooDeep);
+    }
+    Ok(match walk.step()? {
+        Next::Scalar(value) => scalar(value)?,
+        Next::Array => {
+            let mut items = Vec::new();
+            walk.items(&mut |walk| {
+                items.push(build(walk, depth + 1, nodes)?);
+                Ok::<(), Refusal>(())
+            })?;
+            Json::Arr(items)
+        }
+        Next::Object => {
+            let mut fields: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
+            walk.members(&mut |key, escaped, walk| {
+                if fields.len() >= KEYS_MAX {
+                    return Err(Refusal::TooDeep);
+                }
+                let key = text(key, escaped)?;
+                if fields.iter().any(|(known, _)| *known == key) {
+                    return Err(Refusal::Malformed);
+                }
+                fields.push((key, build(walk, depth + 1, nodes)?));
+                Ok(())
+            })?;
+            Json::Obj(fields)
+        }
+    })
 }
 
-impl<'a> Reader<'a> {
-    fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
+fn scalar(value: Value<'_>) -> Result<Json<'_>, Refusal> {
+    Ok(match value {
+        Value::Bool(flag) => Json::Bool(flag),
+        Value::Number(digits) => Json::Num(utf8(digits)?),
+        Value::Text { text: inner, escaped } => Json::Str(text(inner, escaped)?),
+        // Arrays and objects are gone through and never a scalar.
+        Value::Null | Value::Array(_) | Value::Object(_) => Json::Null,
+    })
+}
 
-    fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
-            self.at += 1;
-        }
-    }
+fn utf8(bytes: &[u8]) -> Result<&str, Refusal> {
+    std::str::from_utf8(bytes).map_err(|_| Refusal::Malformed)
+}
 
-    fn eat(&mut self, byte: u8) -> bool {
-        let found = self.peek() == Some(byte);
-        self.at += usize::from(found);
-        found
+/// A text between its quotes as the text it means. Its escapes are well formed, as the walk has seen.
+fn text(bytes: &[u8], escaped: bool) -> Result<Cow<'_, str>, Refusal> {
+    let mut rest = utf8(bytes)?;
+    if !escaped {
+        return Ok(Cow::Borrowed(rest));
     }
+    let mut text = String::with_capacity(rest.len());
+    while let Some((plain, behind)) = rest.split_once('\\') {
+        text.push_str(plain);
+        let (letter, after) = escape(behind)?;
+        text.push(letter);
+        rest = after;
+    }
+    text.push_str(rest);
+    Ok(Cow::Owned(text))
+}
 
-    fn slice(&self, from: usize, to: usize) -> Result<&'a str, Refusal> {
-        self.text.get(from..to).ok_or(Refusal::Malformed)
-    }
+/// The letter an escape stands for, and what follows it.
+fn escape(behind: &str) -> Result<(char, &str), Refusal> {
+    let mut letters = behind.chars();
+    let letter = match letters.next().ok_or(Refusal::Malformed)? {
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'u' => return unit(letters.as_str()),
+        itself => itself,
+    };
+    Ok((letter, letters.as_str()))
+}
 
-    fn value(&mut self, depth: usize) -> Result<Json<'a>, Refusal> {
-        self.nodes += 1;
-        if depth > DEPTH_MAX || self.nodes > NODES_MAX {
-            return Err(Refusal::TooDeep);
-        }
-        self.space();
-        match self.peek() {
-            Some(b'{') => self.object(depth),
-            Some(b'[') => self.array(depth),
-            Some(b'"') => Ok(Json::Str(self.string()?)),
-            Some(b'-' | b'0'..=b'9') => self.number(),
-            Some(b't') => self.word("true", Json::Bool(true)),
-            Some(b'f') => self.word("false", Json::Bool(false)),
-            Some(b'n') => self.word("null", Json::Null),
-            _ => Err(Refusal::Malformed),
-        }
+/// The letter of one UTF-16 unit, or of a pair of them.
+fn unit(digits: &str) -> Result<(char, &str), Refusal> {
+    let (high, rest) = hex4(digits)?;
+    if !(0xd800..0xdc00).contains(&high) {
+        return char::from_u32(high).map(|letter| (letter, rest)).ok_or(Refusal::Malformed);
     }
+    let (low, rest) = hex4(rest.strip_prefix("\\u").ok_or(Refusal::Malformed)?)?;
+    if !(0xdc00..0xe000).contains(&low) {
+        return Err(Refusal::Malformed);
+    }
+    let letter = char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00));
+    letter.map(|letter| (letter, rest)).ok_or(Refusal::Malformed)
+}
 
-    fn word(&mut self, word: &str, value: Json<'a>) -> Result<Json<'a>, Refusal> {
-        if self.text.as_bytes().get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
-            self.at += word.len();
-            Ok(value)
-        } else {
-            Err(Refusal::Malformed)
-        }
-    }
-
-    fn object(&mut self, depth: usize) -> Result<Json<'a>, Refusal> {
-        self.at += 1;
-        let mut fields: Vec<(Cow<'a, str>, Json<'a>)> = Vec::new();
-        self.space();
-        if self.eat(b'}') {
-            return Ok(Json::Obj(fields));
-        }
-        loop {
-            self.space();
-            if self.peek() != Some(b'"') {
-                return Err(Refusal::Malformed);
-            }
-            let key = self.string()?;
-            if fields.len() >= KEYS_MAX {
-                return Err(Refusal::TooDeep);
-            }
-            if fields.iter().any(|(known, _)| *known == key) {
-                return Err(Refusal::Malformed);
-            }
-            self.space();
-            if !self.eat(b':') {
-                return Err(Refusal::Malformed);
-            }
-            let value = self.value(depth + 1)?;
-            fields.push((key, value));
-            self.space();
-            if self.eat(b'}') {
-                return Ok(Json::Obj(fields));
-            }
-            if !self.eat(b',') {
-                return Err(Refusal::Malformed);
-            }
-        }
-    }
-
-    fn array(&mut self, depth: usize) -> Result<Json<'a>, Refusal> {
-        self.at += 1;
-        let mut items = Vec::new();
-        self.space();
-        if self.eat(b']') {
-            return Ok(Json::Arr(items));
-        }
-        loop {
-            items.push(self.value(depth + 1)?);
-            self.space();
-            if self.eat(b']') {
-                return Ok(Json::Arr(items));
-            }
-            if !self.eat(b',') {
-                return Err(Refusal::Malformed);
-            }
-        }
-    }
-
-    fn number(&mut self) -> Result<Json<'a>, Refusal> {
-        let from = self.at;
-        self.eat(b'-');
-        if !self.eat(b'0') && self.digits() == 0 {
-            return Err(Refusal::Malformed);
-        }
-        if self.eat(b'.') && self.digits() == 0 {
-            return Err(Refusal::Malformed);
-        }
-        if self.eat(b'e') || self.eat(b'E') {
-            let _sign = self.eat(b'+') || self.eat(b'-');
-            if self.digits() == 0 {
-                return Err(Refusal::Malformed);
-            }
-        }
-        Ok(Json::Num(self.slice(from, self.at)?))
-    }
-
-    fn digits(&mut self) -> usize {
-        let from = self.at;
-        while matches!(self.peek(), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        self.at - from
-    }
-
-    fn string(&mut self) -> Result<Cow<'a, str>, Refusal> {
-        self.at += 1;
-        let from = self.at;
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    let text = self.slice(from, self.at)?;
-                    self.at += 1;
-                    return Ok(Cow::Borrowed(text));
-                }
-                Some(b'\\') => return self.escaped(from),
-                Some(0x20..) => self.at += 1,
-                _ => return Err(Refusal::Malformed),
-            }
-        }
-    }
-
-    fn escaped(&mut self, from: usize) -> Result<Cow<'a, str>, Refusal> {
-        let mut text = self.slice(from, self.at)?.to_string();
-        loop {
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(Cow::Owned(text));
-                }
-                Some(b'\\') => {
-                    self.at += 1;
-                    text.push(self.escape()?);
-                }
-                Some(0x20..) => {
-                    let start = self.at;
-                    while matches!(self.peek(), Some(byte) if byte >= 0x20 && byte != b'"' && byte != b'\\') {
-                        self.at += 1;
-                    }
-                    text.push_str(self.slice(start, self.at)?);
-                }
-                _ => return Err(Refusal::Malformed),
-            }
-        }
-    }
-
-    fn escape(&mut self) -> Result<char, Refusal> {
-        let byte = self.peek().ok_or(Refusal::Malformed)?;
-        self.at += 1;
-        Ok(match byte {
-            b'"' | b'\\' | b'/' => char::from(byte),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => {
-                let high = self.hex4()?;
-                if (0xd800..0xdc00).contains(&high) {
-                    if !(self.eat(b'\\') && self.eat(b'u')) {
-                        return Err(Refusal::Malformed);
-                    }
-                    let low = self.hex4()?;
-                    if !(0xdc00..0xe000).contains(&low) {
-                        return Err(Refusal::Malformed);
-                    }
-                    char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))
-                        .ok_or(Refusal::Malformed)?
-                } else {
-                    char::from_u32(high).ok_or(Refusal::Malformed)?
-                }
-            }
-            _ => return Err(Refusal::Malformed),
-        })
-    }
-
-    fn hex4(&mut self) -> Result<u32, Refusal> {
-        let text = self.slice(self.at, self.at + 4)?;
-        self.at += 4;
-        if !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            return Err(Refusal::Malformed);
-        }
-        u32::from_str_radix(text, 16).map_err(|_| Refusal::Malformed)
-    }
+fn hex4(text: &str) -> Result<(u32, &str), Refusal> {
+    let (digits, rest) = text.split_at_checked(4).ok_or(Refusal::Malformed)?;
+    u32::from_str_radix(digits, 16).map(|unit| (unit, rest)).map_err(|_| Refusal::Malformed)
 }
 
 #[cfg(test)]

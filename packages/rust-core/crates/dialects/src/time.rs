@@ -46,63 +46,7 @@ pub fn from_any(count: Dec) -> Result<EpochNs, Refusal> {
 /// # Errors
 /// `BAD_TIME` for any other text.
 pub fn from_rfc3339(text: &str) -> Result<EpochNs, Refusal> {
-    read_rfc3339(text.as_bytes()).ok_or(Refusal::BadTime)
-}
-
-fn read_rfc3339(text: &[u8]) -> Option<EpochNs> {
-    let mark = |at: usize, want: u8| (text.get(at).copied() == Some(want)).then_some(());
-    mark(4, b'-')?;
-    mark(7, b'-')?;
-    (text.get(10) == Some(&b'T') || text.get(10) == Some(&b' ')).then_some(())?;
-    mark(13, b':')?;
-    mark(16, b':')?;
-    let days = days(number(text.get(0..4)?)?, number(text.get(5..7)?)?, number(text.get(8..10)?)?)?;
-    let (hour, minute, second) =
-        (number(text.get(11..13)?)?, number(text.get(14..16)?)?, number(text.get(17..19)?)?);
-    (hour < 24 && minute < 60 && second < 60).then_some(())?;
-    let rest = text.get(19..)?;
-    let digits = match rest.split_first() {
-        Some((b'.', tail)) => tail.iter().take_while(|byte| byte.is_ascii_digit()).count(),
-        _ => 0,
-    };
-    let (mut ns, mut zone) = (0, rest);
-    if digits > 0 {
-        (digits <= 9).then_some(())?;
-        let power = 10_i64.checked_pow(u32::try_from(9 - digits).ok()?)?;
-        ns = number(rest.get(1..=digits)?)? * power;
-        zone = rest.get(digits + 1..)?;
-    }
-    let offset = match zone {
-        b"Z" => 0,
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            let away = number(&[*h1, *h2])? * 3_600 + number(&[*m1, *m2])? * 60;
-            if *sign == b'+' { away } else { -away }
-        }
-        _ => return None,
-    };
-    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second - offset;
-    (seconds >= 0 && i128::from(seconds) <= SECONDS_MAX).then_some(())?;
-    seconds.checked_mul(1_000_000_000)?.checked_add(ns).map(EpochNs)
-}
-
-fn number(text: &[u8]) -> Option<i64> {
-    text.iter().try_fold(0_i64, |sum, byte| byte.is_ascii_digit().then(|| sum * 10 + i64::from(byte - b'0')))
-}
-
-/// Days from 1970-01-01 in the proleptic Gregorian calendar.
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let longest = match month {
-        2 => 28 + i64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    (1..=longest).contains(&day).then_some(())?;
-    let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let era = y.div_euclid(400);
-    let of_era = y.rem_euclid(400);
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * m + 2) / 5 + day - 1 - 719_468)
+    tidegate_normalise::time::rfc3339(text.as_bytes()).map_err(|_| Refusal::BadTime)
 }
 
 #[cfg(test)]

@@ -5,14 +5,17 @@
 //! that bar is issued again with a higher revision, as long as it is one of the last [`BARS_CORRECTABLE_MAX`] and its trades
 //! are kept; later it is counted and dropped. Bars by count, volume and notional take trades in the order of arrival, whatever
 //! their time; the trade that reaches the threshold is the bar's last and is not split. Corrections and cancels re-issue.
+//!
+//! What a print moves is [`Moves`], by the sale conditions it had when it was read; there is no second table here. A print that
+//! moves the last price only where the day has none is decided when it comes, so that a bar made anew stays as it was.
 
 mod builder;
-mod condition;
 
 pub use builder::{Builder, CorrectionFault};
-pub use condition::{Moves, us_moves};
+pub use tidegate_normalise::{Last, Moves};
 
 use crate::indicators::Candle;
+use tidegate_normalise::Print;
 
 /// What closes a bar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +50,13 @@ pub struct BarTrade {
     pub px: i64,
     pub qty: i64,
     pub moves: Moves,
+}
+
+impl From<&Print> for BarTrade {
+    fn from(print: &Print) -> Self {
+        let Print { trade_id: id, px, qty, ts_venue, moves, .. } = *print;
+        Self { id, ts: ts_venue.0, px: px.0, qty: qty.0, moves }
+    }
 }
 
 /// One bar. Revision 0 is its first issue.

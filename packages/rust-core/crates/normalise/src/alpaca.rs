@@ -6,20 +6,25 @@
 use crate::json::{self, Value, first_byte};
 use crate::limits::{LEVELS_MAX, MESSAGE_BYTES_MAX, SYMBOLS_MAX};
 use crate::msgpack;
-use crate::raw::{Fields, need, number_px as px, number_qty as qty, rfc3339};
+use crate::raw::{Fields, Keys, need, number_px as px, number_qty as qty};
+use crate::sale_conditions::{self, Moves};
+use crate::status::{Code, TradingState, TradingStatus};
+use crate::time::rfc3339;
 use crate::{
     Bar, BookTicker, DepthDiff, Event, Level, LimitBand, Print, PrintCancel, Refusal, RefusalCounts,
     Snapshot, SymbolSpec,
 };
 use std::borrow::Cow;
+use std::ops::Range;
 use tidegate_units::{EpochNs, PxTicks, QtyLots, Side};
 
-static KEYS: [&[u8]; 27] = [
+static KEYS: Keys<34> = Keys::of([
     b"T", b"S", b"i", b"x", b"p", b"s", b"t", b"c", b"cs", b"bp", b"bs", b"ap", b"as", b"o", b"h", b"l",
-    b"v", b"a", b"b", b"r", b"u", b"d", b"sc", b"oi", b"ci", b"tks", b"cp",
-];
-static LEVEL_KEYS: [&[u8]; 2] = [b"p", b"s"];
-type Item<'a> = Fields<'a, 27>;
+    b"v", b"a", b"b", b"r", b"u", b"d", b"sc", b"oi", b"ci", b"tks", b"cp", b"z", b"op", b"os", b"oc", b"cc",
+    b"rc", b"code",
+]);
+static LEVEL_KEYS: Keys<2> = Keys::of([b"p", b"s"]);
+type Item<'a> = Fields<'a, 34>;
 
 /// The normaliser of some symbols of one stream, and its counters.
 #[derive(Debug, Clone)]
@@ -28,6 +33,8 @@ pub struct Alpaca {
     bids: Vec<Level>,
     asks: Vec<Level>,
     text: String,
+    /// Where the items of the message in work stand: as many as fit `MESSAGE_BYTES_MAX` at three bytes each.
+    places: Vec<Range<usize>>,
     refused: RefusalCounts,
     accepted: u64,
 }
@@ -47,6 +54,7 @@ impl Alpaca {
             bids: vec![],
             asks: vec![],
             text: String::new(),
+            places: vec![],
             refused: RefusalCounts::default(),
             accepted: 0,
         }
@@ -91,49 +99,51 @@ impl Alpaca {
     }
 
     fn items(&mut self, text: &[u8], sink: &mut impl FnMut(usize, Event<'_>)) -> Result<u32, Refusal> {
-        // The whole is looked at first, so that half a message has no effect.
-        json::array(text, |item| match item {
-            Value::Object(_) => Ok(()),
-            _ => Err(Refusal::Malformed),
-        })?;
-        let mut events = 0;
-        json::array(text, |item| {
-            let Value::Object(item) = item else { return Err(Refusal::Malformed) };
-            match self.item(item) {
-                Ok((symbol, Said::Event(event))) => sink(symbol, event),
-                Ok((symbol, Said::Book { whole, ts_venue })) => {
-                    let (bids, asks) = (Cow::Borrowed(&self.bids[..]), Cow::Borrowed(&self.asks[..]));
-                    let event = if whole {
-                        Event::Snapshot(Snapshot { last_id: 0, ts_venue, bids, asks })
-                    } else {
-                        Event::Depth(DepthDiff {
-                            first_id: 0,
-                            last_id: 0,
-                            prev_id: None,
-                            ts_venue,
-                            bids,
-                            asks,
-                        })
-                    };
-                    sink(symbol, event);
-                }
-                Err(refusal) => {
-                    self.refused.add(refusal);
-                    return Ok(());
-                }
+        // The whole is looked at first, so that half a message has no effect; where the items stand is kept for the second look.
+        let mut places = std::mem::take(&mut self.places);
+        places.clear();
+        let whole = json::array(text, |item| match item {
+            Value::Object(item) => {
+                let from = item.as_ptr().addr() - text.as_ptr().addr();
+                places.push(from..from + item.len());
+                Ok(())
             }
-            events += 1;
-            self.accepted += 1;
-            Ok(())
-        })?;
-        Ok(events)
+            _ => Err(Refusal::Malformed),
+        });
+        let events = whole.map(|()| places.iter().map(|place| self.one(text.get(place.clone()), sink)).sum());
+        self.places = places;
+        events
+    }
+
+    /// One item: its event is handed over and counted, or its refusal is counted.
+    fn one(&mut self, item: Option<&[u8]>, sink: &mut impl FnMut(usize, Event<'_>)) -> u32 {
+        match item.ok_or(Refusal::Malformed).and_then(|item| self.item(item)) {
+            Ok((symbol, Said::Event(event))) => sink(symbol, event),
+            Ok((symbol, Said::Book { whole, ts_venue })) => {
+                let (bids, asks) = (Cow::Borrowed(&self.bids[..]), Cow::Borrowed(&self.asks[..]));
+                let event = if whole {
+                    Event::Snapshot(Snapshot { last_id: 0, ts_venue, bids, asks })
+                } else {
+                    Event::Depth(DepthDiff { first_id: 0, last_id: 0, prev_id: None, ts_venue, bids, asks })
+                };
+                sink(symbol, event);
+            }
+            Err(refusal) => {
+                self.refused.add(refusal);
+                return 0;
+            }
+        }
+        self.accepted += 1;
+        1
     }
 
     fn item(&mut self, bytes: &[u8]) -> Result<(usize, Said), Refusal> {
         let item = Item::of(&KEYS, bytes)?;
         let kind = need(item.text(b"T")?)?;
-        if matches!(kind, b"success" | b"error" | b"subscription") {
-            return Ok((0, Said::Event(Event::Ack)));
+        match kind {
+            b"success" | b"subscription" => return Ok((0, Said::Event(Event::Ack))),
+            b"error" => return Ok((0, Said::Event(Event::VenueError { code: need(item.int(b"code")?)? }))),
+            _ => {}
         }
         let known: [&[u8]; 10] = [b"t", b"q", b"b", b"d", b"u", b"c", b"x", b"s", b"l", b"o"];
         if !known.contains(&kind) {
@@ -151,26 +161,12 @@ impl Alpaca {
             b"t" => Event::Print(print(spec, &item, ts_venue)?),
             b"q" => Event::Ticker(quote(spec, &item, ts_venue)?),
             b"c" => Event::PrintCorrected {
-                of: need(item.int(b"oi")?)?,
-                to: Print {
-                    trade_id: need(item.int(b"ci")?)?,
-                    px: px(spec, need(item.number(b"cp")?)?)?,
-                    qty: qty(spec, need(item.number(b"cs")?)?)?,
-                    ..blank(ts_venue)
-                },
+                was: one_print(spec, &item, [b"oi", b"op", b"os", b"oc"], ts_venue)?,
+                now: one_print(spec, &item, [b"ci", b"cp", b"cs", b"cc"], ts_venue)?,
             },
-            b"x" => Event::PrintCancelled(PrintCancel { trade_id: need(item.int(b"i")?)?, ts_venue }),
-            b"s" => {
-                let code = need(item.text(b"sc")?)?;
-                // UTP: T, Q are resumptions; CTA: 3 (opening delay lifted), 4 … T (resume). Anything else stops trading.
-                let trading = matches!(code, b"T" | b"Q" | b"3" | b"5" | b"6");
-                Event::TradingStatus { trading, ts_venue }
-            }
-            b"l" => Event::LimitBand(LimitBand {
-                down: px(spec, need(item.number(b"d")?)?)?,
-                up: px(spec, need(item.number(b"u")?)?)?,
-                ts_venue,
-            }),
+            b"x" => Event::PrintCancelled(cancel(spec, &item, ts_venue)?),
+            b"s" => status(&item, ts_venue)?,
+            b"l" => Event::LimitBand(band(spec, &item, ts_venue)?),
             _ => Event::Bar(bar(spec, &item, ts_venue, kind)?),
         };
         Ok((at, Said::Event(event)))
@@ -204,50 +200,91 @@ impl Alpaca {
     }
 }
 
-fn blank(ts_venue: EpochNs) -> Print {
-    Print {
-        trade_id: 0,
-        px: PxTicks(0),
-        qty: QtyLots(0),
-        aggressor: None,
-        ts_venue,
-        total_qty: None,
-        trial: false,
-        odd_lot: false,
-    }
-}
-
 /// A trade of the tape; crypto ones name the taker's side (`tks`).
 fn print(spec: &SymbolSpec, item: &Item<'_>, ts_venue: EpochNs) -> Result<Print, Refusal> {
-    let size = qty(spec, need(item.number(b"s")?)?)?;
-    if size.0 == 0 {
-        return Err(Refusal::QtyNegOrZero);
-    }
     let aggressor = match item.text(b"tks")? {
         Some(b"B") => Some(Side::Buy),
         Some(b"S") => Some(Side::Sell),
         _ => None,
     };
-    let mut odd_lot = false;
-    match item.get(b"c") {
-        None => {}
-        Some(Value::Array(conditions)) => json::array(conditions, |condition| match condition {
-            Value::Text { text, .. } => {
-                odd_lot |= text == b"I";
-                Ok(())
-            }
-            _ => Err(Refusal::Malformed),
-        })?,
-        Some(_) => return Err(Refusal::Malformed),
-    }
+    Ok(Print { aggressor, ..one_print(spec, item, [b"i", b"p", b"s", b"c"], ts_venue)? })
+}
+
+/// A print by the keys of its id, price, size and conditions; a correction holds two.
+fn one_print(
+    spec: &SymbolSpec,
+    item: &Item<'_>,
+    [id, price, size, conditions]: [&[u8]; 4],
+    ts_venue: EpochNs,
+) -> Result<Print, Refusal> {
+    let (moves, odd_lot) = moves(item.text(b"z")?, item.get(conditions))?;
     Ok(Print {
+        trade_id: need(item.int(id)?)?,
+        px: px(spec, need(item.number(price)?)?)?,
+        qty: traded(spec, need(item.number(size)?)?)?,
+        aggressor: None,
+        ts_venue,
+        total_qty: None,
+        trial: false,
+        moves,
+        odd_lot,
+    })
+}
+
+/// A size that was traded: above zero.
+fn traded(spec: &SymbolSpec, number: &[u8]) -> Result<QtyLots, Refusal> {
+    qty(spec, number).and_then(|size| if size.0 > 0 { Ok(size) } else { Err(Refusal::QtyNegOrZero) })
+}
+
+/// What a print moves by all its conditions, and whether it is an odd lot. Without conditions, as in crypto, it moves everything.
+fn moves(tape: Option<&[u8]>, conditions: Option<Value<'_>>) -> Result<(Moves, bool), Refusal> {
+    let (mut sum, mut odd_lot) = (Moves::ALL, false);
+    let Some(conditions) = conditions else { return Ok((sum, odd_lot)) };
+    let Value::Array(conditions) = conditions else { return Err(Refusal::Malformed) };
+    json::array(conditions, |condition| {
+        let Value::Text { text, escaped: false } = condition else { return Err(Refusal::Malformed) };
+        let [letter] = text else { return Err(Refusal::UnknownCondition) };
+        let [tape] = need(tape)? else { return Err(Refusal::UnknownCondition) };
+        sum = sum.and(sale_conditions::moves(*tape, *letter)?);
+        odd_lot |= *letter == b'I';
+        Ok(())
+    })?;
+    Ok((sum, odd_lot))
+}
+
+fn cancel(spec: &SymbolSpec, item: &Item<'_>, ts_venue: EpochNs) -> Result<PrintCancel, Refusal> {
+    Ok(PrintCancel {
         trade_id: need(item.int(b"i")?)?,
         px: px(spec, need(item.number(b"p")?)?)?,
-        qty: size,
-        aggressor,
-        odd_lot,
-        ..blank(ts_venue)
+        qty: traded(spec, need(item.number(b"s")?)?)?,
+        error: match need(item.text(b"a")?)? {
+            b"C" => false,
+            b"E" => true,
+            _ => return Err(Refusal::Malformed),
+        },
+        ts_venue,
     })
+}
+
+fn status(item: &Item<'_>, ts_venue: EpochNs) -> Result<Event<'static>, Refusal> {
+    let (tape, code) = (need(item.text(b"z")?)?, need(item.text(b"sc")?)?);
+    let reason = item.text(b"rc")?.unwrap_or_default();
+    let state = TradingState::of_tape(tape, code, reason)?;
+    let (code, reason) = (Code::of(code)?, Code::of(reason)?);
+    Ok(match state {
+        Some(state) => Event::TradingStatus {
+            trading: state == TradingState::Trading,
+            ts_venue,
+            status: TradingStatus { state, code, reason },
+        },
+        None => Event::StatusNotice { ts_venue, code, reason },
+    })
+}
+
+fn band(spec: &SymbolSpec, item: &Item<'_>, ts_venue: EpochNs) -> Result<LimitBand, Refusal> {
+    let at = |key: &[u8]| px(spec, need(item.number(key)?)?);
+    let band = LimitBand { down: at(b"d")?, up: at(b"u")?, ts_venue };
+    if band.down <= band.up { Ok(band) } else { Err(Refusal::BadBand) }
 }
 
 /// An empty side comes as zeros; its price is not read then.
@@ -348,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn bars_statuses_bands_corrections_and_cancels() {
+    fn a07_bars_statuses_bands_corrections_and_cancels_are_events_of_their_own() {
         let mut n = reader();
         let all = events(
             &mut n,
@@ -364,12 +401,124 @@ mod tests {
             all[0].1,
             Event::Bar(Bar { revised: true, daily: false, high: PxTicks(3_891_300), .. })
         ));
-        assert!(matches!(all[1].1, Event::TradingStatus { trading: false, .. }));
+        let Event::TradingStatus { trading: false, status, .. } = all[1].1 else { panic!("{:?}", all[1]) };
+        assert_eq!(
+            (status.state, status.code.as_str(), status.reason.as_str()),
+            (TradingState::Halted, "H", "T12")
+        );
         assert!(matches!(all[2].1, Event::LimitBand(LimitBand { up: PxTicks(32_400), .. })));
-        assert!(matches!(all[3].1, Event::PrintCancelled(PrintCancel { trade_id: 9, .. })));
+        assert!(matches!(
+            all[3].1,
+            Event::PrintCancelled(PrintCancel { trade_id: 9, px: PxTicks(10_000), error: false, .. })
+        ));
         assert_eq!(all[4].1, Event::Ack);
-        let Event::PrintCorrected { of: 9, to } = &all[5].1 else { panic!("{:?}", all[5]) };
-        assert_eq!((to.trade_id, to.px.0, to.qty.0), (10, 12_500, 2));
+        let Event::PrintCorrected { was, now } = &all[5].1 else { panic!("{:?}", all[5]) };
+        assert_eq!((was.trade_id, was.px.0, was.qty.0), (9, 15_000, 3));
+        assert_eq!((now.trade_id, now.px.0, now.qty.0), (10, 12_500, 2));
+    }
+
+    /// The correction, cancel and band that the venue's documentation prints.
+    const CORRECTION: &str = r#"{"T":"c","S":"AAPL","x":"M","oi":52983525033527,"op":39.1582,"os":440000,"oc":[" ","7"],"ci":52983525034326,"cp":39.1809,"cs":440000,"cc":[" ","7"],"z":"B","t":"2023-04-06T14:25:06.542305024Z"}"#;
+    const CANCEL: &str = r#"{"T":"x","S":"AAPL","i":465,"x":"D","p":105.31,"s":300,"a":"C","z":"C","t":"2023-04-06T13:15:42.83540958Z"}"#;
+    const BAND: &str =
+        r#"{"T":"l","S":"AAPL","u":3.24,"d":2.65,"i":"B","t":"2023-04-06T13:34:45.565004401Z","z":"C"}"#;
+
+    #[test]
+    fn a07_half_a_correction_a_cancel_of_nothing_and_a_band_upside_down_are_refused_by_name() {
+        let mut n = reader();
+        for whole in [CORRECTION, CANCEL, BAND] {
+            assert_eq!(
+                events(&mut n, format!("[{whole}]").as_bytes()).map(|all| all.len()),
+                Ok(1),
+                "{whole}"
+            );
+        }
+        for (bad, why) in [
+            (CORRECTION.replace("\"cs\":440000", "\"cs\":0"), Refusal::QtyNegOrZero),
+            (CORRECTION.replace("\"os\":440000", "\"os\":0"), Refusal::QtyNegOrZero),
+            (CORRECTION.replace("\"oi\"", "\"oj\""), Refusal::MissingField),
+            (CORRECTION.replace("\"ci\"", "\"cj\""), Refusal::MissingField),
+            (CORRECTION.replace("39.1809", "0"), Refusal::PxZeroOrNeg),
+            (CORRECTION.replace("\"cc\":[\" \"", "\"cc\":[\"W\""), Refusal::UnknownCondition),
+            (CANCEL.replace(":300", ":0"), Refusal::QtyNegOrZero),
+            (CANCEL.replace("\"a\":\"C\"", "\"a\":\"D\""), Refusal::Malformed),
+            (CANCEL.replace("\"i\":465", "\"i\":-1"), Refusal::Malformed),
+            (BAND.replace("3.24", "2.64"), Refusal::BadBand),
+            (
+                r#"{"T":"s","S":"AAPL","sc":"V","rc":"","t":"2021-02-22T19:15:00Z","z":"C"}"#.into(),
+                Refusal::UnknownStatus,
+            ),
+        ] {
+            let before = n.refused().get(why);
+            let all = events(&mut n, format!("[{bad}]").as_bytes()).unwrap();
+            assert_eq!((all.len(), n.refused().get(why)), (0, before + 1), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a07_the_venues_error_is_told_by_its_code_and_is_no_acknowledgement() {
+        let mut n = reader();
+        let all = events(&mut n, br#"[{"T":"error","code":406,"msg":"connection limit exceeded"}]"#).unwrap();
+        assert_eq!(all[0].1, Event::VenueError { code: 406 });
+        assert_eq!(events(&mut n, br#"[{"T":"error","msg":"?"}]"#).map(|all| all.len()), Ok(0));
+        assert_eq!(n.refused().get(Refusal::MissingField), 1);
+    }
+
+    #[test]
+    fn a07_a_word_about_an_instrument_neither_halts_nor_resumes_it() {
+        let mut n = reader();
+        let of = |n: &mut Alpaca, code: &str, tape: &str| {
+            let text = format!(
+                r#"[{{"T":"s","S":"AAPL","sc":"{code}","rc":"","t":"2021-02-22T19:15:00Z","z":"{tape}"}}]"#
+            );
+            events(n, text.as_bytes()).unwrap().remove(0).1
+        };
+        // The short-sale restriction and an imbalance on tape A, where they once read as a halt; an indication, as a resumption.
+        for word in ["E", "7", "5"] {
+            assert!(
+                matches!(of(&mut n, word, "A"), Event::StatusNotice { code, .. } if code.as_str() == word)
+            );
+        }
+        // Quotes resume five minutes before trading does.
+        let quotes = of(&mut n, "Q", "C");
+        assert!(matches!(quotes, Event::TradingStatus { trading: false, .. }), "{quotes:?}");
+    }
+
+    #[test]
+    fn rule_26_a_print_carries_what_its_conditions_let_it_move() {
+        let mut n = reader();
+        let of = |n: &mut Alpaca, conditions: &str, tape: &str| {
+            let text = TRADE.replace(r#"["@","I"]"#, conditions).replace(r#""z":"C""#, tape);
+            let all = events(n, format!("[{text}]").as_bytes()).unwrap();
+            match all.first() {
+                Some((_, Event::Print(print))) => Some((print.moves, print.odd_lot)),
+                _ => None,
+            }
+        };
+        let tape = r#""z":"C""#;
+        assert_eq!(of(&mut n, r#"["@","I"]"#, tape), Some((Moves::VOLUME, true)));
+        assert_eq!(of(&mut n, r#"["@","F"]"#, tape), Some((Moves::ALL, false)));
+        assert_eq!(of(&mut n, r#"["@","Z"]"#, tape), Some((Moves::LATE, false)));
+        assert_eq!(of(&mut n, r#"["@","M"]"#, tape), Some((Moves::NONE, false)));
+        assert_eq!(of(&mut n, "[]", tape), Some((Moves::ALL, false)));
+        // Average price on the tapes of CTA, bunched on that of UTP.
+        assert_eq!(of(&mut n, r#"["B"]"#, r#""z":"A""#), Some((Moves::VOLUME, false)));
+        assert_eq!(of(&mut n, r#"["B"]"#, tape), Some((Moves::ALL, false)));
+        // Regular on the overnight tape, which has no table of its own.
+        assert_eq!(of(&mut n, r#"["@"]"#, r#""z":"N""#), Some((Moves::ALL, false)));
+        assert_eq!(n.refused().total(), 0);
+        for (conditions, tape, why) in [
+            (r#"["?"]"#, tape, Refusal::UnknownCondition),
+            (r#"["@@"]"#, tape, Refusal::UnknownCondition),
+            (r#"["T"]"#, r#""z":"N""#, Refusal::UnknownCondition),
+            (r#"["@"]"#, r#""zz":"C""#, Refusal::MissingField),
+            (r#""@""#, tape, Refusal::Malformed),
+            ("[1]", tape, Refusal::Malformed),
+        ] {
+            let before = n.refused().get(why);
+            assert_eq!(of(&mut n, conditions, tape), None);
+            assert_eq!(n.refused().get(why), before + 1, "{conditions} {tape}");
+        }
     }
 
     #[test]

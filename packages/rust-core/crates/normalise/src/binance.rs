@@ -9,7 +9,8 @@
 use crate::binance_fast::{Fast, fast};
 use crate::json::{self, Value};
 use crate::limits::{LEVELS_MAX, MESSAGE_BYTES_MAX, SYMBOLS_MAX, TIME_MS_MAX};
-use crate::raw::{self, Fields, need};
+use crate::raw::{self, Fields, Keys, need};
+use crate::status::{Code, TradingState, TradingStatus};
 use crate::{BookTicker, DepthDiff, Event, Level, Refusal, RefusalCounts, Snapshot, SymbolSpec, Trade};
 use std::borrow::Cow;
 use tidegate_units::{DecimalFault, EpochNs, PxTicks, QtyLots, Side, parse_decimal};
@@ -69,7 +70,9 @@ pub(crate) enum Said {
     Snapshot { last_id: u64, ts_venue: EpochNs },
     Ticker(BookTicker),
     Trade(Trade),
+    Status { ts_venue: EpochNs, status: TradingStatus },
     Ack,
+    VenueError { code: i32 },
     ServerShutdown,
 }
 
@@ -87,9 +90,9 @@ pub struct Binance {
 }
 
 /// The fields of one event, as text. `b` and `a` are levels in a diff, a price in a ticker, an order id in an old trade.
-type Raw<'a> = Fields<'a, 22>;
+type Raw<'a> = Fields<'a, 25>;
 
-static KEYS: [&[u8]; 22] = [
+static KEYS: Keys<25> = Keys::of([
     b"e",
     b"E",
     b"T",
@@ -112,7 +115,11 @@ static KEYS: [&[u8]; 22] = [
     b"id",
     b"stream",
     b"data",
-];
+    b"cs",
+    b"error",
+    b"code",
+]);
+static ERROR_KEYS: Keys<1> = Keys::of([b"code"]);
 
 impl Binance {
     /// A normaliser for one symbol.
@@ -222,7 +229,12 @@ impl Binance {
                     }
                     Said::Ticker(ticker) => Event::Ticker(ticker),
                     Said::Trade(trade) => Event::Trade(trade),
+                    Said::Status { ts_venue, status } => {
+                        let trading = status.state == TradingState::Trading;
+                        Event::TradingStatus { trading, ts_venue, status }
+                    }
                     Said::Ack => Event::Ack,
+                    Said::VenueError { code } => Event::VenueError { code },
                     Said::ServerShutdown => Event::ServerShutdown,
                 };
                 Ok((symbol, event))
@@ -276,11 +288,12 @@ impl Binance {
             Some(b"depthUpdate") => self.depth(raw),
             Some(b"trade") => self.trade(raw),
             Some(b"bookTicker") => self.ticker(raw),
+            Some(b"contractInfo") => self.status(raw),
             Some(b"serverShutdown") => Ok((0, Said::ServerShutdown)),
             Some(_) => Err(Refusal::UnknownEvent),
             None if raw.get(b"lastUpdateId").is_some() => self.snapshot(raw, snapshot_of),
             None if raw.get(b"u").is_some() && raw.get(b"B").is_some() => self.ticker(raw),
-            None if raw.get(b"id").is_some() => Ok((0, Said::Ack)),
+            None if raw.get(b"id").is_some() => answer(raw).map(|said| (0, said)),
             None => Err(Refusal::UnknownEvent),
         }
     }
@@ -404,6 +417,15 @@ impl Binance {
         Ok((symbol, Said::Ticker(ticker)))
     }
 
+    /// A contract's status, of the futures' `!contractInfo` stream. Spot has no such stream.
+    fn status(&self, raw: &Raw<'_>) -> Result<(usize, Said), Refusal> {
+        let symbol = self.symbol(raw)?;
+        let text = need(raw.text(b"cs")?)?;
+        let state = TradingState::of_contract(text)?;
+        let status = TradingStatus { state, code: Code::of(text)?, reason: Code::default() };
+        Ok((symbol, Said::Status { ts_venue: self.time(raw.int(b"E")?)?, status }))
+    }
+
     fn trade(&self, raw: &Raw<'_>) -> Result<(usize, Said), Refusal> {
         let symbol = self.symbol(raw)?;
         if raw.text(b"X")?.is_some_and(|kind| kind != b"MARKET") {
@@ -425,6 +447,16 @@ impl Binance {
         let ts_venue = self.time(if time.is_some() { time } else { raw.int(b"E")? })?;
         Ok((symbol, Said::Trade(Trade { trade_id, px, qty, aggressor, ts_venue })))
     }
+}
+
+/// The answer to a request: a refusal names its code, in an object of its own or beside the id.
+fn answer(raw: &Raw<'_>) -> Result<Said, Refusal> {
+    let code = match raw.get(b"error") {
+        None => raw.int(b"code")?,
+        Some(Value::Object(error)) => Some(need(Fields::of(&ERROR_KEYS, error)?.int(b"code")?)?),
+        Some(_) => return Err(Refusal::Malformed),
+    };
+    Ok(code.map_or(Said::Ack, |code| Said::VenueError { code }))
 }
 
 #[cfg(test)]
@@ -575,6 +607,29 @@ mod tests {
             let (quick, exact) = both(market, &bytes);
             prop_assert!(quick.is_none() || quick == exact, "{quick:?} {exact:?} {}", String::from_utf8_lossy(&bytes));
         }
+    }
+
+    #[test]
+    fn a07_a_contracts_status_and_the_venues_refusals_are_events_of_their_own() {
+        let mut n = reader(Market::UsdM);
+        let info = r#"{"e":"contractInfo","E":1669647330128,"s":"BTCUSDT","ps":"BTCUSDT","ct":"PERPETUAL","dt":4133404800000,"ot":1569398400000,"cs":"SETTLING","bks":[{"bs":1,"cf":0}]}"#;
+        let Ok((0, Event::TradingStatus { trading: false, ts_venue, status })) = n.read(info.as_bytes())
+        else {
+            panic!()
+        };
+        assert_eq!((ts_venue.0, status.code.as_str()), (1_669_647_330_128_000_000, "SETTLING"));
+        let resumed = info.replace("SETTLING", "TRADING");
+        assert!(matches!(n.read(resumed.as_bytes()), Ok((0, Event::TradingStatus { trading: true, .. }))));
+        let odd = info.replace("SETTLING", "ASLEEP");
+        assert_eq!(n.read(odd.as_bytes()).map(|_| ()), Err(Refusal::UnknownStatus));
+        for (text, want) in [
+            (r#"{"result":null,"id":1}"#, Event::Ack),
+            (r#"{"error":{"code":-1121,"msg":"Invalid symbol."},"id":1}"#, Event::VenueError { code: -1121 }),
+            (r#"{"code":2,"msg":"Invalid request","id":1}"#, Event::VenueError { code: 2 }),
+        ] {
+            assert_eq!(n.read(text.as_bytes()), Ok((0, want)), "{text}");
+        }
+        assert_eq!(n.read(br#"{"error":{},"id":1}"#), Err(Refusal::MissingField));
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! A walk over JSON text without a copy: each value of an object as a borrowed slice, checked as JSON on the way.
 //!
+//! The only reader of JSON's grammar here: the readers of live trading go over an object's members, the others build trees of it.
+//!
 //! Source: RFC 8259. Stricter where it costs nothing to be: a key twice in one object, or more than [`DEPTH_MAX`] levels of
 //! nesting, is no message of ours.
 
@@ -25,6 +27,15 @@ pub enum Value<'a> {
     Array(&'a [u8]),
     /// With its braces.
     Object(&'a [u8]),
+}
+
+/// What stands next in a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next<'a> {
+    /// Neither array nor object.
+    Scalar(Value<'a>),
+    Array,
+    Object,
 }
 
 /// A place in a text.
@@ -133,33 +144,50 @@ impl<'a> Walk<'a> {
         self.bytes.get(from..self.at).ok_or(NotJson)
     }
 
+    /// What comes next. A scalar is read and passed; an array or object is only recognised, to be gone through by
+    /// [`Self::items`] or [`Self::members`].
+    ///
+    /// # Errors
+    /// The text is not JSON here, or ends.
+    pub fn step(&mut self) -> Result<Next<'a>, NotJson> {
+        Ok(Next::Scalar(match self.peek().ok_or(NotJson)? {
+            b'{' => return Ok(Next::Object),
+            b'[' => return Ok(Next::Array),
+            b'"' => self.text().map(|(text, escaped)| Value::Text { text, escaped })?,
+            b't' => self.word(b"true").map(|()| Value::Bool(true))?,
+            b'f' => self.word(b"false").map(|()| Value::Bool(false))?,
+            b'n' => self.word(b"null").map(|()| Value::Null)?,
+            _ => self.number().map(Value::Number)?,
+        }))
+    }
+
     fn value(&mut self, depth: usize) -> Result<Value<'a>, NotJson> {
         if depth > DEPTH_MAX {
             return Err(NotJson);
         }
-        let first = self.peek().ok_or(NotJson)?;
+        self.peek();
         let from = self.at;
-        match first {
-            b'"' => self.text().map(|(text, escaped)| Value::Text { text, escaped }),
-            b'{' => {
-                self.members(depth, &mut |_, _| Ok(()))?;
+        match self.step()? {
+            Next::Scalar(value) => Ok(value),
+            Next::Object => {
+                self.members(&mut |_, _, walk| walk.value(depth + 1).map(drop))?;
                 Ok(Value::Object(self.bytes.get(from..self.at).ok_or(NotJson)?))
             }
-            b'[' => {
-                self.items(depth, &mut |_| Ok(()))?;
+            Next::Array => {
+                self.items(&mut |walk| walk.value(depth + 1).map(drop))?;
                 Ok(Value::Array(self.bytes.get(from..self.at).ok_or(NotJson)?))
             }
-            b't' => self.word(b"true").map(|()| Value::Bool(true)),
-            b'f' => self.word(b"false").map(|()| Value::Bool(false)),
-            b'n' => self.word(b"null").map(|()| Value::Null),
-            _ => self.number().map(Value::Number),
         }
     }
 
-    fn members<E: From<NotJson>>(
+    /// Goes through an object. `each` has the text of a key between its quotes and whether a backslash is in it, and passes the
+    /// value behind it.
+    ///
+    /// # Errors
+    /// The text is not one object here, or `each` refuses.
+    pub fn members<E: From<NotJson>>(
         &mut self,
-        depth: usize,
-        each: &mut impl FnMut(&'a [u8], Value<'a>) -> Result<(), E>,
+        each: &mut impl FnMut(&'a [u8], bool, &mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
         self.take(b'{')?;
         if self.peek() == Some(b'}') {
@@ -168,10 +196,9 @@ impl<'a> Walk<'a> {
         }
         loop {
             self.peek();
-            let (key, _) = self.text()?;
+            let (key, escaped) = self.text()?;
             self.take(b':')?;
-            let value = self.value(depth + 1)?;
-            each(key, value)?;
+            each(key, escaped, self)?;
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b'}') => {
@@ -183,10 +210,13 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn items<E: From<NotJson>>(
+    /// Goes through an array; `each` passes one item.
+    ///
+    /// # Errors
+    /// As [`Self::members`].
+    pub fn items<E: From<NotJson>>(
         &mut self,
-        depth: usize,
-        each: &mut impl FnMut(Value<'a>) -> Result<(), E>,
+        each: &mut impl FnMut(&mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
         self.take(b'[')?;
         if self.peek() == Some(b']') {
@@ -194,8 +224,7 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         loop {
-            let value = self.value(depth + 1)?;
-            each(value)?;
+            each(self)?;
             match self.peek() {
                 Some(b',') => self.at += 1,
                 Some(b']') => {
@@ -207,7 +236,11 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn end(&mut self) -> Result<(), NotJson> {
+    /// That nothing but white space is left.
+    ///
+    /// # Errors
+    /// Something is.
+    pub fn end(&mut self) -> Result<(), NotJson> {
         if self.peek().is_none() { Ok(()) } else { Err(NotJson) }
     }
 }
@@ -221,7 +254,7 @@ pub fn object<'a, E: From<NotJson>>(
     mut each: impl FnMut(&'a [u8], Value<'a>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut walk = Walk::new(bytes);
-    walk.members(0, &mut each)?;
+    walk.members(&mut |key, _, walk: &mut Walk<'a>| each(key, walk.value(1)?))?;
     Ok(walk.end()?)
 }
 
@@ -234,7 +267,7 @@ pub fn array<'a, E: From<NotJson>>(
     mut each: impl FnMut(Value<'a>) -> Result<(), E>,
 ) -> Result<(), E> {
     let mut walk = Walk::new(bytes);
-    walk.items(0, &mut each)?;
+    walk.items(&mut |walk: &mut Walk<'a>| each(walk.value(1)?))?;
     Ok(walk.end()?)
 }
 

@@ -14,10 +14,14 @@ mod raw;
 pub mod sale_conditions;
 pub mod scan;
 mod shioaji;
+pub mod status;
+pub mod time;
 
 pub use alpaca::Alpaca;
 pub use binance::{Binance, Market, TimeUnit};
+pub use sale_conditions::{Last, Moves};
 pub use shioaji::Shioaji;
+pub use status::{Code, TradingState, TradingStatus};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -115,6 +119,8 @@ pub struct Print {
     pub total_qty: Option<QtyLots>,
     /// Of trial matching: moves no last price, no volume and no bar.
     pub trial: bool,
+    /// What it moves by its sale conditions; everything at a venue that has none.
+    pub moves: Moves,
     /// Less than a board lot.
     pub odd_lot: bool,
 }
@@ -123,6 +129,11 @@ pub struct Print {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PrintCancel {
     pub trade_id: u64,
+    /// Price and size of the print taken back, so that a total of volume is put right without having kept it.
+    pub px: PxTicks,
+    pub qty: QtyLots,
+    /// An error that should never have been printed; else a cancel by agreement.
+    pub error: bool,
     pub ts_venue: EpochNs,
 }
 
@@ -144,6 +155,7 @@ pub struct Bar {
 /// Prices outside which nothing may trade now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LimitBand {
+    /// At or below `up`.
     pub down: PxTicks,
     pub up: PxTicks,
     pub ts_venue: EpochNs,
@@ -157,23 +169,36 @@ pub enum Event<'a> {
     Ticker(BookTicker),
     Trade(Trade),
     Print(Print),
-    /// The print `of` stands as `to` instead.
+    /// A compensating pair: `was` is taken out and `now` stands in its place, each under its own id. Both carry the time of the
+    /// correction; the print's own time is that of the print with the id of `was`.
     PrintCorrected {
-        of: u64,
-        to: Print,
+        was: Print,
+        now: Print,
     },
     PrintCancelled(PrintCancel),
+    /// A bar as the venue made it, by its own rules: never mixed with bars made here of prints.
     Bar(Bar),
-    /// Whether the instrument trades or is halted.
+    /// Whether the instrument trades now, and the venue's own words for it.
     TradingStatus {
         trading: bool,
         ts_venue: EpochNs,
+        status: TradingStatus,
+    },
+    /// A word about the instrument that neither halts nor resumes it: an imbalance, a price indication.
+    StatusNotice {
+        ts_venue: EpochNs,
+        code: Code,
+        reason: Code,
     },
     LimitBand(LimitBand),
     /// What an auction would give: a book of trial matching, not to be priced from.
     Indicative(Snapshot<'a>),
     /// The venue's answer to a subscription request.
     Ack,
+    /// The venue refuses a request or the session, by its own code; what that means is the session's to say.
+    VenueError {
+        code: i32,
+    },
     /// The venue will drop the session soon.
     ServerShutdown,
 }
@@ -188,10 +213,14 @@ impl Event<'_> {
             Event::Indicative(book) => Event::Indicative(book.into_owned()),
             Event::Trade(trade) => Event::Trade(trade),
             Event::Print(print) => Event::Print(print),
-            Event::PrintCorrected { of, to } => Event::PrintCorrected { of, to },
+            Event::PrintCorrected { was, now } => Event::PrintCorrected { was, now },
             Event::PrintCancelled(cancel) => Event::PrintCancelled(cancel),
             Event::Bar(bar) => Event::Bar(bar),
-            Event::TradingStatus { trading, ts_venue } => Event::TradingStatus { trading, ts_venue },
+            Event::TradingStatus { trading, ts_venue, status } => {
+                Event::TradingStatus { trading, ts_venue, status }
+            }
+            Event::StatusNotice { ts_venue, code, reason } => Event::StatusNotice { ts_venue, code, reason },
+            Event::VenueError { code } => Event::VenueError { code },
             Event::LimitBand(band) => Event::LimitBand(band),
             Event::Ack => Event::Ack,
             Event::ServerShutdown => Event::ServerShutdown,
@@ -238,16 +267,21 @@ refusals! {
     QtyNegOrZero = "QTY_NEG_OR_ZERO",
     /// Beyond ±(2^53−1) units.
     Overflow = "OVERFLOW",
-    /// A venue time that is negative or not in milliseconds.
+    /// A venue time that is not in the form and unit of its venue: Binance milliseconds (or microseconds where the stream was asked
+    /// for so), Alpaca RFC 3339 or a MessagePack timestamp, Shioaji a Taipei date and time; before 1970, or after 2099.
     BadTime = "BAD_TIME",
     /// First update id after the last one, or the wrong chain field for this market.
     BadSequence = "BAD_SEQUENCE",
     /// A bar whose open or close lies outside its low and high.
     BadBar = "BAD_BAR",
+    /// Limits whose lower one lies above the upper one.
+    BadBand = "BAD_BAND",
     /// A book whose levels do not get worse one by one.
     LevelsUnsorted = "LEVELS_UNSORTED",
     /// A sale condition that the tape's table does not have.
     UnknownCondition = "UNKNOWN_CONDITION",
+    /// A trading status that the tape's or venue's table does not have.
+    UnknownStatus = "UNKNOWN_STATUS",
     /// A print that is no trade of the public market (insurance fund, settlement).
     NonMarketTrade = "NON_MARKET_TRADE",
 }

@@ -5,6 +5,7 @@
 
 use crate::Refusal;
 use crate::limits::{DEPTH_MAX, MESSAGE_BYTES_MAX};
+use crate::time::civil;
 use std::fmt::Write as _;
 
 /// Writes the JSON text of one message into `out`, which is cleared first.
@@ -182,24 +183,10 @@ fn finite(value: f64) -> Result<(), Refusal> {
     if value.is_finite() { Ok(()) } else { Err(Refusal::BadDecimal) }
 }
 
-/// The day of the Gregorian calendar `days` after 1970-01-01.
-/// Source: H. Hinnant, "chrono-compatible low-level date algorithms".
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let era = days / 146_097;
-    let of_era = days - era * 146_097;
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let shifted = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    (year + era * 400 + i64::from(month <= 2), month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raw::{days, rfc3339};
+    use crate::time::{days, rfc3339};
     use proptest::prelude::*;
 
     fn json(bytes: &[u8]) -> Result<String, Refusal> {

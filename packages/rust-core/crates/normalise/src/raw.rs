@@ -2,7 +2,7 @@
 
 use crate::json::{self, NotJson, Value};
 use crate::{Refusal, SymbolSpec};
-use tidegate_units::{DecimalFault, EpochNs, PxTicks, QtyLots, parse_decimal};
+use tidegate_units::{DecimalFault, PxTicks, QtyLots, parse_decimal};
 
 impl From<NotJson> for Refusal {
     fn from(_: NotJson) -> Self {
@@ -10,35 +10,72 @@ impl From<NotJson> for Refusal {
     }
 }
 
+/// The keys that a reader knows. One is found by eight of its bytes in a number, and then by all of them.
+#[derive(Debug)]
+pub(crate) struct Keys<const N: usize> {
+    text: [&'static [u8]; N],
+    code: [u64; N],
+}
+
+/// The last eight bytes of a key; a shorter one as it is.
+const fn code(mut key: &[u8]) -> u64 {
+    let mut code = 0;
+    while let [byte, rest @ ..] = key {
+        code = (code << 8) | *byte as u64;
+        key = rest;
+    }
+    code
+}
+
+impl<const N: usize> Keys<N> {
+    /// Two keys with the same code do not compile.
+    pub const fn of(text: [&'static [u8]; N]) -> Self {
+        let mut codes = [0; N];
+        let mut at = 0;
+        while at < N {
+            codes[at] = code(text[at]);
+            let mut before = 0;
+            while before < at {
+                assert!(codes[before] != codes[at], "two keys that look alike");
+                before += 1;
+            }
+            at += 1;
+        }
+        Self { text, code: codes }
+    }
+
+    fn find(&self, key: &[u8]) -> Option<usize> {
+        let code = code(key);
+        let at = self.code.iter().position(|known| *known == code)?;
+        (self.text.get(at) == Some(&key)).then_some(at)
+    }
+}
+
 /// The members of one object whose keys are in a list; the others were skipped.
 #[derive(Debug)]
 pub(crate) struct Fields<'a, const N: usize> {
-    keys: &'static [&'static [u8]; N],
+    keys: &'static Keys<N>,
     values: [Option<Value<'a>>; N],
 }
 
 impl<'a, const N: usize> Fields<'a, N> {
     /// Reads an object. A key of the list that stands twice makes the whole malformed.
-    pub fn of(keys: &'static [&'static [u8]; N], bytes: &'a [u8]) -> Result<Self, Refusal> {
+    pub fn of(keys: &'static Keys<N>, bytes: &'a [u8]) -> Result<Self, Refusal> {
         let mut values = [None; N];
-        json::object(bytes, |key, value| {
-            let slot = keys.iter().position(|known| *known == key).and_then(|at| values.get_mut(at));
-            match slot {
-                Some(Some(_)) => Err(Refusal::Malformed),
-                Some(slot) => {
-                    *slot = Some(value);
-                    Ok(())
-                }
-                None => Ok(()),
+        json::object(bytes, |key, value| match keys.find(key).and_then(|at| values.get_mut(at)) {
+            Some(Some(_)) => Err(Refusal::Malformed),
+            Some(slot) => {
+                *slot = Some(value);
+                Ok(())
             }
+            None => Ok(()),
         })?;
         Ok(Self { keys, values })
     }
 
     /// A field by its key; `null` is as good as absent.
     pub fn get(&self, key: &[u8]) -> Option<Value<'a>> {
-        let at = self.keys.iter().position(|known| *known == key)?;
-        self.values.get(at).copied().flatten().filter(|value| *value != Value::Null)
+        self.values.get(self.keys.find(key)?).copied().flatten().filter(|value| *value != Value::Null)
     }
 
     pub fn text(&self, key: &[u8]) -> Result<Option<&'a [u8]>, Refusal> {
@@ -162,108 +199,10 @@ fn decimal(text: &[u8], scale: u32, unit: i64) -> Result<i64, DecimalFault> {
     parse_decimal(&plain, scale, unit)
 }
 
-/// Days from 1970-01-01 to a day of the Gregorian calendar, or `None` for one that is none.
-/// Source: H. Hinnant, "chrono-compatible low-level date algorithms".
-pub(crate) fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let of_month = match month {
-        2 => 28 + i64::from(leap),
-        4 | 6 | 9 | 11 => 30,
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        _ => return None,
-    };
-    if !(1_970..2_100).contains(&year) || !(1..=of_month).contains(&day) {
-        return None;
-    }
-    let year = year - i64::from(month <= 2);
-    let era = year / 400;
-    let of_era = year - era * 400;
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
-}
-
-fn two(text: &[u8], at: usize) -> Option<i64> {
-    let digits = text.get(at..at + 2)?;
-    digits.iter().all(u8::is_ascii_digit).then(|| digits.iter().fold(0, |v, d| v * 10 + i64::from(d - b'0')))
-}
-
-/// `2021-02-22` as days since 1970.
-pub(crate) fn day(text: &[u8]) -> Option<i64> {
-    let [_, _, _, _, b'-', _, _, b'-', _, _] = text else { return None };
-    days(two(text, 0)? * 100 + two(text, 2)?, two(text, 5)?, two(text, 8)?)
-}
-
-/// `15:51:44` or `15:51:44.208123456` as ns of the day.
-pub(crate) fn clock(text: &[u8]) -> Option<i64> {
-    let (hms, fraction) = text.split_at_checked(8)?;
-    let [_, _, b':', _, _, b':', _, _] = hms else { return None };
-    let (h, m, s) = (two(hms, 0)?, two(hms, 3)?, two(hms, 6)?);
-    if h > 23 || m > 59 || s > 59 {
-        return None;
-    }
-    let ns = match fraction {
-        [] => 0,
-        [b'.', digits @ ..] if (1..=9).contains(&digits.len()) && digits.iter().all(u8::is_ascii_digit) => {
-            let value = digits.iter().fold(0_i64, |v, d| v * 10 + i64::from(d - b'0'));
-            value * 10_i64.pow(9 - digits.len() as u32)
-        }
-        _ => return None,
-    };
-    Some(((h * 60 + m) * 60 + s) * 1_000_000_000 + ns)
-}
-
-const DAY_NS: i64 = 86_400_000_000_000;
-
-/// A day and a time of it in a zone `east` ns ahead of UTC.
-pub(crate) fn instant(day: i64, clock: i64, east: i64) -> EpochNs {
-    EpochNs(day * DAY_NS + clock - east)
-}
-
-/// RFC 3339 with up to nine decimals, `Z` or an offset.
-pub(crate) fn rfc3339(text: &[u8]) -> Result<EpochNs, Refusal> {
-    let read = || {
-        let (date, rest) = text.split_at_checked(10)?;
-        let rest = rest.strip_prefix(b"T")?;
-        if let Some(time) = rest.strip_suffix(b"Z") {
-            return Some(instant(day(date)?, clock(time)?, 0));
-        }
-        let (time, offset) = rest.split_at_checked(rest.len().checked_sub(6)?)?;
-        let sign = match offset.first()? {
-            b'+' => 1,
-            b'-' => -1,
-            _ => return None,
-        };
-        let (h, m) = (two(offset, 1)?, two(offset, 4)?);
-        (offset.get(3) == Some(&b':') && h <= 23 && m <= 59)
-            .then_some(())
-            .and_then(|()| Some(instant(day(date)?, clock(time)?, sign * (h * 60 + m) * 60_000_000_000)))
-    };
-    read().filter(|ts| ts.0 >= 0).ok_or(Refusal::BadTime)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    #[test]
-    fn stamps_by_hand() {
-        let ns = |text: &str| rfc3339(text.as_bytes()).map(|ts| ts.0);
-        assert_eq!(ns("2021-02-22T15:51:44.208Z"), Ok(1_614_009_104_208_000_000));
-        assert_eq!(ns("2022-04-11T12:00:36.002951946Z"), Ok(1_649_678_436_002_951_946));
-        assert_eq!(ns("2021-02-22T23:51:44+08:00"), Ok(1_614_009_104_000_000_000));
-        assert_eq!(ns("2024-02-29T00:00:00Z"), Ok(1_709_164_800_000_000_000));
-        for bad in [
-            "2023-02-29T00:00:00Z",
-            "2021-02-22 15:51:44Z",
-            "2021-02-22T24:00:00Z",
-            "2021-02-22T15:51:44",
-            "",
-            "2021-02-22T15:51:44.Z",
-        ] {
-            assert_eq!(ns(bad), Err(Refusal::BadTime), "{bad}");
-        }
-    }
 
     #[test]
     fn an_exponent_is_unfolded_exactly() {
@@ -283,25 +222,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn days_run_on_without_a_hole(from in 0_i64..47_000) {
-            // Counted by hand from 1970 by adding months, an independent way.
-            let (mut year, mut left) = (1_970_i64, from);
-            let length = |y: i64| if y % 4 == 0 && (y % 100 != 0 || y % 400 == 0) { 366 } else { 365 };
-            while left >= length(year) {
-                left -= length(year);
-                year += 1;
-            }
-            let months = [31, length(year) - 337, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
-            let mut month = 1;
-            for days_in in months {
-                if left < days_in { break; }
-                left -= days_in;
-                month += 1;
-            }
-            prop_assert_eq!(days(year, month, left + 1), Some(from));
-        }
-
         #[test]
         fn an_unfolded_number_is_the_same_number(whole in 0_u32..1_000, frac in 0_u32..1_000, e in -5_i32..5) {
             let text = format!("{whole}.{frac:03}e{e}");

@@ -6,7 +6,10 @@
 
 use crate::json::{self, Value};
 use crate::limits::{MESSAGE_BYTES_MAX, SYMBOLS_MAX};
-use crate::raw::{Fields, clock, day, instant, need, number_qty as qty, px};
+use crate::raw::{Fields, Keys, need, number_qty as qty, px};
+use crate::sale_conditions::Moves;
+use crate::status::{Code, TradingState, TradingStatus};
+use crate::time::{clock, day, instant};
 use crate::{Event, Level, Print, Refusal, RefusalCounts, Snapshot, SymbolSpec};
 use std::borrow::Cow;
 use tidegate_units::{EpochNs, PxTicks, QtyLots, Side};
@@ -15,7 +18,7 @@ const TAIPEI_NS: i64 = 8 * 3_600 * 1_000_000_000;
 /// Most levels a side of a book the daemon sends; more are another schema.
 const BOOK_LEVELS_MAX: usize = 10;
 
-static KEYS: [&[u8]; 15] = [
+static KEYS: Keys<15> = Keys::of([
     b"code",
     b"date",
     b"time",
@@ -31,7 +34,7 @@ static KEYS: [&[u8]; 15] = [
     b"ask_price",
     b"ask_volume",
     b"type",
-];
+]);
 type Item<'a> = Fields<'a, 15>;
 
 /// The normaliser of some codes, and its counters. It reads one version of the stream's schema and no other: an event it does not
@@ -41,13 +44,22 @@ pub struct Shioaji {
     specs: Vec<SymbolSpec>,
     bids: Vec<Level>,
     asks: Vec<Level>,
+    /// Of each code, whether it was last seen suspended.
+    suspended: Vec<bool>,
     refused: RefusalCounts,
     accepted: u64,
 }
 
 enum Said {
     Print(Print),
-    Book { trial: bool, ts_venue: EpochNs },
+    Book {
+        trial: bool,
+        ts_venue: EpochNs,
+    },
+    /// Of a suspended code: no trade, whatever it repeats.
+    Suspended {
+        ts_venue: EpochNs,
+    },
     Nothing,
 }
 
@@ -55,7 +67,8 @@ impl Shioaji {
     /// A normaliser for several codes; an event's symbol is its place in `specs`. Past [`SYMBOLS_MAX`] the rest is left out.
     pub fn of(mut specs: Vec<SymbolSpec>) -> Self {
         specs.truncate(SYMBOLS_MAX);
-        Self { specs, bids: vec![], asks: vec![], refused: RefusalCounts::default(), accepted: 0 }
+        let suspended = vec![false; specs.len()];
+        Self { specs, bids: vec![], asks: vec![], suspended, refused: RefusalCounts::default(), accepted: 0 }
     }
 
     /// The codes and the units they are counted in.
@@ -87,9 +100,15 @@ impl Shioaji {
         sink: &mut impl FnMut(usize, Event<'_>),
     ) -> Result<u32, Refusal> {
         match self.said(name, data) {
-            Ok((_, Said::Nothing)) => Ok(0),
-            Ok((at, said)) => {
+            Ok((_, _, Said::Nothing)) => Ok(0),
+            Ok((at, suspend, said)) => {
                 self.accepted += 1;
+                let mut events = 0;
+                if let Some(event) = self.turned(at, suspend, said.ts_venue()) {
+                    events += 1;
+                    sink(at, event);
+                }
+                events += u32::from(!matches!(said, Said::Suspended { .. }));
                 let (bids, asks) = (Cow::Borrowed(&self.bids[..]), Cow::Borrowed(&self.asks[..]));
                 match said {
                     Said::Print(print) => sink(at, Event::Print(print)),
@@ -97,9 +116,9 @@ impl Shioaji {
                         let book = Snapshot { last_id: 0, ts_venue, bids, asks };
                         sink(at, if trial { Event::Indicative(book) } else { Event::Snapshot(book) });
                     }
-                    Said::Nothing => {}
+                    Said::Suspended { .. } | Said::Nothing => {}
                 }
-                Ok(1)
+                Ok(events)
             }
             Err(refusal) => {
                 self.refused.add(refusal);
@@ -108,14 +127,28 @@ impl Shioaji {
         }
     }
 
-    fn said(&mut self, name: &[u8], data: &[u8]) -> Result<(usize, Said), Refusal> {
+    /// The daemon has no message of its own for a halt: each tick and book says whether the code is suspended (`suspend`, stocks
+    /// only), and a change of that is one.
+    fn turned(&mut self, at: usize, suspend: bool, ts_venue: EpochNs) -> Option<Event<'static>> {
+        let known = self.suspended.get_mut(at)?;
+        if *known == suspend {
+            return None;
+        }
+        *known = suspend;
+        let state = if suspend { TradingState::Halted } else { TradingState::Trading };
+        let (code, reason) = (Code::of(b"suspend").ok()?, Code::default());
+        let status = TradingStatus { state, code, reason };
+        Some(Event::TradingStatus { trading: !suspend, ts_venue, status })
+    }
+
+    fn said(&mut self, name: &[u8], data: &[u8]) -> Result<(usize, bool, Said), Refusal> {
         if data.len() > MESSAGE_BYTES_MAX {
             return Err(Refusal::Oversize);
         }
         let tick = match name {
             b"tick_stk" | b"tick_fop" => true,
             b"bidask_stk" | b"bidask_fop" => false,
-            b"heartbeat" => return Ok((0, Said::Nothing)),
+            b"heartbeat" => return Ok((0, false, Said::Nothing)),
             _ => return Err(Refusal::UnknownEvent),
         };
         let item = Item::of(&KEYS, data)?;
@@ -123,10 +156,15 @@ impl Shioaji {
         let at =
             self.specs.iter().position(|spec| spec.symbol.as_bytes() == code).ok_or(Refusal::WrongSymbol)?;
         let ts_venue = time(need(item.text(b"date")?)?, need(item.text(b"time")?)?)?;
-        let trial = item.flag(b"simtrade")?;
+        let suspend = item.flag(b"suspend")?;
+        // Nothing trades while suspended: what such a message shows is no market, just as in trial matching.
+        let trial = item.flag(b"simtrade")? || suspend;
         if tick {
             let spec = self.specs.get(at).ok_or(Refusal::WrongSymbol)?;
-            return Ok((at, Said::Print(print(spec, &item, ts_venue, trial)?)));
+            if suspend {
+                return Ok((at, suspend, Said::Suspended { ts_venue }));
+            }
+            return Ok((at, suspend, Said::Print(print(spec, &item, ts_venue, trial)?)));
         }
         let Self { specs, bids, asks, .. } = self;
         let spec = specs.get(at).ok_or(Refusal::WrongSymbol)?;
@@ -141,7 +179,17 @@ impl Shioaji {
         if !sorted(bids, 1) || !sorted(asks, -1) {
             return Err(Refusal::LevelsUnsorted);
         }
-        Ok((at, Said::Book { trial, ts_venue }))
+        Ok((at, suspend, Said::Book { trial, ts_venue }))
+    }
+}
+
+impl Said {
+    fn ts_venue(&self) -> EpochNs {
+        match self {
+            Self::Print(print) => print.ts_venue,
+            Self::Book { ts_venue, .. } | Self::Suspended { ts_venue } => *ts_venue,
+            Self::Nothing => EpochNs(0),
+        }
     }
 }
 
@@ -171,6 +219,7 @@ fn print(spec: &SymbolSpec, item: &Item<'_>, ts_venue: EpochNs, trial: bool) -> 
         ts_venue,
         total_qty: Some(total),
         trial,
+        moves: Moves::ALL,
         odd_lot: item.flag(b"intraday_odd")?,
     })
 }
@@ -262,6 +311,39 @@ mod tests {
         let trial = |text: &str| text.replace("\"simtrade\":false", "\"simtrade\":true");
         assert!(matches!(one(&mut n, "tick_stk", &trial(TICK)), Ok(Some((0, Event::Print(p)))) if p.trial));
         assert!(matches!(one(&mut n, "bidask_stk", &trial(BOOK)), Ok(Some((0, Event::Indicative(_))))));
+    }
+
+    #[test]
+    fn a07_a_suspension_and_its_end_are_told_once_and_nothing_in_between_is_a_market() {
+        let mut n = reader();
+        let mut seen = vec![];
+        let suspended = |text: &str| {
+            text.replace("\"simtrade\":false", "\"suspend\":true,\"simtrade\":false")
+                .replace("\"suspend\":false,", "")
+        };
+        for text in [BOOK.to_string(), suspended(BOOK), suspended(BOOK), BOOK.into(), BOOK.into()] {
+            let count = n.parse(b"bidask_stk", text.as_bytes(), &mut |at, event| {
+                assert_eq!(at, 0);
+                seen.push(match event {
+                    Event::TradingStatus { trading, .. } => {
+                        if trading {
+                            "resumed"
+                        } else {
+                            "halted"
+                        }
+                    }
+                    Event::Snapshot(_) => "book",
+                    Event::Indicative(_) => "indicative",
+                    _ => "other",
+                });
+            });
+            assert!(count.is_ok());
+        }
+        assert_eq!(seen, ["book", "halted", "indicative", "indicative", "resumed", "book", "book"]);
+        let tick = suspended(TICK).replace("\"volume\":5", "\"volume\":0");
+        let halted = one(&mut n, "tick_stk", &tick);
+        assert!(matches!(halted, Ok(Some((0, Event::TradingStatus { trading: false, .. })))), "{halted:?}");
+        assert_eq!(one(&mut n, "tick_stk", &tick), Ok(None));
     }
 
     #[test]

@@ -131,7 +131,13 @@ fn a07_each_refusal_has_its_name_and_its_counter() {
         seen.insert(want);
     }
     // The others have theirs beside the readers that give them.
-    let elsewhere = [Refusal::BadBar, Refusal::LevelsUnsorted, Refusal::UnknownCondition];
+    let elsewhere = [
+        Refusal::BadBar,
+        Refusal::BadBand,
+        Refusal::LevelsUnsorted,
+        Refusal::UnknownCondition,
+        Refusal::UnknownStatus,
+    ];
     assert_eq!(seen.len() + elsewhere.len(), Refusal::ALL.len(), "every refusal has a case");
     assert_eq!(usdm().read(SPOT_DEPTH.as_bytes()), Err(Refusal::BadSequence));
 }

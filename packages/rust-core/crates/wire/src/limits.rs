@@ -30,6 +30,12 @@ pub const DETAIL_LEN_MAX: usize = 128;
 pub const OPERATOR_REASON_LEN_MAX: usize = 256;
 /// Longest name of a principal, in bytes.
 pub const PRINCIPAL_LEN_MAX: usize = 64;
+/// Longest code of a venue's trading status, in bytes.
+pub const STATUS_CODE_LEN_MAX: usize = 16;
+/// Bits of `Trade.excluded` that have a meaning.
+pub const TRADE_EXCLUDED_MASK: u32 = 0b1111;
+/// The last price is not moved, or only where there is none yet: at most one of the two.
+pub const TRADE_EXCLUDED_LAST: [u32; 2] = [0b0001, 0b1000];
 /// Bits of `BookTop.feature_flags` that have a meaning.
 pub const FEATURE_FLAGS_MASK: u32 = 0b11_1111;
 

@@ -50,9 +50,15 @@ static BOOK_DEPTH: Shape = Shape {
     fields: &[v(1), v(2), l(3), l(4), l(5), l(6), v(7), v(8), v(9), v(10), v(11)],
 };
 static TRADE: Shape =
-    Shape { name: "trade", fields: &[v(1), v(2), v(3), v(4), v(5), v(6), v(7), v(8), v(9), v(10)] };
-static INSTRUMENT_STATUS: Shape =
-    Shape { name: "instrument_status", fields: &[v(1), v(2), v(3), l(4), v(5), v(6), v(7)] };
+    Shape { name: "trade", fields: &[v(1), v(2), v(3), v(4), v(5), v(6), v(7), v(8), v(9), v(10), v(11)] };
+static INSTRUMENT_STATUS: Shape = Shape {
+    name: "instrument_status",
+    fields: &[v(1), v(2), v(3), l(4), v(5), v(6), v(7), v(8), l(9), l(10), v(11), v(12), v(13)],
+};
+static TRADE_CORRECTION: Shape = Shape {
+    name: "trade_correction",
+    fields: &[v(1), v(2), v(3), v(4), v(5), v(6), v(7), v(8), v(9), v(10), v(11), v(12)],
+};
 static INTENT: Shape = Shape {
     name: "intent",
     fields: &[
@@ -165,6 +171,7 @@ static ENVELOPE: Shape = Shape {
         m(21, &BOOK_DEPTH),
         m(22, &TRADE),
         m(23, &INSTRUMENT_STATUS),
+        m(24, &TRADE_CORRECTION),
         m(30, &INTENT),
         m(31, &INTENT_REPLY),
         m(32, &ORDER_UPDATE),

@@ -6,14 +6,16 @@
 
 use crate::limits::{
     ASSET_LEN_MAX, CLIENT_ORDER_ID_LEN_MAX, DEPTH_LEVELS_MAX, DETAIL_LEN_MAX, FEATURE_FLAGS_MASK,
-    FEATURES_MAX, OPERATOR_REASON_LEN_MAX, PRINCIPAL_LEN_MAX, SAFE_INTEGER_MAX, TOPIC_LEN_MAX,
-    VENUE_ID_LEN_MAX, VENUE_TEXT_LEN_MAX,
+    FEATURES_MAX, OPERATOR_REASON_LEN_MAX, PRINCIPAL_LEN_MAX, SAFE_INTEGER_MAX, STATUS_CODE_LEN_MAX,
+    TOPIC_LEN_MAX, TRADE_EXCLUDED_LAST, TRADE_EXCLUDED_MASK, VENUE_ID_LEN_MAX, VENUE_TEXT_LEN_MAX,
 };
 use crate::pb::common::v1::{IntentId, Side, Source};
 use crate::pb::control::v1::{ControlAction, ControlEvent, SnapshotRequest};
 use crate::pb::envelope::v1::Envelope;
 use crate::pb::envelope::v1::envelope::Payload;
-use crate::pb::marketdata::v1::{BookDepth, BookState, BookTop, InstrumentStatus, Trade};
+use crate::pb::marketdata::v1::{
+    BookDepth, BookState, BookTop, InstrumentStatus, Trade, TradeCorrection, TradingState,
+};
 use crate::pb::orders::v1::{
     Command, CommandKind, Decision, Fill, Intent, IntentKind, IntentReply, OrderState, OrderType,
     OrderUpdate, Reason, Report, ReportKind, Tif,
@@ -41,6 +43,7 @@ pub fn envelope(e: &Envelope) -> Check {
         Payload::BookDepth(m) => book_depth(m),
         Payload::Trade(m) => trade(m),
         Payload::InstrumentStatus(m) => instrument_status(m),
+        Payload::TradeCorrection(m) => trade_correction(m),
         Payload::Intent(m) => intent(m),
         Payload::IntentReply(m) => intent_reply(m),
         Payload::OrderUpdate(m) => order_update(m),
@@ -118,7 +121,28 @@ fn trade(m: &Trade) -> Check {
     qty_some(m.qty_lots, "trade.qty_lots")?;
     one_of::<Side>(m.aggressor, "trade.aggressor")?;
     time(m.ts_venue_ns, "trade.ts_venue_ns")?;
-    time(m.ts_recv_ns, "trade.ts_recv_ns")
+    time(m.ts_recv_ns, "trade.ts_recv_ns")?;
+    excluded(m.excluded, "trade.excluded")
+}
+
+/// What a print does not move: known bits, and one answer about the last price.
+fn excluded(bits: u32, field: &'static str) -> Check {
+    ensure(bits & !TRADE_EXCLUDED_MASK == 0, RefusalCode::OutOfRange, field)?;
+    ensure(!TRADE_EXCLUDED_LAST.iter().all(|last| bits & last != 0), RefusalCode::Inconsistent, field)
+}
+
+fn trade_correction(m: &TradeCorrection) -> Check {
+    id(m.instrument_id, "trade_correction.instrument_id")?;
+    id(m.venue_id, "trade_correction.venue_id")?;
+    px(m.was_px_ticks, "trade_correction.was_px_ticks")?;
+    qty_some(m.was_qty_lots, "trade_correction.was_qty_lots")?;
+    px(m.now_px_ticks, "trade_correction.now_px_ticks")?;
+    qty(m.now_qty_lots, "trade_correction.now_qty_lots")?;
+    excluded(m.now_excluded, "trade_correction.now_excluded")?;
+    let blank = (m.now_trade_id, m.now_px_ticks, m.now_excluded) == (0, 0, 0);
+    ensure(m.now_qty_lots != 0 || blank, RefusalCode::Inconsistent, "trade_correction.now_qty_lots")?;
+    time(m.ts_venue_ns, "trade_correction.ts_venue_ns")?;
+    time(m.ts_recv_ns, "trade_correction.ts_recv_ns")
 }
 
 fn instrument_status(m: &InstrumentStatus) -> Check {
@@ -131,7 +155,18 @@ fn instrument_status(m: &InstrumentStatus) -> Check {
         RefusalCode::Inconsistent,
         "instrument_status.gap_last",
     )?;
-    time(m.ts_recv_ns, "instrument_status.ts_recv_ns")
+    time(m.ts_recv_ns, "instrument_status.ts_recv_ns")?;
+    known::<TradingState>(m.trading, "instrument_status.trading")?;
+    text(&m.trading_code, 0, STATUS_CODE_LEN_MAX, "instrument_status.trading_code")?;
+    text(&m.trading_reason, 0, STATUS_CODE_LEN_MAX, "instrument_status.trading_reason")?;
+    px(m.limit_down_px_ticks, "instrument_status.limit_down_px_ticks")?;
+    px(m.limit_up_px_ticks, "instrument_status.limit_up_px_ticks")?;
+    ensure(
+        m.limit_down_px_ticks <= m.limit_up_px_ticks,
+        RefusalCode::Inconsistent,
+        "instrument_status.limit_up_px_ticks",
+    )?;
+    time(m.ts_venue_ns, "instrument_status.ts_venue_ns")
 }
 
 fn intent(m: &Intent) -> Check {

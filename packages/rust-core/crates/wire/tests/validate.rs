@@ -87,6 +87,21 @@ fn each_rule_refuses_by_name() {
         "OUT_OF_RANGE trade.ts_venue_ns": Trade(trade()) { ts_venue_ns = -1 }
         "OUT_OF_RANGE trade.ts_recv_ns": Trade(trade()) { ts_recv_ns = -1 }
 
+        "OUT_OF_RANGE trade.excluded": Trade(trade()) { excluded = 16 }
+        "INCONSISTENT trade.excluded": Trade(trade()) { excluded = 9 }
+
+        "ID_ZERO trade_correction.instrument_id": TradeCorrection(trade_correction()) { instrument_id = 0 }
+        "ID_ZERO trade_correction.venue_id": TradeCorrection(trade_correction()) { venue_id = 0 }
+        "OUT_OF_RANGE trade_correction.was_px_ticks": TradeCorrection(trade_correction()) { was_px_ticks = BEYOND }
+        "QTY_ZERO trade_correction.was_qty_lots": TradeCorrection(trade_correction()) { was_qty_lots = 0 }
+        "OUT_OF_RANGE trade_correction.now_px_ticks": TradeCorrection(trade_correction()) { now_px_ticks = -BEYOND }
+        "OUT_OF_RANGE trade_correction.now_qty_lots": TradeCorrection(trade_correction()) { now_qty_lots = BEYOND_QTY }
+        "INCONSISTENT trade_correction.now_qty_lots": TradeCorrection(trade_correction()) { now_qty_lots = 0 }
+        "OUT_OF_RANGE trade_correction.now_excluded": TradeCorrection(trade_correction()) { now_excluded = u32::MAX }
+        "INCONSISTENT trade_correction.now_excluded": TradeCorrection(trade_correction()) { now_excluded = 15 }
+        "OUT_OF_RANGE trade_correction.ts_venue_ns": TradeCorrection(trade_correction()) { ts_venue_ns = -1 }
+        "OUT_OF_RANGE trade_correction.ts_recv_ns": TradeCorrection(trade_correction()) { ts_recv_ns = -1 }
+
         "ID_ZERO instrument_status.instrument_id": InstrumentStatus(status()) { instrument_id = 0 }
         "ID_ZERO instrument_status.venue_id": InstrumentStatus(status()) { venue_id = 0 }
         "ENUM_UNSPECIFIED instrument_status.state": InstrumentStatus(status()) { state = 0 }
@@ -94,6 +109,13 @@ fn each_rule_refuses_by_name() {
         "INCONSISTENT instrument_status.gap_last": InstrumentStatus(status()) { gap_first = 7 }
         "INCONSISTENT instrument_status.gap_last": InstrumentStatus(status()) { gap_first = 0 }
         "OUT_OF_RANGE instrument_status.ts_recv_ns": InstrumentStatus(status()) { ts_recv_ns = -1 }
+        "ENUM_UNKNOWN instrument_status.trading": InstrumentStatus(status()) { trading = 5 }
+        "TEXT_LENGTH instrument_status.trading_code": InstrumentStatus(status()) { trading_code = x(17) }
+        "TEXT_LENGTH instrument_status.trading_reason": InstrumentStatus(status()) { trading_reason = x(17) }
+        "OUT_OF_RANGE instrument_status.limit_down_px_ticks": InstrumentStatus(status()) { limit_down_px_ticks = -BEYOND }
+        "OUT_OF_RANGE instrument_status.limit_up_px_ticks": InstrumentStatus(status()) { limit_up_px_ticks = BEYOND }
+        "INCONSISTENT instrument_status.limit_up_px_ticks": InstrumentStatus(status()) { limit_up_px_ticks = 1 }
+        "OUT_OF_RANGE instrument_status.ts_venue_ns": InstrumentStatus(status()) { ts_venue_ns = -1 }
 
         "MISSING intent.intent_id": Intent(intent()) { intent_id = None }
         "ID_ZERO intent.intent_id": Intent(intent()) { intent_id = NO_ID }

@@ -301,13 +301,13 @@ impl Feed {
                 }
             }
             Event::Indicative(_) => self.counts.indicative += 1,
-            Event::Bar(_) | Event::LimitBand(_) => self.counts.events += 1,
+            Event::Bar(_) | Event::LimitBand(_) | Event::StatusNotice { .. } => self.counts.events += 1,
             // Where a snapshot is fetched, none comes over the stream.
             Event::Snapshot(book) if !self.rule.fetches_snapshot() => {
                 self.counts.events += 1;
                 self.on_whole_book(&book, at, tracer, sink);
             }
-            Event::Snapshot(_) | Event::Ack => {}
+            Event::Snapshot(_) | Event::Ack | Event::VenueError { .. } => {}
             Event::ServerShutdown => {
                 self.counts.shutdowns += 1;
                 sink.emit(log("warn", "the venue announced that it will drop the session", &self.instrument));
@@ -620,6 +620,7 @@ impl Feed {
             ts_recv_ns: at.epoch_ns,
             tick_mono_ns: at.mono_ns,
             instrument_table_version: self.table_version,
+            ..PbTrade::default()
         };
         self.counts.trades += 1;
         self.send(MdKind::Trade, Payload::Trade(message), (trade.ts_venue.0, at), tracer, sink);
@@ -660,6 +661,7 @@ impl Feed {
             gap_first,
             gap_last,
             ts_recv_ns: at.epoch_ns,
+            ..InstrumentStatus::default()
         };
         self.counts.statuses += 1;
         self.send(MdKind::Status, Payload::InstrumentStatus(status), (0, at), tracer, sink);

@@ -2,6 +2,7 @@ use super::{Bar, BarTrade, Kind, Quiet};
 use crate::limits::{BARS_CORRECTABLE_MAX, PX_TICKS_MAX, QTY_LOTS_MAX, QUIET_BARS_MAX, TRADES_KEPT_MAX};
 use std::collections::VecDeque;
 use std::fmt;
+use tidegate_normalise::{Event, Last};
 
 /// Why a correction had no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub struct Builder {
     now: Option<i64>,
     /// Latest venue time of a trade in the bar in work.
     newest: i64,
+    /// Whether the day has a last price.
+    last_known: bool,
     dropped: u64,
     refused: u64,
 }
@@ -73,6 +76,7 @@ impl Builder {
             forgotten: None,
             now: None,
             newest: 0,
+            last_known: false,
             dropped: 0,
             refused: 0,
         }
@@ -86,6 +90,32 @@ impl Builder {
     /// Trades with a price or size out of range.
     pub fn refused(&self) -> u64 {
         self.refused
+    }
+
+    /// A trading day begins: it has no last price yet. When it begins is the calendar's to say.
+    pub fn on_day(&mut self) {
+        self.last_known = false;
+    }
+
+    /// What an event of the instrument means for its bars: a print, a correction or a cancel. A print of trial matching is none,
+    /// and a bar that the venue made never becomes one of ours.
+    ///
+    /// # Errors
+    /// A correction or cancel that had no effect, as [`Self::correct`].
+    pub fn on_event(
+        &mut self,
+        event: &Event<'_>,
+        issue: &mut impl FnMut(&Bar),
+    ) -> Result<(), CorrectionFault> {
+        match event {
+            Event::Print(print) if !print.trial => {
+                self.on_trade(&print.into(), issue);
+                Ok(())
+            }
+            Event::PrintCorrected { was, now } => self.correct(was.trade_id, Some(now.into()), issue),
+            Event::PrintCancelled(cancel) => self.correct(cancel.trade_id, None, issue),
+            _ => Ok(()),
+        }
     }
 
     /// The bar in work.
@@ -116,6 +146,7 @@ impl Builder {
             return;
         }
         self.on_time(trade.ts, issue);
+        let trade = &self.decided(*trade);
         if let Kind::Time(width) = self.kind {
             let index = trade.ts.div_euclid(width);
             if index < self.index {
@@ -149,14 +180,24 @@ impl Builder {
         }
     }
 
-    /// A trade is withdrawn (`None`) or replaced. Its bar is made anew from the trades kept and re-issued if it was closed.
+    /// The trade with its place in the day known: a late one moves the last price only where there is none yet.
+    fn decided(&mut self, mut trade: BarTrade) -> BarTrade {
+        if trade.moves.last == Last::IfFirst {
+            trade.moves.last = if self.last_known { Last::Never } else { Last::Always };
+        }
+        self.last_known |= trade.moves.last == Last::Always;
+        trade
+    }
+
+    /// A trade is withdrawn (`None`) or replaced by another id, price, size and conditions, at its own time. Its bar is made anew
+    /// from the trades kept and re-issued if it was closed.
     ///
     /// # Errors
     /// The trade or its bar is too old, or the new values are out of range; nothing has changed then.
     pub fn correct(
         &mut self,
         id: u64,
-        with: Option<(i64, i64)>,
+        with: Option<BarTrade>,
         issue: &mut impl FnMut(&Bar),
     ) -> Result<(), CorrectionFault> {
         let place =
@@ -169,10 +210,14 @@ impl Builder {
         }
         match with {
             None => drop(self.kept.remove(place)),
-            Some((px, qty)) => {
-                let trade = BarTrade { px, qty, ..found.trade };
-                if !sane(&trade) {
+            Some(now) => {
+                if !sane(&now) {
                     return Err(CorrectionFault::BadTrade);
+                }
+                let mut trade = BarTrade { ts: found.trade.ts, ..now };
+                if trade.moves.last == Last::IfFirst {
+                    // What came first is not decided anew: it takes the place of the one it replaces.
+                    trade.moves.last = found.trade.moves.last;
                 }
                 if let Some(kept) = self.kept.get_mut(place) {
                     kept.trade = trade;
@@ -303,14 +348,15 @@ fn add(bar: &mut Bar, trade: &BarTrade) {
         bar.volume = bar.volume.saturating_add(trade.qty);
         bar.notional = bar.notional.saturating_add(i128::from(trade.px) * i128::from(trade.qty));
     }
-    if trade.moves.last {
+    let last = trade.moves.last == Last::Always;
+    if last {
         if bar.trades == 0 {
             bar.open = trade.px;
         }
         bar.close = trade.px;
         bar.trades += 1;
     }
-    if trade.moves.high_low || trade.moves.last {
+    if trade.moves.high_low || last {
         bar.high = bar.high.max(trade.px);
         bar.low = bar.low.min(trade.px);
     }

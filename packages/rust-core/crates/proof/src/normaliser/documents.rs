@@ -1,5 +1,5 @@
-//! `shioaji-messages` and `alpaca-fixtures`: what the vendors' own documents and tests print, beside golden lines of
-//! another program.
+//! `shioaji-messages` and `alpaca-fixtures`: what the vendors' own documents and tests print; `tw-exchange-fixtures`: what the
+//! exchanges of Taiwan answered. Beside golden lines of another program.
 
 use super::corpus::{Input, Stream};
 use super::line;
@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use tidegate_dialects::json;
 use tidegate_dialects::venues::alpaca::Alpaca;
+use tidegate_dialects::venues::mis::Mis;
 use tidegate_dialects::venues::shioaji::Shioaji;
 use tidegate_dialects::{Dialect, Record, Refusal};
 use tidegate_units::EpochNs;
@@ -21,11 +22,34 @@ pub struct Set {
     pub name: &'static str,
     golden: &'static str,
     pub documents: u64,
+    /// Whether a file is one message; else a line is one document.
+    whole: bool,
+    /// Messages of the live readers' streams among them, each counted once a form.
+    pub live: u64,
 }
 
-pub const SETS: [Set; 2] = [
-    Set { name: "shioaji-messages", golden: include_str!("../../golden/shioaji.txt"), documents: 143 },
-    Set { name: "alpaca-fixtures", golden: include_str!("../../golden/alpaca.txt"), documents: 507 },
+pub const SETS: [Set; 3] = [
+    Set {
+        name: "shioaji-messages",
+        golden: include_str!("../../golden/shioaji.txt"),
+        documents: 143,
+        whole: false,
+        live: 10,
+    },
+    Set {
+        name: "alpaca-fixtures",
+        golden: include_str!("../../golden/alpaca.txt"),
+        documents: 507,
+        whole: false,
+        live: 125,
+    },
+    Set {
+        name: "tw-exchange-fixtures",
+        golden: include_str!("../../golden/tw-exchange.txt"),
+        documents: 6,
+        whole: true,
+        live: 0,
+    },
 ];
 
 /// One printed message.
@@ -40,7 +64,23 @@ pub struct Document {
 
 impl Document {
     fn reader(&self) -> Box<dyn Dialect> {
-        if self.set == "alpaca-fixtures" { Box::new(Alpaca) } else { Box::new(Shioaji) }
+        match self.set {
+            "alpaca-fixtures" => Box::new(Alpaca),
+            "shioaji-messages" => Box::new(Shioaji),
+            _ => Box::new(Mis),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub fn set(&self) -> &'static str {
+        self.set
+    }
+
+    pub fn message(&self) -> &[u8] {
+        &self.message
     }
 
     /// The message as a stream of its own; none where it is no JSON.
@@ -64,12 +104,18 @@ pub fn read(data: &Path, set: Set) -> Result<Vec<Document>, String> {
             return Err(format!("golden line {golden}: want three parts"));
         };
         if !files.contains_key(file) {
-            files.insert(file, source::lines(&data.join(set.name).join(format!("{file}.jsonl")))?);
+            let ending = if set.whole { "json" } else { "jsonl" };
+            files.insert(file, source::lines(&data.join(set.name).join(format!("{file}.{ending}")))?);
         }
         let place: usize = number.parse().map_err(|_| format!("golden line {golden}: want a number"))?;
         let name = format!("{file} {number}");
         let text =
             files.get(file).and_then(|lines| lines.get(place)).ok_or(format!("{name}: not in the set"))?;
+        if set.whole {
+            let (message, records) = (text.clone(), parts.collect());
+            documents.push(Document { name, set: set.name, message, outcome, records });
+            continue;
+        }
         let read = json::parse(text).map_err(|e| format!("{name}: {e}"))?;
         // The exact text where the source had it, else the parsed value.
         let message = match (read.get("raw").and_then(json::Json::str), read.get("body")) {
@@ -82,10 +128,10 @@ pub fn read(data: &Path, set: Set) -> Result<Vec<Document>, String> {
     Ok(documents)
 }
 
-/// Reads every message and holds outcome and records against its golden line.
-pub fn check(documents: &[Document], plant: &mut Planted) -> Tally {
+/// Reads every message of a set and holds outcome and records against its golden line.
+pub fn check(set: Set, documents: &[Document], plant: &mut Planted) -> Tally {
     let mut tally = Tally::default();
-    for document in documents {
+    for document in documents.iter().filter(|document| document.set == set.name) {
         let mut records = Vec::new();
         let outcome = document.reader().read(&document.message, EpochNs(0), &mut records);
         plant.records(&mut records);

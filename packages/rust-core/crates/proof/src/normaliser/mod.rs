@@ -9,6 +9,8 @@ mod documents;
 mod fixtures;
 mod line;
 mod literal;
+mod live;
+mod msgpack;
 mod mutate;
 mod permute;
 mod plant;
@@ -23,6 +25,7 @@ mod tests;
 
 use crate::args::Args;
 use crate::report::Report;
+pub use live::{Sample, samples};
 use plant::Planted;
 use rng::Rng;
 
@@ -45,12 +48,22 @@ pub fn run(args: &Args) -> Result<Report, String> {
     let cases = cases::read(&data)?;
     cases::check(&cases, &mut plant)?.report("normaliser-cases", cases::CASES, &mut report);
     let bodies = fixtures::read(&data)?;
-    fixtures::check(&bodies, &mut plant).report("venue-json-fixtures", fixtures::BODIES, &mut report);
+    let mut tally = fixtures::check(&bodies, &mut plant);
+    report
+        .figure("venue-json-fixtures.live_messages_compared", production::check_bodies(&bodies, &mut tally));
+    tally.report("venue-json-fixtures", fixtures::BODIES + production::BODIES, &mut report);
     let mut documents = Vec::new();
     for set in documents::SETS {
-        let read = documents::read(&data, set)?;
-        documents::check(&read, &mut plant).report(set.name, set.documents, &mut report);
-        documents.extend(read);
+        documents.extend(documents::read(&data, set)?);
+    }
+    let live = live::read(&documents)?;
+    for set in documents::SETS {
+        let mut tally = documents::check(set, &documents, &mut plant);
+        let compared = live::check(set.name, &live, &mut plant, &mut tally);
+        if set.live > 0 {
+            report.figure(&format!("{}.live_messages_compared", set.name), compared);
+        }
+        tally.report(set.name, set.documents + set.live, &mut report);
     }
     let mut captured = captures::check(&data, &mut plant)?;
     let compared = production::check(&data, &mut captured)?;
@@ -63,8 +76,10 @@ pub fn run(args: &Args) -> Result<Report, String> {
     streams.extend(corpus::of_captures(&data)?);
     streams.extend(production::streams(&data)?);
     let mut rng = Rng::new(seed);
-    let permuted = permute::check(&streams, &mut rng, &mut plant)?;
+    let mut permuted = permute::check(&streams, &mut rng, &mut plant)?;
+    live::permute(&live, &mut rng, &mut permuted)?;
     report.zero("permuted_unequal", permuted.unequal, permuted.compared, captures::MESSAGES);
+    streams.extend(live::streams(&live));
     let mutated = mutate::check(&streams, mutations, &mut rng, &mut plant);
     report.zero("throws", mutated.throws, mutated.fed, mutations);
     report.figure("mutated.read", mutated.read);

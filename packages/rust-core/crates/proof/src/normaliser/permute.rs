@@ -7,7 +7,7 @@ use super::rng::Rng;
 use tidegate_dialects::json;
 
 /// How often each stream is varied; captures, which are long, once.
-const ROUNDS: usize = 5;
+pub const ROUNDS: usize = 5;
 /// Inputs above which a stream is long.
 const LONG: usize = 100;
 

@@ -13,6 +13,8 @@ pub enum Fault {
     Panic,
     /// One key of one varied message is misspelled.
     RenameKey,
+    /// One event of a live reader is lost.
+    DropLive,
 }
 
 /// A fault that strikes once, or none.
@@ -33,8 +35,11 @@ impl Planted {
             Some("drop-event") => Some(Fault::DropEvent),
             Some("panic") => Some(Fault::Panic),
             Some("rename-key") => Some(Fault::RenameKey),
+            Some("drop-live") => Some(Fault::DropLive),
             Some(other) => {
-                return Err(format!("--break {other}: want swap-sides, drop-event, panic or rename-key"));
+                return Err(format!(
+                    "--break {other}: want swap-sides, drop-event, panic, rename-key or drop-live"
+                ));
             }
         };
         Ok(Self { fault })

@@ -3,6 +3,7 @@
 
 use super::captures::{self, Venue};
 use super::corpus::{Input, Stream};
+use super::fixtures::{self, Body};
 use super::tally::{Tally, Verdict};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -114,6 +115,40 @@ pub fn check(data: &Path, tally: &mut Tally) -> Result<u64, String> {
     Ok(compared)
 }
 
+/// Bodies of Binance that are one event of the live reader.
+pub const BODIES: u64 = 11;
+
+/// Compares the live reader with the other one on the bodies of Binance that it is for: messages of the streams it subscribes to
+/// (aggregated prints are not among them) and depth answers.
+pub fn check_bodies(bodies: &[Body], tally: &mut Tally) -> u64 {
+    let mut compared = 0;
+    for body in bodies.iter().filter(|body| body.venue == "binance") {
+        let mut records = Vec::new();
+        let _ = fixtures::feed(body, &body.message, &mut records);
+        let [record] = &records[..] else { continue };
+        let scales = Scales::of(record);
+        let Ok(Some(want)) = event(record, scales) else { continue };
+        let fetched = body.way.starts_with("fetched");
+        if body.way.ends_with("-agg") || (fetched && !matches!(record, Record::Book(_))) {
+            continue;
+        }
+        let market = if body.way.contains("futures") { Market::UsdM } else { Market::Spot };
+        let mut live = reader(market, &BTreeMap::from([(record.symbol().to_string(), scales)]));
+        let have = if fetched {
+            live.read_snapshot(0, &body.message).map(Event::into_owned)
+        } else {
+            live.read(&body.message).map(|(_, event)| event.into_owned())
+        };
+        compared += 1;
+        let verdict = match have {
+            Ok(have) => same(&have, &want),
+            Err(refusal) => Err(format!("refused: {refusal}, want {want:?}")),
+        };
+        tally.take(&format!("{} live reader", body.name), verdict);
+    }
+    compared
+}
+
 /// Equal in every field; the broad reader keeps no update id of a best bid and offer, and stamps a fetched snapshot with
 /// the time of the last transaction in it where the live one takes the time at which it was sent.
 fn same(have: &Event<'_>, want: &Event<'_>) -> Verdict {
@@ -134,17 +169,15 @@ fn same(have: &Event<'_>, want: &Event<'_>) -> Verdict {
 }
 
 /// A live reader behind the trait of the broad ones, for mutated messages: what it gives is counted, not kept.
-struct Live {
-    reader: Binance,
-}
+pub struct Live<R>(pub R);
 
-impl Dialect for Live {
+impl<R: FnMut(&[u8]) -> Result<u32, tidegate_normalise::Refusal>> Dialect for Live<R> {
     fn message(&mut self, _message: &Json<'_>, _recv: EpochNs, _out: &mut Vec<Record>) -> Result<(), Stop> {
         Err(Refusal::UnknownEvent.into())
     }
 
     fn read(&mut self, bytes: &[u8], _recv: EpochNs, _out: &mut Vec<Record>) -> Outcome {
-        match self.reader.parse(bytes, &mut |_, _| {}) {
+        match (self.0)(bytes) {
             Ok(0) => Ok(Reading::Quiet(Quiet::NoChange)),
             Ok(events) => Ok(Reading::Records(events)),
             Err(tidegate_normalise::Refusal::UnknownEvent) => Err(Refusal::UnknownEvent),
@@ -173,8 +206,10 @@ pub fn streams(data: &Path) -> Result<Vec<Stream>, String> {
                     message: input.received.message,
                 })
                 .collect();
-            let make =
-                Box::new(move || -> Box<dyn Dialect> { Box::new(Live { reader: reader(live, &symbols) }) });
+            let make = Box::new(move || -> Box<dyn Dialect> {
+                let mut reader = reader(live, &symbols);
+                Box::new(Live(move |bytes: &[u8]| reader.parse(bytes, &mut |_, _| {})))
+            });
             streams.push(Stream { name: format!("{}.{part} live", venue.name), make, inputs });
         }
     }

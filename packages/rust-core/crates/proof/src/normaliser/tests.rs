@@ -26,7 +26,7 @@ fn failed(extra: &str) -> Vec<String> {
 
 #[test]
 #[ignore = "needs TIDEGATE_DATA"]
-fn recorded_messages_are_equal_or_explained_and_no_mutated_one_throws() {
+fn a07_recorded_messages_are_equal_or_explained_and_no_mutated_one_throws() {
     let checks = checks("--seed 5");
     assert!(checks.iter().all(|(name, value)| name.ends_with("_of") || *value == 0), "{checks:?}");
     assert!(checks.contains(&("throws_of".to_string(), 20_000)));
@@ -44,12 +44,13 @@ fn each_planted_fault_fails_its_check() {
         ("drop-event", "unexplained.normaliser-cases"),
         ("panic", "throws"),
         ("rename-key", "permuted_unequal"),
+        ("drop-live", "unexplained.shioaji-messages"),
     ] {
         assert_eq!(failed(&format!("--break {fault}")), [check], "{fault}");
     }
     let words: Vec<String> = ["--data", ".", "--break", "nothing"].map(String::from).to_vec();
     let message = super::run(&Args::parse(&words).unwrap()).unwrap_err();
-    assert!(message.contains("swap-sides, drop-event, panic or rename-key"), "{message}");
+    assert!(message.contains("swap-sides, drop-event, panic, rename-key or drop-live"), "{message}");
 }
 
 #[test]

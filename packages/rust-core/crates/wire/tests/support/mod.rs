@@ -5,7 +5,9 @@ use tidegate_wire::pb::common::v1::{IntentId, Side, Source};
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent, SnapshotRequest};
 use tidegate_wire::pb::envelope::v1::Envelope;
 use tidegate_wire::pb::envelope::v1::envelope::Payload;
-use tidegate_wire::pb::marketdata::v1::{BookDepth, BookState, BookTop, InstrumentStatus, Trade};
+use tidegate_wire::pb::marketdata::v1::{
+    BookDepth, BookState, BookTop, InstrumentStatus, Trade, TradeCorrection, TradingState,
+};
 use tidegate_wire::pb::orders::v1::{
     Command, CommandKind, Decision, Fill, Intent, IntentKind, IntentReply, OrderState, OrderType,
     OrderUpdate, Reason, Report, ReportKind, Tif,
@@ -84,6 +86,24 @@ pub fn trade() -> Trade {
         ts_recv_ns: TS,
         tick_mono_ns: 4,
         instrument_table_version: 1,
+        excluded: 0b1110,
+    }
+}
+
+pub fn trade_correction() -> TradeCorrection {
+    TradeCorrection {
+        instrument_id: 1,
+        venue_id: 2,
+        was_trade_id: 3,
+        was_px_ticks: PX,
+        was_qty_lots: QTY,
+        now_trade_id: 4,
+        now_px_ticks: PX - 1,
+        now_qty_lots: QTY + 1,
+        now_excluded: 0b0001,
+        ts_venue_ns: TS,
+        ts_recv_ns: TS,
+        instrument_table_version: 1,
     }
 }
 
@@ -96,6 +116,12 @@ pub fn status() -> InstrumentStatus {
         gap_first: 5,
         gap_last: 6,
         ts_recv_ns: TS,
+        trading: TradingState::Paused.into(),
+        trading_code: "P".into(),
+        trading_reason: "LUDP".into(),
+        limit_down_px_ticks: PX - 100,
+        limit_up_px_ticks: PX + 100,
+        ts_venue_ns: TS,
     }
 }
 
@@ -298,6 +324,18 @@ pub fn samples() -> Vec<(&'static str, Envelope)> {
         ("book_depth", wrap(Payload::BookDepth(book_depth()))),
         ("trade", wrap(Payload::Trade(trade()))),
         ("instrument_status", wrap(Payload::InstrumentStatus(status()))),
+        ("trade_correction", wrap(Payload::TradeCorrection(trade_correction()))),
+        (
+            "trade_cancelled",
+            bare(Payload::TradeCorrection(TradeCorrection {
+                instrument_id: 1,
+                venue_id: 2,
+                was_trade_id: u64::MAX,
+                was_px_ticks: -SAFE_INTEGER_MAX,
+                was_qty_lots: SAFE_INTEGER_MAX as u64,
+                ..TradeCorrection::default()
+            })),
+        ),
         ("intent_new", wrap(Payload::Intent(intent()))),
         ("intent_cancel", wrap(Payload::Intent(cancel()))),
         ("intent_reply", wrap(Payload::IntentReply(intent_reply()))),
