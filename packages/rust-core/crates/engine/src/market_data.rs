@@ -5,6 +5,7 @@
 
 pub mod capture;
 mod dialect;
+mod features;
 mod feed;
 mod late;
 pub mod limits;
@@ -17,6 +18,7 @@ use crate::span::{Span, SpanBudget};
 use crate::{Call, Fault, Handle, Hot, clock, epoch, read_table, spawn};
 use dialect::{Dialect, Key};
 pub(crate) use feed::STAGE;
+use features::{Features, PlanConfig};
 use feed::{Feed, Publication, Sink, Tracer};
 use late::Late;
 use limits::{FEEDS_MAX, POLL_MS, SESSIONS_MAX, SLOTS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS};
@@ -128,6 +130,9 @@ struct Config {
     /// Whether each touch and trade gives a span; for runs with a trace collector.
     #[serde(default)]
     trace: bool,
+    /// What is computed of which instrument; `lob_basic_v1` of each where absent.
+    #[serde(default)]
+    features: PlanConfig,
 }
 
 fn read_config(text: &str) -> Result<(Config, Table), Fault> {
@@ -328,7 +333,8 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
                             config.instruments_path.display()
                         ))
                     })?;
-                    feeds.push(Feed::new(feeds.len(), row, table.version()));
+                    let none = Features::none();
+                    feeds.push(Feed::new(feeds.len(), row, table.version(), none));
                     feeds.len() - 1
                 }
             });
@@ -358,8 +364,19 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
             )));
         }
     }
+    place(&mut feeds, &config.features)?;
     let session_epoch = epoch::next(&config.epoch_path)?;
     spawn("market-data", move |hot| run(&hot, &config, session_epoch, feeds, slots, (budgets, budget_of)))
+}
+
+/// Gives each feed fresh kernels by a plan, or changes nothing.
+fn place(feeds: &mut [Feed], plan: &PlanConfig) -> Result<(), Fault> {
+    let ids: Vec<u32> = feeds.iter().map(|feed| feed.instrument().id).collect();
+    let built = plan.build(&ids)?;
+    for (feed, features) in feeds.iter_mut().zip(built) {
+        feed.place(features);
+    }
+    Ok(())
 }
 
 fn run(
@@ -497,6 +514,14 @@ fn answer(call: Call, slots: &mut [Slot], around: &mut Around<'_, Out<'_>>) {
             (None, _) => json!({ "ok": false, "error": "no such session here; statistics name them" }),
             (_, None) => json!({ "ok": false, "error": "want streams: [{name, counted}]" }),
         },
+        // Between two batches: no message carries a part of each plan.
+        Some("features") => match serde_json::from_value::<PlanConfig>(call.request["features"].clone()) {
+            Ok(plan) => match place(around.feeds, &plan) {
+                Ok(()) => json!({ "ok": true }),
+                Err(fault) => json!({ "ok": false, "error": fault.0 }),
+            },
+            Err(error) => json!({ "ok": false, "error": format!("features: {error}") }),
+        },
         Some("reset") => match slot {
             Some(slot) => {
                 slot.reset(around);
@@ -530,7 +555,7 @@ fn stats(out: &Out<'_>, feeds: &[Feed], slots: &[Slot], session_epoch: u32) -> V
         "refused": refused,
         "gaps": sum("gaps"),
         "resyncs": sum("resyncs"),
-        "featureSetHash": tidegate_features::set_hash(),
+        "featureSetHash": feeds.first().map_or(0, Feed::feature_hash),
         "instruments": instruments,
         "sessionsFatal": slots.iter().filter(|s| s.state() == State::Fatal).count(),
         "sessionsLive": slots.iter().filter(|s| s.state() == State::Live).count(),

@@ -5,10 +5,10 @@ use prost::Message as _;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use tidegate_book::{DiffOutcome, Rule, Settings, SnapshotOutcome, State, SyncedBook};
-use tidegate_features::{LobBasic, Touch, set_hash};
+use tidegate_features::{Print as FeaturePrint, Touch, View};
 use tidegate_instruments::{Instrument, Venue};
 use tidegate_normalise::{Binance, BookTicker, Event, Level, Market, Print, Snapshot, SymbolSpec, Trade};
-use tidegate_units::Side;
+use tidegate_units::{EpochNs, Side};
 use tidegate_venue_io::Stamp;
 use tidegate_wire::ids::span_id;
 use tidegate_wire::pb::common::v1::{Side as PbSide, Source};
@@ -16,6 +16,7 @@ use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::marketdata::v1::{BookDepth, BookState, BookTop, InstrumentStatus, Trade as PbTrade};
 use tidegate_wire::topic::MdKind;
 
+use super::features::Features;
 use super::limits::{
     DEPTH_LEVELS, DEPTH_PERIOD_NS, SNAPSHOT_RETRY_NS, STALE_AFTER_NS, STATUS_REASON_BYTES_MAX, TOP_REFRESH_NS,
 };
@@ -107,7 +108,7 @@ pub struct Feed {
     last_side: Option<Side>,
     book: SyncedBook,
     ticker: Option<BookTicker>,
-    features: LobBasic,
+    features: Features,
     state: BookState,
     published: Option<Touch>,
     last: Stamp,
@@ -145,7 +146,7 @@ fn state_name(state: BookState) -> &'static str {
 
 impl Feed {
     /// The feed of one row of the instrument table; `index` names it to the sink.
-    pub fn new(index: usize, instrument: &Instrument, table_version: u32) -> Self {
+    pub fn new(index: usize, instrument: &Instrument, table_version: u32, features: Features) -> Self {
         let (market, rule) = match instrument.venue {
             Venue::BinanceSpot => (Some(Market::Spot), Rule::Spot),
             Venue::BinanceUsdm => (Some(Market::UsdM), Rule::UsdM),
@@ -173,7 +174,7 @@ impl Feed {
             last_side: None,
             book: SyncedBook::with(rule, settings),
             ticker: None,
-            features: LobBasic::new(),
+            features,
             state: BookState::Unspecified,
             published: None,
             last: Stamp { epoch_ns: 0, mono_ns: 0 },
@@ -205,6 +206,16 @@ impl Feed {
 
     pub fn state(&self) -> BookState {
         self.state
+    }
+
+    /// Places other kernels; the next update is their first.
+    pub fn place(&mut self, features: Features) {
+        self.features = features;
+    }
+
+    /// The hash of the set that is published; 0 where there is none.
+    pub fn feature_hash(&self) -> u32 {
+        self.features.hash()
     }
 
     pub fn counts(&self) -> FeedCounts {
@@ -280,7 +291,7 @@ impl Feed {
             }
             Event::Trade(trade) => {
                 self.counts.events += 1;
-                self.on_trade(&trade, at, tracer, sink);
+                self.on_trade(&trade, 1_000, at, tracer, sink);
             }
             Event::Print(print) => self.on_print(&print, at, tracer, sink),
             Event::PrintCorrected { .. } | Event::PrintCancelled(_) => {
@@ -320,25 +331,26 @@ impl Feed {
             return;
         }
         let touch = self.touch().0;
-        let by_touch = match (touch.bid, touch.ask) {
-            (_, Some((ask, _))) if print.px.0 >= ask => Some(Side::Buy),
-            (Some((bid, _)), _) if print.px.0 <= bid => Some(Side::Sell),
+        let (by_touch, confidence) = match (touch.bid, touch.ask) {
+            (_, Some((ask, _))) if print.px.0 >= ask => (Some(Side::Buy), 1_000),
+            (Some((bid, _)), _) if print.px.0 <= bid => (Some(Side::Sell), 1_000),
             (Some((bid, _)), Some((ask, _))) => {
                 match (i128::from(print.px.0) * 2).cmp(&(i128::from(bid) + i128::from(ask))) {
-                    std::cmp::Ordering::Greater => Some(Side::Buy),
-                    std::cmp::Ordering::Less => Some(Side::Sell),
-                    std::cmp::Ordering::Equal => self.last_side,
+                    std::cmp::Ordering::Greater => (Some(Side::Buy), 750),
+                    std::cmp::Ordering::Less => (Some(Side::Sell), 750),
+                    std::cmp::Ordering::Equal => (self.last_side, 500),
                 }
             }
-            _ => self.last_side,
+            _ => (self.last_side, 500),
         };
+        let confidence = if print.aggressor.is_some() { 1_000 } else { confidence };
         let Some(aggressor) = print.aggressor.or(by_touch) else {
             self.counts.unclassified += 1;
             return;
         };
         self.last_side = Some(aggressor);
         let Print { trade_id, px, qty, ts_venue, .. } = *print;
-        self.on_trade(&Trade { trade_id, px, qty, aggressor, ts_venue }, at, tracer, sink);
+        self.on_trade(&Trade { trade_id, px, qty, aggressor, ts_venue }, confidence, at, tracer, sink);
     }
 
     /// A whole book over the stream: it stands for itself, so the first one after a lost session makes the book VALID.
@@ -501,7 +513,14 @@ impl Feed {
     }
 
     fn on_touch(&mut self, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
-        if self.state == BookState::Valid && self.published != Some(self.touch().0) {
+        if self.state != BookState::Valid {
+            return;
+        }
+        let (touch, seq, ts_venue) = self.touch();
+        // Each update is one of the kernels', whether the touch moved or not.
+        let ts = EpochNs(if ts_venue > 0 { ts_venue } else { at.epoch_ns });
+        self.features.on_view(&View::of(touch, self.book.book(), ts, seq));
+        if self.published != Some(touch) {
             self.publish_top(at, tracer, sink);
         }
     }
@@ -542,7 +561,7 @@ impl Feed {
         let valid = self.state == BookState::Valid;
         let (touch, venue_seq, ts_venue_ns) =
             if valid { self.touch() } else { (Touch::default(), self.book.last_id(), self.last_venue_ts) };
-        let output = valid.then(|| self.features.on_touch(touch, self.book.book()));
+        let output = if valid { self.features.publish() } else { None };
         let (bid, ask) = (touch.bid.unwrap_or_default(), touch.ask.unwrap_or_default());
         let top = BookTop {
             instrument_id: self.instrument.id,
@@ -555,7 +574,7 @@ impl Feed {
             ts_venue_ns,
             ts_recv_ns: at.epoch_ns,
             state: self.state as i32,
-            feature_set_hash: if output.is_some() { set_hash() } else { 0 },
+            feature_set_hash: output.map_or(0, |o| o.hash),
             features: output.map(|o| o.values.to_vec()).unwrap_or_default(),
             feature_flags: output.map_or(0, |o| o.flags),
             tick_mono_ns: at.mono_ns,
@@ -601,8 +620,17 @@ impl Feed {
         self.send(MdKind::Depth, Payload::BookDepth(depth), (ts_venue_ns, at), tracer, sink);
     }
 
-    fn on_trade(&mut self, trade: &Trade, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
-        self.features.on_trade(trade.aggressor, trade.ts_venue);
+    /// `confidence` is how sure the aggressor is, in thousandths.
+    fn on_trade(
+        &mut self,
+        trade: &Trade,
+        confidence: u16,
+        at: Stamp,
+        tracer: &mut Tracer,
+        sink: &mut impl Sink,
+    ) {
+        let Trade { px, qty, aggressor, ts_venue, .. } = *trade;
+        self.features.on_trade(&FeaturePrint { px: px.0, qty: qty.0, aggressor, confidence, ts: ts_venue });
         let message = PbTrade {
             instrument_id: self.instrument.id,
             venue_id: self.instrument.venue_id,
@@ -745,6 +773,7 @@ impl Feed {
             "corrections": self.counts.corrections,
             "printsUnclassified": self.counts.unclassified,
             "tickersCrossed": self.counts.tickers_crossed,
+            "features": self.features.stats(),
             "dust": self.reader.as_ref().map_or(0, |r| r.dust()),
             "refused": refused,
             "repairMs": { "last": self.repair_ns_last / 1_000_000, "max": self.repair_ns_max / 1_000_000 },

@@ -12,6 +12,10 @@ pub const SLOTS_MAX: usize = 64;
 pub const KEY_FILE_BYTES_MAX: u64 = 4_096;
 /// Subscription requests on their way on one connection.
 pub const REQUESTS_MAX: usize = 256;
+/// Shadow sets of one instrument beside its active one.
+pub const SHADOWS_MAX: usize = 4;
+/// Instruments that have feature sets of their own.
+pub const FEATURES_SETS_MAX: usize = FEEDS_MAX;
 /// Streams asked for in the URL of a connection; more are asked for by messages.
 pub const URL_STREAMS_MAX: usize = 200;
 /// Frames, and bytes of them, that the next connection of a roll keeps until it takes over; past either it takes over at once.
