@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bars;
+pub mod batch;
 mod basic;
 mod decay;
 pub mod fixed;
