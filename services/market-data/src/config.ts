@@ -36,6 +36,10 @@ export const Settings = z.object({
     .enum(["iex", "sip"])
     .default("iex")
     .describe("Which tape of Alpaca: iex is in every plan and takes 30 channels, sip is paid"),
+  alpacaRestUrl: rest(
+    "Alpaca's data",
+    "for the stock trades that a lost connection left out; unset = they stay missing",
+  ),
   alpacaCryptoStreamUrl: stream("Alpaca crypto"),
   alpacaKeyFile: keyFile("Alpaca"),
   shioajiUrl: z

@@ -4,6 +4,7 @@ import { readFileSync, statSync } from "node:fs";
 import type { Engine, HotServiceSpec, ServiceContext } from "@tidegate/service-kit";
 import { binanceCoinm, binanceSpot, binanceUsdm, FEEDS, RestClient } from "@tidegate/venues";
 import { z } from "zod";
+import { Backfill, backfillClient } from "./backfill.ts";
 import { type MarketDataConfig, Settings } from "./config.ts";
 import { featurePlan, type LoopPlan, readProfiles, readRollout } from "./features.ts";
 import { HoldOff } from "./holdoff.ts";
@@ -216,6 +217,7 @@ export class FeatureFollower {
 /** The service: ready once every book is VALID. */
 export function marketData(fetch: FetchDepth = fetchDepth): HotServiceSpec<typeof Settings> {
   let snapshots: Snapshots | null = null;
+  let backfill: Backfill | null = null;
   return {
     name: "market-data",
     kind: "market-data",
@@ -224,14 +226,17 @@ export function marketData(fetch: FetchDepth = fetchDepth): HotServiceSpec<typeo
     ready: (stats) => stats["state"] === "VALID",
     attach(context, engine) {
       const own = new Snapshots(context, engine, fetch);
+      const missing = new Backfill(context, engine, backfillClient(context.config));
+      backfill = missing;
       const follower = new FeatureFollower(context, engine, FEATURES_LOOK_MS);
       snapshots = own;
       return async () => {
-        await Promise.all([own.close(), follower.close()]);
+        await Promise.all([own.close(), follower.close(), missing.close()]);
       };
     },
     onEvent(event) {
       if (event.type === "snapshot_wanted") snapshots?.want(event["instrument"]);
+      if (event.type === "trades_wanted") backfill?.want(event);
     },
   };
 }

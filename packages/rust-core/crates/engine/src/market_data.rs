@@ -10,6 +10,7 @@ mod feed;
 mod late;
 pub mod limits;
 mod slot;
+mod tape;
 mod wire;
 
 use crate::anchor::Anchor;
@@ -489,6 +490,17 @@ fn wanted_of(call: &Call) -> Option<Vec<Stream>> {
     list.iter().map(stream).collect()
 }
 
+/// A page of trades that a lost connection left out.
+fn trades(call: &Call, around: &mut Around<'_, Out<'_>>) -> Result<Value, &'static str> {
+    let id = call.request["instrument"].as_u64();
+    let loss = call.request["loss"].as_u64().ok_or("want loss: that of trades_wanted")?;
+    let last = call.request["last"].as_bool().ok_or("want last: whether no page follows")?;
+    let feed = around.feeds.iter_mut().find(|feed| Some(u64::from(feed.instrument().id)) == id);
+    let feed = feed.ok_or("no such instrument here")?;
+    let filled = feed.on_trades(&call.body, (loss, last), clock::now(), around.tracer, around.sink)?;
+    Ok(json!({ "ok": true, "merged": filled.merged, "known": filled.known, "refused": filled.refused, "closed": filled.closed }))
+}
+
 fn answer(call: Call, slots: &mut [Slot], around: &mut Around<'_, Out<'_>>) {
     let slot = slots.iter_mut().find(|slot| Some(slot.name()) == call.request["session"].as_str());
     let value = match call.request["op"].as_str() {
@@ -503,6 +515,10 @@ fn answer(call: Call, slots: &mut [Slot], around: &mut Around<'_, Out<'_>>) {
                 None => json!({ "ok": false, "error": "no such instrument here" }),
             }
         }
+        Some("trades") => match trades(&call, around) {
+            Ok(value) => value,
+            Err(error) => json!({ "ok": false, "error": error }),
+        },
         Some("subscribe") => match (slot, wanted_of(&call)) {
             (Some(slot), Some(streams)) => match shard(std::slice::from_ref(&streams), slot.rules()) {
                 Ok(_) => {

@@ -17,6 +17,7 @@ use tidegate_wire::pb::marketdata::v1::{BookDepth, BookState, BookTop, Instrumen
 use tidegate_wire::topic::MdKind;
 
 use super::features::Features;
+use super::tape::{self, Tape};
 use super::limits::{
     DEPTH_LEVELS, DEPTH_PERIOD_NS, SNAPSHOT_RETRY_NS, STALE_AFTER_NS, STATUS_REASON_BYTES_MAX, TOP_REFRESH_NS,
 };
@@ -93,6 +94,21 @@ pub struct FeedCounts {
     pub corrections: u64,
     /// Prints whose aggressor nobody names and no touch tells.
     pub unclassified: u64,
+    /// Prints that came a second time, and those that came by REST after a lost connection.
+    pub repeated: u64,
+    pub backfilled: u64,
+    /// Items of pages that were refused.
+    pub backfill_refused: u64,
+}
+
+/// What became of a page of trades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filled {
+    pub merged: u64,
+    pub known: u64,
+    pub refused: u64,
+    /// Nothing is missing any more.
+    pub closed: bool,
 }
 
 /// One instrument at one venue.
@@ -106,6 +122,8 @@ pub struct Feed {
     rule: Rule,
     trading: bool,
     last_side: Option<Side>,
+    /// Of a venue whose lost prints can be asked for.
+    tape: Option<Box<Tape>>,
     book: SyncedBook,
     ticker: Option<BookTicker>,
     features: Features,
@@ -172,6 +190,7 @@ impl Feed {
             rule,
             trading: true,
             last_side: None,
+            tape: (instrument.venue == Venue::Alpaca).then(Box::default),
             book: SyncedBook::with(rule, settings),
             ticker: None,
             features,
@@ -236,6 +255,11 @@ impl Feed {
 
     /// The session that carries the book is gone: nothing may be priced from it any more.
     pub fn on_closed(&mut self, reason: &str, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        if self.state != BookState::Unspecified
+            && let Some(tape) = self.tape.as_mut()
+        {
+            tape.lost(at.epoch_ns);
+        }
         self.void();
         self.set_state(BookState::Invalid, reason, (0, 0), at, tracer, sink);
     }
@@ -330,6 +354,10 @@ impl Feed {
             self.counts.trials += 1;
             return;
         }
+        if self.tape.as_mut().is_some_and(|tape| !tape.admit(print)) {
+            self.counts.repeated += 1;
+            return;
+        }
         let touch = self.touch().0;
         let (by_touch, confidence) = match (touch.bid, touch.ask) {
             (_, Some((ask, _))) if print.px.0 >= ask => (Some(Side::Buy), 1_000),
@@ -351,6 +379,61 @@ impl Feed {
         self.last_side = Some(aggressor);
         let Print { trade_id, px, qty, ts_venue, .. } = *print;
         self.on_trade(&Trade { trade_id, px, qty, aggressor, ts_venue }, confidence, at, tracer, sink);
+    }
+
+    /// A page of the trades that a lost connection left out, as the venue's REST sent it. Those that are not known are published
+    /// in their order and marked by a `tick_mono_ns` of 0: they are late, so no feature sees them, and no latency is theirs. The
+    /// aggressor is that of the tick rule, as the touch of that time is gone.
+    ///
+    /// # Errors
+    /// A venue whose trades are not asked for, a body that is no page.
+    pub fn on_trades(
+        &mut self,
+        body: &[u8],
+        (loss, last): (u64, bool),
+        at: Stamp,
+        tracer: &mut Tracer,
+        sink: &mut impl Sink,
+    ) -> Result<Filled, &'static str> {
+        let spec = self.spec();
+        let tape = self.tape.as_mut().ok_or("trades of this venue are not asked for")?;
+        tape.answering(loss, at.mono_ns);
+        let (prints, refused) = tape::page(spec, body).map_err(|_| "the body is no page of trades")?;
+        let fresh: Vec<Print> = prints.iter().filter(|print| tape.admit(print)).copied().collect();
+        let closed = last && tape.filled(loss);
+        let mut before = None;
+        for print in &fresh {
+            let Print { trade_id, px, qty, ts_venue, .. } = *print;
+            let told = FeaturePrint::classified(px.0, qty.0, Touch::default(), before, ts_venue);
+            let aggressor = print.aggressor.unwrap_or(told.aggressor);
+            before = Some(px.0);
+            let trade = Trade { trade_id, px, qty, aggressor, ts_venue };
+            self.repeating = true;
+            self.publish_trade(&trade, Stamp { mono_ns: 0, ..at }, tracer, sink);
+            self.repeating = false;
+        }
+        let (merged, known) = (fresh.len() as u64, (prints.len() - fresh.len()) as u64);
+        self.counts.backfilled += merged;
+        self.counts.backfill_refused += refused;
+        Ok(Filled { merged, known, refused, closed })
+    }
+
+    /// Asks for what a lost connection left out, once the book is in step again: what comes from now on comes over the stream.
+    fn ask_trades(&mut self, mono_ns: u64, sink: &mut impl Sink) {
+        let Some(tape) = self.tape.as_mut().filter(|_| self.state == BookState::Valid) else { return };
+        let before = tape.given_up();
+        if let Some(hole) = tape.ask(mono_ns) {
+            sink.emit(json!({
+                "type": "trades_wanted",
+                "instrument": self.instrument.id,
+                "symbol": self.instrument.symbol,
+                "fromNs": hole.from_ns.to_string(),
+                "loss": hole.loss,
+                "tries": hole.tries,
+            }));
+        } else if tape.given_up() > before {
+            sink.emit(log("error", "the trades of a lost connection cannot be had; given up", &self.instrument));
+        }
     }
 
     /// A whole book over the stream: it stands for itself, so the first one after a lost session makes the book VALID.
@@ -631,6 +714,10 @@ impl Feed {
     ) {
         let Trade { px, qty, aggressor, ts_venue, .. } = *trade;
         self.features.on_trade(&FeaturePrint { px: px.0, qty: qty.0, aggressor, confidence, ts: ts_venue });
+        self.publish_trade(trade, at, tracer, sink);
+    }
+
+    fn publish_trade(&mut self, trade: &Trade, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
         let message = PbTrade {
             instrument_id: self.instrument.id,
             venue_id: self.instrument.venue_id,
@@ -726,6 +813,7 @@ impl Feed {
             self.top_at = now.mono_ns;
         }
         self.depth_when_due(now.mono_ns, tracer, sink);
+        self.ask_trades(now.mono_ns, sink);
         if self.rule.fetches_snapshot() && self.book.wants_snapshot() && self.book.buffered() > 0 {
             self.ask_snapshot(now.mono_ns, sink);
         }
@@ -771,6 +859,11 @@ impl Feed {
             "trialPrints": self.counts.trials,
             "indicativeBooks": self.counts.indicative,
             "corrections": self.counts.corrections,
+            "printsRepeated": self.counts.repeated,
+            "printsBackfilled": self.counts.backfilled,
+            "backfillRefused": self.counts.backfill_refused,
+            "backfillGivenUp": self.tape.as_ref().map_or(0, |tape| tape.given_up()),
+            "tapeOpen": self.tape.as_ref().is_some_and(|tape| tape.open()),
             "printsUnclassified": self.counts.unclassified,
             "tickersCrossed": self.counts.tickers_crossed,
             "features": self.features.stats(),

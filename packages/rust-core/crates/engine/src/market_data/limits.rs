@@ -16,6 +16,11 @@ pub const REQUESTS_MAX: usize = 256;
 pub const SHADOWS_MAX: usize = 4;
 /// Instruments that have feature sets of their own.
 pub const FEATURES_SETS_MAX: usize = FEEDS_MAX;
+/// Prints of one instrument that are remembered, to tell one that comes twice: more than the pages of one answer hold.
+pub const TAPE_PRINTS_MAX: usize = 16_384;
+/// A part of the tape that is missing is asked for again after this long, and given up after so many times.
+pub const BACKFILL_RETRY_NS: u64 = 10_000_000_000;
+pub const BACKFILL_TRIES_MAX: u32 = 6;
 /// Streams asked for in the URL of a connection; more are asked for by messages.
 pub const URL_STREAMS_MAX: usize = 200;
 /// Frames, and bytes of them, that the next connection of a roll keeps until it takes over; past either it takes over at once.

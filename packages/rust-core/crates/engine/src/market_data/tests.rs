@@ -302,6 +302,73 @@ fn b011_a_quote_book_is_valid_with_its_first_quote_and_void_with_its_session() {
     assert_eq!(f.on_snapshot(b"{}", at(11), &mut tracer, &mut seen), "NO_SNAPSHOTS");
 }
 
+/// An Alpaca feed whose book is VALID with its first quote.
+fn quoted() -> (Feed, Seen, Tracer) {
+    let table = Table::from_json(QUOTED.as_bytes()).unwrap();
+    let mut f = Feed::new(0, table.get(InstrumentId(4)).unwrap(), table.version(), features(json!({})));
+    let (mut seen, mut tracer) = (Seen::default(), Tracer::new(1));
+    f.on_open(at(0), &mut tracer, &mut seen);
+    speak(&mut f, r#"{"T":"q","S":"AAPL","bp":1,"bs":1,"ap":2,"as":1,"t":"2022-01-03T09:00:00Z"}"#, 1, &mut tracer, &mut seen);
+    assert_eq!(f.state(), BookState::Valid);
+    (f, seen, tracer)
+}
+
+fn speak(f: &mut Feed, item: &str, ms: u64, tracer: &mut Tracer, seen: &mut Seen) {
+    let mut reader = tidegate_normalise::Alpaca::of(vec![f.spec()]);
+    let read = reader.parse(format!("[{item}]").as_bytes(), &mut |_, event| f.on_event(event, at(ms), tracer, seen));
+    assert_eq!(read, Ok(1), "{item}");
+}
+
+/// A trade of the tape at a second, as the stream and as the history have it.
+fn tape_trade(id: u64, second: u64) -> String {
+    format!(r#""i":{id},"x":"V","p":2,"s":1,"c":["@"],"t":"2022-01-03T09:00:{second:02}Z","z":"C""#)
+}
+
+#[test]
+fn b014_trades_of_a_lost_connection_are_merged_once_in_order_and_marked_late() {
+    let (mut f, mut seen, mut tracer) = quoted();
+    let streamed = |id, second| format!(r#"{{"T":"t","S":"AAPL",{}}}"#, tape_trade(id, second));
+    speak(&mut f, &streamed(1, 1), 2, &mut tracer, &mut seen);
+    let wanted = |seen: &Seen| -> Vec<Value> {
+        seen.events.iter().filter(|event| event["type"] == "trades_wanted").cloned().collect()
+    };
+    f.tick(at(3), &mut tracer, &mut seen);
+    assert_eq!(wanted(&seen), Vec::<Value>::new(), "nothing is missing");
+    f.on_closed("gone", at(4), &mut tracer, &mut seen);
+    f.on_open(at(5), &mut tracer, &mut seen);
+    f.tick(at(6), &mut tracer, &mut seen);
+    assert_eq!(wanted(&seen), Vec::<Value>::new(), "what comes now must come over the stream first");
+    speak(&mut f, r#"{"T":"q","S":"AAPL","bp":1,"bs":1,"ap":2,"as":1,"t":"2022-01-03T09:00:09Z"}"#, 7, &mut tracer, &mut seen);
+    // Trade 5 comes over the new connection and in the history; so does 1, which is known from before.
+    speak(&mut f, &streamed(5, 9), 8, &mut tracer, &mut seen);
+    f.tick(at(9), &mut tracer, &mut seen);
+    f.tick(at(10), &mut tracer, &mut seen);
+    let asked = wanted(&seen);
+    assert_eq!(asked.len(), 1);
+    assert_eq!((&asked[0]["fromNs"], &asked[0]["loss"]), (&json!("1641200401000000000"), &json!(1)));
+    let features_before = f.stats()["features"].clone();
+    let page = |ids: &[(u64, u64)]| -> String {
+        let items: Vec<_> = ids.iter().map(|(id, second)| format!("{{{}}}", tape_trade(*id, *second))).collect();
+        format!(r#"{{"trades":[{}],"symbol":"AAPL","next_page_token":null}}"#, items.join(","))
+    };
+    let fill = |f: &mut Feed, body: &str, last, tracer: &mut Tracer, seen: &mut Seen| {
+        f.on_trades(body.as_bytes(), (1, last), at(20), tracer, seen).map(|x| (x.merged, x.known, x.refused, x.closed))
+    };
+    assert_eq!(fill(&mut f, &page(&[(1, 1), (2, 3), (3, 3)]), false, &mut tracer, &mut seen), Ok((2, 1, 0, false)));
+    assert_eq!(fill(&mut f, &page(&[(4, 5), (5, 9)]), true, &mut tracer, &mut seen), Ok((1, 1, 0, true)));
+    assert_eq!(fill(&mut f, "no page", true, &mut tracer, &mut seen), Err("the body is no page of trades"));
+    let trade = |p| if let Payload::Trade(t) = p { Some((t.trade_id, t.tick_mono_ns == 0)) } else { None };
+    let trades: Vec<_> = seen.payloads().into_iter().filter_map(trade).collect();
+    assert_eq!(trades, [(1, false), (5, false), (2, true), (3, true), (4, true)]);
+    // The control: the live print came to the kernels, the late ones did not.
+    assert_eq!(f.stats()["features"], features_before);
+    speak(&mut f, &streamed(4, 5), 30, &mut tracer, &mut seen);
+    let stats = f.stats();
+    assert_eq!((&stats["printsBackfilled"], &stats["printsRepeated"], &stats["tapeOpen"]), (&json!(3), &json!(1), &json!(false)));
+    let (mut spot, mut seen, mut tracer) = valid();
+    assert!(spot.on_trades(b"{}", (1, true), at(1), &mut tracer, &mut seen).is_err(), "Binance has no such history here");
+}
+
 fn sample(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../data/samples").join(name);
     let out = Command::new("gzip").arg("-dc").arg(&path).output().unwrap();
