@@ -33,7 +33,9 @@ export function featureSetHash(declared: string, known: readonly KnownSet[]): nu
   if (want === null) {
     throw new RangeError(`featureSet ${declared}: want a name, a name@hash or a hash`);
   }
-  const set = known.find(({ name, hash }) => name === want.name || (want.name === null && hash === want.hash));
+  const set = known.find(
+    ({ name, hash }) => name === want.name || (want.name === null && hash === want.hash),
+  );
   if (set === undefined) {
     const names = known.map(({ name, hash }) => `${name}@${hash}`).join(", ");
     throw new RangeError(`featureSet ${declared}: there is no such set; there are ${names}`);

@@ -35,7 +35,9 @@ export function backfillClient(config: MarketDataConfig): RestClient | null {
   const { alpacaRestUrl: baseUrl, alpacaKeyFile: path, snapshotMsMax: answerMsMax } = config;
   if (baseUrl === undefined) return null;
   if (path === undefined) {
-    throw new MarketDataConfigError("alpacaRestUrl is set but alpacaKeyFile is not: it wants a key");
+    throw new MarketDataConfigError(
+      "alpacaRestUrl is set but alpacaKeyFile is not: it wants a key",
+    );
   }
   if (!statSync(path, { throwIfNoEntry: false })?.isFile()) {
     throw new MarketDataConfigError(
@@ -107,7 +109,7 @@ export class Backfill {
   }
 
   async #fill(rest: RestClient, wish: z.output<typeof Wish>): Promise<void> {
-    const { config, log } = this.#context;
+    const { log } = this.#context;
     const { instrument, symbol, loss } = wish;
     const from = rfc3339(BigInt(wish.fromNs));
     const to = rfc3339(BigInt(Date.now()) * 1_000_000n);
@@ -123,7 +125,10 @@ export class Backfill {
       if (!last) continue;
       if (token !== undefined) {
         const most = PAGES_MAX * PAGE_TRADES;
-        log.error({ instrument, symbol, from, to, most }, "more trades are missing than are asked for");
+        log.error(
+          { instrument, symbol, from, to, most },
+          "more trades are missing than are asked for",
+        );
       }
       log.info({ instrument, symbol, merged, pages: page, from }, "the missing trades have come");
       return;

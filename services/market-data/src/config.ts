@@ -94,7 +94,9 @@ export const Settings = z.object({
     .string()
     .min(1)
     .default(here("var/feature-rollout.json"))
-    .describe("What hft feature rollout-set writes; followed while the service runs; none = no rollout"),
+    .describe(
+      "What hft feature rollout-set writes; followed while the service runs; none = no rollout",
+    ),
   mdUrl: z
     .string()
     .startsWith("ipc://")

@@ -48,9 +48,7 @@ describe("featurePlan()", () => {
       ["shared-v3"],
     ]);
     expect(
-      of(
-        rollout(["lob_shared_v3", "active", "shared-v3"], ["lob_time_v1", "shadow", "time-v1"]),
-      ),
+      of(rollout(["lob_shared_v3", "active", "shared-v3"], ["lob_time_v1", "shadow", "time-v1"])),
     ).toEqual(["shared-v3", ["time-v1"]]);
     expect(of(rollout(["lob_basic_v1", "disabled", "basic-v1"]))).toEqual([null, []]);
   });

@@ -173,10 +173,14 @@ export function featurePlan(
   const found = (id: string, of: string | null, where: string): LoopProfile => {
     const profile = profiles.find((one) => one.id === id);
     if (profile === undefined) {
-      throw new FeatureFileError(`${where}: no profile is called ${id}; add it to the profiles file`);
+      throw new FeatureFileError(
+        `${where}: no profile is called ${id}; add it to the profiles file`,
+      );
     }
     if (of !== null && profile.featureSet !== of) {
-      throw new FeatureFileError(`${where}: profile ${id} is of ${profile.featureSet}, not of ${of}`);
+      throw new FeatureFileError(
+        `${where}: profile ${id} is of ${profile.featureSet}, not of ${of}`,
+      );
     }
     const { featureSet: set, featureSetHash: hash, levels, staleAfterMs } = profile;
     return { profile: id, set, hash, levels, staleAfterMs };

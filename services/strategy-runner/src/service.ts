@@ -8,8 +8,8 @@ import type { StrategyLaneConfig } from "@tidegate/rust-core/strategy-layout";
 import {
   FEATURE_SET_MISMATCH,
   type FeatureSetState,
-  featureSetHash as hashOfDeclared,
   type HostStats,
+  featureSetHash as hashOfDeclared,
   type InstrumentInfo,
   type KnownSet,
 } from "@tidegate/strategy-sdk";

@@ -18,8 +18,8 @@ use crate::latency::Latency;
 use crate::span::{Span, SpanBudget};
 use crate::{Call, Fault, Handle, Hot, clock, epoch, read_table, spawn};
 use dialect::{Dialect, Key};
-pub(crate) use feed::STAGE;
 use features::{Features, PlanConfig};
+pub(crate) use feed::STAGE;
 use feed::{Feed, Publication, Sink, Tracer};
 use late::Late;
 use limits::{FEEDS_MAX, POLL_MS, SESSIONS_MAX, SLOTS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS};
@@ -498,7 +498,9 @@ fn trades(call: &Call, around: &mut Around<'_, Out<'_>>) -> Result<Value, &'stat
     let feed = around.feeds.iter_mut().find(|feed| Some(u64::from(feed.instrument().id)) == id);
     let feed = feed.ok_or("no such instrument here")?;
     let filled = feed.on_trades(&call.body, (loss, last), clock::now(), around.tracer, around.sink)?;
-    Ok(json!({ "ok": true, "merged": filled.merged, "known": filled.known, "refused": filled.refused, "closed": filled.closed }))
+    Ok(
+        json!({ "ok": true, "merged": filled.merged, "known": filled.known, "refused": filled.refused, "closed": filled.closed }),
+    )
 }
 
 fn answer(call: Call, slots: &mut [Slot], around: &mut Around<'_, Out<'_>>) {

@@ -63,7 +63,8 @@ pub fn rows(profile: &str, events: &str) -> Result<Value, String> {
     let ProfileJson { set, levels, stale_after_ms } =
         serde_json::from_str(profile).map_err(|error| format!("the profile: {error}"))?;
     let stale_after_ns = i64::from(stale_after_ms) * 1_000_000;
-    let mut lane = Lane::new(&Profile { set, hash: None, levels, stale_after_ns }).map_err(|e| e.to_string())?;
+    let mut lane =
+        Lane::new(&Profile { set, hash: None, levels, stale_after_ns }).map_err(|e| e.to_string())?;
     let events: Vec<Value> = serde_json::from_str(events).map_err(|error| format!("the events: {error}"))?;
     if events.len() > BATCH_EVENTS_MAX {
         return Err(format!("{} events, want at most {BATCH_EVENTS_MAX} in one call", events.len()));
@@ -124,7 +125,11 @@ mod tests {
             (PROFILE, r#"[{"bids":[[1.5,1]],"asks":[],"tsNs":"0"}]"#, "event 0"),
             (PROFILE, r#"[{"bids":[],"asks":[],"tsNs":"0.5"}]"#, "tsNs"),
             (PROFILE, r#"[{"px":1,"qty":1,"side":"BOTH","confidence":1,"tsNs":"0"}]"#, "event 0"),
-            (PROFILE, r#"[{"bids":[[6,1],[5,1],[4,1],[3,1],[2,1],[1,1]],"asks":[],"tsNs":"0"}]"#, "more than 5"),
+            (
+                PROFILE,
+                r#"[{"bids":[[6,1],[5,1],[4,1],[3,1],[2,1],[1,1]],"asks":[],"tsNs":"0"}]"#,
+                "more than 5",
+            ),
         ] {
             assert!(rows(profile, events).is_err_and(|text| text.contains(word)), "{events}");
         }

@@ -5,8 +5,8 @@
 #![forbid(unsafe_code)]
 
 pub mod bars;
-pub mod batch;
 mod basic;
+pub mod batch;
 mod decay;
 pub mod fixed;
 mod flow;

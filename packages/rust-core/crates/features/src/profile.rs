@@ -254,7 +254,8 @@ mod tests {
     #[test]
     fn b073_a_shadow_that_differs_is_found_at_its_first_place_and_an_equal_one_never() {
         let run = |shadow: &Profile| {
-            let (mut one, mut two) = (Lane::new(&plain("lob_shared_v2")).unwrap(), Lane::new(shadow).unwrap());
+            let (mut one, mut two) =
+                (Lane::new(&plain("lob_shared_v2")).unwrap(), Lane::new(shadow).unwrap());
             let mut comparison = Comparison::new(one.set(), two.set());
             for n in 0..500 {
                 let view = view(n);
@@ -279,7 +280,8 @@ mod tests {
     #[test]
     fn a09_a_pause_is_stale_and_a_gap_forgets_it() {
         let mut lane = Lane::new(&Profile { stale_after_ns: 1_000, ..plain("lob_basic_v1") }).unwrap();
-        let mut flags_at = |ts: i64| lane.on_view(&View { ts: EpochNs(ts), ..view(1) }).flags & flags::STALE_INPUT;
+        let mut flags_at =
+            |ts: i64| lane.on_view(&View { ts: EpochNs(ts), ..view(1) }).flags & flags::STALE_INPUT;
         assert_eq!((flags_at(10), flags_at(1_010), flags_at(2_011)), (0, 0, flags::STALE_INPUT));
         lane.on_gap();
         assert_eq!(lane.on_view(&View { ts: EpochNs(9_000_000), ..view(1) }).flags & flags::STALE_INPUT, 0);

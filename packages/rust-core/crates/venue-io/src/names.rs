@@ -225,7 +225,10 @@ mod tests {
         assert_eq!(late, Lookup::Failed("a: the resolver does not answer".into()));
         asked.recv().unwrap();
         answer.send(Ok(HERE.parse().unwrap())).unwrap();
-        assert_eq!(settled(&names, "a", |l| matches!(l, Lookup::Ready(_))), Lookup::Ready(HERE.parse().unwrap()));
+        assert_eq!(
+            settled(&names, "a", |l| matches!(l, Lookup::Ready(_))),
+            Lookup::Ready(HERE.parse().unwrap())
+        );
         // The second lookup, begun when the first was late, fails: the address stands.
         answer.send(Err("away".into())).unwrap();
         LATE.store(LOOKUP_NS_MAX + NAME_FRESH_NS, Ordering::SeqCst);
@@ -252,10 +255,14 @@ mod tests {
         for n in 0..LOOKUPS_MAX {
             assert_eq!(names.lookup(&format!("h{n}"), 443), Lookup::Pending);
         }
-        assert!(matches!(names.lookup("one-more", 443), Lookup::Failed(why) if why.contains("lookups are under way")));
+        assert!(
+            matches!(names.lookup("one-more", 443), Lookup::Failed(why) if why.contains("lookups are under way"))
+        );
         for n in 0..NAMES_MAX {
             names.lookup(&format!("h{n}"), 443);
         }
-        assert!(matches!(names.lookup("yet-another", 443), Lookup::Failed(why) if why.contains("host names")));
+        assert!(
+            matches!(names.lookup("yet-another", 443), Lookup::Failed(why) if why.contains("host names"))
+        );
     }
 }

@@ -167,7 +167,8 @@ impl Features {
         self.updates += 1;
         let row = self.active.as_mut().map(|active| *active.lane.on_view(view));
         if let Some(row) = &row {
-            self.since |= row.flags & (flags::GAP | flags::STATE_RESET | flags::STALE_INPUT | flags::OUT_OF_ORDER);
+            self.since |=
+                row.flags & (flags::GAP | flags::STATE_RESET | flags::STALE_INPUT | flags::OUT_OF_ORDER);
         }
         for shadow in &mut self.shadows {
             let other = shadow.named.lane.on_view(view);

@@ -17,10 +17,10 @@ use tidegate_wire::pb::marketdata::v1::{BookDepth, BookState, BookTop, Instrumen
 use tidegate_wire::topic::MdKind;
 
 use super::features::Features;
-use super::tape::{self, Tape};
 use super::limits::{
     DEPTH_LEVELS, DEPTH_PERIOD_NS, SNAPSHOT_RETRY_NS, STALE_AFTER_NS, STATUS_REASON_BYTES_MAX, TOP_REFRESH_NS,
 };
+use super::tape::{self, Tape};
 
 /// Name of this process's stage in a trace.
 pub const STAGE: &str = "market-data.publish";
@@ -432,7 +432,11 @@ impl Feed {
                 "tries": hole.tries,
             }));
         } else if tape.given_up() > before {
-            sink.emit(log("error", "the trades of a lost connection cannot be had; given up", &self.instrument));
+            sink.emit(log(
+                "error",
+                "the trades of a lost connection cannot be had; given up",
+                &self.instrument,
+            ));
         }
     }
 

@@ -39,8 +39,9 @@ pub const CONFLATE_NS: u64 = 100_000_000;
 pub const DEPTH_LEVELS: usize = 10;
 /// Shortest time between two `BookDepth` of one instrument.
 pub const DEPTH_PERIOD_NS: u64 = 100_000_000;
-/// A `BookTop` is repeated after this long without a change, for readers that joined late.
-pub const TOP_REFRESH_NS: u64 = 1_000_000_000;
+/// A `BookTop` is repeated after this long without a change: the watermark of a quiet book, for readers that joined late and for
+/// those that price from nothing older than a bound. Well below that bound, which is a second at the gateway as shipped.
+pub const TOP_REFRESH_NS: u64 = 400_000_000;
 /// A wanted snapshot is asked for again after this long. At weight 50 it uses half of the venue's budget at worst.
 pub const SNAPSHOT_RETRY_NS: u64 = 1_000_000_000;
 /// Silence of the session that carries the book after which the book is STALE.

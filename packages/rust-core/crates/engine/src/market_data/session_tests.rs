@@ -670,7 +670,9 @@ fn b015_an_upgrade_refused_for_now_is_tried_again_and_one_refused_for_good_is_no
         let stats = md.until(None, |s| s["sessions"][0]["failures"].as_u64() >= Some(2));
         assert_eq!(stats["sessionsFatal"], 0, "{status}");
         if let Some(code) = status.split(' ').next().filter(|code| !code.is_empty()) {
-            md.until(None, |s| s["sessions"][0]["lastFault"].as_str().is_some_and(|fault| fault.contains(code)));
+            md.until(None, |s| {
+                s["sessions"][0]["lastFault"].as_str().is_some_and(|fault| fault.contains(code))
+            });
         }
         md.handle.stop().unwrap();
     }
@@ -766,7 +768,11 @@ fn b008_a_connection_at_the_end_of_its_life_is_replaced_before_it_and_no_book_is
     assert!(session["rolls"].as_u64() >= Some(2) && session["failures"] == 0, "{session}");
     for instrument in stats["instruments"].as_array().unwrap() {
         let is = (&instrument["state"], &instrument["gaps"], &instrument["resyncs"]);
-        assert_eq!(is, (&json!("VALID"), &json!(0), &json!(1)), "one synchronisation, at the start: {instrument}");
+        assert_eq!(
+            is,
+            (&json!("VALID"), &json!(0), &json!(1)),
+            "one synchronisation, at the start: {instrument}"
+        );
     }
     md.handle.stop().unwrap();
     over.store(true, Ordering::SeqCst);

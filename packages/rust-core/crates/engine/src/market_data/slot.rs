@@ -93,15 +93,24 @@ struct Line {
 
 impl Line {
     fn new(session: Session, dialect: Dialect) -> Self {
-        Self { session, wire: None, talk: Talk::new(dialect), in_url: Vec::new(), naming: false, live_since: None }
+        Self {
+            session,
+            wire: None,
+            talk: Talk::new(dialect),
+            in_url: Vec::new(),
+            naming: false,
+            live_since: None,
+        }
     }
 
     /// Begins to connect; while the name of the host is being looked up nothing happens, and it is to be called again.
     fn open(&mut self, way: &Way, now: u64) -> Result<(), Lost> {
         let family = if way.dialect == Dialect::Shioaji { Family::Http } else { Family::Websocket };
-        let named = names::global().of_url(&way.url, family).map_err(|fault| Lost::of(match fault {
-            NetFault::BadUrl(why) | NetFault::Connect(why) => why,
-        }))?;
+        let named = names::global().of_url(&way.url, family).map_err(|fault| {
+            Lost::of(match fault {
+                NetFault::BadUrl(why) | NetFault::Connect(why) => why,
+            })
+        })?;
         self.naming = named == Some(Lookup::Pending);
         if self.naming {
             return Ok(());

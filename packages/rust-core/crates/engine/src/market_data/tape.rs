@@ -208,7 +208,17 @@ mod tests {
 
     #[test]
     fn b014_what_is_no_page_is_refused_and_a_bad_item_is_counted() {
-        for bad in ["", "[]", "{", "{}}", r#"{"trades":[[]]}"#, r#"{"trades":[{]}"#, "null", r#"{"a":{}}"#, r#"{"a":["#] {
+        for bad in [
+            "",
+            "[]",
+            "{",
+            "{}}",
+            r#"{"trades":[[]]}"#,
+            r#"{"trades":[{]}"#,
+            "null",
+            r#"{"a":{}}"#,
+            r#"{"a":["#,
+        ] {
             assert_eq!(page(spec(), bad.as_bytes()).map(|_| ()), Err(NoPage), "{bad}");
         }
         let body = r#"{"trades":[{},{"t":"x"},{"t":"2022-01-03T09:00:00Z","p":1.005,"s":1,"i":1}]}"#;
@@ -223,7 +233,10 @@ mod tests {
     #[test]
     fn b014_a_print_counts_once_however_it_comes_within_the_bound() {
         let mut tape = Tape::default();
-        assert_eq!([tape.admit(&print(1, 5)), tape.admit(&print(1, 5)), tape.admit(&print(1, 6))], [true, false, true]);
+        assert_eq!(
+            [tape.admit(&print(1, 5)), tape.admit(&print(1, 5)), tape.admit(&print(1, 6))],
+            [true, false, true]
+        );
         for n in 0..TAPE_PRINTS_MAX as u64 {
             assert!(tape.admit(&print(n, 100)));
         }
@@ -236,7 +249,11 @@ mod tests {
         let mut tape = Tape::default();
         assert_eq!(tape.ask(0), None);
         tape.lost(77);
-        assert_eq!(tape.ask(1).map(|hole| (hole.from_ns, hole.tries)), Some((77, 1)), "nothing was seen before");
+        assert_eq!(
+            tape.ask(1).map(|hole| (hole.from_ns, hole.tries)),
+            Some((77, 1)),
+            "nothing was seen before"
+        );
         assert!(tape.filled(1));
         tape.admit(&print(1, 50));
         tape.lost(99);
@@ -244,7 +261,11 @@ mod tests {
         assert_eq!(tape.ask(2), None, "asked a moment ago");
         tape.admit(&print(2, 60));
         tape.lost(120);
-        assert_eq!(tape.ask(3).map(|hole| (hole.from_ns, hole.loss)), Some((50, 3)), "from the first loss on");
+        assert_eq!(
+            tape.ask(3).map(|hole| (hole.from_ns, hole.loss)),
+            Some((50, 3)),
+            "from the first loss on"
+        );
         assert!(!tape.filled(2), "an answer to the older question leaves the rest open");
         let mut now = 3;
         for _ in 1..BACKFILL_TRIES_MAX {

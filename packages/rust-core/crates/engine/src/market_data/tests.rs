@@ -308,14 +308,21 @@ fn quoted() -> (Feed, Seen, Tracer) {
     let mut f = Feed::new(0, table.get(InstrumentId(4)).unwrap(), table.version(), features(json!({})));
     let (mut seen, mut tracer) = (Seen::default(), Tracer::new(1));
     f.on_open(at(0), &mut tracer, &mut seen);
-    speak(&mut f, r#"{"T":"q","S":"AAPL","bp":1,"bs":1,"ap":2,"as":1,"t":"2022-01-03T09:00:00Z"}"#, 1, &mut tracer, &mut seen);
+    speak(
+        &mut f,
+        r#"{"T":"q","S":"AAPL","bp":1,"bs":1,"ap":2,"as":1,"t":"2022-01-03T09:00:00Z"}"#,
+        1,
+        &mut tracer,
+        &mut seen,
+    );
     assert_eq!(f.state(), BookState::Valid);
     (f, seen, tracer)
 }
 
 fn speak(f: &mut Feed, item: &str, ms: u64, tracer: &mut Tracer, seen: &mut Seen) {
     let mut reader = tidegate_normalise::Alpaca::of(vec![f.spec()]);
-    let read = reader.parse(format!("[{item}]").as_bytes(), &mut |_, event| f.on_event(event, at(ms), tracer, seen));
+    let read =
+        reader.parse(format!("[{item}]").as_bytes(), &mut |_, event| f.on_event(event, at(ms), tracer, seen));
     assert_eq!(read, Ok(1), "{item}");
 }
 
@@ -338,7 +345,13 @@ fn b014_trades_of_a_lost_connection_are_merged_once_in_order_and_marked_late() {
     f.on_open(at(5), &mut tracer, &mut seen);
     f.tick(at(6), &mut tracer, &mut seen);
     assert_eq!(wanted(&seen), Vec::<Value>::new(), "what comes now must come over the stream first");
-    speak(&mut f, r#"{"T":"q","S":"AAPL","bp":1,"bs":1,"ap":2,"as":1,"t":"2022-01-03T09:00:09Z"}"#, 7, &mut tracer, &mut seen);
+    speak(
+        &mut f,
+        r#"{"T":"q","S":"AAPL","bp":1,"bs":1,"ap":2,"as":1,"t":"2022-01-03T09:00:09Z"}"#,
+        7,
+        &mut tracer,
+        &mut seen,
+    );
     // Trade 5 comes over the new connection and in the history; so does 1, which is known from before.
     speak(&mut f, &streamed(5, 9), 8, &mut tracer, &mut seen);
     f.tick(at(9), &mut tracer, &mut seen);
@@ -348,13 +361,18 @@ fn b014_trades_of_a_lost_connection_are_merged_once_in_order_and_marked_late() {
     assert_eq!((&asked[0]["fromNs"], &asked[0]["loss"]), (&json!("1641200401000000000"), &json!(1)));
     let features_before = f.stats()["features"].clone();
     let page = |ids: &[(u64, u64)]| -> String {
-        let items: Vec<_> = ids.iter().map(|(id, second)| format!("{{{}}}", tape_trade(*id, *second))).collect();
+        let items: Vec<_> =
+            ids.iter().map(|(id, second)| format!("{{{}}}", tape_trade(*id, *second))).collect();
         format!(r#"{{"trades":[{}],"symbol":"AAPL","next_page_token":null}}"#, items.join(","))
     };
     let fill = |f: &mut Feed, body: &str, last, tracer: &mut Tracer, seen: &mut Seen| {
-        f.on_trades(body.as_bytes(), (1, last), at(20), tracer, seen).map(|x| (x.merged, x.known, x.refused, x.closed))
+        f.on_trades(body.as_bytes(), (1, last), at(20), tracer, seen)
+            .map(|x| (x.merged, x.known, x.refused, x.closed))
     };
-    assert_eq!(fill(&mut f, &page(&[(1, 1), (2, 3), (3, 3)]), false, &mut tracer, &mut seen), Ok((2, 1, 0, false)));
+    assert_eq!(
+        fill(&mut f, &page(&[(1, 1), (2, 3), (3, 3)]), false, &mut tracer, &mut seen),
+        Ok((2, 1, 0, false))
+    );
     assert_eq!(fill(&mut f, &page(&[(4, 5), (5, 9)]), true, &mut tracer, &mut seen), Ok((1, 1, 0, true)));
     assert_eq!(fill(&mut f, "no page", true, &mut tracer, &mut seen), Err("the body is no page of trades"));
     let trade = |p| if let Payload::Trade(t) = p { Some((t.trade_id, t.tick_mono_ns == 0)) } else { None };
@@ -364,9 +382,15 @@ fn b014_trades_of_a_lost_connection_are_merged_once_in_order_and_marked_late() {
     assert_eq!(f.stats()["features"], features_before);
     speak(&mut f, &streamed(4, 5), 30, &mut tracer, &mut seen);
     let stats = f.stats();
-    assert_eq!((&stats["printsBackfilled"], &stats["printsRepeated"], &stats["tapeOpen"]), (&json!(3), &json!(1), &json!(false)));
+    assert_eq!(
+        (&stats["printsBackfilled"], &stats["printsRepeated"], &stats["tapeOpen"]),
+        (&json!(3), &json!(1), &json!(false))
+    );
     let (mut spot, mut seen, mut tracer) = valid();
-    assert!(spot.on_trades(b"{}", (1, true), at(1), &mut tracer, &mut seen).is_err(), "Binance has no such history here");
+    assert!(
+        spot.on_trades(b"{}", (1, true), at(1), &mut tracer, &mut seen).is_err(),
+        "Binance has no such history here"
+    );
 }
 
 fn sample(name: &str) -> String {
@@ -560,7 +584,10 @@ fn b073_a_shadow_is_compared_at_each_update_and_never_published() {
     assert!(seen.tops().iter().skip(before).all(|top| top.feature_set_hash == 808_661_320));
     let stats = f.stats();
     let shadow = |n: usize| stats["features"]["shadows"][n].clone();
-    assert_eq!((&shadow(0)["compared"], &shadow(0)["different"], &shadow(0)["first"]), (&json!(20), &json!(0), &json!(null)));
+    assert_eq!(
+        (&shadow(0)["compared"], &shadow(0)["different"], &shadow(0)["first"]),
+        (&json!(20), &json!(0), &json!(null))
+    );
     assert_eq!((&shadow(1)["compared"], &shadow(1)["different"]), (&json!(20), &json!(20)));
     assert_eq!(shadow(1)["first"]["feature"], "bid_depth");
 }
@@ -620,9 +647,17 @@ fn a_configuration_that_cannot_work_is_refused_with_its_reason() {
         ("/instrumentsPath", json!("/nonexistent/table.json"), "/nonexistent/table.json"),
         ("/features", json!({ "default": { "active": profile("x", "lob_shared_v9", 5) } }), "want one of"),
         ("/features", json!({ "default": { "active": profile("x", "lob_basic_v1", 6) } }), "levels 6"),
-        ("/features", json!({ "default": { "active": null }, "instruments": { "9": { "active": null } } }), "not fed here"),
+        (
+            "/features",
+            json!({ "default": { "active": null }, "instruments": { "9": { "active": null } } }),
+            "not fed here",
+        ),
         ("/features", json!({ "default": { "active": null, "shadow": [] } }), "unknown field"),
-        ("/features", json!({ "default": { "active": null, "shadows": vec![profile("x", "vol_v1", 5); 5] } }), "at most 4"),
+        (
+            "/features",
+            json!({ "default": { "active": null, "shadows": vec![profile("x", "vol_v1", 5); 5] } }),
+            "at most 4",
+        ),
     ];
     for (path, value, want) in cases {
         let mut bad = good.clone();
