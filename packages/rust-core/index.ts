@@ -1,5 +1,6 @@
 /** The addon by module: thin typed wrappers, loaded on first use. */
 export * from "./engine.ts";
+export * from "./features.ts";
 export * from "./link.ts";
 export * from "./matching.ts";
 export { ADDON_PATH, AddonError } from "./native.ts";

@@ -41,7 +41,7 @@ export const BookTopAt = {
   FEATURE_SET_HASH: 11,
   FEATURES: 16,
 } as const;
-export const TradeAt = { PX: 4, QTY: 5, AGGRESSOR: 6, TRADE_ID: 7 } as const;
+export const TradeAt = { PX: 4, QTY: 5, AGGRESSOR: 6, TRADE_ID: 7, LATE: 8 } as const;
 export const StatusAt = { STATE: 4 } as const;
 export const IntentReplyAt = { SEQ: 4, EPOCH: 5, DECISION: 6, REASON: 7, REPEATED: 8 } as const;
 export const OrderUpdateAt = {

@@ -1,3 +1,4 @@
+import { parseFeatureSet } from "./feature-set.ts";
 import type { AnyStrategy, StrategyDefinition } from "./types.ts";
 
 /** A file that is not a strategy, or one whose definition cannot run: says which field and what is wanted. */
@@ -20,7 +21,7 @@ export function checkStrategy(value: unknown): asserts value is AnyStrategy {
     throw new StrategyError("not a strategy: want `export default defineStrategy({...})`");
   }
   const definition = value as Partial<Record<string, unknown>>;
-  const { id, params, timerMs } = definition;
+  const { id, params, timerMs, featureSet } = definition;
   if (typeof id !== "string" || !/^[a-z][a-z0-9-]{0,39}$/.test(id)) {
     throw new StrategyError(
       `id is ${JSON.stringify(id)}: want 1 to 40 lower-case letters, digits and dashes`,
@@ -34,6 +35,14 @@ export function checkStrategy(value: unknown): asserts value is AnyStrategy {
   }
   if (definition["onTimer"] !== undefined && timerMs === undefined) {
     throw new StrategyError(`${id}: onTimer needs timerMs`);
+  }
+  if (
+    featureSet !== undefined &&
+    (typeof featureSet !== "string" || parseFeatureSet(featureSet) === null)
+  ) {
+    throw new StrategyError(
+      `${id}: featureSet is ${JSON.stringify(featureSet)}: want a name, a name@hash or a hash`,
+    );
   }
   for (const name of HANDLERS) {
     const handler = definition[name];

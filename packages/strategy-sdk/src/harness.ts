@@ -18,6 +18,8 @@ export interface HarnessOptions {
   /** Accept and acknowledge each intent at once (default). Off: answer with ack(), cancelled(), refuse(). */
   readonly autoAck?: boolean;
   readonly maxIntentsPerEvent?: number;
+  /** As a runner sets it from the declared set; absent = any features are taken. */
+  readonly featureSetHash?: number;
 }
 
 /** A sent intent, kept. */
@@ -30,6 +32,8 @@ export interface TopInput {
   readonly askQtyLots?: number;
   readonly state?: number;
   readonly features?: readonly number[];
+  /** Hash of their set; that of the options where absent. */
+  readonly featureSetHash?: number;
 }
 
 const EPOCH = 1;
@@ -43,6 +47,7 @@ export class Harness {
   #nowNs = 0;
   #answered = 0;
   readonly #autoAck: boolean;
+  readonly #featureSetHash: number;
   readonly #cum = new Map<number, number>();
   readonly #position = new Map<number, number>();
   constructor(definition: AnyStrategy, options: HarnessOptions = {}) {
@@ -62,7 +67,9 @@ export class Harness {
       ...(options.maxIntentsPerEvent === undefined
         ? {}
         : { maxIntentsPerEvent: options.maxIntentsPerEvent }),
+      ...(options.featureSetHash === undefined ? {} : { featureSetHash: options.featureSetHash }),
     });
+    this.#featureSetHash = options.featureSetHash ?? 0;
     this.host.start(0);
     this.host.link(0, true);
     this.host.policy(0, Policy.NORMAL, 1);
@@ -103,6 +110,7 @@ export class Harness {
       features,
       0,
       features.length,
+      top.featureSetHash ?? this.#featureSetHash,
     );
     return this.#settle();
   }

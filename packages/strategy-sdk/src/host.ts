@@ -39,6 +39,12 @@ export const REASON_UNKNOWN_ORDER = 17;
 /** Features kept per instrument. */
 export const FEATURES_MAX = 48;
 
+/** The reason a strategy is stopped for when features of another set come than it was built for. */
+export const FEATURE_SET_MISMATCH = "FEATURE_SET_MISMATCH";
+
+/** NONE: it declares no set. AWAITED: no features of it have come yet. MISMATCH is for good: only a restart ends it. */
+export type FeatureSetState = "NONE" | "AWAITED" | "MATCHED" | "MISMATCH";
+
 export const IntentKind = { NEW: 1, CANCEL: 2 } as const;
 /** What a port answers to a submitted intent. */
 export const Submit = { OK: 0, NO_CREDIT: 1, NOT_SYNCED: 2, MALFORMED: 3 } as const;
@@ -77,6 +83,8 @@ export interface HostOptions {
   readonly elapsedMs: () => number;
   readonly maxIntentsPerEvent?: number;
   readonly eventBudgetMs?: number;
+  /** Hash that must come with every feature vector; absent = whatever comes is taken. */
+  readonly featureSetHash?: number;
 }
 
 interface Own {
@@ -132,6 +140,9 @@ export class StrategyHost {
   };
   /** The text of the last exception, "" when there was none. */
   lastError = "";
+  /** The hash that came last with features, 0 before the first. */
+  featureSetSeen = 0;
+  #featureSet: FeatureSetState;
   readonly #definition: AnyStrategy;
   readonly #options: HostOptions;
   readonly #ctx: Context;
@@ -212,6 +223,7 @@ export class StrategyHost {
   constructor(definition: AnyStrategy, options: HostOptions) {
     this.#definition = definition;
     this.#options = options;
+    this.#featureSet = options.featureSetHash === undefined ? "NONE" : "AWAITED";
     this.#maxIntents = options.maxIntentsPerEvent ?? INTENTS_PER_EVENT_MAX;
     this.#budgetMs = options.eventBudgetMs ?? EVENT_BUDGET_MS_MAX;
     for (const { id } of options.instruments) {
@@ -248,6 +260,9 @@ export class StrategyHost {
   }
   get ready(): boolean {
     return this.#ready;
+  }
+  get featureSet(): FeatureSetState {
+    return this.#featureSet;
   }
   /** Our orders that are not terminal. */
   get pending(): number {
@@ -289,6 +304,8 @@ export class StrategyHost {
     this.#retryLeftovers();
     this.#becomeReady();
     this.#askUnconfirmed();
+    // A full link may have left some of its quotes.
+    if (this.#featureSet === "MISMATCH") this.#cancelOwn();
     if (timerMs === undefined || onTimer === undefined || nowNs < this.#nextTimerNs) return;
     this.#nextTimerNs = nowNs + timerMs * 1e6;
     this.#begin(nowNs, -1);
@@ -309,11 +326,14 @@ export class StrategyHost {
     features: Float64Array,
     featuresFrom: number,
     featureCount: number,
+    featureSetHash = 0,
   ): void {
     const book = this.#books.get(instrument);
     if (book === undefined) return;
     this.#begin(nowNs, eventIndex);
-    const count = Math.min(featureCount, FEATURES_MAX);
+    // Features of another set mean something else at the same place: none of them is shown.
+    const readable = featureCount <= 0 || this.#readable(featureSetHash);
+    const count = readable ? Math.min(featureCount, FEATURES_MAX) : 0;
     for (let at = 0; at < count; at += 1) book.features[at] = features[featuresFrom + at] ?? 0;
     book.featureCount = count;
     const top = this.#top;
@@ -519,9 +539,33 @@ export class StrategyHost {
     this.#call(this.#definition.onSession, { kind, nowNs: this.#nowNs });
   }
 
-  /** Whether the gateway's state is known and nothing of an earlier session is left. */
+  /** Whether the gateway's state is known, nothing of an earlier session is left, and the features are the declared ones. */
   #mayTrade(): boolean {
-    return this.#synced && this.#policy !== 0 && this.#leftovers.size === 0;
+    return this.#synced && this.#policy !== 0 && this.#leftovers.size === 0 && this.#featuresFit();
+  }
+
+  #featuresFit(): boolean {
+    return this.#featureSet === "NONE" || this.#featureSet === "MATCHED";
+  }
+
+  /** Whether features of this hash may be read. Those of another set stop the strategy and take its quotes away. */
+  #readable(hash: number): boolean {
+    const want = this.#options.featureSetHash;
+    this.featureSetSeen = hash;
+    if (want === undefined) return true;
+    if (hash === want) {
+      if (this.#featureSet === "AWAITED") this.#featureSet = "MATCHED";
+      return this.#featureSet === "MATCHED";
+    }
+    if (this.#featureSet !== "MISMATCH") {
+      this.#featureSet = "MISMATCH";
+      this.lastError = `${FEATURE_SET_MISMATCH}: features of set ${hash} came, the strategy was built for ${want}; roll the set back or build the strategy for it, then restart`;
+      this.#settleReady();
+      this.#intentsThisEvent = Number.NEGATIVE_INFINITY;
+      this.#cancelOwn();
+      this.#intentsThisEvent = 0;
+    }
+    return false;
   }
 
   /** Takes the readiness away at once; it is only given by a tick, when the snapshot that tells of it has been read. */
@@ -617,6 +661,7 @@ export class StrategyHost {
       (px > 0 || type === OrderType.MARKET);
     if (!fine) return this.#refuse("BAD_ARGUMENT");
     if (this.#breaker.state === "HALTED") return this.#refuse("HALTED");
+    if (!this.#featuresFit()) return this.#refuse("FEATURE_SET");
     if (!this.#ready || this.#stopped) return this.#refuse("NOT_READY");
     if (this.#intentsThisEvent >= this.#maxIntents) return this.#refuse("INTENT_BUDGET");
     if (this.#orders.size >= PENDING_MAX) return this.#refuse("PENDING_FULL");

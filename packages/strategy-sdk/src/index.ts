@@ -2,6 +2,12 @@
 export { Breaker, type BreakerState } from "./breaker.ts";
 export { checkStrategy, defineStrategy, StrategyError } from "./define.ts";
 export {
+  type DeclaredSet,
+  featureSetHash,
+  type KnownSet,
+  parseFeatureSet,
+} from "./feature-set.ts";
+export {
   createHarness,
   DEFAULT_INSTRUMENTS,
   Harness,
@@ -11,7 +17,9 @@ export {
 } from "./harness.ts";
 export {
   EVENT_BUDGET_MS_MAX,
+  FEATURE_SET_MISMATCH,
   FEATURES_MAX,
+  type FeatureSetState,
   type HostOptions,
   type HostStats,
   INTENTS_PER_EVENT_MAX,

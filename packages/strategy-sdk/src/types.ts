@@ -137,6 +137,8 @@ export type Refusal =
   | "BAD_ARGUMENT"
   | "NOT_READY"
   | "HALTED"
+  /** No features of the declared set have come, or features of another. */
+  | "FEATURE_SET"
   | "INTENT_BUDGET"
   | "PENDING_FULL"
   | "NO_CREDIT"
@@ -191,7 +193,10 @@ export interface StrategyDefinition<P = unknown, S = unknown> {
   /** Lower-case letters, digits and dashes. */
   readonly id: string;
   readonly params: z.ZodType<P>;
-  /** The feature set it reads; a runner with another refuses to start it. */
+  /**
+   * The feature set it reads: `lob_shared_v3`, `lob_shared_v3@808661320` or `808661320`. It is not started where there is no
+   * such set, may not quote before features of it have come, and is stopped for good when features of another come.
+   */
   readonly featureSet?: string;
   /** Period of onTimer, ms, at least 1. */
   readonly timerMs?: number;

@@ -26,6 +26,8 @@ export interface RestClientOptions {
   /** Milliseconds since the Unix epoch. */
   readonly nowMs?: () => number;
   readonly answerMsMax?: number;
+  /** Sent with every request, as a venue's key that is no signature. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** The REST end of one venue. It has no retry: what was asked once was asked once. */
@@ -65,7 +67,10 @@ export class RestClient {
       `${baseUrl.replace(/\/+$/, "")}${path}${query === "" ? "" : `?${query}`}`,
       {
         method,
-        headers: security === "none" || key === undefined ? {} : { "X-MBX-APIKEY": key.key },
+        headers: {
+          ...this.#options.headers,
+          ...(security === "none" || key === undefined ? {} : { "X-MBX-APIKEY": key.key }),
+        },
         signal: stop === undefined ? timeout : AbortSignal.any([stop, timeout]),
       },
     );

@@ -36,6 +36,10 @@ export const Settings = z.object({
     .enum(["iex", "sip"])
     .default("iex")
     .describe("Which tape of Alpaca: iex is in every plan and takes 30 channels, sip is paid"),
+  alpacaRestUrl: rest(
+    "Alpaca's data",
+    "for the stock trades that a lost connection left out; unset = they stay missing",
+  ),
   alpacaCryptoStreamUrl: stream("Alpaca crypto"),
   alpacaKeyFile: keyFile("Alpaca"),
   shioajiUrl: z
@@ -72,6 +76,27 @@ export const Settings = z.object({
     .min(1)
     .default(here("config/instruments.json"))
     .describe("The instrument table"),
+  featureProfile: z
+    .string()
+    .min(1)
+    .default("basic-v1")
+    .describe("Profile whose features are published while the rollout has no active set"),
+  featureProfiles: z
+    .record(z.string().regex(/^[1-9]\d*$/, "want the id of an instrument"), z.string().min(1))
+    .default({})
+    .describe('Profiles of single instruments by id, as {"3": "micro-v1"}'),
+  featureProfilesFile: z
+    .string()
+    .min(1)
+    .default(here("config/feature-profiles.json"))
+    .describe("The profiles there are, each pinned to the hash of its set"),
+  featureRolloutFile: z
+    .string()
+    .min(1)
+    .default(here("var/feature-rollout.json"))
+    .describe(
+      "What hft feature rollout-set writes; followed while the service runs; none = no rollout",
+    ),
   mdUrl: z
     .string()
     .startsWith("ipc://")

@@ -1,10 +1,12 @@
 /** What the shell does for the hot loop: its sessions, and the depth snapshots it asks for. */
 
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import type { Engine, HotServiceSpec, ServiceContext } from "@tidegate/service-kit";
 import { binanceCoinm, binanceSpot, binanceUsdm, FEEDS, RestClient } from "@tidegate/venues";
 import { z } from "zod";
+import { Backfill, backfillClient } from "./backfill.ts";
 import { type MarketDataConfig, Settings } from "./config.ts";
+import { featurePlan, type LoopPlan, readProfiles, readRollout } from "./features.ts";
 import { HoldOff } from "./holdoff.ts";
 import { type FedInstrument, isOver, restUrl, sessionsFor } from "./sessions.ts";
 
@@ -52,6 +54,13 @@ export function readInstruments(path: string): FedInstrument[] {
   return TableFile.parse(JSON.parse(readFileSync(path, "utf8"))).instruments;
 }
 
+/** What is computed, by the files as they are now. */
+export function readFeaturePlan(config: MarketDataConfig): LoopPlan {
+  const wishes = { profile: config.featureProfile, byInstrument: config.featureProfiles };
+  const rollout = readRollout(config.featureRolloutFile);
+  return featurePlan(readProfiles(config.featureProfilesFile), rollout, wishes);
+}
+
 /** The hot loop's configuration at `nowMs`, ms since 1970. `trace` gives a span for each touch and trade. */
 export function loopConfig(config: MarketDataConfig, trace: boolean, nowMs: number) {
   return {
@@ -61,6 +70,7 @@ export function loopConfig(config: MarketDataConfig, trace: boolean, nowMs: numb
     epochPath: config.epochFile,
     instrumentsPath: config.instrumentsFile,
     sessions: sessionsFor(config, readInstruments(config.instrumentsFile), nowMs),
+    features: readFeaturePlan(config),
     trace,
   };
 }
@@ -142,12 +152,76 @@ export class Snapshots {
   }
 }
 
+/** How often the files of the features are looked at. */
+const FEATURES_LOOK_MS = 1_000;
+
+/** Follows the profiles and rollout files: a change is placed in the loop whole, or refused and the sets stay as they are. */
+export class FeatureFollower {
+  readonly #context: ServiceContext<MarketDataConfig>;
+  readonly #engine: Engine;
+  readonly #timer: NodeJS.Timeout;
+  #seen: string;
+  #placed: string;
+  #busy: Promise<void> | null = null;
+
+  constructor(context: ServiceContext<MarketDataConfig>, engine: Engine, everyMs: number) {
+    this.#context = context;
+    this.#engine = engine;
+    this.#seen = this.#stamp();
+    this.#placed = JSON.stringify(readFeaturePlan(context.config));
+    this.#timer = setInterval(() => void this.look(), everyMs);
+    this.#timer.unref();
+  }
+
+  /** Looks once; while a change is on its way, waits for it. */
+  look(): Promise<void> {
+    this.#busy ??= this.#look().finally(() => {
+      this.#busy = null;
+    });
+    return this.#busy;
+  }
+
+  /** What tells a file from the one before: a rename gives another inode, a write another time or size. */
+  #stamp(): string {
+    const { featureProfilesFile, featureRolloutFile } = this.#context.config;
+    const one = (path: string): string => {
+      const found = statSync(path, { throwIfNoEntry: false });
+      return found === undefined ? "none" : `${found.ino} ${found.size} ${found.mtimeMs}`;
+    };
+    return `${one(featureProfilesFile)} ${one(featureRolloutFile)}`;
+  }
+
+  async #look(): Promise<void> {
+    const { config, log } = this.#context;
+    try {
+      const stamp = this.#stamp();
+      if (stamp === this.#seen) return;
+      this.#seen = stamp;
+      const plan = readFeaturePlan(config);
+      const text = JSON.stringify(plan);
+      if (text === this.#placed) return;
+      const answer = await this.#engine.call({ op: "features", features: plan });
+      if (answer["ok"] !== true) throw new Error(String(answer["error"]));
+      this.#placed = text;
+      log.warn({ active: plan.default.active?.profile ?? null }, "the feature sets were changed");
+    } catch (error) {
+      log.error({ error: String(error) }, "the feature sets stay as they are");
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#busy;
+  }
+}
+
 /** The service: ready once every book is VALID. */
 export function marketData(
   fetch: FetchDepth = fetchDepth,
   nowMs: () => number = Date.now,
 ): HotServiceSpec<typeof Settings> {
   let snapshots: Snapshots | null = null;
+  let backfill: Backfill | null = null;
   return {
     name: "market-data",
     kind: "market-data",
@@ -165,11 +239,17 @@ export function marketData(
         );
       }
       const own = new Snapshots(context, engine, fetch);
+      const missing = new Backfill(context, engine, backfillClient(context.config));
+      backfill = missing;
+      const follower = new FeatureFollower(context, engine, FEATURES_LOOK_MS);
       snapshots = own;
-      return () => own.close();
+      return async () => {
+        await Promise.all([own.close(), follower.close(), missing.close()]);
+      };
     },
     onEvent(event) {
       if (event.type === "snapshot_wanted") snapshots?.want(event["instrument"]);
+      if (event.type === "trades_wanted") backfill?.want(event);
     },
   };
 }

@@ -77,6 +77,35 @@ const lane: StrategyLaneConfig = {
   topics: [],
 };
 
+it("the hash of the features reaches the host: another set stops the strategy [B073]", () => {
+  const port = new FakePort();
+  const pump = new Pump({
+    definition: defineStrategy({ id: "x", params: z.object({}), onBookTop() {} }),
+    params: {},
+    instruments: [{ id: 2, venueId: 2, symbol: "BTCUSDT", kind: "perp" }],
+    lane,
+    seed: 1,
+    maxIntentsPerEvent: 4,
+    eventBudgetMs: 50,
+    elapsedMs: () => 0,
+    port,
+    featureSetHash: 7,
+  });
+  const top = (hash: number): Row => ({
+    [Event.KIND]: EventKind.BOOK_TOP,
+    [Event.INSTRUMENT]: 2,
+    [Event.NOW_NS]: 1,
+    [BookTopAt.FEATURE_COUNT]: 1,
+    [BookTopAt.FEATURE_SET_HASH]: hash,
+  });
+  const states = [7, 7, 8, 7].map((hash) => {
+    port.batches.push([top(hash)]);
+    pump.run(() => 0);
+    return pump.host.featureSet;
+  });
+  expect(states).toEqual(["MATCHED", "MATCHED", "MISMATCH", "MISMATCH"]);
+});
+
 function rig(seen: unknown[]) {
   const port = new FakePort();
   const definition = defineStrategy({

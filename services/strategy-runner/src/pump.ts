@@ -42,6 +42,8 @@ export interface PumpOptions {
   readonly eventBudgetMs: number;
   readonly elapsedMs: () => number;
   readonly port: StrategyPort;
+  /** Hash of the declared feature set; absent = none is declared. */
+  readonly featureSetHash?: number;
 }
 
 export class Pump {
@@ -68,6 +70,7 @@ export class Pump {
       maxIntentsPerEvent: options.maxIntentsPerEvent,
       eventBudgetMs: options.eventBudgetMs,
       port: { submit: (intent) => this.#submit(intent) },
+      ...(options.featureSetHash === undefined ? {} : { featureSetHash: options.featureSetHash }),
     });
     this.pollMs = Math.min(POLL_MS_MAX, Math.max(1, Math.floor(definition.timerMs ?? POLL_MS_MAX)));
     port.open(lane, this.#in, this.#out);
@@ -141,6 +144,7 @@ export class Pump {
           view,
           base + BookTopAt.FEATURES,
           at(BookTopAt.FEATURE_COUNT),
+          at(BookTopAt.FEATURE_SET_HASH),
         );
         return;
       case EventKind.TRADE:

@@ -121,6 +121,54 @@ const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", s
     expect(() => readFileSync(join(stateDir, "strategy-4.epoch"))).toThrow();
   });
 
+  const declares = (name: string, featureSet: string) =>
+    file(
+      name,
+      `export default { id: "declares", params: { safeParse: () => ({ success: true }), parse: () => ({}) }, featureSet: "${featureSet}", onTrade() {} };`,
+    );
+  const known = [{ name: "lob_shared_v3", hash: 808_661_320 }];
+
+  it.each([
+    ["an unknown set", "lob_shared_v9", "there is no such set; there are lob_shared_v3@808661320"],
+    ["another hash of the set", "lob_shared_v3@7", "has hash 808661320 here"],
+  ])("a strategy built for %s is not started [B073]", async (_, featureSet, text) => {
+    const strategies = [{ id: 4, file: declares(`d${featureSet.length}.mjs`, featureSet) }];
+    const stateDir = join(dir, "never");
+    const start = startStrategyRunner(config({ strategies }), {
+      ...silent,
+      stateDir,
+      featureSets: () => known,
+    });
+    await expect(start).rejects.toThrow(text);
+    expect(() => readFileSync(join(stateDir, "strategy-4.epoch"))).toThrow();
+  });
+
+  it("the worker is told the hash; features of another set halt the strategy and say why once [B073]", async () => {
+    const workerUrl = program(
+      "features.mjs",
+      `${STATS}\nconst tell = (state, seen, lastError) => parentPort.postMessage({ type: "stats", name: "x", stats, breaker: "NORMAL", ready: true, pending: 0, leftovers: 0, unknownEvents: 0, lastError, lane: "{}", featureSet: { state, seen } });
+if (workerData.featureSetHash !== 808661320) throw new Error("no hash");
+tell("MATCHED", 808661320, ""); tell("MISMATCH", 5, "FEATURE_SET_MISMATCH: x"); tell("MISMATCH", 5, "FEATURE_SET_MISMATCH: x");
+Atomics.wait(flags, 0, 0); parentPort.postMessage({ type: "stopped", pending: 0 });`,
+    );
+    const lines: string[] = [];
+    const runner = await startStrategyRunner(
+      config({ strategies: [{ id: 4, file: declares("good.mjs", "lob_shared_v3") }] }),
+      {
+        ...silent,
+        workerUrl,
+        featureSets: () => known,
+        log: (level, msg) => void lines.push(`${level} ${msg}`),
+      },
+    );
+    await until(() => runner.state === "DEGRADED");
+    expect(runner.stats()).toMatchObject({
+      strategies: [{ state: "HALTED", featureSet: "MISMATCH", featureSetSeen: 5 }],
+    });
+    expect(lines).toEqual(["error the strategy is stopped: the features are of another set"]);
+    await runner[Symbol.asyncDispose]();
+  });
+
   it("two strategies of one id are refused", () => {
     expect(() =>
       config({

@@ -3,8 +3,16 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { featureSets } from "@tidegate/rust-core";
 import type { StrategyLaneConfig } from "@tidegate/rust-core/strategy-layout";
-import type { HostStats, InstrumentInfo } from "@tidegate/strategy-sdk";
+import {
+  FEATURE_SET_MISMATCH,
+  type FeatureSetState,
+  type HostStats,
+  featureSetHash as hashOfDeclared,
+  type InstrumentInfo,
+  type KnownSet,
+} from "@tidegate/strategy-sdk";
 import type { StrategyRunnerConfig } from "./config.ts";
 import { nextEpoch } from "./epoch.ts";
 import { loadStrategy } from "./load.ts";
@@ -20,6 +28,8 @@ export interface WorkerData {
   readonly seed: number;
   readonly maxIntentsPerEvent: number;
   readonly eventBudgetMs: number;
+  /** Hash of the feature set it declares; absent = it declares none. */
+  readonly featureSetHash?: number;
   /** Int32: [0] stop. */
   readonly flags: SharedArrayBuffer;
 }
@@ -35,6 +45,8 @@ export type WorkerMessage =
       readonly leftovers: number;
       readonly unknownEvents: number;
       readonly lastError: string;
+      /** Whether the features that come are of the declared set, and the hash that came last. */
+      readonly featureSet?: { readonly state: FeatureSetState; readonly seen: number };
       /** JSON of the native lane. */
       readonly lane: string;
     }
@@ -65,6 +77,8 @@ export interface StrategyRunnerDeps {
   ) => void;
   /** Spans the lane has finished, each `{name, traceId, spanId, parentSpanId, startNs, endNs, attributes}`. */
   readonly onSpans?: (spans: readonly Record<string, unknown>[]) => void;
+  /** The registry of feature sets; the addon's where absent. */
+  readonly featureSets?: () => readonly KnownSet[];
   /** The worker's program; tests pass one of theirs. */
   readonly workerUrl?: URL;
 }
@@ -108,8 +122,20 @@ export async function startStrategyRunner(
   deps: StrategyRunnerDeps,
 ): Promise<StrategyRunner> {
   const { version, instruments } = readInstruments(config.instrumentsFile);
+  const expected: (number | undefined)[] = [];
   for (const { id, file, params } of config.strategies) {
-    const checked = (await loadStrategy(file)).params.safeParse(params);
+    const { featureSet, params: schema } = await loadStrategy(file);
+    try {
+      expected.push(
+        featureSet === undefined
+          ? undefined
+          : hashOfDeclared(featureSet, (deps.featureSets ?? featureSets)()),
+      );
+    } catch (cause) {
+      const why = (cause as Error).message;
+      throw new Error(`cannot start strategy ${id} (${file}): ${why}`, { cause });
+    }
+    const checked = schema.safeParse(params);
     if (!checked.success) {
       const what = checked.error.issues
         .map(({ path, message }) => `${path.join(".")}: ${message}`)
@@ -117,7 +143,8 @@ export async function startStrategyRunner(
       throw new Error(`cannot start strategy ${id} (${file}): bad params: ${what}`);
     }
   }
-  const running = config.strategies.map((strategy): Running => {
+  const running = config.strategies.map((strategy, at): Running => {
+    const featureSetHash = expected[at];
     const epoch = nextEpoch(join(deps.stateDir, `strategy-${strategy.id}.epoch`));
     const flags = new SharedArrayBuffer(4);
     const workerData: WorkerData = {
@@ -136,6 +163,7 @@ export async function startStrategyRunner(
       seed: config.seed,
       maxIntentsPerEvent: config.maxIntentsPerEvent,
       eventBudgetMs: config.eventBudgetMs,
+      ...(featureSetHash === undefined ? {} : { featureSetHash }),
       flags,
     };
     const worker = new Worker(deps.workerUrl ?? new URL("./worker.ts", import.meta.url), {
@@ -166,9 +194,13 @@ export async function startStrategyRunner(
       self.lane = lane;
       if (Array.isArray(spans) && spans.length > 0)
         deps.onSpans?.(spans as Record<string, unknown>[]);
-      self.state = message.breaker as StrategyState;
+      const mismatch = message.featureSet?.state === "MISMATCH";
+      self.state = mismatch ? "HALTED" : (message.breaker as StrategyState);
       if (message.lastError !== "" && message.lastError !== before?.lastError) {
-        deps.log("error", "the strategy threw", { strategy: self.id, error: message.lastError });
+        const what = message.lastError.startsWith(FEATURE_SET_MISMATCH)
+          ? "the strategy is stopped: the features are of another set"
+          : "the strategy threw";
+        deps.log("error", what, { strategy: self.id, error: message.lastError });
       }
       if (message.breaker !== (before?.breaker ?? "NORMAL")) {
         deps.log("warn", "the strategy's breaker moved", {
@@ -216,6 +248,8 @@ export async function startStrategyRunner(
         pending: last?.pending ?? 0,
         leftovers: last?.leftovers ?? 0,
         unknownEvents: last?.unknownEvents ?? 0,
+        featureSet: last?.featureSet?.state ?? "NONE",
+        featureSetSeen: last?.featureSet?.seen ?? 0,
         ...last?.stats,
         lane,
       }));

@@ -26,6 +26,7 @@ const pump = new Pump({
   eventBudgetMs: data.eventBudgetMs,
   elapsedMs: () => performance.now(),
   port: nativePort,
+  ...(data.featureSetHash === undefined ? {} : { featureSetHash: data.featureSetHash }),
 });
 const openedMs = performance.now();
 const sinceOpenNs = () => Math.round((performance.now() - openedMs) * 1e6);
@@ -41,6 +42,7 @@ const report = (): void => {
     leftovers: host.leftovers,
     unknownEvents: pump.unknownEvents,
     lastError: host.lastError,
+    featureSet: { state: host.featureSet, seen: host.featureSetSeen },
     lane: nativePort.stats(),
   });
 };

@@ -1,6 +1,9 @@
-import { readFileSync } from "node:fs";
-import { z } from "zod";
+import * as files from "@tidegate/market-data/features";
 import { UsageError } from "../sim/options.ts";
+
+export type { FeatureProfile } from "@tidegate/market-data/features";
+
+type FeatureProfile = files.FeatureProfile;
 
 /** One feature of a set, as the Rust registry states it. */
 export interface FeatureSpec {
@@ -19,58 +22,23 @@ export interface FeatureSet {
   readonly features: readonly FeatureSpec[];
 }
 
-const LEVELS_MAX = 5;
-const PROFILES_MAX = 256;
-
-const Profile = z.strictObject({
-  id: z.string().regex(/^[a-z][a-z0-9-]{0,63}$/),
-  featureSet: z.string().min(1),
-  /** The hash of the set the profile was written for: a changed set is another set. */
-  featureSetHash: z.number().int().min(1).max(0xffff_ffff),
-  /** Levels a side that the kernel is shown. */
-  levels: z.number().int().min(1).max(LEVELS_MAX),
-  /** An update this long after the one before carries STALE_INPUT. */
-  staleAfterMs: z.number().int().min(1).max(86_400_000),
-  notes: z.string().max(500).default(""),
-});
-
-const Profiles = z.strictObject({
-  version: z.literal(1),
-  profiles: z.array(Profile).min(1).max(PROFILES_MAX),
-});
-
-export type FeatureProfile = z.infer<typeof Profile>;
+/** Runs a reader of market-data's files; a file it refuses is a wrong use of the command. */
+export function usage<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof files.FeatureFileError) throw new UsageError(error.message);
+    throw error;
+  }
+}
 
 /** Reads a profiles file. Unknown keys, values out of range and two profiles of one id are refused. */
-export function readProfiles(path: string): readonly FeatureProfile[] {
-  let text: string;
-  try {
-    text = readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new UsageError(
-      `${path}: cannot be read (${(cause as Error).message}); want a profiles file`,
-    );
-  }
-  return parseProfiles(path, text);
-}
+export const readProfiles = (path: string): readonly FeatureProfile[] =>
+  usage(() => files.readProfiles(path));
 
 /** The same of a text; `path` names it in errors. */
-export function parseProfiles(path: string, text: string): readonly FeatureProfile[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw new UsageError(`${path}: is no JSON: ${(cause as Error).message}`);
-  }
-  const read = Profiles.safeParse(value);
-  if (!read.success) throw new UsageError(`${path}: ${z.prettifyError(read.error)}`);
-  const seen = new Set<string>();
-  for (const { id } of read.data.profiles) {
-    if (seen.has(id)) throw new UsageError(`${path}: two profiles are called ${id}`);
-    seen.add(id);
-  }
-  return read.data.profiles;
-}
+export const parseProfiles = (path: string, text: string): readonly FeatureProfile[] =>
+  usage(() => files.parseProfiles(path, text));
 
 /** What is wrong with profiles against the registry, one line each. */
 export function profileFaults(

@@ -5,6 +5,7 @@
 
 mod convert;
 mod engine;
+mod features;
 mod link;
 mod matching;
 mod strategy;

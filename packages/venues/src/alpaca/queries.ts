@@ -4,25 +4,28 @@ import { paths } from "./endpoints.ts";
 /** Trades of one page. */
 export const TRADES_PER_PAGE_MAX = 10_000;
 
-/**
- * Trades of one stock between two moments, oldest first: what a lost connection left out.
- *
- * Shape   RFC 3339 texts; `page` is the `next_page_token` of the answer before
- */
+/** Which trades: RFC 3339 texts, both ends included; `page` is the `next_page_token` of the answer before. */
+export interface TradesQuery {
+  readonly from: string;
+  readonly to: string;
+  readonly feed: string;
+  /** Trades of a page, at most `TRADES_PER_PAGE_MAX`. */
+  readonly limit?: number;
+  readonly page?: string;
+  readonly stop?: AbortSignal;
+}
+
+/** Trades of one stock between two moments, oldest first: what a lost connection left out. Wants the key as headers. */
 export function stockTrades(
   rest: RestClient,
   symbol: string,
-  from: string,
-  to: string,
-  feed: string,
-  page?: string,
-  stop?: AbortSignal,
+  { from, to, feed, limit = TRADES_PER_PAGE_MAX, page, stop }: TradesQuery,
 ): Promise<RestAnswer> {
   const params: (readonly [string, string])[] = [
     ["start", from],
     ["end", to],
     ["feed", feed],
-    ["limit", String(TRADES_PER_PAGE_MAX)],
+    ["limit", String(limit)],
   ];
   if (page !== undefined) params.push(["page_token", page]);
   const path = `${paths.stockTrades}/${encodeURIComponent(symbol)}/trades`;

@@ -5,10 +5,12 @@
 
 pub mod capture;
 mod dialect;
+mod features;
 mod feed;
 mod late;
 pub mod limits;
 mod slot;
+mod tape;
 mod wire;
 
 use crate::anchor::Anchor;
@@ -16,6 +18,7 @@ use crate::latency::Latency;
 use crate::span::{Span, SpanBudget};
 use crate::{Call, Fault, Handle, Hot, clock, epoch, read_table, spawn};
 use dialect::{Dialect, Key};
+use features::{Features, PlanConfig};
 pub(crate) use feed::STAGE;
 use feed::{Feed, Publication, Sink, Tracer};
 use late::Late;
@@ -128,6 +131,9 @@ struct Config {
     /// Whether each touch and trade gives a span; for runs with a trace collector.
     #[serde(default)]
     trace: bool,
+    /// What is computed of which instrument; `lob_basic_v1` of each where absent.
+    #[serde(default)]
+    features: PlanConfig,
 }
 
 fn read_config(text: &str) -> Result<(Config, Table), Fault> {
@@ -328,7 +334,8 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
                             config.instruments_path.display()
                         ))
                     })?;
-                    feeds.push(Feed::new(feeds.len(), row, table.version()));
+                    let none = Features::none();
+                    feeds.push(Feed::new(feeds.len(), row, table.version(), none));
                     feeds.len() - 1
                 }
             });
@@ -358,8 +365,19 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
             )));
         }
     }
+    place(&mut feeds, &config.features)?;
     let session_epoch = epoch::next(&config.epoch_path)?;
     spawn("market-data", move |hot| run(&hot, &config, session_epoch, feeds, slots, (budgets, budget_of)))
+}
+
+/// Gives each feed fresh kernels by a plan, or changes nothing.
+fn place(feeds: &mut [Feed], plan: &PlanConfig) -> Result<(), Fault> {
+    let ids: Vec<u32> = feeds.iter().map(|feed| feed.instrument().id).collect();
+    let built = plan.build(&ids)?;
+    for (feed, features) in feeds.iter_mut().zip(built) {
+        feed.place(features);
+    }
+    Ok(())
 }
 
 fn run(
@@ -472,6 +490,19 @@ fn wanted_of(call: &Call) -> Option<Vec<Stream>> {
     list.iter().map(stream).collect()
 }
 
+/// A page of trades that a lost connection left out.
+fn trades(call: &Call, around: &mut Around<'_, Out<'_>>) -> Result<Value, &'static str> {
+    let id = call.request["instrument"].as_u64();
+    let loss = call.request["loss"].as_u64().ok_or("want loss: that of trades_wanted")?;
+    let last = call.request["last"].as_bool().ok_or("want last: whether no page follows")?;
+    let feed = around.feeds.iter_mut().find(|feed| Some(u64::from(feed.instrument().id)) == id);
+    let feed = feed.ok_or("no such instrument here")?;
+    let filled = feed.on_trades(&call.body, (loss, last), clock::now(), around.tracer, around.sink)?;
+    Ok(
+        json!({ "ok": true, "merged": filled.merged, "known": filled.known, "refused": filled.refused, "closed": filled.closed }),
+    )
+}
+
 fn answer(call: Call, slots: &mut [Slot], around: &mut Around<'_, Out<'_>>) {
     let slot = slots.iter_mut().find(|slot| Some(slot.name()) == call.request["session"].as_str());
     let value = match call.request["op"].as_str() {
@@ -486,6 +517,10 @@ fn answer(call: Call, slots: &mut [Slot], around: &mut Around<'_, Out<'_>>) {
                 None => json!({ "ok": false, "error": "no such instrument here" }),
             }
         }
+        Some("trades") => match trades(&call, around) {
+            Ok(value) => value,
+            Err(error) => json!({ "ok": false, "error": error }),
+        },
         Some("subscribe") => match (slot, wanted_of(&call)) {
             (Some(slot), Some(streams)) => match shard(std::slice::from_ref(&streams), slot.rules()) {
                 Ok(_) => {
@@ -496,6 +531,14 @@ fn answer(call: Call, slots: &mut [Slot], around: &mut Around<'_, Out<'_>>) {
             },
             (None, _) => json!({ "ok": false, "error": "no such session here; statistics name them" }),
             (_, None) => json!({ "ok": false, "error": "want streams: [{name, counted}]" }),
+        },
+        // Between two batches: no message carries a part of each plan.
+        Some("features") => match serde_json::from_value::<PlanConfig>(call.request["features"].clone()) {
+            Ok(plan) => match place(around.feeds, &plan) {
+                Ok(()) => json!({ "ok": true }),
+                Err(fault) => json!({ "ok": false, "error": fault.0 }),
+            },
+            Err(error) => json!({ "ok": false, "error": format!("features: {error}") }),
         },
         Some("reset") => match slot {
             Some(slot) => {
@@ -530,7 +573,7 @@ fn stats(out: &Out<'_>, feeds: &[Feed], slots: &[Slot], session_epoch: u32) -> V
         "refused": refused,
         "gaps": sum("gaps"),
         "resyncs": sum("resyncs"),
-        "featureSetHash": tidegate_features::set_hash(),
+        "featureSetHash": feeds.first().map_or(0, Feed::feature_hash),
         "instruments": instruments,
         "sessionsFatal": slots.iter().filter(|s| s.state() == State::Fatal).count(),
         "sessionsLive": slots.iter().filter(|s| s.state() == State::Live).count(),

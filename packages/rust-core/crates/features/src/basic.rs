@@ -3,7 +3,7 @@
 use crate::decay::decayed;
 use crate::flags;
 use crate::limits::{DEEP_LEVELS, QTY_LOTS_MAX, TRADE_SIGN_HALF_LIFE_NS, WARM_TRADES_MIN};
-use crate::view::Touch;
+use crate::view::{Half, Touch, View};
 use tidegate_book::L2Book;
 use tidegate_units::{EpochNs, SAFE_INTEGER, Side};
 
@@ -94,6 +94,19 @@ impl LobBasic {
 
     /// The touch has changed: the values as of now. Deeper levels are those of `book`.
     pub fn on_touch(&mut self, touch: Touch, book: &L2Book) -> Output {
+        let deep = |side| (book.depth_sum(side, DEEP_LEVELS), book.len(side));
+        self.on_levels(touch, deep(Side::Buy), deep(Side::Sell))
+    }
+
+    /// The same of the levels a kernel is shown; the touch is the first of them.
+    pub fn on_view(&mut self, view: &View) -> Output {
+        let deep = |half: &Half| (half.sum(), half.levels().len());
+        let touch = Touch { bid: view.bids.best(), ask: view.asks.best() };
+        self.on_levels(touch, deep(&view.bids), deep(&view.asks))
+    }
+
+    /// `bids` and `asks` are the sum of the first [`DEEP_LEVELS`] and how many levels there are.
+    fn on_levels(&mut self, touch: Touch, bids: (i64, usize), asks: (i64, usize)) -> Output {
         let mut flags = std::mem::take(&mut self.once);
         let clamp = |level: Option<(i64, i64)>| level.map(|(px, qty)| (px, qty.clamp(0, QTY_LOTS_MAX)));
         let (bid, ask) = (clamp(touch.bid), clamp(touch.ask));
@@ -102,8 +115,8 @@ impl LobBasic {
             self.last = None;
             return Output { values, flags: flags | flags::PARTIAL };
         };
-        let deep = |side| book.depth_sum(side, DEEP_LEVELS).clamp(0, QTY_LOTS_MAX);
-        if book.len(Side::Buy).min(book.len(Side::Sell)) < DEEP_LEVELS {
+        let deep = |(sum, _): (i64, usize)| sum.clamp(0, QTY_LOTS_MAX);
+        if bids.1.min(asks.1) < DEEP_LEVELS {
             flags |= flags::PARTIAL;
         }
         if self.last.is_none() || self.trades < WARM_TRADES_MIN {
@@ -118,7 +131,7 @@ impl LobBasic {
         values[1] = ask.0 - bid.0;
         values[2] = i64::try_from(micro).unwrap_or(0);
         values[3] = ratio_ppm(bid.1, ask.1);
-        values[4] = ratio_ppm(deep(Side::Buy), deep(Side::Sell));
+        values[4] = ratio_ppm(deep(bids), deep(asks));
         values[5] = self.last.map_or(0, |last| ofi(last, Sides { bid, ask }));
         values[6] = if self.weight_sum == 0 {
             0

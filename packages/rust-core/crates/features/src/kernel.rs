@@ -8,11 +8,9 @@ use crate::row::Row;
 use crate::set::{Input, SETS, SetSpec, by_name};
 use crate::shared::Shared;
 use crate::timed::Timed;
-use crate::view::{Print, Touch, View};
+use crate::view::{Print, View};
 use crate::vol::Vol;
 use std::fmt;
-use tidegate_book::L2Book;
-use tidegate_units::Side;
 
 /// A kernel of one instrument.
 #[derive(Debug, Clone)]
@@ -121,13 +119,7 @@ impl Kernel {
 
 impl Basic {
     fn on_view(&mut self, view: &View) -> &Row {
-        // The old kernel reads a book; five levels are all it looks at.
-        let mut book = L2Book::default();
-        for (side, half) in [(Side::Buy, &view.bids), (Side::Sell, &view.asks)] {
-            half.levels().iter().for_each(|(px, qty)| book.set(side, *px, *qty));
-        }
-        let touch = Touch { bid: view.bids.best(), ask: view.asks.best() };
-        let output = self.kernel.on_touch(touch, &book);
+        let output = self.kernel.on_view(view);
         let mut values = [0; FEATURES_MAX];
         for (place, value) in values.iter_mut().zip(output.values) {
             *place = value;
@@ -143,7 +135,7 @@ impl Basic {
 mod tests {
     use super::*;
     use crate::flags;
-    use tidegate_units::EpochNs;
+    use tidegate_units::{EpochNs, Side};
 
     fn view(n: i64) -> View {
         let bids: Vec<_> = (0..5).map(|level| (100 - level, 10 + n % 7 + level)).collect();

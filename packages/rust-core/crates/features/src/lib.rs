@@ -6,6 +6,7 @@
 
 pub mod bars;
 mod basic;
+pub mod batch;
 mod decay;
 pub mod fixed;
 mod flow;
@@ -14,6 +15,7 @@ pub mod indicators;
 pub mod kernel;
 pub mod limits;
 mod micro;
+pub mod profile;
 pub mod rat;
 pub mod row;
 pub mod set;
@@ -24,6 +26,7 @@ mod vol;
 
 pub use basic::{FEATURES, LOB_BASIC_V1, LobBasic, Output, SET_NAME, set_hash};
 pub use kernel::Kernel;
+pub use profile::{Comparison, Lane, Profile};
 pub use row::Row;
 pub use view::{Panel, Print, Touch, View};
 

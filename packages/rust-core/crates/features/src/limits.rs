@@ -12,6 +12,8 @@ pub const QTY_LOTS_MAX: i64 = 1 << 53;
 pub const PX_TICKS_MAX: i64 = 1 << 51;
 /// Levels a side that a kernel is shown.
 pub const VIEW_LEVELS: usize = 5;
+/// Events of one batch from outside Rust.
+pub const BATCH_EVENTS_MAX: usize = 100_000;
 /// Features of one set at most: a mask of them is 32 bits.
 pub const FEATURES_MAX: usize = 32;
 /// Products of mid changes in the autocovariance.

@@ -18,6 +18,16 @@ pub const MESSAGES_PER_PUMP_MAX: usize = 1_024;
 pub const HTTP_PUMP_BYTES_MAX: usize = 1 << 20;
 /// Default time from `connect` to an open session, in milliseconds.
 pub const CONNECT_TIMEOUT_MS: u64 = 5_000;
+/// Host names of one process, and lookups of them under way.
+pub const NAMES_MAX: usize = 64;
+pub const LOOKUPS_MAX: usize = 8;
+/// A lookup without an answer after this long has failed; another may begin.
+pub const LOOKUP_NS_MAX: u64 = 5_000_000_000;
+/// An address is looked up again after this long, and no longer used after that.
+pub const NAME_FRESH_NS: u64 = 30_000_000_000;
+pub const NAME_USABLE_NS: u64 = 3_600_000_000_000;
+/// A failed lookup is not repeated within this time.
+pub const NAME_FAILED_KEEP_NS: u64 = 500_000_000;
 /// Longest text of a close reason or a fault that is kept.
 pub const FAULT_TEXT_BYTES_MAX: usize = 256;
 /// First and longest reconnect delay unless a venue has its own, in milliseconds.
@@ -36,6 +46,7 @@ pub const SSE_EVENT_BYTES_MAX: usize = 1 << 20;
 /// Longest name of an event.
 pub const SSE_NAME_BYTES_MAX: usize = 64;
 
+const _: () = assert!(NAME_FRESH_NS < NAME_USABLE_NS && NAME_FAILED_KEEP_NS < LOOKUP_NS_MAX);
 const _: () = assert!(BACKOFF_MS_MIN > 0 && BACKOFF_MS_MIN < BACKOFF_MS_MAX);
 const _: () = assert!(WRITE_BYTES_MAX >= 64 << 10, "an order request must fit with room to spare");
 const _: () = assert!(SSE_LINE_BYTES_MAX <= SSE_EVENT_BYTES_MAX, "an event of one line fits");

@@ -3,7 +3,7 @@
 use crate::limits::{FAULT_TEXT_BYTES_MAX, UNIX_PATH_BYTES_MAX, URL_BYTES_MAX};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, ipproto};
 use std::fmt;
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use tungstenite::http::Uri;
 
@@ -118,7 +118,8 @@ pub enum Raw {
     Unix(UnixStream),
 }
 
-/// Begins to connect. A host name is looked up here, which may wait for the resolver; a literal or a socket file never does.
+/// Begins to connect. A host name whose address [`crate::names`] knows is not looked up, nor is a literal; another is, which may
+/// wait for the resolver: a loop that may not wait asks there first.
 ///
 /// # Errors
 /// `Connect` when the system refuses at once.
@@ -135,11 +136,10 @@ pub fn dial(place: &Place) -> Result<Raw, NetFault> {
             Ok(Raw::Unix(UnixStream::from(fd)))
         }
         Place::Tcp { host, port } => {
-            let addr: SocketAddr = (host.as_str(), *port)
-                .to_socket_addrs()
-                .map_err(|e| NetFault::Connect(bounded(&format!("{host}: {e}"))))?
-                .next()
-                .ok_or_else(|| NetFault::Connect(bounded(&format!("{host} has no address"))))?;
+            let addr: SocketAddr = match crate::names::global().known(host, *port) {
+                Some(addr) => addr,
+                None => crate::names::system(host, *port).map_err(NetFault::Connect)?,
+            };
             let family = if addr.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
             let refused = |e: rustix::io::Errno| NetFault::Connect(bounded(&format!("{addr}: {e}")));
             let fd = rustix::net::socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))

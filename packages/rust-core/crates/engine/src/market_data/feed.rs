@@ -5,10 +5,10 @@ use prost::Message as _;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use tidegate_book::{DiffOutcome, Rule, Settings, SnapshotOutcome, State, SyncedBook};
-use tidegate_features::{LobBasic, Touch, set_hash};
+use tidegate_features::{Print as FeaturePrint, Touch, View};
 use tidegate_instruments::{Instrument, Venue};
 use tidegate_normalise::{Binance, BookTicker, Event, Level, Market, Print, Snapshot, SymbolSpec, Trade};
-use tidegate_units::Side;
+use tidegate_units::{EpochNs, Side};
 use tidegate_venue_io::Stamp;
 use tidegate_wire::ids::span_id;
 use tidegate_wire::pb::common::v1::{Side as PbSide, Source};
@@ -16,9 +16,11 @@ use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::marketdata::v1::{BookDepth, BookState, BookTop, InstrumentStatus, Trade as PbTrade};
 use tidegate_wire::topic::MdKind;
 
+use super::features::Features;
 use super::limits::{
     DEPTH_LEVELS, DEPTH_PERIOD_NS, SNAPSHOT_RETRY_NS, STALE_AFTER_NS, STATUS_REASON_BYTES_MAX, TOP_REFRESH_NS,
 };
+use super::tape::{self, Tape};
 
 /// Name of this process's stage in a trace.
 pub const STAGE: &str = "market-data.publish";
@@ -92,6 +94,21 @@ pub struct FeedCounts {
     pub corrections: u64,
     /// Prints whose aggressor nobody names and no touch tells.
     pub unclassified: u64,
+    /// Prints that came a second time, and those that came by REST after a lost connection.
+    pub repeated: u64,
+    pub backfilled: u64,
+    /// Items of pages that were refused.
+    pub backfill_refused: u64,
+}
+
+/// What became of a page of trades.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Filled {
+    pub merged: u64,
+    pub known: u64,
+    pub refused: u64,
+    /// Nothing is missing any more.
+    pub closed: bool,
 }
 
 /// One instrument at one venue.
@@ -105,9 +122,11 @@ pub struct Feed {
     rule: Rule,
     trading: bool,
     last_side: Option<Side>,
+    /// Of a venue whose lost prints can be asked for.
+    tape: Option<Box<Tape>>,
     book: SyncedBook,
     ticker: Option<BookTicker>,
-    features: LobBasic,
+    features: Features,
     state: BookState,
     published: Option<Touch>,
     last: Stamp,
@@ -148,7 +167,7 @@ fn state_name(state: BookState) -> &'static str {
 
 impl Feed {
     /// The feed of one row of the instrument table; `index` names it to the sink.
-    pub fn new(index: usize, instrument: &Instrument, table_version: u32) -> Self {
+    pub fn new(index: usize, instrument: &Instrument, table_version: u32, features: Features) -> Self {
         let (market, rule) = match instrument.venue {
             Venue::BinanceSpot => (Some(Market::Spot), Rule::Spot),
             Venue::BinanceUsdm => (Some(Market::UsdM), Rule::UsdM),
@@ -174,9 +193,10 @@ impl Feed {
             rule,
             trading: true,
             last_side: None,
+            tape: (instrument.venue == Venue::Alpaca).then(Box::default),
             book: SyncedBook::with(rule, settings),
             ticker: None,
-            features: LobBasic::new(),
+            features,
             state: BookState::Unspecified,
             published: None,
             last: Stamp { epoch_ns: 0, mono_ns: 0 },
@@ -211,6 +231,16 @@ impl Feed {
         self.state
     }
 
+    /// Places other kernels; the next update is their first.
+    pub fn place(&mut self, features: Features) {
+        self.features = features;
+    }
+
+    /// The hash of the set that is published; 0 where there is none.
+    pub fn feature_hash(&self) -> u32 {
+        self.features.hash()
+    }
+
     pub fn counts(&self) -> FeedCounts {
         self.counts
     }
@@ -229,6 +259,11 @@ impl Feed {
 
     /// The session that carries the book is gone: nothing may be priced from it any more.
     pub fn on_closed(&mut self, reason: &str, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        if self.state != BookState::Unspecified
+            && let Some(tape) = self.tape.as_mut()
+        {
+            tape.lost(at.epoch_ns);
+        }
         self.void();
         self.set_state(BookState::Invalid, reason, (0, 0), at, tracer, sink);
     }
@@ -285,7 +320,7 @@ impl Feed {
             }
             Event::Trade(trade) => {
                 self.counts.events += 1;
-                self.on_trade(&trade, at, tracer, sink);
+                self.on_trade(&trade, 1_000, at, tracer, sink);
             }
             Event::Print(print) => self.on_print(&print, at, tracer, sink),
             Event::PrintCorrected { .. } | Event::PrintCancelled(_) => {
@@ -324,26 +359,90 @@ impl Feed {
             self.counts.trials += 1;
             return;
         }
+        if self.tape.as_mut().is_some_and(|tape| !tape.admit(print)) {
+            self.counts.repeated += 1;
+            return;
+        }
         let touch = self.touch().0;
-        let by_touch = match (touch.bid, touch.ask) {
-            (_, Some((ask, _))) if print.px.0 >= ask => Some(Side::Buy),
-            (Some((bid, _)), _) if print.px.0 <= bid => Some(Side::Sell),
+        let (by_touch, confidence) = match (touch.bid, touch.ask) {
+            (_, Some((ask, _))) if print.px.0 >= ask => (Some(Side::Buy), 1_000),
+            (Some((bid, _)), _) if print.px.0 <= bid => (Some(Side::Sell), 1_000),
             (Some((bid, _)), Some((ask, _))) => {
                 match (i128::from(print.px.0) * 2).cmp(&(i128::from(bid) + i128::from(ask))) {
-                    std::cmp::Ordering::Greater => Some(Side::Buy),
-                    std::cmp::Ordering::Less => Some(Side::Sell),
-                    std::cmp::Ordering::Equal => self.last_side,
+                    std::cmp::Ordering::Greater => (Some(Side::Buy), 750),
+                    std::cmp::Ordering::Less => (Some(Side::Sell), 750),
+                    std::cmp::Ordering::Equal => (self.last_side, 500),
                 }
             }
-            _ => self.last_side,
+            _ => (self.last_side, 500),
         };
+        let confidence = if print.aggressor.is_some() { 1_000 } else { confidence };
         let Some(aggressor) = print.aggressor.or(by_touch) else {
             self.counts.unclassified += 1;
             return;
         };
         self.last_side = Some(aggressor);
         let Print { trade_id, px, qty, ts_venue, .. } = *print;
-        self.on_trade(&Trade { trade_id, px, qty, aggressor, ts_venue }, at, tracer, sink);
+        self.on_trade(&Trade { trade_id, px, qty, aggressor, ts_venue }, confidence, at, tracer, sink);
+    }
+
+    /// A page of the trades that a lost connection left out, as the venue's REST sent it. Those that are not known are published
+    /// in their order and marked by a `tick_mono_ns` of 0: they are late, so no feature sees them, and no latency is theirs. The
+    /// aggressor is that of the tick rule, as the touch of that time is gone.
+    ///
+    /// # Errors
+    /// A venue whose trades are not asked for, a body that is no page.
+    pub fn on_trades(
+        &mut self,
+        body: &[u8],
+        (loss, last): (u64, bool),
+        at: Stamp,
+        tracer: &mut Tracer,
+        sink: &mut impl Sink,
+    ) -> Result<Filled, &'static str> {
+        let spec = self.spec();
+        let tape = self.tape.as_mut().ok_or("trades of this venue are not asked for")?;
+        tape.answering(loss, at.mono_ns);
+        let (prints, refused) = tape::page(spec, body).map_err(|_| "the body is no page of trades")?;
+        let fresh: Vec<Print> = prints.iter().filter(|print| tape.admit(print)).copied().collect();
+        let closed = last && tape.filled(loss);
+        let mut before = None;
+        for print in &fresh {
+            let Print { trade_id, px, qty, ts_venue, .. } = *print;
+            let told = FeaturePrint::classified(px.0, qty.0, Touch::default(), before, ts_venue);
+            let aggressor = print.aggressor.unwrap_or(told.aggressor);
+            before = Some(px.0);
+            let trade = Trade { trade_id, px, qty, aggressor, ts_venue };
+            self.repeating = true;
+            self.publish_trade(&trade, Stamp { mono_ns: 0, ..at }, tracer, sink);
+            self.repeating = false;
+        }
+        let (merged, known) = (fresh.len() as u64, (prints.len() - fresh.len()) as u64);
+        self.counts.backfilled += merged;
+        self.counts.backfill_refused += refused;
+        Ok(Filled { merged, known, refused, closed })
+    }
+
+    /// Asks for what a lost connection left out, once the book is in step again: what comes from now on comes over the stream.
+    fn ask_trades(&mut self, mono_ns: u64, sink: &mut impl Sink) {
+        let Some(tape) = self.tape.as_mut().filter(|_| self.state == BookState::Valid) else { return };
+        let before = tape.given_up();
+        if let Some(hole) = tape.ask(mono_ns) {
+            sink.emit(json!({
+                "type": "trades_wanted",
+                "instrument": self.instrument.id,
+                "symbol": self.instrument.symbol,
+                "fromNs": hole.from_ns.to_string(),
+                "loss": hole.loss,
+                "tries": hole.tries,
+            }));
+        } else if tape.given_up() > before {
+            sink.emit(log(
+                "error",
+                "the trades of a lost connection cannot be had; given up",
+                &self.instrument,
+            ));
+        }
     }
 
     /// A whole book over the stream: it stands for itself, so the first one after a lost session makes the book VALID.
@@ -507,7 +606,14 @@ impl Feed {
     }
 
     fn on_touch(&mut self, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
-        if self.state == BookState::Valid && self.published != Some(self.touch().0) {
+        if self.state != BookState::Valid {
+            return;
+        }
+        let (touch, seq, ts_venue) = self.touch();
+        // Each update is one of the kernels', whether the touch moved or not.
+        let ts = EpochNs(if ts_venue > 0 { ts_venue } else { at.epoch_ns });
+        self.features.on_view(&View::of(touch, self.book.book(), ts, seq));
+        if self.published != Some(touch) {
             self.publish_top(at, tracer, sink);
         }
     }
@@ -548,7 +654,7 @@ impl Feed {
         let valid = self.state == BookState::Valid;
         let (touch, venue_seq, ts_venue_ns) =
             if valid { self.touch() } else { (Touch::default(), self.book.last_id(), self.book_venue_ts) };
-        let output = valid.then(|| self.features.on_touch(touch, self.book.book()));
+        let output = if valid { self.features.publish() } else { None };
         let (bid, ask) = (touch.bid.unwrap_or_default(), touch.ask.unwrap_or_default());
         let top = BookTop {
             instrument_id: self.instrument.id,
@@ -561,7 +667,7 @@ impl Feed {
             ts_venue_ns,
             ts_recv_ns: at.epoch_ns,
             state: self.state as i32,
-            feature_set_hash: if output.is_some() { set_hash() } else { 0 },
+            feature_set_hash: output.map_or(0, |o| o.hash),
             features: output.map(|o| o.values.to_vec()).unwrap_or_default(),
             feature_flags: output.map_or(0, |o| o.flags),
             tick_mono_ns: at.mono_ns,
@@ -607,8 +713,21 @@ impl Feed {
         self.send(MdKind::Depth, Payload::BookDepth(depth), (ts_venue_ns, at), tracer, sink);
     }
 
-    fn on_trade(&mut self, trade: &Trade, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
-        self.features.on_trade(trade.aggressor, trade.ts_venue);
+    /// `confidence` is how sure the aggressor is, in thousandths.
+    fn on_trade(
+        &mut self,
+        trade: &Trade,
+        confidence: u16,
+        at: Stamp,
+        tracer: &mut Tracer,
+        sink: &mut impl Sink,
+    ) {
+        let Trade { px, qty, aggressor, ts_venue, .. } = *trade;
+        self.features.on_trade(&FeaturePrint { px: px.0, qty: qty.0, aggressor, confidence, ts: ts_venue });
+        self.publish_trade(trade, at, tracer, sink);
+    }
+
+    fn publish_trade(&mut self, trade: &Trade, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
         let message = PbTrade {
             instrument_id: self.instrument.id,
             venue_id: self.instrument.venue_id,
@@ -706,6 +825,7 @@ impl Feed {
             self.top_at = now.mono_ns;
         }
         self.depth_when_due(now.mono_ns, tracer, sink);
+        self.ask_trades(now.mono_ns, sink);
         if self.rule.fetches_snapshot() && self.book.wants_snapshot() && self.book.buffered() > 0 {
             self.ask_snapshot(now.mono_ns, sink);
         }
@@ -751,8 +871,14 @@ impl Feed {
             "trialPrints": self.counts.trials,
             "indicativeBooks": self.counts.indicative,
             "corrections": self.counts.corrections,
+            "printsRepeated": self.counts.repeated,
+            "printsBackfilled": self.counts.backfilled,
+            "backfillRefused": self.counts.backfill_refused,
+            "backfillGivenUp": self.tape.as_ref().map_or(0, |tape| tape.given_up()),
+            "tapeOpen": self.tape.as_ref().is_some_and(|tape| tape.open()),
             "printsUnclassified": self.counts.unclassified,
             "tickersCrossed": self.counts.tickers_crossed,
+            "features": self.features.stats(),
             "dust": self.reader.as_ref().map_or(0, |r| r.dust()),
             "refused": refused,
             "repairMs": { "last": self.repair_ns_last / 1_000_000, "max": self.repair_ns_max / 1_000_000 },

@@ -12,6 +12,15 @@ pub const SLOTS_MAX: usize = 64;
 pub const KEY_FILE_BYTES_MAX: u64 = 4_096;
 /// Subscription requests on their way on one connection.
 pub const REQUESTS_MAX: usize = 256;
+/// Shadow sets of one instrument beside its active one.
+pub const SHADOWS_MAX: usize = 4;
+/// Instruments that have feature sets of their own.
+pub const FEATURES_SETS_MAX: usize = FEEDS_MAX;
+/// Prints of one instrument that are remembered, to tell one that comes twice: more than the pages of one answer hold.
+pub const TAPE_PRINTS_MAX: usize = 16_384;
+/// A part of the tape that is missing is asked for again after this long, and given up after so many times.
+pub const BACKFILL_RETRY_NS: u64 = 10_000_000_000;
+pub const BACKFILL_TRIES_MAX: u32 = 6;
 /// Streams asked for in the URL of a connection; more are asked for by messages.
 pub const URL_STREAMS_MAX: usize = 200;
 /// Frames, and bytes of them, that the next connection of a roll keeps until it takes over; past either it takes over at once.
@@ -30,8 +39,9 @@ pub const CONFLATE_NS: u64 = 100_000_000;
 pub const DEPTH_LEVELS: usize = 10;
 /// Shortest time between two `BookDepth` of one instrument.
 pub const DEPTH_PERIOD_NS: u64 = 100_000_000;
-/// A `BookTop` is repeated after this long without a change, for readers that joined late.
-pub const TOP_REFRESH_NS: u64 = 1_000_000_000;
+/// A `BookTop` is repeated after this long without a change: the watermark of a quiet book, for readers that joined late and for
+/// those that price from nothing older than a bound. Well below that bound, which is a second at the gateway as shipped.
+pub const TOP_REFRESH_NS: u64 = 400_000_000;
 /// A wanted snapshot is asked for again after this long. At weight 50 it uses half of the venue's budget at worst.
 pub const SNAPSHOT_RETRY_NS: u64 = 1_000_000_000;
 /// Silence of the session that carries the book after which the book is STALE.

@@ -633,3 +633,186 @@ fn a04_a06_shioaji_subscribes_over_its_unix_socket_branches_on_success_and_lets_
     assert_eq!(stats["instruments"][0]["refused"], json!({}), "the old quote reached no reader");
     md.handle.stop().unwrap();
 }
+
+/// A TCP listener that answers each connection's upgrade with a status line, or hangs up where there is none.
+fn refusing(status: &'static str, extra: &'static str) -> (String, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("ws://{}", listener.local_addr().unwrap());
+    let (told, accepted) = channel();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let Ok(mut socket) = socket else { return };
+            let mut reader = BufReader::new(socket.try_clone().unwrap());
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|n| n > 2) {
+                line.clear();
+            }
+            if !status.is_empty() {
+                let _ = write!(socket, "HTTP/1.1 {status}\r\n{extra}content-length: 0\r\n\r\n");
+            }
+            if told.send(()).is_err() {
+                return;
+            }
+        }
+    });
+    (base, accepted)
+}
+
+#[test]
+fn b015_an_upgrade_refused_for_now_is_tried_again_and_one_refused_for_good_is_not() {
+    // A proxy that wants a login, a venue in trouble, and a peer that hangs up: each is tried again.
+    for status in ["407 Proxy Authentication Required", "500 Internal Server Error", "502 Bad Gateway", ""] {
+        let (base, accepted) = refusing(status, "");
+        let md = Loop::start(|_| binance(&base, json!({})));
+        for _ in 0..3 {
+            accepted.recv_timeout(Duration::from_secs(20)).unwrap();
+        }
+        let stats = md.until(None, |s| s["sessions"][0]["failures"].as_u64() >= Some(2));
+        assert_eq!(stats["sessionsFatal"], 0, "{status}");
+        if let Some(code) = status.split(' ').next().filter(|code| !code.is_empty()) {
+            md.until(None, |s| {
+                s["sessions"][0]["lastFault"].as_str().is_some_and(|fault| fault.contains(code))
+            });
+        }
+        md.handle.stop().unwrap();
+    }
+    // 451: the venue forbids it where this host stands.
+    let (base, accepted) = refusing("451 Unavailable For Legal Reasons", "");
+    let md = Loop::start(|_| binance(&base, json!({ "fatalCodes": [451] })));
+    accepted.recv_timeout(Duration::from_secs(20)).unwrap();
+    md.until(None, |s| s["sessions"][0]["state"] == "FATAL");
+    assert!(accepted.recv_timeout(Duration::from_millis(200)).is_err(), "451 was retried");
+    md.handle.stop().unwrap();
+}
+
+#[test]
+fn b015_a_status_that_asks_to_stay_away_is_heeded_for_that_long() {
+    let (base, accepted) = refusing("503 Service Unavailable", "");
+    let md = Loop::start(|_| binance(&base, json!({ "waitCodes": [{ "code": 503, "waitMs": 3_600_000 }] })));
+    accepted.recv_timeout(Duration::from_secs(20)).unwrap();
+    md.until(None, |s| s["sessions"][0]["failures"] == 1);
+    // Without the rule the next attempt comes within 20 ms, as the test above shows.
+    assert!(accepted.recv_timeout(Duration::from_millis(300)).is_err());
+    md.handle.stop().unwrap();
+}
+
+#[test]
+fn b008_a_certificate_nobody_vouches_for_is_refused_before_a_byte_is_said() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("wss://{}", listener.local_addr().unwrap());
+    let (said, heard) = channel::<Vec<u8>>();
+    std::thread::spawn(move || {
+        for socket in listener.incoming() {
+            let Ok(mut socket) = socket else { return };
+            let mut bytes = vec![0; 4_096];
+            let n = socket.read(&mut bytes).unwrap_or(0);
+            bytes.truncate(n);
+            // No TLS is spoken here: a plain answer, as of a captive portal.
+            let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+            if said.send(bytes).is_err() {
+                return;
+            }
+        }
+    });
+    let md = Loop::start(|_| binance(&base, json!({})));
+    for _ in 0..2 {
+        let first = heard.recv_timeout(Duration::from_secs(20)).unwrap();
+        assert_eq!(first.first(), Some(&0x16), "a TLS hello and nothing in plain text");
+        assert!(!first.windows(6).any(|w| w == b"stream"), "the path is not told");
+    }
+    let stats = md.until(None, |s| s["sessions"][0]["failures"].as_u64() >= Some(1));
+    assert_eq!((&stats["sessions"][0]["opens"], &stats["sessionsFatal"]), (&json!(0), &json!(0)));
+    md.handle.stop().unwrap();
+}
+
+#[test]
+fn b008_a_connection_at_the_end_of_its_life_is_replaced_before_it_and_no_book_is_lost() {
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+    // One market whose update ids rise whoever listens; every connection tells them all from its beginning on.
+    let (ids, over) = (std::sync::Arc::new(AtomicU64::new(11)), std::sync::Arc::new(AtomicBool::new(false)));
+    let (market, ended) = (std::sync::Arc::clone(&ids), std::sync::Arc::clone(&over));
+    let ticker = std::thread::spawn(move || {
+        while !ended.load(Ordering::SeqCst) {
+            market.fetch_add(1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    });
+    let market = std::sync::Arc::clone(&ids);
+    let (base, _accepted) = server(move |_, mut ws, _| {
+        ws.get_ref().set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+        let mut sent = market.load(Ordering::SeqCst);
+        loop {
+            while sent < market.load(Ordering::SeqCst) {
+                sent += 1;
+                for symbol in ["BTCUSDT", "ETHUSDT"] {
+                    if ws.send(Message::text(diff(symbol, sent))).is_err() {
+                        return;
+                    }
+                }
+            }
+            if let Err(tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed) = ws.read() {
+                return;
+            }
+        }
+    });
+    // A day of two seconds, a roll one second before its end, 100 ms side by side.
+    let life = json!({ "lifeMs": 2_000, "rollBeforeMs": 1_000, "overlapMs": 100 });
+    let md = Loop::start(|_| binance(&base, life));
+    let snapshot = |_: u64| {
+        let now = ids.load(Ordering::SeqCst);
+        format!(r#"{{"lastUpdateId":{now},"bids":[["99.00","5"]],"asks":[["101.00","5"]]}}"#).into_bytes()
+    };
+    md.until(Some(&snapshot), |s| s["state"] == "VALID");
+    let stats = md.until(Some(&snapshot), |s| s["sessions"][0]["takeovers"].as_u64() >= Some(2));
+    let session = &stats["sessions"][0];
+    assert!(session["rolls"].as_u64() >= Some(2) && session["failures"] == 0, "{session}");
+    for instrument in stats["instruments"].as_array().unwrap() {
+        let is = (&instrument["state"], &instrument["gaps"], &instrument["resyncs"]);
+        assert_eq!(
+            is,
+            (&json!("VALID"), &json!(0), &json!(1)),
+            "one synchronisation, at the start: {instrument}"
+        );
+    }
+    md.handle.stop().unwrap();
+    over.store(true, Ordering::SeqCst);
+    ticker.join().unwrap();
+}
+
+#[test]
+fn b009_a_peer_that_answers_no_ping_is_gone_and_one_that_does_stays() {
+    // Deaf: reads nothing after the upgrade, so that no pong comes.
+    let (base, accepted) = server(move |_, ws, _| {
+        std::thread::sleep(Duration::from_secs(30));
+        drop(ws);
+    });
+    let md = Loop::start(|_| binance(&base, json!({ "pingAfterMs": 50, "idleTimeoutMs": 300 })));
+    for _ in 0..2 {
+        accepted.recv_timeout(Duration::from_secs(20)).unwrap();
+    }
+    md.until(None, |s| s["sessions"][0]["failures"].as_u64() >= Some(1));
+    md.handle.stop().unwrap();
+    // The control: the same bounds and a peer that answers, and says nothing else.
+    let (base, accepted) = server(move |_, mut ws, _| while ws.read().is_ok() {});
+    let md = Loop::start(|_| binance(&base, json!({ "pingAfterMs": 50, "idleTimeoutMs": 300 })));
+    accepted.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert!(accepted.recv_timeout(Duration::from_secs(2)).is_err(), "a quiet peer was left");
+    assert_eq!(md.handle.stats()["sessions"][0]["failures"], 0);
+    md.handle.stop().unwrap();
+}
+
+#[test]
+fn a_host_name_is_looked_up_beside_the_loop() {
+    let (base, accepted) = server(move |_, mut ws, _| while ws.read().is_ok() {});
+    let named = base.replace("127.0.0.1", "localhost");
+    let md = Loop::start(|_| binance(&named, json!({})));
+    accepted.recv_timeout(Duration::from_secs(20)).unwrap();
+    md.until(None, |s| s["sessions"][0]["opens"] == 1);
+    md.handle.stop().unwrap();
+    let md = Loop::start(|_| binance("ws://no-such-host.invalid:9", json!({})));
+    let failed = |s: &Value| {
+        s["sessions"][0]["lastFault"].as_str().is_some_and(|fault| fault.contains("no-such-host.invalid"))
+    };
+    md.until(None, failed);
+    md.handle.stop().unwrap();
+}

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_feed::{Cause, ConnectBudget, Effect, Event, Now, Rules, Session, State, Stream, VersionLock};
 use tidegate_normalise::{Alpaca, Shioaji};
+use tidegate_venue_io::names::{self, Lookup};
+use tidegate_venue_io::net::{Family, NetFault};
 use tidegate_venue_io::{Dial, Stamp};
 use tidegate_wire::pb::marketdata::v1::BookState;
 
@@ -84,15 +86,38 @@ struct Line {
     talk: Talk,
     /// Streams the URL of this connection asked for.
     in_url: Vec<String>,
+    /// A connection is wanted and the name of its host is being looked up.
+    naming: bool,
     live_since: Option<u64>,
 }
 
 impl Line {
     fn new(session: Session, dialect: Dialect) -> Self {
-        Self { session, wire: None, talk: Talk::new(dialect), in_url: Vec::new(), live_since: None }
+        Self {
+            session,
+            wire: None,
+            talk: Talk::new(dialect),
+            in_url: Vec::new(),
+            naming: false,
+            live_since: None,
+        }
     }
 
+    /// Begins to connect; while the name of the host is being looked up nothing happens, and it is to be called again.
     fn open(&mut self, way: &Way, now: u64) -> Result<(), Lost> {
+        let family = if way.dialect == Dialect::Shioaji { Family::Http } else { Family::Websocket };
+        let named = names::global().of_url(&way.url, family).map_err(|fault| {
+            Lost::of(match fault {
+                NetFault::BadUrl(why) | NetFault::Connect(why) => why,
+            })
+        })?;
+        self.naming = named == Some(Lookup::Pending);
+        if self.naming {
+            return Ok(());
+        }
+        if let Some(Lookup::Failed(why)) = named {
+            return Err(Lost::of(why));
+        }
         self.talk = Talk::new(way.dialect);
         self.in_url.clone_from(&way.fixed);
         let mut url = way.url.clone();
@@ -214,6 +239,14 @@ impl Slot {
     }
 
     fn drive_line<S: Sink>(&mut self, around: &mut Around<'_, S>) {
+        if self.line.naming {
+            let (when, mono) = now();
+            if let Err(lost) = self.line.open(&self.way, mono) {
+                let mut effects = Vec::new();
+                self.lost(&lost, when, around, &mut effects);
+                self.carry_out(effects, around);
+            }
+        }
         let (mut controls, mut opened, mut data, mut ponged) = (Vec::new(), false, false, 0_u32);
         let (when, mono) = now();
         let pumped = match self.line.wire.as_mut() {
@@ -387,6 +420,7 @@ impl Slot {
     }
 
     fn closed<S: Sink>(&mut self, cause: Cause, around: &mut Around<'_, S>) {
+        self.line.naming = false;
         if let Some(mut wire) = self.line.wire.take() {
             wire.close();
         }
@@ -444,6 +478,10 @@ impl Slot {
                 })
             }
         };
+        let pumped = match pumped {
+            Ok(0) if spare.naming => spare.open(&self.way, mono).map(|()| 0),
+            pumped => pumped,
+        };
         let mut effects = Vec::new();
         if opened {
             let held: Vec<&str> = spare.in_url.iter().map(String::as_str).collect();
@@ -488,7 +526,7 @@ impl Slot {
                         spare.session.step(event, when, &mut more);
                     }
                 }
-                Effect::Close { .. } => spare.wire = None,
+                Effect::Close { .. } => (spare.wire, spare.naming) = (None, false),
                 Effect::Fatal { .. } => over = true,
                 Effect::BeginNext { .. } | Effect::GaveUp { .. } => {}
                 speech => {

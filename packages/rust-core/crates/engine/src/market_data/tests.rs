@@ -1,5 +1,6 @@
 //! The feed against recorded messages and made-up failures, and the whole loop against a websocket server.
 
+use super::features::Features;
 use super::feed::{Feed, Publication, STAGE, Sink, Tracer};
 use super::limits::{
     DEPTH_PERIOD_NS, SNAPSHOT_RETRY_NS, STALE_AFTER_NS, STATUS_REASON_BYTES_MAX, TOP_REFRESH_NS,
@@ -62,7 +63,21 @@ impl Seen {
 
 fn feed(id: u32) -> Feed {
     let table = Table::from_json(TABLE.as_bytes()).unwrap();
-    Feed::new(0, table.get(InstrumentId(id)).unwrap(), table.version())
+    Feed::new(0, table.get(InstrumentId(id)).unwrap(), table.version(), features(json!({})))
+}
+
+/// The kernels of one instrument: `lob_basic_v1` alone but for what `extra` says.
+fn features(extra: Value) -> Features {
+    let basic = json!({ "profile": "basic-v1", "set": "lob_basic_v1", "levels": 5, "staleAfterMs": 5_000 });
+    let mut config = json!({ "active": basic });
+    if let (Some(config), Value::Object(extra)) = (config.as_object_mut(), extra) {
+        config.extend(extra);
+    }
+    Features::new(&serde_json::from_value(config).unwrap()).unwrap()
+}
+
+fn profile(name: &str, set: &str, levels: usize) -> Value {
+    json!({ "profile": name, "set": set, "levels": levels, "staleAfterMs": 5_000 })
 }
 
 fn at(ms: u64) -> Stamp {
@@ -274,7 +289,7 @@ fn b011_a_quote_book_is_valid_with_its_first_quote_and_void_with_its_session() {
     use tidegate_normalise::{BookTicker, Event, Level};
     use tidegate_units::{EpochNs, PxTicks, QtyLots};
     let table = Table::from_json(QUOTED.as_bytes()).unwrap();
-    let mut f = Feed::new(0, table.get(InstrumentId(4)).unwrap(), table.version());
+    let mut f = Feed::new(0, table.get(InstrumentId(4)).unwrap(), table.version(), features(json!({})));
     let (mut seen, mut tracer) = (Seen::default(), Tracer::new(1));
     let quote = |ts: i64, bid: (i64, i64), ask: (i64, i64)| {
         let level = |(px, qty): (i64, i64)| Level { px: PxTicks(px), qty: QtyLots(qty) };
@@ -306,6 +321,97 @@ fn b011_a_quote_book_is_valid_with_its_first_quote_and_void_with_its_session() {
     f.on_event(quote(20, (1, 1), (2, 1)), at(10), &mut tracer, &mut seen);
     assert_eq!((f.state(), seen.tops().pop().unwrap().bid_px_ticks), (BookState::Valid, 1));
     assert_eq!(f.on_snapshot(b"{}", at(11), &mut tracer, &mut seen), "NO_SNAPSHOTS");
+}
+
+/// An Alpaca feed whose book is VALID with its first quote.
+fn quoted() -> (Feed, Seen, Tracer) {
+    let table = Table::from_json(QUOTED.as_bytes()).unwrap();
+    let mut f = Feed::new(0, table.get(InstrumentId(4)).unwrap(), table.version(), features(json!({})));
+    let (mut seen, mut tracer) = (Seen::default(), Tracer::new(1));
+    f.on_open(at(0), &mut tracer, &mut seen);
+    speak(
+        &mut f,
+        r#"{"T":"q","S":"AAPL","bp":1,"bs":1,"ap":2,"as":1,"t":"2022-01-03T09:00:00Z"}"#,
+        1,
+        &mut tracer,
+        &mut seen,
+    );
+    assert_eq!(f.state(), BookState::Valid);
+    (f, seen, tracer)
+}
+
+fn speak(f: &mut Feed, item: &str, ms: u64, tracer: &mut Tracer, seen: &mut Seen) {
+    let mut reader = tidegate_normalise::Alpaca::of(vec![f.spec()]);
+    let read =
+        reader.parse(format!("[{item}]").as_bytes(), &mut |_, event| f.on_event(event, at(ms), tracer, seen));
+    assert_eq!(read, Ok(1), "{item}");
+}
+
+/// A trade of the tape at a second, as the stream and as the history have it.
+fn tape_trade(id: u64, second: u64) -> String {
+    format!(r#""i":{id},"x":"V","p":2,"s":1,"c":["@"],"t":"2022-01-03T09:00:{second:02}Z","z":"C""#)
+}
+
+#[test]
+fn b014_trades_of_a_lost_connection_are_merged_once_in_order_and_marked_late() {
+    let (mut f, mut seen, mut tracer) = quoted();
+    let streamed = |id, second| format!(r#"{{"T":"t","S":"AAPL",{}}}"#, tape_trade(id, second));
+    speak(&mut f, &streamed(1, 1), 2, &mut tracer, &mut seen);
+    let wanted = |seen: &Seen| -> Vec<Value> {
+        seen.events.iter().filter(|event| event["type"] == "trades_wanted").cloned().collect()
+    };
+    f.tick(at(3), &mut tracer, &mut seen);
+    assert_eq!(wanted(&seen), Vec::<Value>::new(), "nothing is missing");
+    f.on_closed("gone", at(4), &mut tracer, &mut seen);
+    f.on_open(at(5), &mut tracer, &mut seen);
+    f.tick(at(6), &mut tracer, &mut seen);
+    assert_eq!(wanted(&seen), Vec::<Value>::new(), "what comes now must come over the stream first");
+    speak(
+        &mut f,
+        r#"{"T":"q","S":"AAPL","bp":1,"bs":1,"ap":2,"as":1,"t":"2022-01-03T09:00:09Z"}"#,
+        7,
+        &mut tracer,
+        &mut seen,
+    );
+    // Trade 5 comes over the new connection and in the history; so does 1, which is known from before.
+    speak(&mut f, &streamed(5, 9), 8, &mut tracer, &mut seen);
+    f.tick(at(9), &mut tracer, &mut seen);
+    f.tick(at(10), &mut tracer, &mut seen);
+    let asked = wanted(&seen);
+    assert_eq!(asked.len(), 1);
+    assert_eq!((&asked[0]["fromNs"], &asked[0]["loss"]), (&json!("1641200401000000000"), &json!(1)));
+    let features_before = f.stats()["features"].clone();
+    let page = |ids: &[(u64, u64)]| -> String {
+        let items: Vec<_> =
+            ids.iter().map(|(id, second)| format!("{{{}}}", tape_trade(*id, *second))).collect();
+        format!(r#"{{"trades":[{}],"symbol":"AAPL","next_page_token":null}}"#, items.join(","))
+    };
+    let fill = |f: &mut Feed, body: &str, last, tracer: &mut Tracer, seen: &mut Seen| {
+        f.on_trades(body.as_bytes(), (1, last), at(20), tracer, seen)
+            .map(|x| (x.merged, x.known, x.refused, x.closed))
+    };
+    assert_eq!(
+        fill(&mut f, &page(&[(1, 1), (2, 3), (3, 3)]), false, &mut tracer, &mut seen),
+        Ok((2, 1, 0, false))
+    );
+    assert_eq!(fill(&mut f, &page(&[(4, 5), (5, 9)]), true, &mut tracer, &mut seen), Ok((1, 1, 0, true)));
+    assert_eq!(fill(&mut f, "no page", true, &mut tracer, &mut seen), Err("the body is no page of trades"));
+    let trade = |p| if let Payload::Trade(t) = p { Some((t.trade_id, t.tick_mono_ns == 0)) } else { None };
+    let trades: Vec<_> = seen.payloads().into_iter().filter_map(trade).collect();
+    assert_eq!(trades, [(1, false), (5, false), (2, true), (3, true), (4, true)]);
+    // The control: the live print came to the kernels, the late ones did not.
+    assert_eq!(f.stats()["features"], features_before);
+    speak(&mut f, &streamed(4, 5), 30, &mut tracer, &mut seen);
+    let stats = f.stats();
+    assert_eq!(
+        (&stats["printsBackfilled"], &stats["printsRepeated"], &stats["tapeOpen"]),
+        (&json!(3), &json!(1), &json!(false))
+    );
+    let (mut spot, mut seen, mut tracer) = valid();
+    assert!(
+        spot.on_trades(b"{}", (1, true), at(1), &mut tracer, &mut seen).is_err(),
+        "Binance has no such history here"
+    );
 }
 
 fn sample(name: &str) -> String {
@@ -461,6 +567,96 @@ fn the_loop_publishes_resyncs_after_a_lost_session_and_ends_in_order() {
 }
 
 #[test]
+fn b073_each_profile_of_a_set_is_published_with_its_own_hash_and_a_pinned_hash_is_held_to() {
+    for (set, hash, features_of) in [
+        ("lob_basic_v1", 251_653_267, 7),
+        ("lob_shared_v3", 808_661_320, 27),
+        ("lob_time_v1", 3_689_040_399_u32, 8),
+    ] {
+        let mut active = profile("one", set, 5);
+        active["hash"] = json!(hash);
+        let (mut f, mut seen, mut tracer) = valid();
+        f.place(features(json!({ "active": active })));
+        f.on_message(&ticker(13, "99.00", "101.00"), at(4), &mut tracer, &mut seen);
+        let top = seen.tops().pop().unwrap();
+        assert_eq!((top.feature_set_hash, top.features.len()), (hash, features_of), "{set}");
+        assert_ne!(top.feature_flags & flags::STATE_RESET, 0, "a placed kernel has seen nothing: {set}");
+        active["hash"] = json!(hash ^ 1);
+        let config = serde_json::from_value(json!({ "active": active })).unwrap();
+        assert!(Features::new(&config).is_err_and(|fault| fault.0.contains("written for hash")), "{set}");
+    }
+    let (mut f, mut seen, mut tracer) = valid();
+    f.place(features(json!({ "active": null })));
+    f.on_message(&ticker(13, "99.00", "101.00"), at(4), &mut tracer, &mut seen);
+    let top = seen.tops().pop().unwrap();
+    assert_eq!((top.feature_set_hash, top.features.len()), (0, 0), "nothing is placed");
+}
+
+#[test]
+fn b073_a_shadow_is_compared_at_each_update_and_never_published() {
+    let (mut f, mut seen, mut tracer) = valid();
+    let shadows = [profile("same", "lob_shared_v2", 5), profile("shallow", "lob_shared_v3", 1)];
+    f.place(features(json!({ "active": profile("one", "lob_shared_v3", 5), "shadows": shadows })));
+    let before = seen.tops().len();
+    for n in 0..20 {
+        let bid = format!("99.{:02}", n % 3);
+        f.on_message(&ticker(20 + n, &bid, "101.00"), at(4 + n), &mut tracer, &mut seen);
+    }
+    assert!(seen.tops().iter().skip(before).all(|top| top.feature_set_hash == 808_661_320));
+    let stats = f.stats();
+    let shadow = |n: usize| stats["features"]["shadows"][n].clone();
+    assert_eq!(
+        (&shadow(0)["compared"], &shadow(0)["different"], &shadow(0)["first"]),
+        (&json!(20), &json!(0), &json!(null))
+    );
+    assert_eq!((&shadow(1)["compared"], &shadow(1)["different"]), (&json!(20), &json!(20)));
+    assert_eq!(shadow(1)["first"]["feature"], "bid_depth");
+}
+
+#[test]
+fn b073_a_gap_between_two_touches_is_told_with_the_next_touch_and_once() {
+    let (mut f, mut seen, mut tracer) = valid();
+    f.on_message(&diff(14, 15, "", ""), at(10), &mut tracer, &mut seen);
+    f.on_message(&diff(16, 16, "", ""), at(11), &mut tracer, &mut seen);
+    assert_eq!(f.on_snapshot(&snapshot(16), at(12), &mut tracer, &mut seen), "AWAITING_DIFF");
+    f.on_message(&diff(17, 17, "", ""), at(13), &mut tracer, &mut seen);
+    let told = |seen: &Seen| seen.tops().pop().unwrap().feature_flags & (flags::GAP | flags::STATE_RESET);
+    assert_eq!(told(&seen), flags::GAP | flags::STATE_RESET);
+    f.tick(at(13 + TOP_REFRESH_NS / 1_000_000), &mut tracer, &mut seen);
+    assert_eq!(told(&seen), 0, "a repeat tells no second gap");
+    f.on_message(&ticker(30, "99.00", "101.00"), at(1_100), &mut tracer, &mut seen);
+    assert_eq!(told(&seen), 0);
+}
+
+#[test]
+fn b073_sets_change_between_two_messages_for_all_instruments_or_not_at_all() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(dir.path().join("s")).unwrap();
+    let (url, venue) = venue(vec![(vec![], false)]);
+    let handle = crate::start("market-data", &config(dir.path(), &url).to_string()).unwrap();
+    let hash_becomes = |hash: u32| {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while handle.stats()["featureSetHash"] != hash {
+            assert!(Instant::now() < deadline, "{}", handle.stats());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    };
+    let place = |plan: Value| {
+        handle.call(json!({ "op": "features", "features": plan }), vec![], Duration::from_secs(20)).unwrap()
+    };
+    hash_becomes(251_653_267);
+    let bad = place(json!({ "default": { "active": profile("v3", "lob_shared_v3", 5) },
+        "instruments": { "1": { "active": profile("v9", "lob_shared_v9", 5) } } }));
+    assert!(bad["error"].as_str().is_some_and(|text| text.contains("lob_shared_v9")), "{bad}");
+    assert_eq!(place(json!({ "default": { "active": null, "more": 1 } }))["ok"], false);
+    hash_becomes(251_653_267);
+    assert_eq!(place(json!({ "default": { "active": profile("v3", "lob_shared_v3", 5) } }))["ok"], true);
+    hash_becomes(808_661_320);
+    handle.stop().unwrap();
+    venue.join().unwrap();
+}
+
+#[test]
 fn a_configuration_that_cannot_work_is_refused_with_its_reason() {
     let dir = tempfile::tempdir().unwrap();
     let good = config(dir.path(), "ws://127.0.0.1:9/stream");
@@ -470,10 +666,26 @@ fn a_configuration_that_cannot_work_is_refused_with_its_reason() {
         ("/sessions/0/instrumentIds", json!([]), "names no instrument"),
         ("/sessions/0/carriesBook", json!(false), "carried by 0"),
         ("/instrumentsPath", json!("/nonexistent/table.json"), "/nonexistent/table.json"),
+        ("/features", json!({ "default": { "active": profile("x", "lob_shared_v9", 5) } }), "want one of"),
+        ("/features", json!({ "default": { "active": profile("x", "lob_basic_v1", 6) } }), "levels 6"),
+        (
+            "/features",
+            json!({ "default": { "active": null }, "instruments": { "9": { "active": null } } }),
+            "not fed here",
+        ),
+        ("/features", json!({ "default": { "active": null, "shadow": [] } }), "unknown field"),
+        (
+            "/features",
+            json!({ "default": { "active": null, "shadows": vec![profile("x", "vol_v1", 5); 5] } }),
+            "at most 4",
+        ),
     ];
     for (path, value, want) in cases {
         let mut bad = good.clone();
-        *bad.pointer_mut(path).unwrap() = value;
+        match bad.pointer_mut(path) {
+            Some(place) => *place = value,
+            None => bad[path.trim_start_matches('/')] = value,
+        }
         let fault = crate::start("market-data", &bad.to_string()).unwrap_err();
         assert!(fault.0.contains(want), "{}", fault.0);
     }

@@ -20,7 +20,8 @@ pub struct Lost {
 }
 
 impl Lost {
-    fn of(text: String) -> Self {
+    /// Without a code.
+    pub fn of(text: String) -> Self {
         Self { code: 0, wait_ms: None, text }
     }
 }

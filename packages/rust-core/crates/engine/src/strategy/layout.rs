@@ -45,6 +45,7 @@ layout! {
     TRADE_QTY = 5;
     TRADE_AGGRESSOR = 6;
     TRADE_TRADE_ID = 7;
+    TRADE_LATE = 8;
 
     STATUS_STATE = 4;
 

@@ -54,6 +54,8 @@ pub fn event_row(envelope: &Envelope, now_ns: u64, row: &mut Row) -> bool {
             row[at::TRADE_QTY] = wide(trade.qty_lots);
             row[at::TRADE_AGGRESSOR] = f64::from(trade.aggressor);
             row[at::TRADE_TRADE_ID] = wide(trade.trade_id);
+            // It never came over a socket of this session: fetched after a lost connection.
+            row[at::TRADE_LATE] = f64::from(u8::from(trade.tick_mono_ns == 0));
         }
         Some(Payload::InstrumentStatus(status)) => {
             row[at::EVENT_KIND] = at::EVENT_KIND_STATUS as f64;
