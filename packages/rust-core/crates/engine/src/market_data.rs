@@ -9,6 +9,7 @@ mod features;
 mod feed;
 mod late;
 pub mod limits;
+mod rules;
 mod slot;
 mod tape;
 mod wire;

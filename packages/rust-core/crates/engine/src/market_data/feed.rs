@@ -4,22 +4,28 @@ use crate::hot::log_event;
 use prost::Message as _;
 use serde_json::{Value, json};
 use std::borrow::Cow;
+use tidegate_book::limits::LATE_NS_MAX;
 use tidegate_book::{DiffOutcome, Rule, Settings, SnapshotOutcome, State, SyncedBook};
 use tidegate_features::{Print as FeaturePrint, Touch, View};
 use tidegate_instruments::{Instrument, Venue};
-use tidegate_normalise::{Binance, BookTicker, Event, Level, Market, Print, Snapshot, SymbolSpec, Trade};
+use tidegate_normalise::{
+    Binance, BookTicker, Event, Last, Level, Market, Moves, Print, Snapshot, SymbolSpec, Trade,
+};
 use tidegate_units::{EpochNs, Side};
 use tidegate_venue_io::Stamp;
 use tidegate_wire::ids::span_id;
 use tidegate_wire::pb::common::v1::{Side as PbSide, Source};
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
-use tidegate_wire::pb::marketdata::v1::{BookDepth, BookState, BookTop, InstrumentStatus, Trade as PbTrade};
+use tidegate_wire::pb::marketdata::v1::{
+    BookDepth, BookState, BookTop, InstrumentStatus, Trade as PbTrade, TradeCorrection,
+};
 use tidegate_wire::topic::MdKind;
 
 use super::features::Features;
 use super::limits::{
     DEPTH_LEVELS, DEPTH_PERIOD_NS, SNAPSHOT_RETRY_NS, STALE_AFTER_NS, STATUS_REASON_BYTES_MAX, TOP_REFRESH_NS,
 };
+use super::rules::{VenueRules, excluded};
 use super::tape::{self, Tape};
 
 /// Name of this process's stage in a trace.
@@ -92,6 +98,8 @@ pub struct FeedCounts {
     pub indicative: u64,
     /// Prints taken back or put right by the venue.
     pub corrections: u64,
+    /// Times the venue's clock went back under the book by more than a late message can.
+    pub clock_set_back: u64,
     /// Prints whose aggressor nobody names and no touch tells.
     pub unclassified: u64,
     /// Prints that came a second time, and those that came by REST after a lost connection.
@@ -121,6 +129,8 @@ pub struct Feed {
     reader: Option<Box<Binance>>,
     rule: Rule,
     trading: bool,
+    /// What the venue last said may be done, and within which prices.
+    rules: VenueRules,
     last_side: Option<Side>,
     /// Of a venue whose lost prints can be asked for.
     tape: Option<Box<Tape>>,
@@ -192,6 +202,7 @@ impl Feed {
             reader: market.map(|market| Box::new(Binance::new(market, spec))),
             rule,
             trading: true,
+            rules: VenueRules::default(),
             last_side: None,
             tape: (instrument.venue == Venue::Alpaca).then(Box::default),
             book: SyncedBook::with(rule, settings),
@@ -301,8 +312,7 @@ impl Feed {
             Event::Depth(diff) => {
                 self.counts.events += 1;
                 self.last = at;
-                self.last_venue_ts = diff.ts_venue.0;
-                self.book_venue_ts = diff.ts_venue.0;
+                self.on_book_time(diff.ts_venue.0);
                 let outcome = self.book.on_diff(&diff);
                 self.on_diff_outcome(outcome, at, tracer, sink);
             }
@@ -320,23 +330,42 @@ impl Feed {
             }
             Event::Trade(trade) => {
                 self.counts.events += 1;
-                self.on_trade(&trade, 1_000, at, tracer, sink);
+                self.on_trade(&trade, (1_000, Moves::ALL), at, tracer, sink);
             }
             Event::Print(print) => self.on_print(&print, at, tracer, sink),
-            Event::PrintCorrected { .. } | Event::PrintCancelled(_) => {
-                self.counts.events += 1;
-                self.counts.corrections += 1;
+            Event::PrintCorrected { was, now } => {
+                self.publish_correction(
+                    (was.trade_id, was.px.0, was.qty.0),
+                    Some(&now),
+                    now.ts_venue,
+                    at,
+                    tracer,
+                    sink,
+                );
             }
-            Event::TradingStatus { trading, .. } => {
+            Event::PrintCancelled(cancel) => {
+                let was = (cancel.trade_id, cancel.px.0, cancel.qty.0);
+                self.publish_correction(was, None, cancel.ts_venue, at, tracer, sink);
+            }
+            Event::TradingStatus { trading, ts_venue, status } => {
                 self.counts.events += 1;
                 if self.trading != trading {
                     self.trading = trading;
                     let what = if trading { "trading resumes" } else { "trading is halted" };
                     sink.emit(log("warn", what, &self.instrument));
                 }
+                if self.rules.on_status(&status, ts_venue) {
+                    self.publish_rules("the venue changed what may be done", at, tracer, sink);
+                }
+            }
+            Event::LimitBand(band) => {
+                self.counts.events += 1;
+                if self.rules.on_band(&band) {
+                    self.publish_rules("the venue changed the limits", at, tracer, sink);
+                }
             }
             Event::Indicative(_) => self.counts.indicative += 1,
-            Event::Bar(_) | Event::LimitBand(_) | Event::StatusNotice { .. } => self.counts.events += 1,
+            Event::Bar(_) | Event::StatusNotice { .. } => self.counts.events += 1,
             // Where a snapshot is fetched, none comes over the stream.
             Event::Snapshot(book) if !self.rule.fetches_snapshot() => {
                 self.counts.events += 1;
@@ -348,6 +377,15 @@ impl Feed {
                 sink.emit(log("warn", "the venue announced that it will drop the session", &self.instrument));
             }
         }
+    }
+
+    /// The levels are of this venue time now. Where the venue's clock was set back, what the features learned by time is void.
+    fn on_book_time(&mut self, ts: i64) {
+        if ts != 0 && self.book_venue_ts.saturating_sub(ts) > LATE_NS_MAX {
+            self.counts.clock_set_back += 1;
+            self.features.on_gap();
+        }
+        (self.last_venue_ts, self.book_venue_ts) = (ts, ts);
     }
 
     /// A print of a venue that may not name the aggressor: then the touch does, or the print before where it is inside.
@@ -382,8 +420,9 @@ impl Feed {
             return;
         };
         self.last_side = Some(aggressor);
-        let Print { trade_id, px, qty, ts_venue, .. } = *print;
-        self.on_trade(&Trade { trade_id, px, qty, aggressor, ts_venue }, confidence, at, tracer, sink);
+        let Print { trade_id, px, qty, ts_venue, moves, .. } = *print;
+        let trade = Trade { trade_id, px, qty, aggressor, ts_venue };
+        self.on_trade(&trade, (confidence, moves), at, tracer, sink);
     }
 
     /// A page of the trades that a lost connection left out, as the venue's REST sent it. Those that are not known are published
@@ -408,13 +447,13 @@ impl Feed {
         let closed = last && tape.filled(loss);
         let mut before = None;
         for print in &fresh {
-            let Print { trade_id, px, qty, ts_venue, .. } = *print;
+            let Print { trade_id, px, qty, ts_venue, moves, .. } = *print;
             let told = FeaturePrint::classified(px.0, qty.0, Touch::default(), before, ts_venue);
             let aggressor = print.aggressor.unwrap_or(told.aggressor);
             before = Some(px.0);
             let trade = Trade { trade_id, px, qty, aggressor, ts_venue };
             self.repeating = true;
-            self.publish_trade(&trade, Stamp { mono_ns: 0, ..at }, tracer, sink);
+            self.publish_trade(&trade, moves, Stamp { mono_ns: 0, ..at }, tracer, sink);
             self.repeating = false;
         }
         let (merged, known) = (fresh.len() as u64, (prints.len() - fresh.len()) as u64);
@@ -450,8 +489,7 @@ impl Feed {
         self.last = at;
         let outcome = self.book.on_snapshot(book);
         if outcome != SnapshotOutcome::Older && book.ts_venue.0 > 0 {
-            self.last_venue_ts = book.ts_venue.0;
-            self.book_venue_ts = book.ts_venue.0;
+            self.on_book_time(book.ts_venue.0);
         }
         match outcome {
             SnapshotOutcome::Valid if self.state == BookState::Valid => self.on_book_change(at, tracer, sink),
@@ -713,21 +751,32 @@ impl Feed {
         self.send(MdKind::Depth, Payload::BookDepth(depth), (ts_venue_ns, at), tracer, sink);
     }
 
-    /// `confidence` is how sure the aggressor is, in thousandths.
+    /// `confidence` is how sure the aggressor is, in thousandths. A print that does not move the last price tells no feature
+    /// anything of the market now.
     fn on_trade(
         &mut self,
         trade: &Trade,
-        confidence: u16,
+        (confidence, moves): (u16, Moves),
         at: Stamp,
         tracer: &mut Tracer,
         sink: &mut impl Sink,
     ) {
         let Trade { px, qty, aggressor, ts_venue, .. } = *trade;
-        self.features.on_trade(&FeaturePrint { px: px.0, qty: qty.0, aggressor, confidence, ts: ts_venue });
-        self.publish_trade(trade, at, tracer, sink);
+        if moves.last == Last::Always {
+            let told = FeaturePrint { px: px.0, qty: qty.0, aggressor, confidence, ts: ts_venue };
+            self.features.on_trade(&told);
+        }
+        self.publish_trade(trade, moves, at, tracer, sink);
     }
 
-    fn publish_trade(&mut self, trade: &Trade, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+    fn publish_trade(
+        &mut self,
+        trade: &Trade,
+        moves: Moves,
+        at: Stamp,
+        tracer: &mut Tracer,
+        sink: &mut impl Sink,
+    ) {
         let message = PbTrade {
             instrument_id: self.instrument.id,
             venue_id: self.instrument.venue_id,
@@ -739,10 +788,67 @@ impl Feed {
             ts_recv_ns: at.epoch_ns,
             tick_mono_ns: at.mono_ns,
             instrument_table_version: self.table_version,
-            ..PbTrade::default()
+            excluded: excluded(moves),
         };
         self.counts.trades += 1;
         self.send(MdKind::Trade, Payload::Trade(message), (trade.ts_venue.0, at), tracer, sink);
+    }
+
+    fn publish_correction(
+        &mut self,
+        (was_trade_id, was_px_ticks, was_qty): (u64, i64, i64),
+        now: Option<&Print>,
+        ts_venue: EpochNs,
+        at: Stamp,
+        tracer: &mut Tracer,
+        sink: &mut impl Sink,
+    ) {
+        self.counts.events += 1;
+        self.counts.corrections += 1;
+        let message = TradeCorrection {
+            instrument_id: self.instrument.id,
+            venue_id: self.instrument.venue_id,
+            was_trade_id,
+            was_px_ticks,
+            was_qty_lots: was_qty.unsigned_abs(),
+            now_trade_id: now.map_or(0, |print| print.trade_id),
+            now_px_ticks: now.map_or(0, |print| print.px.0),
+            now_qty_lots: now.map_or(0, |print| print.qty.0.unsigned_abs()),
+            now_excluded: now.map_or(0, |print| excluded(print.moves)),
+            ts_venue_ns: ts_venue.0,
+            ts_recv_ns: at.epoch_ns,
+            instrument_table_version: self.table_version,
+        };
+        self.send(MdKind::Trade, Payload::TradeCorrection(message), (ts_venue.0, at), tracer, sink);
+    }
+
+    /// Says anew what may be done in the instrument; the state of its feed stays.
+    fn publish_rules(&mut self, reason: &str, at: Stamp, tracer: &mut Tracer, sink: &mut impl Sink) {
+        if self.state != BookState::Unspecified {
+            self.publish_status(reason, (0, 0), at, tracer, sink);
+        }
+    }
+
+    fn publish_status(
+        &mut self,
+        reason: &str,
+        (gap_first, gap_last): (u64, u64),
+        at: Stamp,
+        tracer: &mut Tracer,
+        sink: &mut impl Sink,
+    ) {
+        let status = InstrumentStatus {
+            instrument_id: self.instrument.id,
+            venue_id: self.instrument.venue_id,
+            state: self.state as i32,
+            reason: reason.into(),
+            gap_first,
+            gap_last,
+            ts_recv_ns: at.epoch_ns,
+            ..self.rules.status()
+        };
+        self.counts.statuses += 1;
+        self.send(MdKind::Status, Payload::InstrumentStatus(status), (0, at), tracer, sink);
     }
 
     fn set_state(
@@ -772,18 +878,7 @@ impl Feed {
             end -= 1;
         }
         let reason = reason.get(..end).unwrap_or("");
-        let status = InstrumentStatus {
-            instrument_id: self.instrument.id,
-            venue_id: self.instrument.venue_id,
-            state: state as i32,
-            reason: reason.into(),
-            gap_first,
-            gap_last,
-            ts_recv_ns: at.epoch_ns,
-            ..InstrumentStatus::default()
-        };
-        self.counts.statuses += 1;
-        self.send(MdKind::Status, Payload::InstrumentStatus(status), (0, at), tracer, sink);
+        self.publish_status(reason, (gap_first, gap_last), at, tracer, sink);
         // A reader of the touch alone must stop pricing as fast as a reader of the status.
         if before == BookState::Valid {
             self.publish_top(at, tracer, sink);
@@ -871,6 +966,7 @@ impl Feed {
             "trialPrints": self.counts.trials,
             "indicativeBooks": self.counts.indicative,
             "corrections": self.counts.corrections,
+            "clockSetBack": self.counts.clock_set_back,
             "printsRepeated": self.counts.repeated,
             "printsBackfilled": self.counts.backfilled,
             "backfillRefused": self.counts.backfill_refused,

@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn b014_a_page_of_the_venue_is_read_to_the_digit() {
-        let body = r#"{"trades":[{"t":"2022-01-03T09:00:00.000000001Z","x":"P","p":177.2,"s":71,"c":["@","T","]"],"i":5,"z":"C"},
+        let body = r#"{"trades":[{"t":"2022-01-03T09:00:00.000000001Z","x":"]","p":177.2,"s":71,"c":["@","T"],"i":5,"z":"C"},
             {"t":"2022-01-03T09:00:00.5Z","x":"\"}","p":177.21,"s":1,"c":7,"i":9007199254740993,"z":"C"}],"symbol":"AAPL","next_page_token":"x]}"}"#;
         // Conditions that are no list are refused, and the rest stands.
         assert_eq!(page(spec(), body.as_bytes()).unwrap().1, 1);

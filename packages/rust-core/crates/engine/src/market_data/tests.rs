@@ -14,12 +14,16 @@ use std::time::{Duration, Instant};
 use tidegate_bus::ends::{StreamSub, StreamWhat};
 use tidegate_features::flags;
 use tidegate_instruments::Table;
-use tidegate_normalise::{BookTicker, Event, Level};
+use tidegate_normalise::{
+    BookTicker, Code, Event, Level, LimitBand, Moves, Print, PrintCancel, TradingState, TradingStatus,
+};
 use tidegate_units::{EpochNs, InstrumentId, PxTicks, QtyLots};
 use tidegate_venue_io::Stamp;
 use tidegate_wire::envelope::decode_checked;
 use tidegate_wire::pb::envelope::v1::envelope::Payload;
-use tidegate_wire::pb::marketdata::v1::{BookState, BookTop, InstrumentStatus};
+use tidegate_wire::pb::marketdata::v1::{
+    BookState, BookTop, InstrumentStatus, TradingState as PbTradingState,
+};
 use tidegate_wire::topic::MdKind;
 
 const TABLE: &str = r#"{"version":7,"instruments":[
@@ -266,6 +270,72 @@ fn a_quote_does_not_move_the_time_the_levels_are_of() {
 }
 
 #[test]
+fn halts_limits_and_corrections_of_the_venue_are_published_once_each() {
+    let (mut f, mut seen, mut tracer) = valid();
+    let code = |text: &str| Code::of(text.as_bytes()).unwrap();
+    let status = TradingStatus { state: TradingState::Paused, code: code("P"), reason: code("LUDP") };
+    let halt = Event::TradingStatus { trading: false, ts_venue: EpochNs(7), status };
+    let band = LimitBand { down: PxTicks(9_000), up: PxTicks(11_000), ts_venue: EpochNs(8) };
+    let before = seen.statuses().len();
+    for event in [halt.clone(), halt, Event::LimitBand(band), Event::LimitBand(band)] {
+        f.on_event(event, at(300), &mut tracer, &mut seen);
+    }
+    let told = seen.statuses().split_off(before);
+    assert_eq!(told.len(), 2, "what was said before is not said again");
+    assert_eq!((told[0].trading, told[0].trading_code.as_str()), (PbTradingState::Paused as i32, "P"));
+    assert_eq!((told[1].limit_down_px_ticks, told[1].limit_up_px_ticks), (9_000, 11_000));
+    assert_eq!((told[1].trading_reason.as_str(), told[1].ts_venue_ns), ("LUDP", 8), "the last words on both");
+    assert_eq!(told[1].state, BookState::Valid as i32, "the feed's own state stays");
+    f.on_closed("lost", at(301), &mut tracer, &mut seen);
+    assert_eq!(seen.statuses().pop().unwrap().trading, PbTradingState::Paused as i32);
+
+    let print = Print {
+        trade_id: 5,
+        px: PxTicks(9_950),
+        qty: QtyLots(3),
+        aggressor: None,
+        ts_venue: EpochNs(9),
+        total_qty: None,
+        trial: false,
+        moves: Moves::VOLUME,
+        odd_lot: true,
+    };
+    let corrected =
+        Event::PrintCorrected { was: print, now: Print { trade_id: 6, qty: QtyLots(2), ..print } };
+    let cancel =
+        PrintCancel { trade_id: 6, px: PxTicks(9_950), qty: QtyLots(2), error: true, ts_venue: EpochNs(10) };
+    f.on_event(Event::Print(print), at(302), &mut tracer, &mut seen);
+    f.on_event(corrected, at(303), &mut tracer, &mut seen);
+    f.on_event(Event::PrintCancelled(cancel), at(304), &mut tracer, &mut seen);
+    let told: Vec<_> = seen.payloads().split_off(seen.sent.len() - 2);
+    let of = |payload: &Payload| match payload {
+        Payload::TradeCorrection(c) => {
+            (c.was_trade_id, c.was_qty_lots, c.now_trade_id, c.now_qty_lots, c.now_excluded)
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(told.iter().map(of).collect::<Vec<_>>(), [(5, 3, 6, 2, 3), (6, 2, 0, 0, 0)]);
+}
+
+#[test]
+fn a_venue_clock_set_back_voids_what_the_features_learned_by_time() {
+    let (mut f, mut seen, mut tracer) = valid();
+    let at_venue = |ms: i64, id: u64| {
+        let text = format!(
+            r#"{{"e":"depthUpdate","E":{ms},"s":"BTCUSDT","U":{id},"u":{id},"b":[["97.00","{id}"]],"a":[]}}"#
+        );
+        text.into_bytes()
+    };
+    f.on_message(&at_venue(1_723_161_256_000, 11), at(10), &mut tracer, &mut seen);
+    f.on_message(&at_venue(1_723_161_255_500, 12), at(20), &mut tracer, &mut seen);
+    assert_eq!(f.stats()["clockSetBack"], 0, "half a second is a late message");
+    f.on_message(&at_venue(1_723_157_655_000, 13), at(30), &mut tracer, &mut seen);
+    f.on_message(&at_venue(1_723_157_655_100, 14), at(40), &mut tracer, &mut seen);
+    assert_eq!(f.stats()["clockSetBack"], 1);
+    assert_eq!(f.state(), BookState::Valid);
+}
+
+#[test]
 fn an_unanswered_snapshot_is_asked_for_again_but_not_at_each_diff() {
     let (mut f, mut seen, mut tracer) = (feed(1), Seen::default(), Tracer::new(1));
     f.on_open(at(0), &mut tracer, &mut seen);
@@ -286,8 +356,6 @@ const QUOTED: &str = r#"{"version":8,"instruments":[
 
 #[test]
 fn b011_a_quote_book_is_valid_with_its_first_quote_and_void_with_its_session() {
-    use tidegate_normalise::{BookTicker, Event, Level};
-    use tidegate_units::{EpochNs, PxTicks, QtyLots};
     let table = Table::from_json(QUOTED.as_bytes()).unwrap();
     let mut f = Feed::new(0, table.get(InstrumentId(4)).unwrap(), table.version(), features(json!({})));
     let (mut seen, mut tracer) = (Seen::default(), Tracer::new(1));
