@@ -17,6 +17,39 @@ pub struct Beat {
     pub identity: Identity,
 }
 
+impl Beat {
+    /// Bytes of a beat: a tag, then the fields in their order, little-endian. No envelope begins with the tag.
+    pub const BYTES: usize = 1 + 4 + 8 + 1 + 8 + 4 + 8;
+
+    /// Its bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(Self::BYTES);
+        bytes.push(b'B');
+        bytes.extend_from_slice(&self.epoch.to_le_bytes());
+        bytes.extend_from_slice(&self.holder.to_le_bytes());
+        bytes.push(u8::from(self.leader_alive));
+        bytes.extend_from_slice(&self.identity.build.to_le_bytes());
+        bytes.extend_from_slice(&self.identity.schema.to_le_bytes());
+        bytes.extend_from_slice(&self.identity.config.to_le_bytes());
+        bytes
+    }
+
+    /// Reads one; `None` for anything else.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() != Self::BYTES || bytes.first() != Some(&b'B') || *bytes.get(13)? > 1 {
+            return None;
+        }
+        let u64_at = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        let u32_at = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+        Some(Self {
+            epoch: u32_at(1)?,
+            holder: u64_at(5)?,
+            leader_alive: *bytes.get(13)? == 1,
+            identity: Identity { build: u64_at(14)?, schema: u32_at(22)?, config: u64_at(26)? },
+        })
+    }
+}
+
 /// How a node is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NodeConfig {
@@ -124,14 +157,12 @@ impl Node {
 
     /// Handles one input. `mono_ns` decides; `epoch_ns`, the wall clock, decides nothing.
     pub fn apply(&mut self, mono_ns: u64, epoch_ns: i64, input: Input, out: &mut Vec<Output>) {
-        let now = if planted(Bug::LeaseByWallClock) {
-            u64::try_from(epoch_ns).unwrap_or(0)
-        } else {
-            mono_ns
-        };
+        let now = if planted(Bug::LeaseByWallClock) { u64::try_from(epoch_ns).unwrap_or(0) } else { mono_ns };
         match input {
             // Nobody took over: it may lead again.
-            Input::Tick => self.handing_over = self.handing_over.filter(|at| now.saturating_sub(*at) < HANDOVER_NS),
+            Input::Tick => {
+                self.handing_over = self.handing_over.filter(|at| now.saturating_sub(*at) < HANDOVER_NS)
+            }
             Input::Lease(reply) => self.lease.answer(now, reply),
             Input::Beat(beat) => self.on_beat(now, beat, out),
             Input::Leads(true) if self.role != Role::Leader => {
@@ -191,7 +222,8 @@ impl Node {
                 }
                 let confirmed = beat.is_some_and(|beat| beat.holder == self.config.holder);
                 let bare = now.saturating_sub(self.bare_since_ns);
-                let may = (held || (confirmed && bare <= self.config.without_store_ns)) && self.skew.is_none();
+                let may =
+                    (held || (confirmed && bare <= self.config.without_store_ns)) && self.skew.is_none();
                 (may, may)
             }
             Role::Standby | Role::Candidate => {

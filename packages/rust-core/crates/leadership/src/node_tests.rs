@@ -189,3 +189,16 @@ fn a21_the_wall_clock_decides_nothing() {
     node.apply(2, i64::MIN, Input::Tick, &mut out);
     assert!(node.lease_held(2));
 }
+
+#[test]
+fn a_beat_reads_back_and_other_bytes_are_refused() {
+    let identity = Identity { build: 1, schema: 2, config: 3 };
+    for leader_alive in [true, false] {
+        let beat = Beat { epoch: 7, holder: u64::MAX, leader_alive, identity };
+        let mut bytes = beat.encode();
+        assert_eq!(Beat::decode(&bytes), Some(beat));
+        assert_eq!(Beat::decode(&bytes[1..]), None);
+        bytes[13] = 2;
+        assert_eq!(Beat::decode(&bytes), None);
+    }
+}

@@ -21,7 +21,9 @@ pub struct Attach {
 impl Attach {
     /// Whether a leader that holds `own` at that place may serve it: else the standby's journal went another way.
     pub fn continues(&self, own: Option<&[u8]>) -> bool {
-        planted(Bug::ForkIsFollowed) || self.after_seq == 0 || own.is_some_and(|own| record_hash(own) == self.hash)
+        planted(Bug::ForkIsFollowed)
+            || self.after_seq == 0
+            || own.is_some_and(|own| record_hash(own) == self.hash)
     }
 }
 
@@ -30,19 +32,25 @@ impl Attach {
 pub enum ToLeader {
     Attach(Attach),
     /// Everything up to here is safe at the standby.
-    Safe { seq: u64 },
+    Safe {
+        seq: u64,
+    },
 }
 
 /// From a leader to its standby.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToFollower<'a> {
-    Record { payload: &'a [u8] },
+    Record {
+        payload: &'a [u8],
+    },
     /// The hash of the leader's state right after this record.
     Proof(Proof),
     /// The standby's journal went another way: it must be set aside.
     Forked,
     /// The leader has drained and asks the standby to take over; its journal ends here.
-    TakeOver { seq: u64 },
+    TakeOver {
+        seq: u64,
+    },
 }
 
 /// The hash of a state after a record.
@@ -109,7 +117,9 @@ impl<'a> ToFollower<'a> {
     pub fn decode(bytes: &'a [u8]) -> Option<Self> {
         match (bytes.first()?, bytes.len()) {
             (b'R', 2..) => Some(Self::Record { payload: bytes.get(1..)? }),
-            (b'P', TAIL_HEAD_BYTES) => Some(Self::Proof(Proof { seq: seq_of(bytes)?, hash: hash_of(bytes)? })),
+            (b'P', TAIL_HEAD_BYTES) => {
+                Some(Self::Proof(Proof { seq: seq_of(bytes)?, hash: hash_of(bytes)? }))
+            }
             (b'F', 1) => Some(Self::Forked),
             (b'T', 9) => Some(Self::TakeOver { seq: seq_of(bytes)? }),
             _ => None,
@@ -129,7 +139,9 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gap { is, want } => write!(f, "cannot follow: record {is} came where {want} is due; attach again"),
+            Self::Gap { is, want } => {
+                write!(f, "cannot follow: record {is} came where {want} is due; attach again")
+            }
             Self::Diverged { seq } => write!(
                 f,
                 "cannot follow: leader and standby differ after record {seq}; set the standby's journal aside and start it anew"
