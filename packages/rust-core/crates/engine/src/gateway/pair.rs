@@ -42,6 +42,8 @@ pub struct Pair {
     tier: Tier,
     takeovers: u64,
     set_aside: u64,
+    /// Commands decided by a leader that was none any more.
+    dropped: u64,
     followed: u64,
     refusal: String,
 }
@@ -76,6 +78,7 @@ impl Pair {
             tier,
             takeovers: 0,
             set_aside: 0,
+            dropped: 0,
             followed: 0,
             refusal: String::new(),
         })
@@ -113,6 +116,7 @@ impl Pair {
             "followed": self.followed,
             "takeovers": self.takeovers,
             "journalsSetAside": self.set_aside,
+            "commandsDropped": self.dropped,
             "refusal": self.refusal,
         })
     }
@@ -143,6 +147,7 @@ impl Shell {
         if deposed {
             // The router drops this process's commands since; what it still holds of them is of no use.
             self.hot.log("warn", "deposed: another gateway leads", json!({ "epoch": beat.epoch }));
+            pair.dropped += self.outbox.len() as u64;
             self.outbox.clear();
             self.apply(Event::StepDown)?;
             self.inform(now, Input::Leads(false))?;
