@@ -139,7 +139,7 @@ export class PairCluster implements AsyncDisposable {
       strategies: limits.strategies.map((row) => ({
         ...row,
         open_orders_max: 2_000,
-        messages_max: 5_000,
+        messages_max: 4_096,
       })),
     };
   }
@@ -151,8 +151,8 @@ export class PairCluster implements AsyncDisposable {
       ...["--instruments-file", this.#instruments(), "--keys-file", join(this.dir, "keys.json")],
       ...["--tier", "T0", "--spot-ws-api-url", ws, "--spot-rest-url", http],
       ...["--usdm-ws-api-url", ws, "--usdm-stream-url", ws, "--usdm-rest-url", http],
-      ...["--spot-orders-per10s", String(ORDERS_PER_10S)],
-      ...["--usdm-orders-per10s", String(ORDERS_PER_10S)],
+      ...["--spot-orders-per-10s", String(ORDERS_PER_10S)],
+      ...["--usdm-orders-per-10s", String(ORDERS_PER_10S)],
     ]);
   }
 

@@ -381,12 +381,16 @@ impl Shell {
 
     fn take_reports(&mut self) -> Result<(), Fault> {
         for _ in 0..INPUTS_PER_TURN_MAX {
+            let heeds = self.heeds_the_router();
             let event = match self.command.recv(clock::mono_ns())? {
                 None => break,
                 Some(LinkInput::Data { seq, payload, .. }) => {
                     self.report_ack = Some(seq);
                     if let Some(beat) = Beat::decode(payload) {
                         self.on_beat(clock::mono_ns(), beat)?;
+                        continue;
+                    }
+                    if !heeds {
                         continue;
                     }
                     match envelope::decode_checked(payload) {

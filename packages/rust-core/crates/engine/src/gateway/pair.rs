@@ -155,6 +155,12 @@ impl Shell {
         self.inform(now, Input::Beat(beat))
     }
 
+    /// Whether the router speaks to this process as to one that leads or asks to. What comes otherwise was meant for the leader
+    /// it was: the one that leads now gets it too, and this one from its journal.
+    pub(super) fn heeds_the_router(&self) -> bool {
+        self.pair.as_ref().is_none_or(|pair| self.core.leads() || pair.node.role() != Role::Standby)
+    }
+
     /// The store's answer, where the shell keeps the lease; or a wish to hand over.
     pub(super) fn pair_call(&mut self, op: &str, request: &Value) -> Result<Option<Value>, Fault> {
         let now = clock::mono_ns();
@@ -293,10 +299,16 @@ impl Shell {
             return Ok(());
         }
         pair.attach_ns = now;
+        // What was decided in this turn is this journal's too, and shows whether it went another way.
+        self.commit()?;
+        self.out.retain_mut(|effect| {
+            effect.journal = false;
+            !matches!(effect.to, tidegate_risk::Destination::Nobody)
+        });
+        let Some(pair) = &mut self.pair else { return Ok(()) };
         let after_seq = self.journal.last_seq();
         let mut hash = [0; 32];
         if after_seq > 0 {
-            self.journal.commit()?;
             self.journal.read_from(after_seq - 1, 1, |record| hash = record_hash(record.payload))?;
         }
         if pair.peer.send(now, &ToLeader::Attach(Attach { after_seq, hash }).encode()).is_ok() {
