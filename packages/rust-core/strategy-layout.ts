@@ -105,6 +105,8 @@ export interface StrategyLaneConfig {
   readonly mdUrl: string;
   /** "ipc://s/intent.sock" */
   readonly intentUrl: string;
+  /** Of the other gateway of a pair. */
+  readonly standbyIntentUrl?: string;
   /** Topic prefixes, e.g. "md.2.2.top." */
   readonly topics: readonly string[];
 }

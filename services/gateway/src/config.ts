@@ -1,4 +1,5 @@
 import { SOCKETS } from "@tidegate/contracts";
+import { ServiceFault } from "@tidegate/service-kit";
 import { z } from "zod";
 
 const ipc = (name: keyof typeof SOCKETS) =>
@@ -36,8 +37,49 @@ export const Settings = z.object({
     .min(1)
     .default("state/control.token")
     .describe("Bearer token of the control routes, mode 0600; made at the first start"),
+  pairNode: z
+    .string()
+    .regex(/^[a-z0-9]{1,16}$/, "want 1 to 16 of a-z and 0-9")
+    .optional()
+    .describe("Name of this gateway where two serve one account; unset = it is alone"),
+  peerTailUrl: z
+    .string()
+    .startsWith("ipc://")
+    .optional()
+    .describe("Where the other gateway of the pair serves its journal"),
+  leaseFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("The lease of a pair on one host: a file both reach"),
+  leaseRedisUrl: z
+    .url({ protocol: /^rediss?$/ })
+    .optional()
+    .describe("The lease of a pair as a key in Redis"),
 });
 export type GatewayConfig = z.output<typeof Settings>;
+
+/**
+ * The pair's part of the loop's configuration; undefined for a gateway that is alone.
+ *
+ * Errors  `ServiceFault`: half a pair, no lease, or two
+ */
+function pairConfig(config: GatewayConfig): object | undefined {
+  const { pairNode, peerTailUrl, leaseFile, leaseRedisUrl } = config;
+  if (pairNode === undefined) {
+    if (peerTailUrl ?? leaseFile ?? leaseRedisUrl) {
+      throw new ServiceFault(
+        "peerTailUrl, leaseFile and leaseRedisUrl belong to a pair: set pairNode",
+      );
+    }
+    return undefined;
+  }
+  if (peerTailUrl === undefined) throw new ServiceFault("pairNode also needs peerTailUrl");
+  if ((leaseFile === undefined) === (leaseRedisUrl === undefined)) {
+    throw new ServiceFault("pairNode also needs one of leaseFile and leaseRedisUrl");
+  }
+  return { node: pairNode, peerTailUrl, ...(leaseFile === undefined ? {} : { leaseFile }) };
+}
 
 /** The hot loop's part of the settings. */
 export function loopConfig(config: GatewayConfig): object {
@@ -53,5 +95,6 @@ export function loopConfig(config: GatewayConfig): object {
     epochFile,
     instrumentsFile,
     limitsFile,
+    pair: pairConfig(config),
   };
 }

@@ -1,6 +1,7 @@
 import type { Engine, HotServiceSpec, ServiceContext } from "@tidegate/service-kit";
 import { type GatewayConfig, loopConfig, Settings } from "./config.ts";
 import { type Call, onControl, PRINCIPAL_HEADER } from "./control.ts";
+import { RedisLease } from "./lease.ts";
 import { controlToken } from "./token.ts";
 
 /** The part of the kit's context that the routes need. */
@@ -29,15 +30,29 @@ export function addRoutes({ config, http, log }: Context, engine: Pick<Engine, "
 /** States of a loop whose commands the router takes; halted and killed are states of a gateway that works. */
 const READY = new Set<unknown>(["NORMAL", "DEGRADE", "HALT", "KILLED"]);
 
-/** The gateway as the kit runs it: a hot loop with control routes beside it. */
-export const gateway: HotServiceSpec<typeof Settings> = {
-  name: "gateway",
-  kind: "gateway",
-  schema: Settings,
-  engineConfig: ({ config }) => loopConfig(config),
-  ready: (stats) => READY.has(stats["state"]),
-  attach(context, engine) {
-    addRoutes(context, engine);
-    return undefined;
-  },
-};
+/** A standby that follows its leader is ready for what it is there for. */
+const follows = (stats: Readonly<Record<string, unknown>>): boolean =>
+  (stats["pair"] as { attached?: boolean } | null)?.attached === true;
+
+/** The gateway as the kit runs it: a hot loop with control routes beside it, and the lease of a pair where Redis keeps it. */
+export function createGateway(): HotServiceSpec<typeof Settings> {
+  let lease: RedisLease | undefined;
+  return {
+    name: "gateway",
+    kind: "gateway",
+    schema: Settings,
+    engineConfig: ({ config }) => loopConfig(config),
+    ready: (stats) => READY.has(stats["state"]) || follows(stats),
+    attach(context, engine) {
+      addRoutes(context, engine);
+      const { leaseRedisUrl } = context.config;
+      if (leaseRedisUrl !== undefined) {
+        lease = new RedisLease(leaseRedisUrl, (request) => engine.call(request), context.log);
+      }
+      return async () => lease?.close();
+    },
+    onEvent: (event) => lease?.onEvent(event),
+  };
+}
+
+export const gateway = createGateway();

@@ -45,6 +45,11 @@ export const Settings = z.object({
     .min(1)
     .default(`ipc://${SOCKETS.intent}`)
     .describe("Intent link of the gateway"),
+  standbyIntentUrl: z
+    .string()
+    .startsWith("ipc://")
+    .optional()
+    .describe("Intent link of the other gateway of a pair"),
   seed: z.number().int().min(0).max(0xffff_ffff).default(1).describe("Seed of ctx.random()"),
   maxIntentsPerEvent: z
     .number()

@@ -158,6 +158,9 @@ export async function startStrategyRunner(
         instrumentTableVersion: version,
         mdUrl: config.mdUrl,
         intentUrl: config.intentUrl,
+        ...(config.standbyIntentUrl === undefined
+          ? {}
+          : { standbyIntentUrl: config.standbyIntentUrl }),
         topics: topicsOf(instruments),
       },
       seed: config.seed,

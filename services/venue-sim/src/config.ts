@@ -31,6 +31,12 @@ export const Settings = z.object({
     .describe("Folder of the venue's own log and run file"),
   apiKey: z.string().min(1).max(128).default("sim").describe("The one key the venue knows"),
   apiSecret: z.string().min(1).max(128).default("sim-secret").describe("Its HMAC secret"),
+  ratesScale: z
+    .number()
+    .min(1)
+    .max(1_000)
+    .default(1)
+    .describe("The venue allows so many times its usual requests and orders; for load"),
   feeds: z
     .boolean()
     .default(false)

@@ -15,9 +15,10 @@ export class RateCounters {
   #tenSeconds = -1;
   #orders = 0;
 
-  constructor(spec: MarketSpec) {
-    this.#weightMax = spec.weightPerMinuteMax;
-    this.#ordersMax = spec.ordersPer10sMax;
+  /** `scale` times what the market allows. */
+  constructor(spec: MarketSpec, scale = 1) {
+    this.#weightMax = spec.weightPerMinuteMax * scale;
+    this.#ordersMax = spec.ordersPer10sMax * scale;
   }
 
   #roll(nowMs: number): void {

@@ -112,7 +112,8 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
     const newest = next === null ? tickerIds[market] : Math.min(tickerIds[market], next - 1);
     return Math.max(bookId, newest) + shift.updateId[market];
   };
-  const venue = new Venue(cores, log, { key: config.apiKey, secret: config.apiSecret }, snapshotId);
+  const credentials = { key: config.apiKey, secret: config.apiSecret };
+  const venue = new Venue(cores, log, credentials, snapshotId, config.ratesScale);
 
   /** The book begins from the recorded snapshot, a moment before the collector had it. */
   const feedSnapshots = (): void => {

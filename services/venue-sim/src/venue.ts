@@ -124,11 +124,12 @@ export class Venue {
     credentials: Credentials,
     /** The id a snapshot taken now carries: the streams may have shown later ids than the book's. */
     snapshotId: (market: MarketId, bookId: number) => number,
+    ratesScale = 1,
   ) {
     const desk = (market: MarketId): Desk => ({
       spec: MARKETS[market],
       core: cores[market],
-      rates: new RateCounters(MARKETS[market]),
+      rates: new RateCounters(MARKETS[market], ratesScale),
       realisedE8: 0n,
       countdownMs: null,
     });

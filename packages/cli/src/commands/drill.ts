@@ -2,7 +2,46 @@ import type { Command } from "commander";
 
 const DRILLS = [
   ["feeds", "market data of every venue, every switch of its simulator, books against the truth"],
+  ["gateway-kill", "SIGKILL to the leading gateway under load: outage, duplicates, losses"],
+  ["gateway-hang", "SIGSTOP to the leading gateway under load, and what it does when it wakes"],
+  ["router-kill", "SIGKILL to the execution-router under load"],
+  ["split-brain", "the lease's Redis dies and a replica that never saw the lease is promoted"],
 ];
+
+const PAIR_DRILLS = {
+  "gateway-kill": { trials: 100, load: "drillGatewayKill" },
+  "gateway-hang": { trials: 50, load: "drillGatewayHang" },
+  "router-kill": { trials: 50, load: "drillRouterKill" },
+  "split-brain": { trials: 3, load: "drillSplitBrain" },
+} as const;
+
+function addPairDrills(drill: Command, root: string): void {
+  for (const [name, { trials, load }] of Object.entries(PAIR_DRILLS)) {
+    const what = DRILLS.find(([each]) => each === name)?.[1] ?? "";
+    drill
+      .command(name)
+      .description(what)
+      .option("--trials <n>", "how often", String(trials))
+      .option("--rate <n>", "orders a second", "300")
+      .option("--seed <n>", "seed of the times of the faults", "1")
+      .option("--json", "print the result object as the last line")
+      .addHelpText("after", `\nExample: ./hft drill ${name} --trials ${trials} --json`)
+      .action(async (options: { trials: string; rate: string; seed: string; json?: true }) => {
+        const drills = {
+          ...(await import("../drill/pair/failover.ts")),
+          ...(await import("../drill/pair/split-brain.ts")),
+        };
+        const { report } = await import("../result.ts");
+        const value = await drills[load](root, `drill ${name}`, {
+          trials: Number(options.trials),
+          perSecond: Number(options.rate),
+          seed: Number(options.seed),
+          progress: (line) => process.stderr.write(`${line}\n`),
+        });
+        report(value, options.json ?? false);
+      });
+  }
+}
 
 /** `hft drill …`: failures on purpose, judged. */
 export function addDrill(program: Command, root: string): void {
@@ -20,6 +59,7 @@ export function addDrill(program: Command, root: string): void {
         : DRILLS.map(([name, what]) => `${name}  ${what}`).join("\n");
       process.stdout.write(`${text}\n`);
     });
+  addPairDrills(drill, root);
   drill
     .command("feeds")
     .description(

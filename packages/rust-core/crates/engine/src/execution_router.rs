@@ -5,6 +5,7 @@
 //! for by event and answered by call.
 
 mod binance;
+mod gateways;
 pub mod limits;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,8 @@ use crate::span::{Span, SpanBudget};
 use crate::tier::TierName;
 use crate::{Call, Fault, Handle, Hot, clock, epoch, read_table, spawn, ws_item};
 use binance::{Asked, Keys, User};
+use gateways::Gateways;
+pub(crate) use gateways::identity;
 use limits::{
     COMMANDS_PER_TURN_MAX, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX, REPORTS_PER_TURN_MAX,
     ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX,
@@ -23,7 +26,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
-use tidegate_bus::ends::{LinkInput, LinkServer, LinkServerConfig};
+use tidegate_bus::ends::{LinkInput, LinkServer, LinkServerConfig, PeerId};
 use tidegate_bus::link::{LinkEvent, LinkState};
 use tidegate_instruments::{Instrument, Table, Venue};
 use tidegate_journal::{Journal, JournalConfig};
@@ -35,12 +38,11 @@ use tidegate_venue_io::sign::Secret;
 use tidegate_venue_io::{Backoff, ConnectOptions, SendFault, Stamp, WsClient, WsEvent, WsState};
 use tidegate_wire::pb::common::v1::Source;
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
-use tidegate_wire::pb::orders::v1::{CommandKind, Reason, Report, ReportKind};
+use tidegate_wire::pb::orders::v1::{Command, CommandKind, Reason, Report, ReportKind};
 use tidegate_wire::{envelope, ids};
 
 /// Journal record kind: an envelope with a command (about to be sent) or a report.
 const RECORD_ENVELOPE: u8 = 1;
-const GATEWAY: &str = "gateway";
 /// The stage of a trace this loop ends.
 const SEND_STAGE: &str = "router.send";
 
@@ -127,7 +129,8 @@ struct Loop<'a> {
     traces: BTreeMap<String, Trace>,
     trace_order: VecDeque<String>,
     latency: [Latency; 4],
-    ack: Option<(tidegate_bus::ends::PeerId, u64)>,
+    acks: BTreeMap<PeerId, u64>,
+    gateways: Gateways,
     tier: &'static str,
     bad_payloads: u64,
     spans: SpanBudget,
@@ -223,9 +226,12 @@ fn run(
         .collect();
     let mut router =
         Router::new(&venues, table.iter().map(|row| (row.instrument_id(), row.venue())), complete);
-    let folded = fold(&mut journal, &mut router)?;
+    let mut gateways = Gateways::new(&table, clock::mono_ns());
+    let folded = fold(&mut journal, &mut router, &mut gateways)?;
     let context = zmq::Context::new();
-    let link = LinkServer::bind(&context, LinkServerConfig::new(&config.endpoint, "command", session_epoch))?;
+    let mut link = LinkServerConfig::new(&config.endpoint, "command", session_epoch);
+    link.identity_prefix = "gateway".into();
+    let link = LinkServer::bind(&context, link)?;
     let mut state = Loop {
         hot,
         router,
@@ -240,7 +246,8 @@ fn run(
         traces: BTreeMap::new(),
         trace_order: VecDeque::new(),
         latency: [Latency::new()?, Latency::new()?, Latency::new()?, Latency::new()?],
-        ack: None,
+        acks: BTreeMap::new(),
+        gateways,
         tier: config.tier.name(),
         bad_payloads: 0,
         spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
@@ -262,6 +269,7 @@ fn run(
         state.deliver()?;
         let at = clock::mono_ns();
         state.link.tick(at)?;
+        state.beat(at);
         if at.saturating_sub(stats_at) >= STATS_PERIOD_NS {
             stats_at = at;
             hot.set_stats(state.stats());
@@ -270,14 +278,19 @@ fn run(
     state.finish()
 }
 
-fn fold(journal: &mut Journal, router: &mut Router) -> Result<u64, Fault> {
+fn fold(journal: &mut Journal, router: &mut Router, gateways: &mut Gateways) -> Result<u64, Fault> {
     let mut after = 0;
     let mut fault = None;
     loop {
         let read = journal.read_from(after, FOLD_BATCH, |record| {
             after = record.seq;
             match entry_of(record.payload) {
-                Some(entry) => router.fold(&entry),
+                Some(entry) => {
+                    if let Entry::Command { command, .. } = &entry {
+                        gateways.told(command, router.report_seq(), record.payload);
+                    }
+                    router.fold(&entry);
+                }
                 None => fault = Some(record.seq),
             }
         })?;
@@ -324,7 +337,7 @@ impl Loop<'_> {
                 None => break,
                 Some(LinkInput::Data { peer, seq, payload, .. }) => {
                     let decoded = envelope::decode_checked(payload);
-                    self.ack = Some((peer, seq));
+                    self.acks.insert(peer, seq);
                     match decoded {
                         Ok(Envelope {
                             payload: Some(Payload::Command(command)),
@@ -337,30 +350,69 @@ impl Loop<'_> {
                                 let trace = Trace { hi: trace_hi, lo: trace_lo, parent: span_id };
                                 self.remember(&command.client_order_id, trace);
                             }
-                            self.apply(Event::Command(command))?;
+                            self.take_command(peer, command)?;
                         }
                         _ => self.bad_payloads += 1,
                     }
                 }
-                Some(LinkInput::Event { event, .. }) => match event {
+                Some(LinkInput::Event { peer, event }) => match event {
                     LinkEvent::State { to: LinkState::Synced, .. } => {
-                        self.hot.log("info", "gateway in step", json!({}))
+                        let identity = self.link.identity(peer).unwrap_or_default();
+                        self.hot.log("info", "gateway in step", json!({ "gateway": identity }));
+                        self.gateways.beat_due();
                     }
                     LinkEvent::State { to: LinkState::Connecting | LinkState::Stale, .. } => {
-                        self.hot.log("warn", "gateway lost: orders stay as they are", json!({}));
+                        let identity = self.link.identity(peer).unwrap_or_default();
+                        let text = "gateway lost: orders stay as they are";
+                        self.hot.log("warn", text, json!({ "gateway": identity }));
+                        self.gateways.beat_due();
                     }
-                    LinkEvent::PeerRestarted { .. } => {
+                    LinkEvent::PeerRestarted { .. } if self.gateways.leads(peer) => {
                         // A new gateway says with its GRANT what it has seen; until then it is told nothing.
                         self.cursor = u64::MAX;
+                        self.gateways.gone();
                     }
                     _ => {}
                 },
             }
         }
-        if let Some((peer, seq)) = self.ack.take() {
+        for (peer, seq) in std::mem::take(&mut self.acks) {
             self.link.ack(peer, seq);
         }
         Ok(())
+    }
+
+    fn take_command(&mut self, peer: PeerId, command: Command) -> Result<(), Fault> {
+        let grant = (command.kind() == CommandKind::Grant).then_some((
+            command.gateway_epoch,
+            command.holder,
+            command.report_seq_seen,
+        ));
+        let before = self.router.leader();
+        self.apply(Event::Command(command))?;
+        let Some((epoch, holder, seen)) = grant else { return Ok(()) };
+        if self.router.leader() == Some((epoch, holder)) {
+            let other = before.is_some_and(|(_, was)| was != holder);
+            self.gateways.granted(peer, if other { Some(seen) } else { None });
+        }
+        Ok(())
+    }
+
+    /// Tells every gateway of a pair who leads, at least each 100 ms and at once when that changes.
+    fn beat(&mut self, now: u64) {
+        let alive = self
+            .gateways
+            .leader()
+            .and_then(|peer| self.link.link(peer))
+            .map(|link| matches!(link.state(), LinkState::Synced | LinkState::Gap));
+        let Some(beat) = self.gateways.beat(now, self.router.leader(), alive) else { return };
+        let bytes = beat.encode();
+        let paired = |(peer, identity, _): (PeerId, &str, &_)| identity.contains(':').then_some(peer);
+        let peers: Vec<PeerId> = self.link.peers().filter_map(paired).collect();
+        for peer in peers {
+            // One that is out of step hears the next.
+            let _ = self.link.send(now, peer, &bytes);
+        }
     }
 
     fn apply(&mut self, event: Event) -> Result<(), Fault> {
@@ -433,8 +485,12 @@ impl Loop<'_> {
         };
         let bytes = envelope::encode(&envelope);
         self.journal.append(RECORD_ENVELOPE, &bytes, at.mono_ns, at.epoch_ns)?;
-        if let Some(seq) = report_seq {
-            self.keep(seq, bytes);
+        match (report_seq, &envelope.payload) {
+            (Some(seq), _) => self.keep(seq, bytes),
+            (None, Some(Payload::Command(command))) => {
+                self.gateways.told(command, self.router.report_seq(), &bytes);
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -456,7 +512,14 @@ impl Loop<'_> {
 
     /// Hands committed reports to the gateway in their order, as far as the link takes them.
     fn deliver(&mut self) -> Result<(), Fault> {
-        let Some(peer) = self.link.peer(GATEWAY) else { return Ok(()) };
+        let Some(peer) = self.gateways.leader() else { return Ok(()) };
+        // First what an earlier leader had sent, so that every report finds its order.
+        while let Some(bytes) = self.gateways.next_to_adopt() {
+            if self.link.send(clock::mono_ns(), peer, bytes).is_err() {
+                return Ok(());
+            }
+            self.gateways.adopted();
+        }
         for _ in 0..REPORTS_PER_TURN_MAX {
             if self.cursor > self.router.report_seq() {
                 return Ok(());
@@ -833,7 +896,7 @@ impl Loop<'_> {
                     "failures": v.failures, "lastFault": v.last_fault })
             })
             .collect();
-        let gateway = self.link.peer(GATEWAY).and_then(|p| self.link.link(p)).map(|l| l.state().name());
+        let gateway = self.gateways.leader().and_then(|p| self.link.link(p)).map(|l| l.state().name());
         let up = !self.sessions.is_empty() && self.sessions.iter().all(|v| v.up);
         let leader = self.router.leader();
         json!({

@@ -6,6 +6,7 @@ use crate::order::{BookKey, from_wire_side, lots};
 use crate::state::{Book, State};
 use std::collections::BTreeMap;
 use tidegate_instruments::{Instrument, Table};
+use tidegate_mutants::{Bug, planted};
 use tidegate_units::{AccountId, InstrumentId, SAFE_INTEGER, Side, StrategyId};
 use tidegate_wire::pb::orders::v1::{Intent, OrderType, Reason, Tif};
 
@@ -298,7 +299,8 @@ impl Checks<'_> {
         let book = self.state.books.get(&self.wish.key).copied().unwrap_or_default();
         let leaves = book.leaves(self.wish.side) + i128::from(qty_lots);
         let after = book.position.lots + i128::from(self.wish.side.sign()) * leaves;
-        if after.abs() > i128::from(self.wish.limits.position_lots_max) {
+        let size = if planted(Bug::PositionSignForgotten) { after } else { after.abs() };
+        if size > i128::from(self.wish.limits.position_lots_max) {
             return Err(Reason::PositionLimitExceeded);
         }
         Ok(())
@@ -367,7 +369,7 @@ impl Checks<'_> {
             (before.account, after.account, account, Reason::ExposureAccountLimit),
             (before.firm, after.firm, self.limits.firm.exposure_e8_max, Reason::ExposureGlobalLimit),
         ] {
-            let limit = i128::from(limit);
+            let limit = if planted(Bug::ExposureUnchecked) { i128::MAX } else { i128::from(limit) };
             if is > limit && (is > was || !reduces) {
                 return Err(if was > limit { Reason::ReduceOnly } else { reason });
             }

@@ -7,6 +7,7 @@ use crate::order::{Order, content_hash, from_wire_id, wire_id, wire_side};
 use crate::state::{Bounds, FoldFault, Outcome, State, position_update};
 use std::collections::BTreeMap;
 use tidegate_instruments::Table;
+use tidegate_mutants::{Bug, planted};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
 use tidegate_wire::ids::{client_order_id, span_id};
 use tidegate_wire::pb::common::v1::Source;
@@ -96,6 +97,21 @@ pub enum Event {
     Journal {
         available: bool,
     },
+    /// Whether this process may ask for leadership, as its lease tells; true until told otherwise.
+    Candidacy {
+        allowed: bool,
+    },
+    /// Whether a leader may decide new orders; cancels and questions go on. True until told otherwise.
+    NewOrders {
+        allowed: bool,
+    },
+    /// A command of an earlier leader that the router took, out of the router's own journal. In order with its reports.
+    Adopt {
+        trace: Trace,
+        command: Command,
+    },
+    /// This process leads no longer.
+    StepDown,
     Tick,
 }
 
@@ -153,6 +169,8 @@ pub struct Gateway {
     counters: Counters,
     // What follows dies with the process and starts closed.
     granted: bool,
+    may_ask: bool,
+    may_open: bool,
     granted_mono_ns: u64,
     grant_asked_mono_ns: Option<u64>,
     router_up: bool,
@@ -178,6 +196,8 @@ impl Gateway {
             state: State::new(bounds),
             counters: Counters::default(),
             granted: false,
+            may_ask: true,
+            may_open: true,
             granted_mono_ns: 0,
             grant_asked_mono_ns: None,
             router_up: false,
@@ -249,7 +269,13 @@ impl Gateway {
     /// Only a bug: the machine wrote a record that its own fold refuses. The process must end and recover.
     pub fn apply(&mut self, now: Now, event: Event, out: &mut Effects) -> Result<(), FoldFault> {
         match event {
-            Event::Start => self.pay(Trace::default(), now, out),
+            Event::Start => {
+                if planted(Bug::DedupLostAtRestart) {
+                    self.state.outcomes.clear();
+                }
+                self.state.killed &= !planted(Bug::KillNotDurable);
+                self.pay(Trace::default(), now, out)
+            }
             Event::Intent { principal, trace, intent } => self.on_intent(principal, trace, intent, now, out),
             Event::MalformedIntent { principal, trace, intent_id } => {
                 self.counters.intents += 1;
@@ -291,7 +317,9 @@ impl Gateway {
                 self.router_up = true;
                 if restarted || !self.granted {
                     self.granted = false;
-                    self.ask_leadership(now, out)?;
+                    if self.may_ask {
+                        self.ask_leadership(now, out)?;
+                    }
                 }
                 Ok(())
             }
@@ -308,8 +336,26 @@ impl Gateway {
                 self.journal_available = available;
                 Ok(())
             }
+            Event::Candidacy { allowed } => {
+                let begins = allowed && !self.may_ask;
+                self.may_ask = allowed;
+                if begins && self.router_up && !self.granted {
+                    self.ask_leadership(now, out)?;
+                }
+                Ok(())
+            }
+            Event::NewOrders { allowed } => {
+                self.may_open = allowed;
+                Ok(())
+            }
+            Event::Adopt { trace, command } => self.on_adopt(trace, command, now, out),
+            Event::StepDown => {
+                self.granted = false;
+                self.grant_asked_mono_ns = Some(now.mono_ns);
+                Ok(())
+            }
             Event::Tick => {
-                if self.router_up && !self.granted && self.asked_long_ago(now) {
+                if self.router_up && !self.granted && self.may_ask && self.asked_long_ago(now) {
                     self.ask_leadership(now, out)?;
                 }
                 self.chase(now, out)
@@ -369,7 +415,9 @@ impl Gateway {
             self.reply_only(refusal(id, Reason::UnauthorisedPrincipal), principal, trace, now, out);
             return Ok(());
         }
-        if let Some(outcome) = self.state.outcomes.get(&id) {
+        if let Some(outcome) = self.state.outcomes.get(&id)
+            && !planted(Bug::DedupSkipped)
+        {
             let reply = if outcome.content == content_hash(&intent) {
                 self.counters.replies_repeated += 1;
                 repeated(id, outcome)
@@ -394,7 +442,10 @@ impl Gateway {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), FoldFault> {
-        let reference = self.reference(InstrumentId(intent.instrument_id), now);
+        let mut reference = self.reference(InstrumentId(intent.instrument_id), now);
+        if planted(Bug::ReferenceMayBeMissing) && intent.px_ticks > 0 {
+            reference = reference.or(Some(ReferencePx { px_ticks: intent.px_ticks, ts_ns: 0 }));
+        }
         let decided = decode(&intent, id.strategy(), &self.table, &self.limits)
             .and_then(|wish| self.gate(&intent, &wish, now).map(|()| wish))
             .and_then(|wish| {
@@ -413,16 +464,16 @@ impl Gateway {
         if intent.ttl_ns != 0 && remaining_ttl_ns(intent, now).is_none() {
             return Err(Reason::TtlExpired);
         }
-        if !self.granted {
+        if !(self.granted && self.may_open) && !planted(Bug::NewWithoutLead) {
             return Err(Reason::NotLeader);
         }
         if now.mono_ns.saturating_sub(self.granted_mono_ns) < self.limits.startup_holdoff_ns {
             return Err(Reason::StartupHoldoff);
         }
-        if self.state.killed {
+        if self.state.killed && !planted(Bug::KillIgnored) {
             return Err(Reason::Killed);
         }
-        if self.state.halted || self.state.draining {
+        if (self.state.halted || self.state.draining) && !planted(Bug::HaltIgnored) {
             return Err(Reason::Halt);
         }
         if self.state.symbol_frozen(wish.key.instrument) {
@@ -457,7 +508,8 @@ impl Gateway {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), FoldFault> {
-        let client_order_id = client_order_id(id.0, 0, 0);
+        let seed = if planted(Bug::IdFromClock) { id.0 ^ u128::from(now.mono_ns) } else { id.0 };
+        let client_order_id = client_order_id(seed, 0, 0);
         let reply = IntentReply {
             intent_id: Some(wire_id(id)),
             decision: Decision::Accepted.into(),
@@ -505,6 +557,7 @@ impl Gateway {
         let allowed = match known {
             None => Err(Reason::UnknownOrder),
             Some(_) if !self.granted => Err(Reason::NotLeader),
+            Some(_) if planted(Bug::CancelBlockedByHalt) && self.state.halted => Err(Reason::Halt),
             Some(order) => self.dispatchable(true).map(|()| order.clone()),
         };
         let order = match allowed {
@@ -631,21 +684,23 @@ impl Gateway {
             self.counters.reports_repeated += 1;
             return Ok(());
         }
-        if !grants && report.report_seq > next {
+        if !grants && report.report_seq > next && !planted(Bug::ReportGapIgnored) {
             self.counters.report_gaps += 1;
             // Asked for at once, but a gap that comes again and again is no reason to ask at the speed of the link.
-            if std::mem::take(&mut self.granted) && self.asked_long_ago(now) {
+            if std::mem::take(&mut self.granted) && self.may_ask && self.asked_long_ago(now) {
                 self.ask_leadership(now, out)?;
             }
             return Ok(());
         }
+        // Of another process of this cluster: it was replaced, not this one.
+        let fenced = kind == ReportKind::Fenced && report.holder == self.holder;
         let order = self.state.order_of(&report).map(|o| (o.id, o.state));
         self.record(Payload::Report(report), trace, now, out)?;
         if grants {
             self.granted = true;
             self.granted_mono_ns = now.mono_ns;
         }
-        if kind == ReportKind::Fenced {
+        if fenced {
             self.granted = false;
             self.grant_asked_mono_ns = Some(now.mono_ns);
         }
@@ -660,6 +715,72 @@ impl Gateway {
         let unsettles = matches!(kind, ReportKind::CancelReject | ReportKind::Granted)
             || matches!(kind, ReportKind::Ack | ReportKind::Status);
         if unsettles { self.chase(now, out) } else { Ok(()) }
+    }
+
+    /// Records a command that another process sent.
+    fn record_unsent(
+        &mut self,
+        command: Command,
+        trace: Trace,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), FoldFault> {
+        let at = out.len();
+        self.write(Payload::Command(command), trace, now, out)?;
+        if let Some(effect) = out.get_mut(at) {
+            effect.to = Destination::Nobody;
+        }
+        self.pay(trace, now, out)
+    }
+
+    /// Takes over one order, or one wish to cancel, that an earlier leader had sent and this state does not know.
+    fn on_adopt(
+        &mut self,
+        trace: Trace,
+        command: Command,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), FoldFault> {
+        let id = from_wire_id(command.intent_id.as_ref());
+        let known = self.state.outcomes.contains_key(&id);
+        if planted(Bug::AdoptSkipped) {
+            return Ok(());
+        }
+        match command.kind() {
+            CommandKind::New if !known && id.0 != 0 => {
+                let intent = Intent {
+                    intent_id: command.intent_id,
+                    kind: IntentKind::New.into(),
+                    instrument_id: command.instrument_id,
+                    account_id: command.account_id,
+                    side: command.side,
+                    order_type: command.order_type,
+                    tif: command.tif,
+                    px_ticks: command.px_ticks,
+                    qty_lots: command.qty_lots,
+                    instrument_table_version: self.table.version(),
+                    ..Intent::default()
+                };
+                let reply = IntentReply {
+                    intent_id: command.intent_id,
+                    decision: Decision::Accepted.into(),
+                    reason: Reason::Ok.into(),
+                    client_order_id: command.client_order_id.clone(),
+                    // What it had been measured by is not known here; its own price is the nearest thing.
+                    reference_px_ticks: command.px_ticks,
+                    accepted_qty_lots: command.qty_lots,
+                    ..IntentReply::default()
+                };
+                self.record(Payload::Intent(intent), trace, now, out)?;
+                self.record(Payload::IntentReply(reply), trace, now, out)?;
+                self.record_unsent(command, trace, now, out)
+            }
+            CommandKind::Cancel => {
+                let wanted = self.state.orders.get(&id).is_some_and(|o| !o.terminal() && o.cancel_command_seq == 0);
+                if wanted { self.record_unsent(command, trace, now, out) } else { Ok(()) }
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sends what is due about open orders: cancels that are wanted, questions where an answer is missing. Never a NEW.

@@ -2,6 +2,7 @@
 
 use crate::canon::Canon;
 use crate::evidence::{Answers, Evidence};
+use tidegate_mutants::{Bug, planted};
 use tidegate_units::{AccountId, InstrumentId, IntentId, Side, StrategyId};
 use tidegate_wire::pb::orders::v1::{Intent, OrderState, OrderUpdate, Reason};
 
@@ -55,6 +56,9 @@ impl Order {
     /// What stays reserved, in lots: all that may yet trade, or for a terminal order the fills that are still to come.
     pub fn reserved_lots(&self) -> i64 {
         let total = if self.terminal() { self.venue_cum_lots } else { self.qty_lots };
+        if planted(Bug::OnlyAckedExposure) && !self.acked {
+            return 0;
+        }
         total.saturating_sub(self.cum_lots).max(0)
     }
 

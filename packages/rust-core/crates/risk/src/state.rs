@@ -16,6 +16,7 @@ use crate::order::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use tidegate_instruments::Table;
+use tidegate_mutants::{Bug, planted};
 use tidegate_units::{AccountId, InstrumentId, IntentId, SAFE_INTEGER, Side, StrategyId};
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
@@ -295,7 +296,8 @@ impl State {
     /// Whether an instrument takes no new orders: frozen by a break, or home of an order of unknown outcome.
     pub fn symbol_frozen(&self, instrument: InstrumentId) -> bool {
         self.frozen.contains(&instrument)
-            || self.orders.values().any(|o| o.key.instrument == instrument && o.unknown())
+            || (!planted(Bug::UnknownNotFrozen)
+                && self.orders.values().any(|o| o.key.instrument == instrument && o.unknown()))
     }
 
     /// Hash of the whole durable state.
@@ -439,7 +441,7 @@ impl State {
                 cum_lots: 0,
             },
         );
-        if !opens {
+        if !opens || planted(Bug::DedupEvictsInFlight) {
             self.settle(id);
         }
         Ok(())
@@ -502,7 +504,8 @@ impl State {
     }
 
     fn fold_command(&mut self, command: &Command) {
-        self.command_seq = command.command_seq;
+        // A command taken over from an earlier leader may have a lower number.
+        self.command_seq = self.command_seq.max(command.command_seq);
         if command.kind() == CommandKind::Grant {
             self.epoch_asked = self.epoch_asked.max(command.gateway_epoch);
             return;
@@ -523,6 +526,10 @@ impl State {
                     }
                 }
                 // Asked about because its command may never have arrived: until the answer, its outcome is unknown.
+                CommandKind::Query if planted(Bug::ReleaseAfterTimeout) && order.unknown() => {
+                    order.state = OrderState::Rejected;
+                    order.reason = Reason::OutcomeUnknown;
+                }
                 CommandKind::Query if !order.acked && !order.unknown() => {
                     order.state = OrderState::Unknown;
                     order.reason = Reason::OutcomeUnknown;
@@ -649,6 +656,10 @@ impl State {
                 ReportKind::Sent => order.sent = true,
                 // A refused cancel proves nothing about the order.
                 ReportKind::CancelReject => order.state = OrderState::UnknownCancel,
+                ReportKind::Unknown if planted(Bug::UnknownIsRejected) && !order.acked => {
+                    order.state = OrderState::Rejected;
+                    order.reason = Reason::VenueReject;
+                }
                 ReportKind::Unknown => {
                     order.state = if order.acked { OrderState::UnknownCancel } else { OrderState::Unknown };
                     order.reason = Reason::OutcomeUnknown;
@@ -700,8 +711,19 @@ impl State {
 
     fn fold_fill(&mut self, report: &Report, ts_ns: i64, table: &Table) {
         let instrument = InstrumentId(report.instrument_id);
-        let key = (report.venue_id, report.instrument_id, report.exec_id.clone());
+        let key = if planted(Bug::FillByOrderOnly) {
+            (report.venue_id, report.instrument_id, report.client_order_id.clone())
+        } else {
+            (report.venue_id, report.instrument_id, report.exec_id.clone())
+        };
         let order = self.order_of(report);
+        let dropped = (planted(Bug::FillBeforeAckIgnored) && order.is_some_and(|o| !o.acked))
+            || (planted(Bug::FillAfterEndIgnored) && order.is_none_or(Order::terminal))
+            || (planted(Bug::OverfillDropped)
+                && order.is_some_and(|o| o.cum_lots + lots(report.last_qty_lots) > o.qty_lots));
+        if dropped {
+            return;
+        }
         let side = order.map(|o| o.side).or_else(|| from_wire_side(report.side));
         let (px, qty) = (report.last_px_ticks, lots(report.last_qty_lots));
         let row = table.get(instrument).filter(|row| row.venue_id == report.venue_id);
@@ -774,7 +796,7 @@ impl State {
             order.state =
                 if order.cum_lots >= order.qty_lots { OrderState::Filled } else { order.live_state() };
         });
-        if overfilled {
+        if overfilled && !planted(Bug::OverfillNotLatched) {
             self.freeze(instrument, "a fill beyond its order", ts_ns);
         } else if late {
             self.freeze(instrument, "a fill nothing was reserved for", ts_ns);

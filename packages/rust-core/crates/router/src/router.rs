@@ -13,6 +13,7 @@ use crate::types::{
     VenueState, What,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use tidegate_mutants::{Bug, planted};
 use tidegate_units::{InstrumentId, VenueId};
 use tidegate_wire::pb::common::v1::{IntentId, Side as PbSide};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, Reason, Report, ReportKind, Tif};
@@ -174,6 +175,7 @@ pub struct Router {
     report_seq: u64,
     /// Whether absence from the journal proves that nothing was sent: false after a power loss.
     journal_complete: bool,
+    killed: bool,
     stats: Stats,
 }
 
@@ -213,6 +215,7 @@ impl Router {
             token: 0,
             report_seq: 0,
             journal_complete,
+            killed: false,
             stats: Stats::default(),
         }
     }
@@ -228,6 +231,9 @@ impl Router {
     /// Ends recovery: an order sent without an outcome is UNKNOWN, and every order that is not terminal is asked for at
     /// its venue once that is up.
     pub fn recovered(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if planted(Bug::PendingForgotten) {
+            return;
+        }
         for id in self.open.clone() {
             if self.orders.get(&id).is_some_and(|o| o.phase == Phase::Pending) {
                 self.unknown(now, id, "the router restarted before the venue answered", out);
@@ -305,6 +311,7 @@ impl Router {
                     }
                 }
             }
+            Event::Kill { latched } => self.on_kill(latched),
             Event::Tick => self.time_out(now, out),
         }
         self.drive(now, out);
@@ -318,7 +325,11 @@ impl Router {
         if kind == CommandKind::Grant {
             return self.on_grant(now, &command, out);
         }
-        if self.leader != Some((command.gateway_epoch, command.holder)) {
+        let leads = match self.leader {
+            Some((epoch, _)) if planted(Bug::EqualEpochOtherHolder) => command.gateway_epoch == epoch,
+            leader => leader == Some((command.gateway_epoch, command.holder)),
+        };
+        if !leads && !planted(Bug::FenceIgnored) {
             return self.fence(now, &command, out);
         }
         // A command carried twice by the link, or sent again by a gateway that lost the answer: the reports say what
@@ -350,7 +361,9 @@ impl Router {
         let (epoch, holder) = (command.gateway_epoch, command.holder);
         let allowed = epoch > 0
             && holder > 0
-            && self.leader.is_none_or(|(e, h)| epoch > e || (epoch == e && holder == h));
+            && self.leader.is_none_or(|(e, h)| {
+                epoch > e || (epoch == e && (holder == h || planted(Bug::EqualEpochOtherHolder)))
+            });
         if !allowed {
             return self.fence(now, command, out);
         }
@@ -359,7 +372,9 @@ impl Router {
             self.last_command_seq = 0;
         }
         self.last_command_seq = self.last_command_seq.max(command.command_seq);
-        out.push(Effect::Journal(Entry::Command { command: command.clone(), ts_ns: now.epoch_ns }));
+        if !planted(Bug::GrantNotJournalled) {
+            out.push(Effect::Journal(Entry::Command { command: command.clone(), ts_ns: now.epoch_ns }));
+        }
         let report = Report {
             gateway_epoch: epoch,
             holder,
@@ -409,7 +424,9 @@ impl Router {
             return self.refuse(now, &command, reason, out);
         }
         let expires = expires_at(&command, now);
-        out.push(Effect::Journal(Entry::Command { command: command.clone(), ts_ns: now.epoch_ns }));
+        if !planted(Bug::CommandNotJournalled) {
+            out.push(Effect::Journal(Entry::Command { command: command.clone(), ts_ns: now.epoch_ns }));
+        }
         self.insert_new(id, &command, now.epoch_ns);
         let token = self.await_answer(id, venue, Purpose::Place, now.mono_ns + ORDER_TIMEOUT_NS);
         self.stats.placed += 1;
@@ -422,6 +439,9 @@ impl Router {
     }
 
     fn check_new(&mut self, now: Now, venue: VenueId, command: &Command) -> Result<(), Reason> {
+        if self.killed && !planted(Bug::RouterLatchIgnored) {
+            return Err(Reason::Killed);
+        }
         let instrument = InstrumentId(command.instrument_id);
         if self.instruments.get(&instrument) != Some(&venue) {
             return Err(Reason::UnknownInstrument);
@@ -507,6 +527,19 @@ impl Router {
     fn on_cancel_all(&mut self, command: &Command, now: Now, out: &mut Vec<Effect>) {
         out.push(Effect::Journal(Entry::Command { command: command.clone(), ts_ns: now.epoch_ns }));
         self.want_all_cancelled(command);
+    }
+
+    fn on_kill(&mut self, latched: bool) {
+        let begins = latched && !self.killed;
+        self.killed = latched;
+        if begins {
+            self.want_all_cancelled(&Command::default());
+        }
+    }
+
+    /// Whether the kill latch is set.
+    pub const fn killed(&self) -> bool {
+        self.killed
     }
 
     fn want_all_cancelled(&mut self, command: &Command) {
@@ -819,7 +852,9 @@ impl Router {
         if !order.phase.open() {
             return;
         }
-        if order.acked || order.booked_lots > 0 {
+        if planted(Bug::NotFoundIsDead) && !order.acked && order.booked_lots == 0 {
+            self.dead(now, id, out);
+        } else if order.acked || order.booked_lots > 0 {
             // The venue held it once, so this proves nothing (ended orders leave its memory); its trades may tell more.
             order.ask = true;
             order.fetch = !order.venue_order_id.is_empty();
@@ -988,6 +1023,9 @@ impl Router {
     /// Books one execution once. Legal in every state and before the ack: truth first.
     fn book(&mut self, now: Now, id: ClientId, fill: &Fill, out: &mut Vec<Effect>) {
         let Some(order) = self.orders.get_mut(&id) else { return };
+        if planted(Bug::ExecByOrderOnly) && !order.execs.is_empty() {
+            return;
+        }
         if order.execs.contains(&fill.exec_id) {
             self.stats.fills_repeated += 1;
             return;
@@ -1029,7 +1067,7 @@ impl Router {
         if !order.phase.open() {
             return;
         }
-        if order.booked_lots < order.venue_cum_lots {
+        if order.booked_lots < order.venue_cum_lots && !planted(Bug::EndBeforeFills) {
             order.fetch = true;
             return;
         }
@@ -1108,6 +1146,9 @@ impl Router {
             request.timed_out = true;
             let (id, purpose) = (request.id, request.purpose);
             match purpose {
+                Purpose::Place if planted(Bug::TimeoutIsReject) => {
+                    self.on_place_answer(now, id, Answer::Refused { text: "no answer".into() }, out);
+                }
                 Purpose::Place => self.unknown(now, id, "the venue did not answer in time", out),
                 Purpose::Cancel => {
                     if let Some(order) = self.orders.get_mut(&id)

@@ -150,6 +150,11 @@ pub enum Event {
     Garbled {
         venue: VenueId,
     },
+    /// The router's own kill latch, which works without any gateway: while it is set no new order leaves, and when it is
+    /// set every open order is cancelled. The shell keeps it on disk and says it again after each start.
+    Kill {
+        latched: bool,
+    },
     /// Time passes; at least every 100 ms.
     Tick,
 }

@@ -4,6 +4,8 @@ use crate::limits::{
     PAYLOAD_BYTES_MAX, RECORD_ALIGN, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES, STREAM_NAME_BYTES_MAX,
 };
 
+use tidegate_mutants::{Bug, planted};
+
 /// Format of the segment and of its records; any other is refused.
 pub const FORMAT_VERSION: u8 = 1;
 const SEGMENT_MAGIC: [u8; 8] = *b"TGSEGMNT";
@@ -181,10 +183,14 @@ pub(crate) fn encode_record(
     out.extend_from_slice(&[0; 4]);
     out.extend_from_slice(record.payload);
     out.resize(start + record_size(record.payload.len()), 0);
-    let crc =
-        crc32c::crc32c_append(crc32c::crc32c_append(stream, &out[start..start + 44]), &out[start + 48..]);
+    let crc = checksum(stream, &out[start..start + 44], &out[start + 48..]);
     out[start + 44..start + 48].copy_from_slice(&crc.to_le_bytes());
     crc
+}
+
+fn checksum(stream: u32, header: &[u8], body: &[u8]) -> u32 {
+    let crc = crc32c::crc32c_append(stream, header);
+    if planted(Bug::HeaderOnlyChecksum) { crc } else { crc32c::crc32c_append(crc, body) }
 }
 
 pub(crate) fn decode_record(bytes: &[u8], stream: u32) -> Result<Framed<'_>, Defect> {
@@ -202,7 +208,7 @@ pub(crate) fn decode_record(bytes: &[u8], stream: u32) -> Result<Framed<'_>, Def
     let size = record_size(len);
     let body = bytes.get(RECORD_HEADER_BYTES..size).ok_or(Defect::Short { need: size })?;
     let crc = u32_at(44)?;
-    if crc != crc32c::crc32c_append(crc32c::crc32c_append(stream, &header[..44]), body) {
+    if crc != checksum(stream, &header[..44], body) {
         return Err(Defect::Checksum);
     }
     let record = Record {

@@ -10,6 +10,7 @@ use crate::limits::{
 };
 use crate::recovery::{Recovery, TailState, scan_tail};
 use crate::storage::{Storage, StorageError};
+use tidegate_mutants::{Bug, planted};
 
 /// How a log is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -171,10 +172,12 @@ impl<S: Storage> Log<S> {
         }
         let name = segment_name(self.tail.index);
         let mut written = self.storage.write(&name, self.tail.offset, &self.batch);
-        if self.config.power_safe && written.is_ok() {
+        if self.config.power_safe && written.is_ok() && !planted(Bug::SyncSkipped) {
             written = self.storage.sync(&name);
         }
-        written.map_err(|error| self.poison(error))?;
+        if !planted(Bug::RetryAfterEio) {
+            written.map_err(|error| self.poison(error))?;
+        }
         self.tail.hasher.update(&self.batch);
         self.tail.offset += self.batch.len() as u64;
         self.batch.clear();

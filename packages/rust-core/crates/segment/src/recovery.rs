@@ -6,6 +6,7 @@ use crate::format::{
 };
 use crate::limits::{RECORD_ALIGN, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN, SEGMENT_HEADER_BYTES};
 use crate::storage::Storage;
+use tidegate_mutants::{Bug, planted};
 
 /// What is known about one place of a segment. Where no record stands, sequence and epoch are read as false.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -253,7 +254,11 @@ fn walk(
         } else {
             evidence.valid_later = later_commit(bytes, at, stream);
         }
-        match (decide(evidence), decoded) {
+        let verdict = match decide(evidence) {
+            Verdict::RefuseHole if planted(Bug::HoleIsTail) => Verdict::Truncate,
+            verdict => verdict,
+        };
+        match (verdict, decoded) {
             (Verdict::Accept, Ok(framed)) => {
                 hasher.update(&bytes[at..at + framed.size]);
                 chain.prev_crc = framed.crc;

@@ -8,6 +8,13 @@ pub const COMMANDS_PER_TURN_MAX: usize = 256;
 pub const REPORTS_PER_TURN_MAX: usize = 512;
 /// Orders whose trace is remembered; the oldest goes first.
 pub const TRACES_MAX: usize = 65_536;
+/// Commands kept for a new leader to take over, and their bytes.
+pub const ADOPTABLE_MAX: usize = 65_536;
+pub const ADOPTABLE_BYTES_MAX: usize = 32 << 20;
+/// Between two words to the gateways about who leads, in nanoseconds.
+pub const BEAT_NS: u64 = 100_000_000;
+/// How long after the start of this process a leader it has not heard yet counts as alive.
+pub const GRACE_NS: u64 = 1_000_000_000;
 /// Longest wait of one turn, in milliseconds.
 pub const POLL_MS: i64 = 20;
 /// How often statistics are published, in nanoseconds.

@@ -7,6 +7,19 @@ use std::path::PathBuf;
 use tidegate_instruments::Table;
 use tidegate_risk::Limits;
 
+/// The other gateway of the account.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PairConfig {
+    /// This gateway's name in the pair.
+    pub node: String,
+    /// Where the other one serves its journal.
+    pub peer_tail_url: String,
+    /// The lease, as a file both gateways reach. Without one the shell keeps it.
+    #[serde(default)]
+    pub lease_file: Option<PathBuf>,
+}
+
 /// The configuration, as the shell hands it over. Paths are relative to the run directory.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -21,6 +34,9 @@ pub struct Config {
     pub epoch_file: PathBuf,
     pub instruments_file: PathBuf,
     pub limits_file: PathBuf,
+    /// Absent for a gateway that is alone.
+    #[serde(default)]
+    pub pair: Option<PairConfig>,
 }
 
 impl Config {
@@ -31,6 +47,16 @@ impl Config {
     pub fn load(json: &str) -> Result<(Self, Table, Limits), Fault> {
         let config: Self =
             serde_json::from_str(json).map_err(|e| Fault(format!("gateway configuration: {e}")))?;
+        if let Some(pair) = &config.pair {
+            let sound = (1..=16).contains(&pair.node.len())
+                && pair.node.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+            if !sound {
+                return Err(Fault(format!(
+                    "gateway configuration: pair.node is {:?}, want 1 to 16 of a-z and 0-9",
+                    pair.node
+                )));
+            }
+        }
         let table = read_table(&config.instruments_file)?;
         let shown = config.limits_file.display();
         let bytes = std::fs::read(&config.limits_file)

@@ -15,6 +15,12 @@ pub const OUTBOX_MAX: usize = 16_384;
 pub const TAIL_PER_TURN_MAX: usize = 512;
 /// Followers of the journal at a time.
 pub const TAIL_PEERS_MAX: usize = 4;
+/// States kept for a standby to be shown.
+pub const PROOFS_MAX: usize = 64;
+/// Records of the leader taken in one turn.
+pub const FOLLOW_PER_TURN_MAX: usize = 4_096;
+/// Between two requests to be attached to the leader.
+pub const ATTACH_NS: u64 = 100_000_000;
 /// Strategies at a time.
 pub const STRATEGIES_MAX: usize = 64;
 /// Spans of decisions per second; beyond it they are counted and not told.

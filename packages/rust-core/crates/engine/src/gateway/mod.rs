@@ -3,7 +3,11 @@
 //! Nothing leaves before the commit of the turn that decided it, and nothing is acknowledged before its record is safe.
 
 mod config;
+mod lease_file;
 mod limits;
+mod pair;
+#[cfg(test)]
+mod pair_tests;
 mod stats;
 mod tail;
 #[cfg(test)]
@@ -19,6 +23,7 @@ use limits::{
     ALIVE_NS, FAREWELL_NS, INPUTS_PER_TURN_MAX, OUTBOX_MAX, RECOVER_CHUNK, SPANS_PER_SECOND_MAX, STATS_NS,
     STRATEGIES_MAX, TICK_NS, WAIT_MS_MAX,
 };
+use pair::Pair;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Read;
@@ -29,6 +34,7 @@ use tidegate_bus::ends::{
 use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
 use tidegate_instruments::Table;
 use tidegate_journal::{Journal, JournalConfig, Recovery};
+use tidegate_leadership::Beat;
 use tidegate_risk::{Destination, Effects, Event, Gateway, Limits, Now, Trace};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
@@ -78,6 +84,7 @@ struct Shell {
     _context: Context,
     journal: Journal,
     core: Gateway,
+    pair: Option<Pair>,
     out: Effects,
     decided: Vec<Decided>,
     /// Committed commands the link has not taken yet, oldest first.
@@ -159,6 +166,7 @@ struct Ends {
     context: zmq::Context,
     journal: Journal,
     core: Gateway,
+    pair: Option<Pair>,
     recovery: Recovery,
 }
 
@@ -173,7 +181,8 @@ impl Ends {
             .filter_map(|id| table.get(*id))
             .flat_map(|row| [MdKind::Top, MdKind::Status].map(|kind| md_topic(row.venue_id, row.id, kind)))
             .collect();
-        let mut core = Gateway::new(table, limits, holder()?);
+        let holder = holder()?;
+        let mut core = Gateway::new(table, limits, holder);
         recover(&mut journal, &mut core)?;
         let epoch = crate::epoch::next(&config.epoch_file)?;
         let context = zmq::Context::new();
@@ -181,17 +190,23 @@ impl Ends {
         (intents.identity_prefix, intents.peers_max) = ("strategy:".into(), STRATEGIES_MAX);
         let intents = LinkServer::bind(&context, intents)?;
         let tail = Tail::bind(&context, &config.tail_url, epoch)?;
-        let command = LinkClientConfig::new(&config.command_url, "command", "gateway", epoch);
+        let identity = config.pair.as_ref().map_or("gateway".into(), |pair| format!("gateway:{}", pair.node));
+        let command = LinkClientConfig::new(&config.command_url, "command", identity, epoch);
         let command = LinkClient::connect(&context, command)?;
         let prefixes: Vec<&str> = topics.iter().map(String::as_str).collect();
         let md = StreamSub::connect(&context, &config.md_url, &prefixes)?;
-        Ok(Self { tier, epoch, intents, command, tail, md, context, journal, core, recovery })
+        let place = (config.journal_dir.clone(), tier.into());
+        let pair = config.pair.as_ref().map(|pair| {
+            Pair::connect(&context, pair, (holder, epoch), place, core.table(), journal.last_seq())
+        });
+        let pair = pair.transpose()?;
+        Ok(Self { tier, epoch, intents, command, tail, md, context, journal, core, pair, recovery })
     }
 }
 
 impl Shell {
     fn new(hot: Hot, ends: Ends) -> Result<Self, Fault> {
-        let Ends { tier, epoch, intents, command, tail, md, context, journal, core, recovery } = ends;
+        let Ends { tier, epoch, intents, command, tail, md, context, journal, core, pair, recovery } = ends;
         let folded = json!({
             "records": core.state().log_seq(), "openOrders": core.state().open_orders(),
             "torn": recovery.torn.is_some(), "clean": recovery.clean,
@@ -208,6 +223,7 @@ impl Shell {
             _context: Context(context),
             journal,
             core,
+            pair,
             out: Vec::new(),
             decided: Vec::new(),
             outbox: VecDeque::new(),
@@ -232,7 +248,12 @@ impl Shell {
     }
 
     fn run(mut self) -> Result<(), Fault> {
-        self.apply(Event::Start)?;
+        if self.pair.is_some() {
+            // Whether it may lead, and pay what its journal owes, is seen later.
+            self.apply(Event::Candidacy { allowed: false })?;
+        } else {
+            self.apply(Event::Start)?;
+        }
         while !self.hot.stopping() {
             self.wait()?;
             self.turn()?;
@@ -246,13 +267,15 @@ impl Shell {
             || self.command.has_waiting()
             || self.md.has_waiting()
             || self.tail.server.has_waiting()
+            || self.pair.as_ref().is_some_and(Pair::has_waiting)
             || !self.out.is_empty();
-        let items = vec![
+        let mut items = vec![
             self.intents.poll_item(),
             self.command.poll_item(),
             self.md.poll_item(),
             self.tail.server.poll_item(),
         ];
+        items.extend(self.pair.as_ref().map(Pair::poll_item));
         self.hot.wait(items, busy, WAIT_MS_MAX)
     }
 
@@ -267,6 +290,7 @@ impl Shell {
             self.apply(Event::RouterCredits(self.room()))?;
             self.apply(Event::Tick)?;
         }
+        self.pair_turn(now)?;
         let answers = self.take_calls()?;
         self.commit()?;
         self.dispatch()?;
@@ -357,11 +381,30 @@ impl Shell {
 
     fn take_reports(&mut self) -> Result<(), Fault> {
         for _ in 0..INPUTS_PER_TURN_MAX {
+            let heeds = self.heeds_the_router();
             let event = match self.command.recv(clock::mono_ns())? {
                 None => break,
                 Some(LinkInput::Data { seq, payload, .. }) => {
                     self.report_ack = Some(seq);
+                    if let Some(beat) = Beat::decode(payload) {
+                        self.on_beat(clock::mono_ns(), beat)?;
+                        continue;
+                    }
+                    if !heeds {
+                        continue;
+                    }
                     match envelope::decode_checked(payload) {
+                        Ok(Envelope {
+                            payload: Some(Payload::Command(command)),
+                            trace_hi,
+                            trace_lo,
+                            span_id,
+                            ts_event_ns,
+                            ..
+                        }) => {
+                            let trace = Trace { hi: trace_hi, lo: trace_lo, span_id, ts_event_ns };
+                            Event::Adopt { trace, command }
+                        }
                         Ok(Envelope {
                             payload: Some(Payload::Report(report)),
                             trace_hi,
@@ -470,6 +513,7 @@ impl Shell {
             let answer = match call.request["op"].as_str() {
                 Some("state") => Some(self.stats()),
                 Some("positions") => Some(self.positions()),
+                Some(op @ ("lease" | "hand_over")) => self.pair_call(op, &call.request)?,
                 Some(op) => self.control(op, &call.request)?,
                 None => Some(refused("a request has an \"op\"")),
             };
@@ -488,6 +532,11 @@ impl Shell {
             "drain" => ControlAction::Drain,
             other => return Ok(Some(refused(&format!("no operation is called {other}")))),
         };
+        if self.pair.is_some() && !self.core.leads() {
+            return Ok(Some(refused(
+                "this gateway does not lead, and only the leader's journal holds an operator's act; ask the other one",
+            )));
+        }
         let text = |key: &str| request[key].as_str().unwrap_or_default().to_string();
         let event = ControlEvent {
             action: action.into(),
@@ -583,6 +632,10 @@ impl Shell {
     }
 
     fn tell_all(&mut self, now: u64) {
+        if self.pair.is_some() && !self.core.leads() {
+            // The leader tells.
+            return;
+        }
         for peer in std::mem::take(&mut self.tell_all) {
             let Some(strategy) = self.intents.identity(peer).and_then(principal_of) else { continue };
             let snapshot = self.core.snapshot(strategy, self.now());
@@ -633,6 +686,7 @@ impl Shell {
 
     /// Ends every link in order and closes the journal.
     fn farewell(mut self) -> Result<(), Fault> {
+        self.release_lease();
         self.hot.set_stats(self.stats());
         self.intents.bye();
         self.command.bye();

@@ -73,6 +73,8 @@ impl Shell {
         let more = json!({
             "commands": state.command_seq(),
             "outbox": self.outbox.len(),
+            "pair": self.pair.as_ref().map(super::pair::Pair::stats),
+            "replica": self.tail.replica(),
             "reports": counters.reports,
             "reportsRepeated": counters.reports_repeated,
             "reportGaps": counters.report_gaps,

@@ -1,23 +1,38 @@
 //! The journal's tail: each follower asks for what comes after a sequence and is sent the journal from there on.
+//!
+//! A recorder asks by topic and is sent bare records. A standby attaches: its last record must be the one that stands here at
+//! the same place, and it is sent proofs of the state between the records.
 
-use super::limits::{TAIL_PEERS_MAX, TAIL_PER_TURN_MAX};
+use super::limits::{PROOFS_MAX, TAIL_PEERS_MAX, TAIL_PER_TURN_MAX};
 use crate::Fault;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use tidegate_bus::ends::{LinkInput, LinkServer, LinkServerConfig, PeerId};
 use tidegate_bus::link::{LinkEvent, LinkState};
 use tidegate_journal::Journal;
+use tidegate_leadership::{Attach, Proof, ToFollower, ToLeader};
 use tidegate_wire::envelope;
 use tidegate_wire::pb::envelope::v1::envelope::Payload;
 
 /// The topic a follower asks for.
 pub const TOPIC: &str = "gateway.journal";
 
+/// How far one follower has been served.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    sent: u64,
+    /// Records it has made safe, where it is a standby.
+    safe: Option<u64>,
+}
+
 /// Serves the journal to its followers.
 #[derive(Debug)]
 pub struct Tail {
     pub server: LinkServer,
-    /// Last record each follower was sent.
-    sent: BTreeMap<PeerId, u64>,
+    places: BTreeMap<PeerId, Place>,
+    /// States a standby has yet to be shown, oldest first.
+    proofs: VecDeque<Proof>,
+    /// The record at which a standby is asked to take over.
+    take_over: Option<u64>,
     pub records: u64,
     pub refused: u64,
 }
@@ -26,7 +41,14 @@ impl Tail {
     pub fn bind(context: &zmq::Context, url: &str, epoch: u32) -> Result<Self, Fault> {
         let mut config = LinkServerConfig::new(url, "tail", epoch);
         config.peers_max = TAIL_PEERS_MAX;
-        Ok(Self { server: LinkServer::bind(context, config)?, sent: BTreeMap::new(), records: 0, refused: 0 })
+        Ok(Self {
+            server: LinkServer::bind(context, config)?,
+            places: BTreeMap::new(),
+            proofs: VecDeque::new(),
+            take_over: None,
+            records: 0,
+            refused: 0,
+        })
     }
 
     /// Takes requests, sends what is new, keeps the links alive.
@@ -37,11 +59,19 @@ impl Tail {
             taken += 1;
             match input {
                 LinkInput::Data { peer, seq, payload, .. } => {
-                    match envelope::decode_checked(payload).map(|e| e.payload) {
-                        Ok(Some(Payload::SnapshotRequest(request))) if request.topic == TOPIC => {
-                            self.sent.insert(peer, request.after_seq);
+                    match ToLeader::decode(payload) {
+                        Some(ToLeader::Attach(attach)) => self.attach(now, peer, attach, journal)?,
+                        Some(ToLeader::Safe { seq }) => {
+                            if let Some(Place { safe: Some(safe), .. }) = self.places.get_mut(&peer) {
+                                *safe = seq.max(*safe);
+                            }
                         }
-                        _ => self.refused += 1,
+                        None => match envelope::decode_checked(payload).map(|e| e.payload) {
+                            Ok(Some(Payload::SnapshotRequest(request))) if request.topic == TOPIC => {
+                                self.places.insert(peer, Place { sent: request.after_seq, safe: None });
+                            }
+                            _ => self.refused += 1,
+                        },
                     }
                     self.server.ack(peer, seq);
                 }
@@ -50,39 +80,93 @@ impl Tail {
                     peer,
                     event: LinkEvent::PeerRestarted { .. } | LinkEvent::PeerClosed { .. },
                 } => {
-                    self.sent.remove(&peer);
+                    self.places.remove(&peer);
                 }
                 LinkInput::Event { .. } => {}
             }
         }
-        let followers: Vec<(PeerId, u64)> = self.sent.iter().map(|(peer, seq)| (*peer, *seq)).collect();
-        for (peer, after) in followers {
-            self.feed(now, peer, after, journal)?;
+        for peer in self.places.keys().copied().collect::<Vec<_>>() {
+            self.feed(now, peer, journal)?;
         }
         Ok(self.server.tick(now)?)
     }
 
-    fn feed(&mut self, now: u64, peer: PeerId, after: u64, journal: &mut Journal) -> Result<(), Fault> {
+    fn attach(&mut self, now: u64, peer: PeerId, attach: Attach, journal: &mut Journal) -> Result<(), Fault> {
+        let mut own = None;
+        if attach.after_seq > 0 && attach.after_seq <= journal.committed_seq() {
+            journal.read_from(attach.after_seq - 1, 1, |record| own = Some(record.payload.to_vec()))?;
+        }
+        if attach.continues(own.as_deref()) {
+            let place = Place { sent: attach.after_seq, safe: Some(attach.after_seq) };
+            self.places.insert(peer, place);
+        } else {
+            self.places.remove(&peer);
+            // One that does not hear it attaches again.
+            let _ = self.server.send(now, peer, &ToFollower::Forked.encode());
+        }
+        Ok(())
+    }
+
+    /// A standby is to be shown this state when it has the record it stands after.
+    pub fn prove(&mut self, proof: Proof) {
+        if self.proofs.len() >= PROOFS_MAX {
+            self.proofs.pop_front();
+        }
+        self.proofs.push_back(proof);
+    }
+
+    /// Asks the standby to take over once it holds everything up to `seq`.
+    pub fn ask_to_take_over(&mut self, seq: u64) {
+        self.take_over = Some(seq);
+    }
+
+    fn feed(&mut self, now: u64, peer: PeerId, journal: &mut Journal) -> Result<(), Fault> {
         let Some(link) = self.server.link(peer) else { return Ok(()) };
         let room = if link.state() == LinkState::Synced { link.credits() } else { 0 };
-        let max = room.min(TAIL_PER_TURN_MAX);
-        if max == 0 || after >= journal.committed_seq() {
-            return Ok(());
+        let Some(Place { sent: after, safe }) = self.places.get(&peer).copied() else { return Ok(()) };
+        // One place is left for a proof or the word to take over.
+        let mut max = room.saturating_sub(1).min(TAIL_PER_TURN_MAX);
+        let proof = self.proofs.iter().find(|proof| safe.is_some() && proof.seq > after).copied();
+        if let Some(proof) = proof {
+            // A proof follows its own record and no later one.
+            max = max.min(usize::try_from(proof.seq - after).unwrap_or(usize::MAX));
         }
-        let (server, sent, records) = (&mut self.server, &mut self.sent, &mut self.records);
-        let mut stopped = false;
-        journal.read_from(after, max, |record| {
-            stopped = stopped || server.send(now, peer, record.payload).is_err();
-            if !stopped {
-                sent.insert(peer, record.seq);
-                *records += 1;
-            }
-        })?;
+        let (server, records) = (&mut self.server, &mut self.records);
+        let (mut sent, mut stopped) = (after, false);
+        if max > 0 && after < journal.committed_seq() {
+            journal.read_from(after, max, |record| {
+                let bytes: &[u8] = &match safe {
+                    Some(_) => ToFollower::Record { payload: record.payload }.encode(),
+                    None => record.payload.to_vec(),
+                };
+                stopped = stopped || server.send(now, peer, bytes).is_err();
+                if !stopped {
+                    sent = record.seq;
+                    *records += 1;
+                }
+            })?;
+        }
+        if let Some(proof) = proof.filter(|proof| proof.seq == sent) {
+            let _ = server.send(now, peer, &ToFollower::Proof(proof).encode());
+        }
+        if let Some(seq) = self.take_over.filter(|seq| safe.is_some() && *seq == sent)
+            && server.send(now, peer, &ToFollower::TakeOver { seq }.encode()).is_ok()
+        {
+            self.take_over = None;
+        }
+        if let Some(place) = self.places.get_mut(&peer) {
+            place.sent = sent;
+        }
         Ok(())
     }
 
     /// Records the slowest follower has not been sent; `None` where nobody follows.
     pub fn lag(&self, committed: u64) -> Option<u64> {
-        self.sent.values().map(|seq| committed.saturating_sub(*seq)).max()
+        self.places.values().map(|place| committed.saturating_sub(place.sent)).max()
+    }
+
+    /// The last record a standby has made safe; `None` where none is attached.
+    pub fn replica(&self) -> Option<u64> {
+        self.places.values().filter_map(|place| place.safe).max()
     }
 }

@@ -15,7 +15,7 @@ use tidegate_wire::pb::risk::v1::Policy;
 const DEADLINE: Duration = Duration::from_secs(20);
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../..");
 
-fn url(dir: &Path, name: &str) -> String {
+pub(super) fn url(dir: &Path, name: &str) -> String {
     format!("ipc://{}/s/{name}.sock", dir.display())
 }
 
@@ -29,7 +29,7 @@ fn config(dir: &Path) -> String {
     .to_string()
 }
 
-fn message(payload: Payload) -> Vec<u8> {
+pub(super) fn message(payload: Payload) -> Vec<u8> {
     envelope::encode(&Envelope {
         schema_version: 1,
         source: Source::StrategyRunner.into(),
@@ -41,7 +41,7 @@ fn message(payload: Payload) -> Vec<u8> {
     })
 }
 
-fn buy(seq: u64, px_ticks: i64) -> Intent {
+pub(super) fn buy(seq: u64, px_ticks: i64) -> Intent {
     let (hi, lo) = IntentId::new(StrategyId(1), 1, seq).halves();
     Intent {
         intent_id: Some(PbIntentId { hi, lo }),
@@ -231,7 +231,7 @@ impl World {
     }
 }
 
-fn call(handle: &Handle, request: Value) -> Value {
+pub(super) fn call(handle: &Handle, request: Value) -> Value {
     handle.call(request, vec![], DEADLINE).unwrap()
 }
 

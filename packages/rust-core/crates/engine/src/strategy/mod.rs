@@ -2,22 +2,25 @@
 //! thread and handed to JavaScript as rows of doubles in memory both share.
 
 pub mod layout;
+mod pair;
 mod translate;
 
 use crate::anchor::Anchor;
 use crate::span::Span;
 use crate::{Fault, clock};
 use layout as at;
+use pair::Pair;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt;
 use std::path::PathBuf;
 use tidegate_bus::ends::{LinkClient, LinkClientConfig, LinkInput, StreamSub, StreamWhat};
 use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
-use tidegate_units::StrategyId;
+use tidegate_units::{IntentId, StrategyId};
 use tidegate_wire::ids::span_id;
 use tidegate_wire::pb::common::v1::Source;
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
+use tidegate_wire::pb::orders::v1::Reason;
 use tidegate_wire::topic::{MdKind, parse_md_topic};
 use tidegate_wire::{envelope, validate};
 use translate::{IntentContext, Row, event_row, intent};
@@ -29,6 +32,8 @@ const STAGE: &str = "strategy.decide";
 const CAUSE_STAGE: &str = crate::market_data::STAGE;
 /// Longest native wait: a worker blocked here cannot be stopped from outside.
 const WAIT_MS_MAX: u32 = 100;
+/// The same where two gateways may have to be asked in turn.
+const PAIR_WAIT_MS_MAX: u32 = 10;
 
 /// Configuration of one worker's lane.
 #[derive(Debug, Deserialize)]
@@ -40,6 +45,9 @@ pub struct Config {
     pub instrument_table_version: u32,
     pub md_url: String,
     pub intent_url: String,
+    /// Of the other gateway of a pair.
+    #[serde(default)]
+    pub standby_intent_url: Option<String>,
     pub topics: Vec<String>,
     /// Where the link's own session number is kept, if not the session epoch.
     #[serde(default)]
@@ -94,13 +102,15 @@ pub struct StrategyLane {
     context: zmq::Context,
     config: Config,
     md: StreamSub,
-    link: LinkClient,
+    /// To each gateway of the account, one or two.
+    links: Vec<LinkClient>,
+    pair: Pair,
     started_mono_ns: u64,
     causes: Vec<Cause>,
     /// The link's present state is to be told once more, after a restart of its peer.
     state_due: bool,
     /// Highest link sequence of the batch JavaScript is working on; acknowledged when it comes for the next.
-    to_ack: Option<u64>,
+    to_ack: Vec<Option<u64>>,
     counters: Counters,
     spans: Vec<Decided>,
     buf: Vec<u8>,
@@ -110,7 +120,7 @@ impl fmt::Debug for StrategyLane {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StrategyLane")
             .field("config", &self.config)
-            .field("link", &self.link)
+            .field("links", &self.links)
             .finish_non_exhaustive()
     }
 }
@@ -154,19 +164,20 @@ impl StrategyLane {
             Some(path) => crate::epoch::next(path)?,
             None => config.session_epoch,
         };
-        let link = LinkClient::connect(
-            &context,
-            LinkClientConfig::new(config.intent_url.as_str(), "intent", identity, epoch),
-        )?;
+        let urls = std::iter::once(&config.intent_url).chain(&config.standby_intent_url);
+        let links = urls
+            .map(|url| LinkClient::connect(&context, LinkClientConfig::new(url, "intent", &identity, epoch)))
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             context,
             config,
             md,
-            link,
+            pair: Pair::new(links.len()),
+            to_ack: vec![None; links.len()],
+            links,
             started_mono_ns: clock::mono_ns(),
             causes: Vec::with_capacity(at::EVENTS_MAX),
             state_due: false,
-            to_ack: None,
             counters: Counters::default(),
             spans: Vec::with_capacity(SPANS_MAX),
             buf: Vec::with_capacity(512),
@@ -180,19 +191,24 @@ impl StrategyLane {
     /// A lane is broken.
     pub fn poll(&mut self, timeout_ms: u32, rows: &mut [f64]) -> Result<usize, Fault> {
         self.causes.clear();
-        if let Some(seq) = self.to_ack.take() {
-            self.link.ack(seq);
+        for (link, seq) in self.links.iter_mut().zip(&mut self.to_ack) {
+            if let Some(seq) = seq.take() {
+                link.ack(seq);
+            }
         }
         let capacity = (rows.len() / at::EVENT_DOUBLES).min(at::EVENTS_MAX);
         self.drain(capacity, rows)?;
         let now = clock::mono_ns();
-        self.link.tick(now)?;
+        self.tick_links(now)?;
         self.md.tick(now);
-        if self.causes.is_empty() && !self.link.has_waiting() && !self.md.has_waiting() {
-            let wait = i64::from(timeout_ms.min(WAIT_MS_MAX));
-            let _ = zmq::poll(&mut [self.link.poll_item(), self.md.poll_item()], wait);
+        let waiting = self.links.iter().any(LinkClient::has_waiting) || self.md.has_waiting();
+        if self.causes.is_empty() && !waiting {
+            let mut items = vec![self.md.poll_item()];
+            items.extend(self.links.iter().map(LinkClient::poll_item));
+            let _ = zmq::poll(&mut items, i64::from(timeout_ms.min(self.wait_ms_max())));
+            drop(items);
             self.drain(capacity, rows)?;
-            self.link.tick(clock::mono_ns())?;
+            self.tick_links(clock::mono_ns())?;
         }
         self.counters.events += self.causes.len() as u64;
         Ok(self.causes.len())
@@ -203,50 +219,123 @@ impl StrategyLane {
         self.drain_md(capacity, rows)
     }
 
+    /// A lane of a pair turns often enough to ask the other gateway in time.
+    fn wait_ms_max(&self) -> u32 {
+        if self.links.len() > 1 { PAIR_WAIT_MS_MAX } else { WAIT_MS_MAX }
+    }
+
+    /// Sends what is due by time, and what has no answer to the gateway that is asked now.
+    fn tick_links(&mut self, now: u64) -> Result<(), Fault> {
+        for link in &mut self.links {
+            link.tick(now)?;
+        }
+        let active = self.pair.active();
+        let Some(link) = self.links.get_mut(active) else { return Ok(()) };
+        if link.state() == LinkState::Synced {
+            for bytes in self.pair.take_due(now) {
+                if link.send(now, &bytes).is_err() {
+                    self.pair.postpone(now);
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn drain_link(&mut self, capacity: usize, rows: &mut [f64]) -> Result<(), Fault> {
-        while self.causes.len() < capacity {
+        // The active one first: what the other says may make it the active one.
+        let active = self.pair.active();
+        for turn in 0..self.links.len() {
+            self.drain_one((active + turn) % self.links.len(), capacity, rows)?;
+        }
+        Ok(())
+    }
+
+    fn drain_one(&mut self, which: usize, capacity: usize, rows: &mut [f64]) -> Result<(), Fault> {
+        // One input makes two rows at most.
+        while self.causes.len() + 1 < capacity {
             let now = clock::mono_ns();
             let since = now.saturating_sub(self.started_mono_ns);
             if std::mem::take(&mut self.state_due) {
-                let mut row: Row = [0.0; at::EVENT_DOUBLES];
-                row[at::EVENT_KIND] = at::EVENT_KIND_LINK as f64;
-                row[at::EVENT_NOW_NS] = since as f64;
-                row[at::LINK_STATE] = link_state(self.link.state());
-                self.push(rows, &row, Cause::default());
+                let state = self.links.get(self.pair.active()).map(LinkClient::state);
+                self.push_link(rows, since, state.unwrap_or(LinkState::Connecting));
                 continue;
             }
-            let Some(input) = self.link.recv(now)? else { return Ok(()) };
+            let other_in_step = self.links.len() > 1
+                && self.links.iter().enumerate().any(|(at, l)| at != which && l.state() == LinkState::Synced);
+            let Some(link) = self.links.get_mut(which) else { return Ok(()) };
+            let Some(input) = link.recv(now)? else { return Ok(()) };
             let mut row: Row = [0.0; at::EVENT_DOUBLES];
             match input {
                 LinkInput::Data { seq, payload, .. } => {
                     let decoded = envelope::decode_checked(payload);
-                    self.to_ack = Some(seq);
-                    match decoded {
-                        Ok(envelope) if event_row(&envelope, since, &mut row) => {}
-                        Ok(_) => continue,
-                        Err(_) => {
-                            self.counters.bad_payloads += 1;
-                            continue;
+                    if let Some(place) = self.to_ack.get_mut(which) {
+                        *place = Some(seq);
+                    }
+                    let Ok(envelope) = decoded else {
+                        self.counters.bad_payloads += 1;
+                        continue;
+                    };
+                    let turned = match &envelope.payload {
+                        Some(Payload::IntentReply(reply)) if reply.reason() == Reason::NotLeader => {
+                            if self.links.len() > 1 {
+                                // No answer yet: the other gateway gives it.
+                                if self.pair.not_leading(which, now) {
+                                    self.turned(rows, since);
+                                }
+                                continue;
+                            }
+                            false
                         }
+                        Some(Payload::IntentReply(reply)) => {
+                            self.pair.answered(id_of(reply.intent_id.as_ref()));
+                            self.pair.leads(which, now)
+                        }
+                        _ => self.pair.leads(which, now),
+                    };
+                    if turned {
+                        self.turned(rows, since);
+                    }
+                    if !event_row(&envelope, since, &mut row) {
+                        continue;
                     }
                 }
                 LinkInput::Event { event: LinkEvent::State { to, .. }, .. } => {
-                    row[at::EVENT_KIND] = at::EVENT_KIND_LINK as f64;
-                    row[at::EVENT_NOW_NS] = since as f64;
-                    row[at::LINK_STATE] = link_state(to);
+                    if to != LinkState::Synced && self.pair.lost(which, other_in_step, now) {
+                        self.turned(rows, since);
+                        continue;
+                    }
+                    if which == self.pair.active() {
+                        self.push_link(rows, since, to);
+                    }
+                    continue;
                 }
                 // A gateway that was back before its silence showed: the link never left SYNCED, its peer is another.
                 LinkInput::Event { event: LinkEvent::PeerRestarted { .. }, .. } => {
-                    row[at::EVENT_KIND] = at::EVENT_KIND_LINK as f64;
-                    row[at::EVENT_NOW_NS] = since as f64;
-                    row[at::LINK_STATE] = link_state(LinkState::Connecting);
-                    self.state_due = true;
+                    if which == self.pair.active() {
+                        self.turned(rows, since);
+                    }
+                    continue;
                 }
                 LinkInput::Event { .. } => continue,
             }
             self.push(rows, &row, Cause::default());
         }
         Ok(())
+    }
+
+    /// Another process answers from now on: what it holds of this strategy it tells anew.
+    fn turned(&mut self, rows: &mut [f64], since: u64) {
+        self.push_link(rows, since, LinkState::Connecting);
+        self.state_due = true;
+    }
+
+    fn push_link(&mut self, rows: &mut [f64], since: u64, state: LinkState) {
+        let mut row: Row = [0.0; at::EVENT_DOUBLES];
+        row[at::EVENT_KIND] = at::EVENT_KIND_LINK as f64;
+        row[at::EVENT_NOW_NS] = since as f64;
+        row[at::LINK_STATE] = link_state(state);
+        self.push(rows, &row, Cause::default());
     }
 
     fn drain_md(&mut self, capacity: usize, rows: &mut [f64]) -> Result<(), Fault> {
@@ -328,6 +417,11 @@ impl StrategyLane {
             self.counters.malformed += 1;
             return Submitted::Malformed;
         };
+        if !self.pair.has_room() {
+            self.counters.no_credit += 1;
+            return Submitted::NoCredit;
+        }
+        let id = id_of(intent.intent_id.as_ref());
         let wall = clock::epoch_ns();
         let span = span_id(cause.trace_hi, cause.trace_lo, STAGE);
         let message = Envelope {
@@ -347,8 +441,10 @@ impl StrategyLane {
         }
         self.buf.clear();
         envelope::encode_into(&mut self.buf, &message);
-        match self.link.send(now, &self.buf) {
+        let Some(link) = self.links.get_mut(self.pair.active()) else { return Submitted::NotSynced };
+        match link.send(now, &self.buf) {
             Ok(_) => {
+                self.pair.sent(id, &self.buf);
                 self.counters.intents += 1;
                 if span != 0 {
                     self.keep_span(&cause, now);
@@ -417,8 +513,9 @@ impl StrategyLane {
             "badPayloads": c.bad_payloads,
             "gaps": c.gaps,
             "missing": c.missing,
-            "linkState": self.link.state().name(),
-            "inFlight": self.link.link().in_flight(),
+            "linkState": self.links.get(self.pair.active()).map(|link| link.state().name()),
+            "inFlight": self.links.iter().map(|link| link.link().in_flight()).sum::<usize>(),
+            "gatewayTurns": self.pair.turns,
             "spansNotTold": c.spans_not_told,
             "spans": spans,
         })
@@ -426,27 +523,39 @@ impl StrategyLane {
 
     /// Ends the link in order, waiting a bounded time for the gateway to have everything, and closes.
     pub fn close(mut self) {
-        if let Some(seq) = self.to_ack.take() {
-            self.link.ack(seq);
+        for (link, seq) in self.links.iter_mut().zip(&mut self.to_ack) {
+            if let Some(seq) = seq.take() {
+                link.ack(seq);
+            }
+            link.bye();
         }
-        self.link.bye();
         for _ in 0..10 {
             let now = clock::mono_ns();
-            let _ = self.link.tick(now);
-            while let Ok(Some(input)) = self.link.recv(now) {
-                if let LinkInput::Data { seq, .. } = input {
-                    self.link.ack(seq);
+            for link in &mut self.links {
+                let _ = link.tick(now);
+                loop {
+                    let seq = match link.recv(now) {
+                        Ok(Some(LinkInput::Data { seq, .. })) => seq,
+                        Ok(Some(LinkInput::Event { .. })) => continue,
+                        _ => break,
+                    };
+                    link.ack(seq);
                 }
             }
-            if self.link.link().finished() {
+            if self.links.iter().all(|link| link.link().finished()) {
                 break;
             }
-            let _ = zmq::poll(&mut [self.link.poll_item()], 20);
+            let mut items: Vec<_> = self.links.iter().map(LinkClient::poll_item).collect();
+            let _ = zmq::poll(&mut items, 20);
         }
-        self.link.close();
+        self.links.into_iter().for_each(LinkClient::close);
         drop(self.md);
         drop(self.context);
     }
+}
+
+fn id_of(id: Option<&tidegate_wire::pb::common::v1::IntentId>) -> u128 {
+    id.map_or(0, |id| IntentId::from_halves(id.hi, id.lo).0)
 }
 
 #[cfg(test)]

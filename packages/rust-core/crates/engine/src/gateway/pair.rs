@@ -1,0 +1,423 @@
+//! One gateway of a pair: follows the other's journal while that leads, and asks for the lead when nobody else has it.
+//!
+//! The rules are those of `tidegate_leadership`; here are the sockets, the lease and the journal they act on.
+
+use super::config::PairConfig;
+use super::lease_file::LeaseFile;
+use super::limits::{ATTACH_NS, FOLLOW_PER_TURN_MAX};
+use super::{JOURNAL, KIND_ENVELOPE, Shell};
+use crate::execution_router::identity;
+use crate::{Fault, clock};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use tidegate_bus::ends::{LinkClient, LinkClientConfig, LinkInput};
+use tidegate_bus::link::{LinkEvent, LinkState};
+use tidegate_instruments::Table;
+use tidegate_journal::{Journal, JournalConfig, Tier};
+use tidegate_leadership::limits::PROOF_EVERY;
+use tidegate_leadership::{
+    Attach, Beat, Follower, Input, LeaseReply, LeaseRequest, Node, NodeConfig, Output, Proof, Refusal, Role,
+    StoreOp, ToFollower, ToLeader, record_hash,
+};
+use tidegate_risk::{Event, Gateway};
+use tidegate_wire::envelope;
+
+/// What a gateway of a pair has besides one that is alone.
+#[derive(Debug)]
+pub struct Pair {
+    node: Node,
+    name: String,
+    holder: u64,
+    lease: Option<LeaseFile>,
+    /// To the other one's journal.
+    peer: LinkClient,
+    follower: Follower,
+    attached: bool,
+    attach_ns: u64,
+    beat: Option<Beat>,
+    /// Whether the core has paid what its journal owes since it last followed.
+    started: bool,
+    proven_at: u64,
+    journal_dir: PathBuf,
+    tier: Tier,
+    takeovers: u64,
+    set_aside: u64,
+    /// Commands decided by a leader that was none any more.
+    dropped: u64,
+    followed: u64,
+    refusal: String,
+}
+
+impl Pair {
+    pub fn connect(
+        context: &zmq::Context,
+        config: &PairConfig,
+        (holder, epoch): (u64, u32),
+        (journal_dir, tier): (PathBuf, Tier),
+        table: &Table,
+        last_seq: u64,
+    ) -> Result<Self, Fault> {
+        let identity = identity(table);
+        let name = format!("standby:{}", config.node);
+        Ok(Self {
+            node: Node::new(NodeConfig::new(holder, identity)),
+            name: config.node.clone(),
+            holder,
+            lease: config.lease_file.as_deref().map(LeaseFile::open).transpose()?,
+            peer: LinkClient::connect(
+                context,
+                LinkClientConfig::new(config.peer_tail_url.as_str(), "tail", name, epoch),
+            )?,
+            follower: Follower::new(last_seq),
+            attached: false,
+            attach_ns: 0,
+            beat: None,
+            started: false,
+            proven_at: last_seq,
+            journal_dir,
+            tier,
+            takeovers: 0,
+            set_aside: 0,
+            dropped: 0,
+            followed: 0,
+            refusal: String::new(),
+        })
+    }
+
+    pub fn poll_item(&self) -> zmq::PollItem<'_> {
+        self.peer.poll_item()
+    }
+
+    pub fn has_waiting(&self) -> bool {
+        self.peer.has_waiting()
+    }
+
+    fn role(&self) -> &'static str {
+        match self.node.role() {
+            Role::Standby => "STANDBY",
+            Role::Candidate => "CANDIDATE",
+            Role::Leader => "LEADER",
+        }
+    }
+
+    /// Another process leads and lives, by the router's last word.
+    fn other_leads(&self) -> bool {
+        self.beat.is_some_and(|beat| beat.epoch != 0 && beat.holder != self.holder && beat.leader_alive)
+    }
+
+    pub fn stats(&self) -> Value {
+        json!({
+            "node": self.name,
+            "role": self.role(),
+            "leaseHeld": self.node.lease_held(clock::mono_ns()),
+            "attached": self.attached,
+            "applied": self.follower.applied(),
+            "proven": self.follower.proven(),
+            "followed": self.followed,
+            "takeovers": self.takeovers,
+            "journalsSetAside": self.set_aside,
+            "commandsDropped": self.dropped,
+            "refusal": self.refusal,
+        })
+    }
+}
+
+impl Shell {
+    /// What this pair does in one turn, besides what a gateway that is alone does.
+    pub(super) fn pair_turn(&mut self, now: u64) -> Result<(), Fault> {
+        if self.pair.is_none() {
+            return Ok(());
+        }
+        self.inform(now, Input::Leads(self.core.leads()))?;
+        self.inform(now, Input::Tick)?;
+        self.follow(now)?;
+        self.prove();
+        if let Some(pair) = &mut self.pair {
+            pair.peer.tick(now)?;
+        }
+        Ok(())
+    }
+
+    /// The router's word about who leads.
+    pub(super) fn on_beat(&mut self, now: u64, beat: Beat) -> Result<(), Fault> {
+        let Some(pair) = &mut self.pair else { return Ok(()) };
+        pair.beat = Some(beat);
+        let deposed =
+            beat.holder != pair.holder && self.core.leads() && beat.epoch > self.core.state().epoch();
+        if deposed {
+            // The router drops this process's commands since; what it still holds of them is of no use.
+            self.hot.log("warn", "deposed: another gateway leads", json!({ "epoch": beat.epoch }));
+            pair.dropped += self.outbox.len() as u64;
+            self.outbox.clear();
+            self.apply(Event::StepDown)?;
+            self.inform(now, Input::Leads(false))?;
+        }
+        self.inform(now, Input::Beat(beat))
+    }
+
+    /// Whether the router speaks to this process as to one that leads or asks to. What comes otherwise was meant for the leader
+    /// it was: the one that leads now gets it too, and this one from its journal.
+    pub(super) fn heeds_the_router(&self) -> bool {
+        self.pair.as_ref().is_none_or(|pair| self.core.leads() || pair.node.role() != Role::Standby)
+    }
+
+    /// The store's answer, where the shell keeps the lease; or a wish to hand over.
+    pub(super) fn pair_call(&mut self, op: &str, request: &Value) -> Result<Option<Value>, Fault> {
+        let now = clock::mono_ns();
+        if self.pair.is_none() {
+            return Ok(Some(super::refused("this gateway is alone: it has no pair to do that with")));
+        }
+        if op == "lease" {
+            let (token, ours) = (request["token"].as_u64(), request["ours"].as_bool());
+            let (Some(token), Some(ours)) = (token, ours) else {
+                return Ok(Some(super::refused("a lease answer has a \"token\" and \"ours\"")));
+            };
+            self.inform(now, Input::Lease(LeaseReply { token, ours }))?;
+        } else {
+            if !self.core.leads() {
+                return Ok(Some(super::refused("this gateway does not lead; ask the other one")));
+            }
+            self.inform(now, Input::HandOver)?;
+        }
+        Ok(Some(json!({ "ok": true })))
+    }
+
+    /// Lets the other gateway have the lease, and with it the lead, at once.
+    pub(super) fn release_lease(&mut self) {
+        let now = clock::mono_ns();
+        if let Some(Pair { lease: Some(file), holder, .. }) = &mut self.pair {
+            file.ask(now, LeaseRequest { token: 0, holder: *holder, op: StoreOp::Release });
+        }
+    }
+
+    fn inform(&mut self, now: u64, input: Input) -> Result<(), Fault> {
+        let mut inputs = vec![input];
+        // A lease in a file answers at once.
+        while let Some(input) = inputs.pop() {
+            let mut outputs = Vec::new();
+            let Some(pair) = &mut self.pair else { return Ok(()) };
+            let before = pair.node.role();
+            pair.node.apply(now, clock::epoch_ns(), input, &mut outputs);
+            if before != Role::Leader && pair.node.role() == Role::Leader {
+                pair.takeovers += 1;
+                pair.attached = false;
+                let epoch = self.core.state().epoch();
+                self.hot.log("warn", "leads", json!({ "epoch": epoch }));
+                self.tell_all.extend(self.intents.peers().map(|(peer, _, _)| peer));
+            }
+            for output in outputs {
+                if let Some(reply) = self.carry_out(now, output)? {
+                    inputs.push(Input::Lease(reply));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn carry_out(&mut self, now: u64, output: Output) -> Result<Option<LeaseReply>, Fault> {
+        match output {
+            Output::Store(request) => {
+                if let Some(Pair { lease: Some(file), .. }) = &mut self.pair {
+                    return Ok(file.ask(now, request));
+                }
+                let (op, ttl_ms) = match request.op {
+                    StoreOp::Hold { ttl_ns } => ("hold", ttl_ns / 1_000_000),
+                    StoreOp::Release => ("release", 0),
+                };
+                self.hot.emit(json!({
+                    "type": "lease", "op": op, "token": request.token, "ttlMs": ttl_ms,
+                    "holder": format!("{:016x}", request.holder),
+                }));
+            }
+            Output::Candidacy(allowed) => {
+                if let Some(pair) = self.pair.as_mut().filter(|_| allowed) {
+                    pair.attached = false;
+                    if !std::mem::replace(&mut pair.started, true) {
+                        self.apply(Event::Start)?;
+                    }
+                }
+                self.apply(Event::Candidacy { allowed })?;
+            }
+            Output::NewOrders(allowed) => self.apply(Event::NewOrders { allowed })?,
+            Output::StepDown => {
+                self.apply(Event::StepDown)?;
+                self.commit()?;
+                let seq = self.journal.committed_seq();
+                self.hot.log("warn", "hands over", json!({ "seq": seq }));
+                self.tail.ask_to_take_over(seq);
+            }
+            Output::Skewed(skew) => self.hot.log("error", &skew.to_string(), json!({})),
+        }
+        Ok(None)
+    }
+
+    /// Takes what the leader's journal has more than this one.
+    fn follow(&mut self, now: u64) -> Result<(), Fault> {
+        let mut taken = 0;
+        while taken < FOLLOW_PER_TURN_MAX {
+            let Some(pair) = &mut self.pair else { return Ok(()) };
+            let Some(input) = pair.peer.recv(now)? else { break };
+            taken += 1;
+            match input {
+                LinkInput::Data { seq, payload, .. } => {
+                    // Copied, so that the link is free for the answer.
+                    let payload = payload.to_vec();
+                    pair.peer.ack(seq);
+                    if pair.attached && !self.core.leads() {
+                        self.on_tail(&payload)?;
+                    }
+                }
+                LinkInput::Event { event: LinkEvent::PeerRestarted { .. }, .. } => pair.attached = false,
+                LinkInput::Event { event: LinkEvent::State { to, .. }, .. } if to != LinkState::Synced => {
+                    pair.attached = false;
+                }
+                LinkInput::Event { .. } => {}
+            }
+        }
+        self.attach(now)?;
+        if taken > 0 && self.pair.as_ref().is_some_and(|pair| pair.attached) {
+            self.journal.commit()?;
+            let seq = self.journal.committed_seq();
+            if let Some(pair) = &mut self.pair {
+                // A word that finds no room is said with the next batch.
+                let _ = pair.peer.send(now, &ToLeader::Safe { seq }.encode());
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the leader for what this journal lacks.
+    fn attach(&mut self, now: u64) -> Result<(), Fault> {
+        let Some(pair) = &mut self.pair else { return Ok(()) };
+        let wanted = !pair.attached
+            && !self.core.leads()
+            && pair.node.role() == Role::Standby
+            && pair.other_leads()
+            && pair.peer.state() == LinkState::Synced
+            && now.saturating_sub(pair.attach_ns) >= ATTACH_NS;
+        if !wanted {
+            return Ok(());
+        }
+        pair.attach_ns = now;
+        // What was decided in this turn is this journal's too, and shows whether it went another way.
+        self.commit()?;
+        self.out.retain_mut(|effect| {
+            effect.journal = false;
+            !matches!(effect.to, tidegate_risk::Destination::Nobody)
+        });
+        let Some(pair) = &mut self.pair else { return Ok(()) };
+        let after_seq = self.journal.last_seq();
+        let mut hash = [0; 32];
+        if after_seq > 0 {
+            self.journal.read_from(after_seq - 1, 1, |record| hash = record_hash(record.payload))?;
+        }
+        if pair.peer.send(now, &ToLeader::Attach(Attach { after_seq, hash }).encode()).is_ok() {
+            pair.attached = true;
+            pair.started = false;
+            pair.follower = Follower::new(after_seq);
+            self.hot.log("info", "follows", json!({ "after": after_seq }));
+        }
+        Ok(())
+    }
+
+    fn on_tail(&mut self, payload: &[u8]) -> Result<(), Fault> {
+        let Some(pair) = &mut self.pair else { return Ok(()) };
+        let refusal = match ToFollower::decode(payload) {
+            Some(ToFollower::Record { payload }) => {
+                let record = match envelope::decode(payload) {
+                    Ok(record) => record,
+                    Err(refusal) => {
+                        return Err(Fault(format!(
+                            "cannot follow: a record of the leader is no envelope: {refusal}; run the same version on both"
+                        )));
+                    }
+                };
+                match pair.follower.takes(record.log_seq) {
+                    Ok(false) => return Ok(()),
+                    Ok(true) => {
+                        let mono = clock::mono_ns();
+                        let seq = self.journal.append(KIND_ENVELOPE, payload, mono, record.ts_recv_ns)?;
+                        if seq != record.log_seq {
+                            return Err(Fault(format!(
+                                "bug: the journal gave {seq} to the leader's record {}",
+                                record.log_seq
+                            )));
+                        }
+                        self.core.recover(&record).map_err(|e| {
+                            Fault(format!("cannot follow: {e}; run the same version on both"))
+                        })?;
+                        pair.followed += 1;
+                        return Ok(());
+                    }
+                    Err(refusal) => refusal,
+                }
+            }
+            Some(ToFollower::Proof(proof)) => {
+                let own = Proof { seq: self.core.state().log_seq(), hash: self.core.state().hash() };
+                match pair.follower.own_proof(own).and_then(|()| pair.follower.leaders_proof(proof)) {
+                    Ok(()) => return Ok(()),
+                    Err(refusal) => refusal,
+                }
+            }
+            Some(ToFollower::TakeOver { seq }) => {
+                if pair.follower.applied() == seq {
+                    return self.inform(clock::mono_ns(), Input::TakeOver);
+                }
+                return Ok(());
+            }
+            Some(ToFollower::Forked) => {
+                return self.set_aside("the leader's journal has other records");
+            }
+            None => {
+                return Err(Fault(
+                    "cannot follow: the leader says what this version does not know; run the same version on both"
+                        .into(),
+                ));
+            }
+        };
+        pair.refusal = refusal.to_string();
+        match refusal {
+            Refusal::Gap { .. } => pair.attached = false,
+            Refusal::Diverged { .. } => return self.set_aside(&refusal.to_string()),
+        }
+        Ok(())
+    }
+
+    /// Keeps this journal beside its place under another name, and begins an empty one to follow the leader with.
+    ///
+    /// Nothing is lost by it: the router tells a new leader every command it got, and what it did not get has no effect.
+    fn set_aside(&mut self, why: &str) -> Result<(), Fault> {
+        let Some(pair) = &mut self.pair else { return Ok(()) };
+        let (dir, tier) = (pair.journal_dir.clone(), pair.tier);
+        let kept = dir.with_extension(format!("aside-{}", clock::epoch_ns()));
+        self.journal.commit()?;
+        std::fs::rename(&dir, &kept).map_err(|e| {
+            Fault(format!("cannot set the journal {} aside: {e}; move it away by hand", dir.display()))
+        })?;
+        let (journal, _) = Journal::open(&dir, JournalConfig::new(JOURNAL, tier))?;
+        self.journal = journal;
+        let (table, limits) = (self.core.table().clone(), self.core.limits().clone());
+        self.core = Gateway::new(table, limits, pair.holder);
+        pair.follower = Follower::default();
+        (pair.attached, pair.attach_ns, pair.proven_at) = (false, 0, 0);
+        pair.set_aside += 1;
+        self.out.clear();
+        self.outbox.clear();
+        self.hot.log("warn", "journal set aside", json!({ "why": why, "kept": kept.display().to_string() }));
+        self.apply(Event::Candidacy { allowed: false })?;
+        if self.command.state() == LinkState::Synced {
+            self.apply(Event::RouterUp { restarted: false })?;
+        }
+        Ok(())
+    }
+
+    /// Shows the standby this state, now and then.
+    fn prove(&mut self) {
+        let seq = self.core.state().log_seq();
+        let Some(pair) = &mut self.pair else { return };
+        if self.core.leads() && seq >= pair.proven_at + PROOF_EVERY {
+            pair.proven_at = seq;
+            self.tail.prove(Proof { seq, hash: self.core.state().hash() });
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Two gateway loops over real sockets, with a router that grants, beats and fences.
+
+use super::tests::{buy, call, message, url};
+use super::*;
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tidegate_bus::ends::StreamPub;
+use tidegate_wire::pb::marketdata::v1::BookTop;
+use tidegate_wire::pb::orders::v1::{Command, CommandKind, Report, ReportKind};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../..");
+
+fn config(dir: &Path, node: &str, other: &str) -> String {
+    json!({
+        "intentUrl": url(dir, &format!("i{node}")), "commandUrl": url(dir, "c"),
+        "tailUrl": url(dir, &format!("t{node}")), "mdUrl": url(dir, "m"),
+        "journalDir": dir.join(format!("journal-{node}")), "tier": "T0",
+        "epochFile": dir.join(format!("gateway-{node}.epoch")),
+        "instrumentsFile": format!("{ROOT}/config/instruments.json"),
+        "limitsFile": format!("{ROOT}/config/limits.json"),
+        "pair": {
+            "node": node, "peerTailUrl": url(dir, &format!("t{other}")), "leaseFile": dir.join("lease"),
+        },
+    })
+    .to_string()
+}
+
+struct World {
+    dir: tempfile::TempDir,
+    router: LinkServer,
+    strategies: [LinkClient; 2],
+    md: StreamPub,
+    leader: Option<(u32, u64, PeerId)>,
+    report_seq: u64,
+    beat_ns: u64,
+    /// What the router took as the leader's.
+    taken: Vec<Command>,
+    fenced: usize,
+    replies: Vec<(usize, Reason, bool)>,
+    _context: zmq::Context,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("gp").tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("s")).unwrap();
+        let context = zmq::Context::new();
+        let router =
+            LinkServer::bind(&context, LinkServerConfig::new(url(dir.path(), "c"), "command", 1)).unwrap();
+        let strategies = ["ia", "ib"].map(|name| {
+            let config = LinkClientConfig::new(url(dir.path(), name), "intent", "strategy:1", 1);
+            LinkClient::connect(&context, config).unwrap()
+        });
+        let md = StreamPub::bind(&context, &url(dir.path(), "m"), 1).unwrap();
+        Self {
+            dir,
+            router,
+            strategies,
+            md,
+            leader: None,
+            report_seq: 0,
+            beat_ns: 0,
+            taken: vec![],
+            fenced: 0,
+            replies: vec![],
+            _context: context,
+        }
+    }
+
+    fn start(&self, node: &str) -> Handle {
+        let other = if node == "a" { "b" } else { "a" };
+        start(&config(self.dir.path(), node, other)).unwrap()
+    }
+
+    fn until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+        let end = Instant::now() + DEADLINE;
+        while !done(self) {
+            assert!(Instant::now() < end, "never: {what}");
+            self.turn();
+            let mut items = vec![self.router.poll_item()];
+            items.extend(self.strategies.iter().map(LinkClient::poll_item));
+            zmq::poll(&mut items, 5).unwrap();
+        }
+    }
+
+    fn turn(&mut self) {
+        let now = clock::mono_ns();
+        let topic = self.md.topic("md.2.2.top.").unwrap();
+        let top = BookTop {
+            instrument_id: 2,
+            venue_id: 2,
+            bid_px_ticks: 600_000,
+            bid_qty_lots: 1,
+            ask_px_ticks: 600_001,
+            ask_qty_lots: 1,
+            state: BookState::Valid.into(),
+            ..BookTop::default()
+        };
+        self.md.publish(now, topic, &message(Payload::BookTop(top))).unwrap();
+        self.md.tick(now).unwrap();
+        let mut commands = vec![];
+        while let Some(input) = self.router.recv(now).unwrap() {
+            let LinkInput::Data { peer, seq, payload, .. } = input else { continue };
+            let Some(Payload::Command(command)) = envelope::decode_checked(payload).unwrap().payload else {
+                panic!()
+            };
+            self.router.ack(peer, seq);
+            commands.push((peer, command));
+        }
+        for (peer, command) in commands {
+            self.answer(now, peer, command);
+        }
+        if now.saturating_sub(self.beat_ns) > 50_000_000 {
+            self.beat_ns = now;
+            let alive = |peer| self.router.link(peer).is_some_and(|l| l.state() == LinkState::Synced);
+            let beat = Beat {
+                epoch: self.leader.map_or(0, |(epoch, ..)| epoch),
+                holder: self.leader.map_or(0, |(_, holder, _)| holder),
+                leader_alive: self.leader.is_some_and(|(.., peer)| alive(peer)),
+                identity: crate::execution_router::identity(&table()),
+            };
+            for peer in self.router.peers().map(|(peer, ..)| peer).collect::<Vec<_>>() {
+                let _ = self.router.send(now, peer, &beat.encode());
+            }
+        }
+        self.router.tick(now).unwrap();
+        for (which, strategy) in self.strategies.iter_mut().enumerate() {
+            while let Some(input) = strategy.recv(now).unwrap() {
+                let LinkInput::Data { seq, payload, .. } = input else { continue };
+                if let Some(Payload::IntentReply(r)) = envelope::decode_checked(payload).unwrap().payload {
+                    self.replies.push((which, r.reason(), r.repeated));
+                }
+                strategy.ack(seq);
+            }
+            strategy.tick(now).unwrap();
+        }
+    }
+
+    fn answer(&mut self, now: u64, peer: PeerId, command: Command) {
+        let (epoch, holder) = (command.gateway_epoch, command.holder);
+        let kind = match command.kind() {
+            CommandKind::Grant
+                if self.leader.is_none_or(|(e, h, _)| epoch > e || (epoch, holder) == (e, h)) =>
+            {
+                self.leader = Some((epoch, holder, peer));
+                ReportKind::Granted
+            }
+            CommandKind::New if self.leader.is_some_and(|(e, h, _)| (e, h) == (epoch, holder)) => {
+                ReportKind::Ack
+            }
+            CommandKind::Query => ReportKind::Status,
+            _ => {
+                self.fenced += 1;
+                return;
+            }
+        };
+        self.report_seq += 1;
+        let grant = kind == ReportKind::Granted;
+        let report = Report {
+            report_seq: self.report_seq,
+            kind: kind.into(),
+            intent_id: command.intent_id,
+            client_order_id: command.client_order_id.clone(),
+            instrument_id: command.instrument_id,
+            venue_id: command.venue_id,
+            gateway_epoch: if grant { epoch } else { 0 },
+            holder: if grant { holder } else { 0 },
+            command_seq: command.command_seq,
+            reason: Reason::Ok.into(),
+            ..Report::default()
+        };
+        self.taken.push(command);
+        self.router.send(now, peer, &message(Payload::Report(report))).unwrap();
+    }
+
+    fn news(&self) -> usize {
+        self.taken.iter().filter(|c| c.kind() == CommandKind::New).count()
+    }
+
+    fn send(&mut self, which: usize, seq: u64) {
+        let bytes = message(Payload::Intent(buy(seq, 600_000)));
+        self.strategies[which].send(clock::mono_ns(), &bytes).unwrap();
+    }
+}
+
+fn table() -> Table {
+    Table::from_json(&std::fs::read(format!("{ROOT}/config/instruments.json")).unwrap()).unwrap()
+}
+
+fn leads(handle: &Handle) -> bool {
+    let stats = handle.stats();
+    assert_eq!(stats["fault"], Value::Null);
+    stats["leads"] == json!(true) && !stats["references"]["2"].is_null()
+}
+
+fn applied(handle: &Handle) -> Option<u64> {
+    let pair = &handle.stats()["pair"];
+    (pair["attached"] == json!(true)).then(|| pair["applied"].as_u64()).flatten()
+}
+
+#[test]
+fn b082_one_of_two_leads_the_other_follows_takes_over_and_answers_a_retry_the_same() {
+    let mut world = World::new();
+    let a = world.start("a");
+    world.until("a leads", |_| leads(&a));
+    let b = world.start("b");
+    world.until("b follows and strategies are in step", |w| {
+        applied(&b).is_some() && w.strategies.iter().all(|s| s.state() == LinkState::Synced)
+    });
+    world.send(0, 1);
+    world.send(1, 2);
+    world.until("an answer of each", |w| w.replies.len() == 2);
+    world.replies.sort_by_key(|r| r.0);
+    assert_eq!(world.replies, [(0, Reason::Ok, false), (1, Reason::NotLeader, false)]);
+    let refused = call(&b, json!({ "op": "halt", "principal": "test" }));
+    assert!(refused["error"].as_str().unwrap().contains("ask the other"));
+    world.until("b holds what a decided", |_| {
+        let journal = call(&a, json!({ "op": "state" }))["journalSeq"].as_u64();
+        journal.is_some_and(|seq| applied(&b) == Some(seq))
+    });
+    a.stop().unwrap();
+    world.until("b leads", |_| leads(&b));
+    let epoch = world.leader.unwrap().0;
+    assert!(epoch >= 2, "{epoch}");
+    world.replies.clear();
+    world.send(1, 1);
+    world.until("the answer again", |w| !w.replies.is_empty());
+    assert_eq!(world.replies[0], (1, Reason::Ok, true));
+    assert_eq!(world.news(), 1, "sent once");
+    world.send(1, 2);
+    world.until("what was refused by the standby is decided now", |w| w.news() == 2);
+    // The first one comes back as the standby of the second.
+    let a = world.start("a");
+    world.until("a follows", |_| {
+        let journal = call(&b, json!({ "op": "state" }))["journalSeq"].as_u64();
+        journal.is_some_and(|seq| applied(&a) == Some(seq))
+    });
+    assert_eq!(call(&b, json!({ "op": "hand_over" }))["ok"], json!(true));
+    world.until("a leads again", |_| leads(&a) && !leads(&b));
+    world.send(0, 3);
+    world.until("a decides", |w| w.news() == 3);
+    a.stop().unwrap();
+    b.stop().unwrap();
+}
+
+#[test]
+fn b082_a_leader_that_was_deposed_sends_nothing_and_sets_its_own_way_aside() {
+    let mut world = World::new();
+    let a = world.start("a");
+    world.until("a leads", |_| leads(&a));
+    let b = world.start("b");
+    world.until("b follows", |_| applied(&b).is_some());
+    // Another process was granted the lead meanwhile, as after a pause of the leader.
+    let (epoch, _, peer) = world.leader.unwrap();
+    world.leader = Some((epoch + 1, 12_345, peer));
+    world.until("a knows", |_| !leads(&a));
+    world.until("strategies are in step", |w| w.strategies.iter().all(|s| s.state() == LinkState::Synced));
+    let before = world.news();
+    world.send(0, 1);
+    world.until("its answer", |w| w.replies.iter().any(|r| r.0 == 0));
+    assert_eq!(world.replies.iter().find(|r| r.0 == 0).unwrap().1, Reason::NotLeader);
+    assert_eq!(world.news(), before);
+    a.stop().unwrap();
+    b.stop().unwrap();
+}
+
+#[test]
+fn a_journal_that_went_another_way_is_set_aside_and_the_leaders_is_followed() {
+    let mut world = World::new();
+    let b = world.start("b");
+    world.until("b leads alone", |_| leads(&b));
+    world.until("strategies are in step", |w| w.strategies[1].state() == LinkState::Synced);
+    world.send(1, 1);
+    world.until("b decides", |w| w.news() == 1);
+    b.stop().unwrap();
+    // a begins with a history of its own.
+    world.leader = None;
+    let a = world.start("a");
+    world.until("a leads", |_| leads(&a));
+    let b = world.start("b");
+    world.until("b has set its own aside and holds a's", |_| {
+        let journal = call(&a, json!({ "op": "state" }))["journalSeq"].as_u64();
+        b.stats()["pair"]["journalsSetAside"] == json!(1) && applied(&b).is_some() && applied(&b) == journal
+    });
+    let kept = std::fs::read_dir(world.dir.path())
+        .unwrap()
+        .filter(|entry| entry.as_ref().is_ok_and(|e| e.file_name().to_string_lossy().contains("aside-")));
+    assert_eq!(kept.count(), 1, "nothing is deleted");
+    a.stop().unwrap();
+    b.stop().unwrap();
+}
