@@ -39,8 +39,9 @@ pub enum ToFollower<'a> {
     Record { payload: &'a [u8] },
     /// The hash of the leader's state right after this record.
     Proof(Proof),
-    /// The standby's journal went another way: it must be set aside.
-    Forked,
+    /// The standby's journal, which ends with this record, went another way: it must be set aside. A standby whose journal
+    /// ends elsewhere by now has been answered late, and ignores it.
+    Forked { seq: u64 },
     /// The leader has drained and asks the standby to take over; its journal ends here.
     TakeOver { seq: u64 },
 }
@@ -100,7 +101,7 @@ impl<'a> ToFollower<'a> {
                 bytes
             }
             Self::Proof(proof) => head(b'P', proof.seq, &proof.hash),
-            Self::Forked => vec![b'F'],
+            Self::Forked { seq } => head(b'F', *seq, &[]),
             Self::TakeOver { seq } => head(b'T', *seq, &[]),
         }
     }
@@ -110,7 +111,7 @@ impl<'a> ToFollower<'a> {
         match (bytes.first()?, bytes.len()) {
             (b'R', 2..) => Some(Self::Record { payload: bytes.get(1..)? }),
             (b'P', TAIL_HEAD_BYTES) => Some(Self::Proof(Proof { seq: seq_of(bytes)?, hash: hash_of(bytes)? })),
-            (b'F', 1) => Some(Self::Forked),
+            (b'F', 9) => Some(Self::Forked { seq: seq_of(bytes)? }),
             (b'T', 9) => Some(Self::TakeOver { seq: seq_of(bytes)? }),
             _ => None,
         }
@@ -268,7 +269,7 @@ mod tests {
                 prop_assert_eq!(ToLeader::decode(&sent.encode()[..8]), None);
             }
             let record = ToFollower::Record { payload: &payload };
-            for sent in [record, ToFollower::Proof(Proof { seq, hash }), ToFollower::Forked, ToFollower::TakeOver { seq }] {
+            for sent in [record, ToFollower::Proof(Proof { seq, hash }), ToFollower::Forked { seq }, ToFollower::TakeOver { seq }] {
                 let bytes = sent.encode();
                 prop_assert_eq!(ToFollower::decode(&bytes), Some(sent));
             }

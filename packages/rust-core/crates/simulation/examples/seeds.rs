@@ -12,7 +12,7 @@ fn main() {
         events += o.events; orders += o.orders; fills += o.fills; grants += o.grants;
         counts.merge(&o.faults);
         if !o.sound() { bad += 1; if bad <= 25 { println!("{o}"); } }
-        if n == 1 { for l in &o.story { println!("  {l}"); } println!("{o} sim {} ms events {} orders {} fills {} grants {}", o.simulated_ns/1_000_000, o.events, o.orders, o.fills, o.grants); }
+        if n == 1 { for l in &o.story { println!("  {l}"); } println!("{:?}", o.decisions); println!("{o} sim {} ms events {} orders {} fills {} grants {}", o.simulated_ns/1_000_000, o.events, o.orders, o.fills, o.grants); }
     }
     let s = begun.elapsed().as_secs_f64();
     println!("{n} seeds, {bad} bad, {events} events, {:.0} events/s, orders {orders} fills {fills} grants {grants} in {s:.1}s", events as f64 / s);

@@ -152,7 +152,6 @@ pub(crate) struct GwNode {
     wall_ns: i64,
     ticked_ns: u64,
     touches: BTreeMap<u32, (i64, u64)>,
-    alive_at: u64,
     lonely_since: u64,
     hand_over: bool,
     // The lease by the plainest reading of its rule, to hold the decisions against.
@@ -328,7 +327,6 @@ impl World {
             wall_ns: 0,
             ticked_ns: 0,
             touches: BTreeMap::new(),
-            alive_at: 0,
             lonely_since: self.now,
             hand_over: false,
             lease_sent: BTreeMap::new(),
@@ -456,6 +454,8 @@ impl World {
 
     /// Handles what waits and commits. `Err` says that the process ends, and after how long it starts again.
     fn gw_stage(&mut self, g: usize, node: &mut GwNode) -> Result<(), u64> {
+        // The lease may have run out while the last commit took its time: that is noticed before anything is decided.
+        self.gw_lead(g, node, Input::Tick)?;
         for _ in 0..INPUTS_PER_TURN {
             let Some(input) = self.gw[g].inbox.pop_front() else { break };
             self.gw_take(g, node, input)?;
@@ -463,16 +463,8 @@ impl World {
         let now = self.mono();
         if now.saturating_sub(node.ticked_ns) >= TICK_NS {
             node.ticked_ns = now;
-            if now.saturating_sub(node.alive_at) >= 100 * MS {
-                node.alive_at = now;
-                for instrument in node.touches.keys().copied().collect::<Vec<_>>() {
-                    // A stream that is silent says nothing about its touch here: each touch stands by its own age.
-                    let _ = instrument;
-                }
-            }
             self.gw_apply(g, node, Event::RouterCredits(node.room()))?;
             self.gw_apply(g, node, Event::Tick)?;
-            self.gw_lead(g, node, Input::Tick)?;
         }
         if planted(Bug::SendBeforeCommit) {
             self.gw_release(g, node, u64::MAX);
@@ -525,7 +517,8 @@ impl World {
                 node.fed = None;
                 node.release.detached();
             }
-            self.gw_lead(g, node, Input::Leads(leads))?;
+            let epoch = leads.then(|| node.core.state().epoch());
+            self.gw_lead(g, node, Input::Leads(epoch))?;
         }
         Ok(())
     }
@@ -1113,7 +1106,7 @@ impl World {
                     }
                 } else {
                     self.note(|| format!("the standby of gateway {g} has forked at {}", attach.after_seq));
-                    let _ = node.tail_srv.send(self.now, &ToFollower::Forked.encode());
+                    let _ = node.tail_srv.send(self.now, &ToFollower::Forked { seq: attach.after_seq }.encode());
                 }
             }
             Some(ToLeader::Safe { seq }) => {
@@ -1181,17 +1174,23 @@ impl World {
                     }
                 }
             }
-            ToFollower::Forked => {
+            ToFollower::Forked { seq } if seq == 0 || seq != node.follower.applied() => {}
+            ToFollower::Forked { .. } => {
                 self.gw_fresh(g);
                 return Err(30 * MS);
             }
             ToFollower::TakeOver { seq } => {
-                if node.follower.applied() >= seq {
+                if node.follower.applied() == seq {
                     self.gw_lead(g, node, Input::TakeOver)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Whether a gateway follows, rather than writing records of its own.
+    pub fn follows(&self, g: usize) -> bool {
+        self.gw[g].node.as_ref().is_some_and(|n| !n.active)
     }
 
     /// The gateway that the router's journal names, where its process lives.

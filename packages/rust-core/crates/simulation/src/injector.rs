@@ -67,7 +67,8 @@ impl World {
                 let leap = self.chance.below(7_200 * SECOND) as i64 - 3_600 * SECOND as i64;
                 let leap = if self.chance.chance(500_000) { leap / 3_600 } else { leap };
                 match self.chance.below(3) {
-                    2 => self.rt.wall_off_ns = leap / 7,
+                    // An order signed far ahead of the venue's clock stays unknown until that clock has passed its stamp.
+                    2 => self.rt.wall_off_ns = leap / 120,
                     g => self.gw[g as usize].wall_off_ns = leap,
                 }
             }

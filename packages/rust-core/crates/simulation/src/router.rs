@@ -93,6 +93,17 @@ pub(crate) struct RtNode {
     from: Option<usize>,
 }
 
+impl RtNode {
+    /// What the router's journal has of one order.
+    pub fn about(&self, client_order_id: &str) -> Vec<String> {
+        let of = |entry: &&Entry| match entry {
+            Entry::Command { command, .. } => command.client_order_id == client_order_id,
+            Entry::Report(report) => report.client_order_id == client_order_id,
+        };
+        self.entries.iter().filter(of).map(|entry| format!("{entry:?}")).collect()
+    }
+}
+
 fn encode(entry: &Entry, log_seq: u64, epoch_ns: i64) -> Vec<u8> {
     let (payload, ts_event_ns) = match entry {
         Entry::Command { command, ts_ns } => (Payload::Command(command.clone()), *ts_ns),

@@ -32,6 +32,8 @@ pub struct Outcome {
     pub fills: u64,
     pub grants: u64,
     pub simulated_ns: u64,
+    /// Decisions in the leader's journal at the end, by reason number.
+    pub decisions: std::collections::BTreeMap<i32, u64>,
 }
 
 impl Outcome {
@@ -99,6 +101,11 @@ impl Simulator {
             fills: world.truth.fills.len() as u64,
             grants: world.truth.grants.len() as u64,
             simulated_ns: world.now,
+            decisions: world
+                .leading()
+                .and_then(|g| world.gw[g].node.as_ref())
+                .map(|n| n.core.state().decisions().clone())
+                .unwrap_or_default(),
         }
     }
 
@@ -145,6 +152,12 @@ impl Simulator {
                 .take(3)
                 .map(|o| format!("{} {} cum {}", o.client_order_id, o.state.as_str_name(), o.cum_lots))
                 .collect();
+            if world.explain {
+                let id = orders.first().map_or("", |o| o.split(' ').next().unwrap_or(""));
+                for line in router.about(id) {
+                    eprintln!("{line}");
+                }
+            }
             return Some(format!("{} orders are open at the leader: {}", state.open_orders(), orders.join(", ")));
         }
         if let Some(order) = state.orders().find(|o| o.reserved_lots() > 0) {
@@ -165,6 +178,9 @@ impl Simulator {
             return Some(format!("{is} executions are booked of {want}"));
         }
         let Some(standby) = world.gw[1 - g].node.as_ref() else { return Some("the standby is down".into()) };
+        if !world.follows(1 - g) {
+            return Some("the standby does not follow".into());
+        }
         if standby.core.state().log_seq() != state.log_seq() {
             let (is, want) = (standby.core.state().log_seq(), state.log_seq());
             return Some(format!("the standby holds {is} records of {want}"));

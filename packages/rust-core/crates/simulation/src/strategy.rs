@@ -198,7 +198,12 @@ impl World {
             }
             return;
         }
-        if strategy.unanswered.remove(&id).is_some() {
+        if let Some(sent) = strategy.unanswered.remove(&id) {
+            if reply.reason() == Reason::UnknownOrder
+                && let Some(target) = sent.intent.target_intent_id
+            {
+                strategy.live.remove(&IntentId::from_halves(target.hi, target.lo));
+            }
             strategy.answered += 1;
             strategy.target = g;
         }
