@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tidegate_bus::link::{Link, LinkConfig, LinkEvent, LinkState, Received};
 use tidegate_journal::{Journal, JournalConfig, JournalFault, Tier};
 use tidegate_leadership::{
-    Attach, Beat, Follower, Identity, Input, LeaseReply, Node, NodeConfig, Output, Proof, Release, ReleaseRule,
+    Beat, Follower, Gate, Identity, Input, LeaseReply, Node, NodeConfig, Output, Proof, Release, ReleaseRule,
     Role, ToFollower, ToLeader, record_hash,
 };
 use tidegate_mutants::{Bug, planted};
@@ -65,7 +65,7 @@ pub(crate) struct GwHost {
     /// The medium was damaged since the last start: what it lost is no fault of the process.
     pub damaged: bool,
     /// An old copy of the disk with its chain.
-    old: Option<(Disk, Vec<u64>)>,
+    old: Option<(u64, Disk, Vec<u64>)>,
 }
 
 impl GwHost {
@@ -97,13 +97,18 @@ impl GwHost {
     }
 
     /// Keeps a copy of the disk, to start on it some day.
-    pub fn remember(&mut self) {
-        self.old = Some((self.disk.copied(), self.chain.clone()));
+    pub fn remember(&mut self, now_ns: u64) {
+        if self.old.is_none() {
+            self.old = Some((now_ns, self.disk.copied(), self.chain.clone()));
+        }
     }
 
-    /// Starts the next life on the copy. False where there is none.
-    pub fn put_old(&mut self) -> bool {
-        let Some((disk, chain)) = self.old.take() else { return false };
+    /// Starts the next life on the copy. False where there is none that is old enough to tell.
+    pub fn put_old(&mut self, now_ns: u64) -> bool {
+        if self.old.as_ref().is_none_or(|(at, _, _)| now_ns - at < 300 * MS) {
+            return false;
+        }
+        let Some((_, disk, chain)) = self.old.take() else { return false };
         self.released = self.released.min(chain.len() as u64);
         (self.disk, self.chain, self.damaged) = (disk, chain, true);
         true
@@ -137,6 +142,7 @@ pub(crate) struct GwNode {
     /// It writes its own records: a leader, or one that asks to be.
     active: bool,
     holder: u64,
+    gate: Gate,
     attach_at: u64,
     fed: Option<u64>,
     caught_up: bool,
@@ -312,6 +318,7 @@ impl World {
             follower: Follower::new(journal.last_seq()),
             active: false,
             holder,
+            gate: Gate::new(holder),
             attach_at: 0,
             fed: None,
             caught_up: false,
@@ -817,7 +824,7 @@ impl World {
                     return;
                 }
             }
-            let ask = ToLeader::Attach(Attach { after_seq: applied, hash });
+            let ask = ToLeader::Attach(node.follower.ask(hash));
             let _ = node.tail_cli.send(now, &ask.encode());
         }
     }
@@ -997,7 +1004,10 @@ impl World {
                     node.fed = None;
                     node.release.detached();
                 }
-                (6..8, LinkEvent::PeerRestarted { .. }) => node.attach_at = 0,
+                (6..8, LinkEvent::PeerRestarted { .. }) => {
+                    node.attach_at = 0;
+                    node.follower.detached();
+                }
                 (8..16, LinkEvent::State { to: LinkState::Synced, .. }) => {
                     node.tell_all[usize::from((at - port::INT_GW) % 4)] = true;
                 }
@@ -1012,12 +1022,23 @@ impl World {
             0..2 => {
                 node.report_ack = Some(seq);
                 match envelope::decode_checked(payload).map(|e| e.payload) {
+                    Ok(Some(Payload::Report(report)))
+                        if !node.gate.is_open()
+                            && !(report.kind() == ReportKind::Fenced && report.holder == node.holder) =>
+                    {
+                        Ok(())
+                    }
                     Ok(Some(Payload::Report(report))) => {
                         if report.kind() == ReportKind::Fenced && report.holder == node.holder {
                             self.note(|| format!("gateway {g} is fenced"));
                         }
                         self.gw_apply(g, node, Event::Report { trace: Trace::default(), report })
                     }
+                    Ok(Some(Payload::Command(command))) if command.kind() == CommandKind::Grant => {
+                        node.gate.granted(command.holder);
+                        Ok(())
+                    }
+                    Ok(Some(Payload::Command(_))) if !node.gate.is_open() => Ok(()),
                     Ok(Some(Payload::Command(command))) => {
                         self.gw_apply(g, node, Event::Adopt { trace: Trace::default(), command })
                     }
@@ -1103,6 +1124,7 @@ impl World {
                     if node.fed.is_none() || attach.after_seq > 0 {
                         node.fed = Some(attach.after_seq);
                         node.caught_up = false;
+                        let _ = node.tail_srv.send(self.now, &ToFollower::Attached(attach).encode());
                     }
                 } else {
                     self.note(|| format!("the standby of gateway {g} has forked at {}", attach.after_seq));
@@ -1165,6 +1187,7 @@ impl World {
                     let _ = node.tail_cli.send(mono, &ToLeader::Safe { seq }.encode());
                 }
             }
+            ToFollower::Attached(attach) => node.follower.attached(attach),
             ToFollower::Proof(proof) => {
                 let own = Proof { seq: node.follower.applied(), hash: node.core.state().hash() };
                 if own.seq == proof.seq {

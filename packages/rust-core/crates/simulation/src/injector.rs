@@ -187,12 +187,14 @@ impl World {
 
     fn old_disk(&mut self, g: usize) {
         let standby = self.leading().map_or(g, |leader| 1 - leader);
-        if self.gw[standby].node.is_some() && self.gw[standby].put_old() {
+        let now = self.now;
+        if self.gw[standby].node.is_some() && self.gw[standby].put_old(now) {
             self.inject(Fault::F18);
             let wait = self.chance.range(20 * MS, 400 * MS);
             self.gw_crash(standby, wait);
-        } else {
-            self.gw[standby].remember();
+        }
+        for g in 0..2 {
+            self.gw[g].remember(now);
         }
     }
 

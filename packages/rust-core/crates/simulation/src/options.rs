@@ -76,16 +76,16 @@ impl Options {
         let (refuse_ppm, not_seen_ppm) = (ppm(400_000, 150_000), ppm(400_000, 300_000));
         let (event_lost_ppm, event_double_ppm) = (ppm(250_000, 60_000), ppm(400_000, 300_000));
         let (event_early_ppm, overfill_ppm) = (ppm(400_000, 400_000), ppm(250_000, 40_000));
-        let (bust_ppm, garbage_ppm) = (ppm(300_000, 60_000), ppm(500_000, 80_000));
+        let (bust_ppm, garbage_ppm) = (ppm(350_000, 60_000), ppm(500_000, 80_000));
         let absurd_px_ppm = ppm(400_000, 100_000);
         let tiny = rng.chance(500_000);
         Self {
             seed,
-            duration_ns: rng.range(3_000, 7_000) * MS,
+            duration_ns: rng.range(4_000, 12_000) * MS,
             tier: if rng.chance(200_000) { Tier::T0 } else { Tier::T2 },
             replicated: rng.chance(500_000),
             strategies: rng.range(1, 4) as usize,
-            intent_mean_ns: rng.range(15, 120) * MS,
+            intent_mean_ns: rng.range(5, 60) * MS,
             market_mean_ns: rng.range(5, 60) * MS,
             drop_ppm,
             double_ppm,

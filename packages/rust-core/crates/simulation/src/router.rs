@@ -85,6 +85,8 @@ pub(crate) struct RtNode {
     cursor: Option<(usize, usize)>,
     /// Commands up to here are told too: the new leader may not know them.
     copies_before: usize,
+    /// The grant that is answered, to be copied before anything else.
+    answering: Option<Vec<u8>>,
     fences: Vec<(usize, Vec<u8>)>,
     acks: [Option<u64>; 2],
     connection: Option<u64>,
@@ -208,6 +210,7 @@ impl World {
             journal,
             links,
             copies_before: 0,
+            answering: None,
             cursor: None,
             entries,
             fences: Vec::new(),
@@ -445,14 +448,15 @@ impl World {
                     Effect::Send(request) => sends.push(request),
                     Effect::Deliver { after_report_seq } => {
                         if let Some(g) = node.from {
-                            let after = |entry: &Entry| {
-                                matches!(entry, Entry::Report(report) if report.report_seq > after_report_seq)
-                            };
                             let last = |entry: &Entry| {
                                 matches!(entry, Entry::Report(report) if report.report_seq <= after_report_seq)
                             };
                             let at = node.entries.iter().rposition(last).map_or(0, |at| at + 1);
-                            debug_assert!(node.entries[at..].iter().all(|e| !last(e) || after(e)));
+                            let grant = node.entries.iter().rposition(|entry| {
+                                matches!(entry, Entry::Command { command, .. } if command.kind() == CommandKind::Grant)
+                            });
+                            node.answering =
+                                grant.map(|at| encode(&node.entries[at], at as u64 + 1, epoch_ns));
                             node.cursor = Some((g, at));
                             node.copies_before = node.entries.len();
                         }
@@ -582,6 +586,12 @@ impl World {
         let epoch_ns = self.rt_now().epoch_ns;
         for _ in 0..DELIVER_PER_TURN {
             let Some((g, at)) = node.cursor else { return };
+            if let Some(grant) = node.answering.as_ref() {
+                if node.links[g].send(now, grant).is_err() {
+                    return;
+                }
+                node.answering = None;
+            }
             let Some(entry) = node.entries.get(at) else { return };
             let wanted = match entry {
                 Entry::Report(report) => {
