@@ -185,6 +185,11 @@ impl Follower {
         self.attached |= self.asked == Some(to);
     }
 
+    /// Whether the leader has consented.
+    pub const fn is_attached(&self) -> bool {
+        self.attached
+    }
+
     /// The leader is gone, or another process by now: nothing counts until it consents anew.
     pub fn detached(&mut self) {
         (self.asked, self.attached) = (None, false);

@@ -828,8 +828,8 @@ impl State {
             return;
         }
         let id = from_wire_id(report.intent_id.as_ref());
-        let ours = id.0 != 0 && (self.outcomes.contains_key(&id) || self.orders.contains_key(&id));
-        let strategy = if ours { id.strategy() } else { EXTERNAL };
+        // The router speaks only of orders it was told to send, so that the id holds even where its outcome is forgotten.
+        let strategy = if id.0 == 0 { EXTERNAL } else { id.strategy() };
         let account = self.orders.get(&id).map_or(AccountId(1), |o| o.key.account);
         let book_key = BookKey { account, strategy, instrument };
         let position = self.books.get(&book_key).copied().unwrap_or_default().position;

@@ -284,11 +284,10 @@ impl Storage for Mount {
     }
 
     fn sync_dir(&mut self) -> Result<(), StorageError> {
-        let mishap = self.disk.strike("sync directory", "")?;
+        self.disk.strike("sync directory", "")?;
         let disk = &mut *self.disk.0.borrow_mut();
         disk.durable_names = disk.files.keys().cloned().collect();
         disk.renamed.clear();
-        drop(mishap);
         Ok(())
     }
 

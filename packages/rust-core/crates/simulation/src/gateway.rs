@@ -10,7 +10,7 @@ use tidegate_bus::link::{Link, LinkConfig, LinkEvent, LinkState, Received};
 use tidegate_journal::{Journal, JournalConfig, JournalFault, Tier};
 use tidegate_leadership::{
     Beat, Follower, Gate, Identity, Input, LeaseReply, Node, NodeConfig, Output, Proof, Release, ReleaseRule,
-    Role, ToFollower, ToLeader, record_hash,
+    ToFollower, ToLeader, record_hash,
 };
 use tidegate_mutants::{Bug, planted};
 use tidegate_risk::{Bounds, Destination, Effect, Effects, Event, Gateway, Now, Trace};
@@ -636,6 +636,14 @@ impl World {
         if self.gw[g].disk.take_failed() && planted(Bug::RetryAfterEio) {
             node.committed = node.journal.last_seq();
         }
+        for effect in &node.out {
+            if let Some(Payload::Command(command)) = &effect.envelope.payload
+                && command.kind() == CommandKind::New
+                && effect.envelope.log_seq <= node.committed
+            {
+                self.truth.decided.insert(crate::router::intent_of(command));
+            }
+        }
         node.waiting.extend(node.out.drain(..));
         Ok(())
     }
@@ -1213,17 +1221,12 @@ impl World {
 
     /// Whether a gateway follows, rather than writing records of its own.
     pub fn follows(&self, g: usize) -> bool {
-        self.gw[g].node.as_ref().is_some_and(|n| !n.active)
+        self.gw[g].node.as_ref().is_some_and(|n| !n.active && n.follower.is_attached())
     }
 
     /// The gateway that the router's journal names, where its process lives.
     pub fn leading(&self) -> Option<usize> {
         let (_, holder) = self.truth.leader()?;
         (0..2).find(|g| self.gw[*g].node.as_ref().is_some_and(|n| n.holder == holder && n.core.leads()))
-    }
-
-    /// The role of a gateway, where its process lives.
-    pub fn role(&self, g: usize) -> Option<Role> {
-        self.gw[g].node.as_ref().map(|n| n.node.role())
     }
 }

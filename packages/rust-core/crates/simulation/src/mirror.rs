@@ -376,9 +376,4 @@ impl Mirror {
     pub fn fill_count(&self) -> usize {
         self.fills.len()
     }
-
-    /// Orders that are not over.
-    pub fn open(&self) -> usize {
-        self.orders.values().filter(|o| !o.over).count()
-    }
 }

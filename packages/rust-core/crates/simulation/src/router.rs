@@ -570,10 +570,8 @@ impl World {
             self.truth.violate("I4", self.now, text);
         }
         let intent = intent_of(command);
-        let known = (0..2).any(|g| self.gw[g].node.as_ref().is_some_and(|n| n.mirror.knows(intent)));
-        let lives = (0..2).filter(|g| self.gw[*g].node.is_some()).count();
-        if !known && lives == 2 {
-            let text = format!("{intent:?} is on the wire and no gateway has it in its journal");
+        if !self.truth.decided.contains(&intent) {
+            let text = format!("{intent:?} is on the wire and was never safe in a gateway's journal");
             self.truth.violate("I4", self.now, text);
         }
     }

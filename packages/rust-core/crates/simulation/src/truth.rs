@@ -1,6 +1,6 @@
 //! What really happened, written down where it happened: at the venue and on the disks. The checkers read nothing else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use tidegate_router::ClientId;
 use tidegate_units::{IntentId, Side};
 
@@ -29,9 +29,7 @@ pub struct TrueFill {
 #[derive(Debug, Clone)]
 pub struct TrueOrder {
     pub intent: IntentId,
-    pub instrument: u32,
     pub side: Side,
-    pub qty_lots: i64,
     pub cum_lots: i64,
     pub open: bool,
 }
@@ -49,6 +47,8 @@ pub struct Truth {
     pub positions: BTreeMap<(u32, u32), i64>,
     /// Place requests on the wire, by intent, with the last moment of the venue's clock at which each may be taken.
     pub in_flight: BTreeMap<IntentId, Vec<i64>>,
+    /// Orders decided whose record was safe on a disk.
+    pub decided: BTreeSet<IntentId>,
     /// Holder of each epoch the router's journal granted.
     pub grants: BTreeMap<u32, u64>,
     pub violation: Option<Violation>,

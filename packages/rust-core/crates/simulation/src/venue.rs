@@ -88,14 +88,7 @@ impl Venue {
                 if *times > 1 {
                     truth.violate("I1", now_ns, format!("{intent:?} lives at the venue a second time, as {id}"));
                 }
-                let order = TrueOrder {
-                    intent,
-                    instrument: command.instrument_id,
-                    side,
-                    qty_lots: qty,
-                    cum_lots: 0,
-                    open: true,
-                };
+                let order = TrueOrder { intent, side, cum_lots: 0, open: true };
                 truth.orders.insert(id, order);
                 truth.of_intent.insert(intent, id);
                 let placed = Answer::Placed { venue_order_id: self.vids.to_string(), ts_venue_ns: epoch_ns };

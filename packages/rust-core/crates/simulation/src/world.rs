@@ -88,7 +88,6 @@ pub(crate) enum Ev {
     Fault(Fault),
     Flood { strategy: usize, left: u32 },
     Resume(usize),
-    Healed,
 }
 
 #[derive(Debug)]
@@ -155,7 +154,6 @@ pub(crate) struct World {
     pub market_px: [i64; 2],
     pub market_frozen_until: u64,
     pub operator: crate::operator::Operator,
-    pub stuck: Option<String>,
 }
 
 impl World {
@@ -202,7 +200,6 @@ impl World {
             market_px: [6_000_000, 600_000],
             market_frozen_until: 0,
             operator: crate::operator::Operator::default(),
-            stuck: None,
             rng,
             opts,
         }
@@ -384,7 +381,6 @@ impl World {
                 2 => self.rt_wake(),
                 _ => {}
             },
-            Ev::Healed => {}
         }
     }
 
