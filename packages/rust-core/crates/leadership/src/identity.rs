@@ -27,10 +27,7 @@ impl fmt::Display for Skew {
             Self::Schema => "message schema",
             Self::Config => "configuration",
         };
-        write!(
-            f,
-            "cannot lead: this gateway and the router differ in their {what}; deploy the same on both"
-        )
+        write!(f, "cannot lead: this gateway and the router differ in their {what}; deploy the same on both")
     }
 }
 

@@ -127,14 +127,12 @@ impl Node {
 
     /// Handles one input. `mono_ns` decides; `epoch_ns`, the wall clock, decides nothing.
     pub fn apply(&mut self, mono_ns: u64, epoch_ns: i64, input: Input, out: &mut Vec<Output>) {
-        let now = if planted(Bug::LeaseByWallClock) {
-            u64::try_from(epoch_ns).unwrap_or(0)
-        } else {
-            mono_ns
-        };
+        let now = if planted(Bug::LeaseByWallClock) { u64::try_from(epoch_ns).unwrap_or(0) } else { mono_ns };
         match input {
             // Nobody took over: it may lead again.
-            Input::Tick => self.handing_over = self.handing_over.filter(|at| now.saturating_sub(*at) < HANDOVER_NS),
+            Input::Tick => {
+                self.handing_over = self.handing_over.filter(|at| now.saturating_sub(*at) < HANDOVER_NS)
+            }
             Input::Lease(reply) => self.lease.answer(now, reply),
             Input::Beat(beat) => self.on_beat(now, beat, out),
             Input::Leads(Some(epoch)) => {
@@ -202,7 +200,8 @@ impl Node {
                 }
                 let confirmed = beat.is_some_and(|beat| beat.holder == self.config.holder);
                 let bare = now.saturating_sub(self.bare_since_ns);
-                let may = (held || (confirmed && bare <= self.config.without_store_ns)) && self.skew.is_none();
+                let may =
+                    (held || (confirmed && bare <= self.config.without_store_ns)) && self.skew.is_none();
                 (may, may)
             }
             Role::Standby | Role::Candidate => {

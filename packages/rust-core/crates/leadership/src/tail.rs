@@ -21,7 +21,9 @@ pub struct Attach {
 impl Attach {
     /// Whether a leader that holds `own` at that place may serve it: else the standby's journal went another way.
     pub fn continues(&self, own: Option<&[u8]>) -> bool {
-        planted(Bug::ForkIsFollowed) || self.after_seq == 0 || own.is_some_and(|own| record_hash(own) == self.hash)
+        planted(Bug::ForkIsFollowed)
+            || self.after_seq == 0
+            || own.is_some_and(|own| record_hash(own) == self.hash)
     }
 }
 
@@ -30,7 +32,9 @@ impl Attach {
 pub enum ToLeader {
     Attach(Attach),
     /// Everything up to here is safe at the standby.
-    Safe { seq: u64 },
+    Safe {
+        seq: u64,
+    },
 }
 
 /// From a leader to its standby.
@@ -39,14 +43,20 @@ pub enum ToFollower<'a> {
     /// The standby's request is granted: what follows on the link continues its journal. What came before was meant for
     /// an earlier life of it.
     Attached(Attach),
-    Record { payload: &'a [u8] },
+    Record {
+        payload: &'a [u8],
+    },
     /// The hash of the leader's state right after this record.
     Proof(Proof),
     /// The standby's journal, which ends with this record, went another way: it must be set aside. A standby whose journal
     /// ends elsewhere by now has been answered late, and ignores it.
-    Forked { seq: u64 },
+    Forked {
+        seq: u64,
+    },
     /// The leader has drained and asks the standby to take over; its journal ends here.
-    TakeOver { seq: u64 },
+    TakeOver {
+        seq: u64,
+    },
 }
 
 /// The hash of a state after a record.
@@ -117,7 +127,9 @@ impl<'a> ToFollower<'a> {
             (b'A', TAIL_HEAD_BYTES) => {
                 Some(Self::Attached(Attach { after_seq: seq_of(bytes)?, hash: hash_of(bytes)? }))
             }
-            (b'P', TAIL_HEAD_BYTES) => Some(Self::Proof(Proof { seq: seq_of(bytes)?, hash: hash_of(bytes)? })),
+            (b'P', TAIL_HEAD_BYTES) => {
+                Some(Self::Proof(Proof { seq: seq_of(bytes)?, hash: hash_of(bytes)? }))
+            }
             (b'F', 9) => Some(Self::Forked { seq: seq_of(bytes)? }),
             (b'T', 9) => Some(Self::TakeOver { seq: seq_of(bytes)? }),
             _ => None,
@@ -137,7 +149,9 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Gap { is, want } => write!(f, "cannot follow: record {is} came where {want} is due; attach again"),
+            Self::Gap { is, want } => {
+                write!(f, "cannot follow: record {is} came where {want} is due; attach again")
+            }
             Self::Diverged { seq } => write!(
                 f,
                 "cannot follow: leader and standby differ after record {seq}; set the standby's journal aside and start it anew"

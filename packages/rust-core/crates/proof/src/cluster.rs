@@ -161,9 +161,11 @@ mod mutants {
         plant(None);
         match ran {
             Ok(outcome) if outcome.sound() => None,
-            Ok(outcome) => {
-                Some(outcome.violation.map_or_else(|| "I11".to_string(), |v| format!("{}: {}", v.invariant, v.text)))
-            }
+            Ok(outcome) => Some(
+                outcome
+                    .violation
+                    .map_or_else(|| "I11".to_string(), |v| format!("{}: {}", v.invariant, v.text)),
+            ),
             Err(_) => Some("a panic".into()),
         }
     }
@@ -186,7 +188,9 @@ mod mutants {
         args.done()?;
         let bugs: Vec<Bug> = match only {
             None => Bug::ALL.to_vec(),
-            Some(name) => vec![Bug::named(&name).ok_or(format!("--only {name}: no planted bug has this name"))?],
+            Some(name) => {
+                vec![Bug::named(&name).ok_or(format!("--only {name}: no planted bug has this name"))?]
+            }
         };
         let simulator = Simulator::new()?;
         let found: Mutex<Vec<Killed>> = Mutex::new(Vec::new());
@@ -207,7 +211,12 @@ mod mutants {
         report.check("mutants", bugs.len() as u64, ">=", MUTANTS_MIN, "");
         let percent = 100.0 * found.len() as f64 / bugs.len().max(1) as f64;
         report.check("killed_percent", percent, ">=", 95.0, "%");
-        report.zero("named_defects_alive", named_alive as u64, NAMED.iter().map(|d| of_named(d) as u64).sum(), 6);
+        report.zero(
+            "named_defects_alive",
+            named_alive as u64,
+            NAMED.iter().map(|d| of_named(d) as u64).sum(),
+            6,
+        );
         let killers: Map<String, Value> = found
             .iter()
             .map(|k| (k.bug.name().to_string(), json!({ "seed": k.seed, "by": k.by, "bug": k.bug.text() })))
@@ -231,8 +240,17 @@ mod tests {
     #[test]
     fn a_few_seeds_are_sound_and_each_gives_the_same_trace_twice() {
         let line = outcome("--seeds 6 --from 900");
-        for name in ["violations", "active_breaches", "passive_breaches_unlatched", "nondeterministic_seeds", "stuck_seeds"] {
-            assert!(line.contains(&format!(r#""name":"{name}","op":"=","unit":"","value":0"#)), "{name}: {line}");
+        for name in [
+            "violations",
+            "active_breaches",
+            "passive_breaches_unlatched",
+            "nondeterministic_seeds",
+            "stuck_seeds",
+        ] {
+            assert!(
+                line.contains(&format!(r#""name":"{name}","op":"=","unit":"","value":0"#)),
+                "{name}: {line}"
+            );
         }
         assert!(line.contains(r#""name":"violations_of","op":">=","unit":"","value":6"#), "{line}");
         assert!(outcome("--break x").contains("sim mutants"));

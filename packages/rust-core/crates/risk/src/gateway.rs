@@ -782,7 +782,8 @@ impl Gateway {
                 self.record_unsent(command, trace, now, out)
             }
             CommandKind::Cancel => {
-                let wanted = self.state.orders.get(&id).is_some_and(|o| !o.terminal() && o.cancel_command_seq == 0);
+                let wanted =
+                    self.state.orders.get(&id).is_some_and(|o| !o.terminal() && o.cancel_command_seq == 0);
                 if wanted { self.record_unsent(command, trace, now, out) } else { Ok(()) }
             }
             _ => Ok(()),

@@ -835,8 +835,8 @@ impl State {
         let position = self.books.get(&book_key).copied().unwrap_or_default().position;
         let booked = position.after_fill(side, px, qty, row.e8_per_tick_lot);
         let fee_e8 = report.fee_e8.saturating_neg();
-        let posted = booked.is_some()
-            && self.ledger.post_fill(account, row, side, px, qty, fee_e8, &report.fee_asset);
+        let posted =
+            booked.is_some() && self.ledger.post_fill(account, row, side, px, qty, fee_e8, &report.fee_asset);
         let (Some(position), true) = (booked, posted) else {
             self.fills_unbooked += 1;
             self.freeze(instrument, "an undone fill beyond 128 bits", ts_ns);

@@ -36,7 +36,10 @@ impl World {
                 let step = self.chance.below(u64::from(router::STEPS) + 2) as u8;
                 match step {
                     step if step < router::STEPS => self.rt.fail_at = Some(step),
-                    6 => self.rt.disk.plan(self.chance.below(3) as u32, Mishap::Kill(self.chance.below(3) as u8)),
+                    6 => self
+                        .rt
+                        .disk
+                        .plan(self.chance.below(3) as u32, Mishap::Kill(self.chance.below(3) as u8)),
                     _ => {
                         self.inject(Fault::F2);
                         let wait = self.chance.range(5 * MS, SECOND);

@@ -5,8 +5,8 @@ use crate::gateway::GwInput;
 use crate::truth::TrueFill;
 use crate::venue::Mood;
 use crate::world::{Ev, MS, World};
-use tidegate_router::{Answer, Event, Exec, ExecKind, Fill, Request, VenueState, What};
 use tidegate_router::limits::RECV_WINDOW_NS;
+use tidegate_router::{Answer, Event, Exec, ExecKind, Fill, Request, VenueState, What};
 use tidegate_units::{InstrumentId, VenueId};
 
 impl World {
@@ -207,7 +207,11 @@ impl World {
         let exec_id = format!("B{undone}");
         let exec = Exec {
             id: Some(id),
-            kind: ExecKind::Bust(Fill { exec_id: exec_id.clone(), ts_venue_ns: epoch_ns, ..row.fill.clone() }),
+            kind: ExecKind::Bust(Fill {
+                exec_id: exec_id.clone(),
+                ts_venue_ns: epoch_ns,
+                ..row.fill.clone()
+            }),
             venue_order_id: row.venue_order_id.clone(),
             cum_lots: None,
             ts_venue_ns: epoch_ns,

@@ -196,7 +196,8 @@ impl Mirror {
             let collar = (i128::from(mark) * i128::from(bps) + 9_999) / 10_000;
             let dearest = self.orders.values().filter(|o| o.instrument == instrument).map(|o| o.px).max();
             let own = if instrument == reference.0 { own_px } else { 0 };
-            let value = (i128::from(mark) + collar).max(i128::from(dearest.unwrap_or(0))).max(i128::from(own));
+            let value =
+                (i128::from(mark) + collar).max(i128::from(dearest.unwrap_or(0))).max(i128::from(own));
             px.insert(instrument, value);
         }
         px
@@ -251,7 +252,8 @@ impl Mirror {
 
     fn latches(&self, id: IntentId, instrument: u32, scene: &Scene<'_>, truth: &mut Truth) {
         if self.killed || self.halted || self.draining {
-            let text = format!("{id:?} is accepted under a latch (killed {}, halted {})", self.killed, self.halted);
+            let text =
+                format!("{id:?} is accepted under a latch (killed {}, halted {})", self.killed, self.halted);
             truth.violate("I6", scene.now_ns, text);
         }
         if self.frozen.contains(&instrument) {
@@ -287,15 +289,20 @@ impl Mirror {
         };
         let signed = position + i128::from(order.side.sign()) * (same + i128::from(qty));
         if !reduces && signed.abs() > i128::from(of_instrument.position_lots_max) {
-            let text = format!("{id:?} takes the position to {signed}, limit {}", of_instrument.position_lots_max);
+            let text =
+                format!("{id:?} takes the position to {signed}, limit {}", of_instrument.position_lots_max);
             truth.violate("active_breach", scene.now_ns, text);
         }
         if !reduces && qty > of_instrument.order_qty_lots_max {
             truth.violate("active_breach", scene.now_ns, format!("{id:?} of {qty} lots is too large"));
         }
         let account = limits.accounts.values().map(|a| a.exposure_e8_max).max().unwrap_or(0);
-        let bounds =
-            [of_instrument.exposure_e8_max, of_strategy.exposure_e8_max, account, limits.firm.exposure_e8_max];
+        let bounds = [
+            of_instrument.exposure_e8_max,
+            of_strategy.exposure_e8_max,
+            account,
+            limits.firm.exposure_e8_max,
+        ];
         for (scope, bound) in bounds.into_iter().enumerate() {
             let (was, is) = (before.0[scope], after.0[scope]);
             if is > i128::from(bound) && is > was {
@@ -323,7 +330,11 @@ impl Mirror {
             }
             let cum = truth.order(id).map_or(0, |o| o.cum_lots);
             if i128::from(cum - order.cum) > order.leaves() {
-                let text = format!("{id:?} ends with {} of {cum} lots booked and {} kept", order.cum, order.leaves());
+                let text = format!(
+                    "{id:?} ends with {} of {cum} lots booked and {} kept",
+                    order.cum,
+                    order.leaves()
+                );
                 truth.violate("I2", scene.now_ns, text);
             }
         }

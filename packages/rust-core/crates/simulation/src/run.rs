@@ -96,7 +96,11 @@ impl Simulator {
             faults: world.counts,
             violation: world.truth.violation.take(),
             stuck,
-            story: world.recent.iter().map(|(at, line)| format!("{:>9.3} ms {line}", *at as f64 / MS as f64)).collect(),
+            story: world
+                .recent
+                .iter()
+                .map(|(at, line)| format!("{:>9.3} ms {line}", *at as f64 / MS as f64))
+                .collect(),
             orders: world.truth.orders.len() as u64,
             fills: world.truth.fills.len() as u64,
             grants: world.truth.grants.len() as u64,
@@ -158,7 +162,11 @@ impl Simulator {
                     eprintln!("{line}");
                 }
             }
-            return Some(format!("{} orders are open at the leader: {}", state.open_orders(), orders.join(", ")));
+            return Some(format!(
+                "{} orders are open at the leader: {}",
+                state.open_orders(),
+                orders.join(", ")
+            ));
         }
         if let Some(order) = state.orders().find(|o| o.reserved_lots() > 0) {
             return Some(format!("{} keeps {} lots reserved", order.client_order_id, order.reserved_lots()));
@@ -203,7 +211,9 @@ impl Simulator {
                 .map(|(_, book)| book.position.lots)
                 .sum();
             if is != i128::from(want) || core != i128::from(want) {
-                let text = format!("strategy {strategy} has {core} lots of {instrument} (journal {is}), the venue {want}");
+                let text = format!(
+                    "strategy {strategy} has {core} lots of {instrument} (journal {is}), the venue {want}"
+                );
                 faults.push(("I7", text));
             }
         }
@@ -234,7 +244,9 @@ impl Simulator {
             faults.push(("I13", "leader and standby hold different states".into()));
         }
         world.gw[g].node = Some(leader);
-        world.mark(u64::from_le_bytes([hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7]]));
+        world.mark(u64::from_le_bytes([
+            hash[0], hash[1], hash[2], hash[3], hash[4], hash[5], hash[6], hash[7],
+        ]));
         for (invariant, text) in faults {
             world.truth.violate(invariant, now, text);
         }

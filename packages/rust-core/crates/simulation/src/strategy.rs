@@ -10,7 +10,9 @@ use tidegate_units::{IntentId, StrategyId};
 use tidegate_wire::envelope;
 use tidegate_wire::pb::common::v1::{IntentId as WireId, Side, Source};
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
-use tidegate_wire::pb::orders::v1::{Decision, Intent, IntentKind, IntentReply, OrderState, OrderType, Reason, Tif};
+use tidegate_wire::pb::orders::v1::{
+    Decision, Intent, IntentKind, IntentReply, OrderState, OrderType, Reason, Tif,
+};
 
 /// Intents of one strategy that wait for their answer; a fraction of what the gateway remembers.
 const IN_FLIGHT_MAX: usize = 8;
@@ -428,7 +430,8 @@ impl World {
         if !self.strategies[s].unanswered.is_empty() {
             return;
         }
-        let live: Vec<(IntentId, u32)> = self.strategies[s].live.iter().map(|(id, i)| (*id, *i)).take(4).collect();
+        let live: Vec<(IntentId, u32)> =
+            self.strategies[s].live.iter().map(|(id, i)| (*id, *i)).take(4).collect();
         for (target, instrument) in live {
             let intent = self.st_cancel_of(s, target, instrument);
             self.st_submit(s, intent);

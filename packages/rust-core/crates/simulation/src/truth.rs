@@ -82,6 +82,7 @@ impl Truth {
 
     /// Whether the venue has the intent's order open, or may still take it.
     pub fn may_trade(&self, intent: IntentId, venue_epoch_ns: i64) -> bool {
-        self.in_flight.get(&intent).is_some_and(|until| until.iter().any(|end| *end >= venue_epoch_ns)) || self.order(intent).is_some_and(|o| o.open)
+        self.in_flight.get(&intent).is_some_and(|until| until.iter().any(|end| *end >= venue_epoch_ns))
+            || self.order(intent).is_some_and(|o| o.open)
     }
 }

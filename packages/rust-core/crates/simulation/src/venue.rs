@@ -3,8 +3,8 @@
 
 use crate::truth::{TrueFill, TrueOrder, Truth};
 use std::collections::BTreeMap;
-use tidegate_router::{Answer, ClientId, Exec, ExecKind, Fill, Status, TradeRow, VenueState, What};
 use tidegate_router::limits::RECV_WINDOW_NS;
+use tidegate_router::{Answer, ClientId, Exec, ExecKind, Fill, Status, TradeRow, VenueState, What};
 use tidegate_units::{InstrumentId, IntentId, Side};
 use tidegate_wire::pb::common::v1::Side as WireSide;
 use tidegate_wire::pb::orders::v1::Tif;
@@ -86,7 +86,11 @@ impl Venue {
                 let times = truth.accepted.entry(intent).or_insert(0);
                 *times += 1;
                 if *times > 1 {
-                    truth.violate("I1", now_ns, format!("{intent:?} lives at the venue a second time, as {id}"));
+                    truth.violate(
+                        "I1",
+                        now_ns,
+                        format!("{intent:?} lives at the venue a second time, as {id}"),
+                    );
                 }
                 let order = TrueOrder { intent, side, cum_lots: 0, open: true };
                 truth.orders.insert(id, order);
@@ -140,8 +144,7 @@ impl Venue {
     }
 
     fn exec(&self, id: ClientId, kind: ExecKind, epoch_ns: i64) -> (u32, Exec) {
-        let (vid, cum, instrument) =
-            self.orders.get(&id).map_or((0, 0, 0), |o| (o.vid, o.cum, o.instrument));
+        let (vid, cum, instrument) = self.orders.get(&id).map_or((0, 0, 0), |o| (o.vid, o.cum, o.instrument));
         let exec = Exec {
             id: Some(id),
             kind,

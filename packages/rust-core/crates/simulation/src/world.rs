@@ -12,10 +12,10 @@ use crate::truth::Truth;
 use crate::venue::Venue;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
-use tidegate_leadership::{Beat, Identity, LeaseReply, LeaseRequest};
-use tidegate_router::{Answer, Request};
 use tidegate_instruments::Table;
+use tidegate_leadership::{Beat, Identity, LeaseReply, LeaseRequest};
 use tidegate_risk::Limits;
+use tidegate_router::{Answer, Request};
 use tidegate_wire::pb::control::v1::ControlEvent;
 
 pub(crate) const MS: u64 = 1_000_000;
