@@ -1,5 +1,7 @@
 //! The router's stream to a gateway: when it counts.
 
+use tidegate_mutants::{Bug, planted};
+
 /// Closed until the router has begun to answer this process's own request for leadership.
 ///
 /// The link keeps what an earlier life of this process had not acknowledged, and hands it to the next. Those reports are
@@ -24,8 +26,8 @@ impl Gate {
     }
 
     /// Whether what comes now counts.
-    pub const fn is_open(self) -> bool {
-        self.open
+    pub fn is_open(self) -> bool {
+        self.open || planted(Bug::GateOpen)
     }
 }
 

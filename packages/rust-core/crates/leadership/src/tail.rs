@@ -214,14 +214,14 @@ impl Follower {
     /// # Errors
     /// One before it is missing.
     pub fn takes(&mut self, seq: u64) -> Result<bool, Refusal> {
-        if !self.attached {
+        if !self.attached && !planted(Bug::FollowsWithoutConsent) {
             return Ok(false);
         }
         let want = self.applied + 1;
         if seq < want {
             return Ok(false);
         }
-        if seq > want && !planted(Bug::FollowerSkipsGap) {
+        if seq > want {
             return Err(Refusal::Gap { is: seq, want });
         }
         self.applied = seq;

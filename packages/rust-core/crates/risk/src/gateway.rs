@@ -449,7 +449,7 @@ impl Gateway {
     ) -> Result<(), FoldFault> {
         let mut reference = self.reference(InstrumentId(intent.instrument_id), now);
         if planted(Bug::ReferenceMayBeMissing) && intent.px_ticks > 0 {
-            reference = reference.or(Some(ReferencePx { px_ticks: intent.px_ticks, ts_ns: 0 }));
+            reference = reference.or(Some(ReferencePx { px_ticks: intent.px_ticks, ts_ns: 1 }));
         }
         let decided = decode(&intent, id.strategy(), &self.table, &self.limits)
             .and_then(|wish| self.gate(&intent, &wish, now).map(|()| wish))
@@ -690,7 +690,7 @@ impl Gateway {
             self.counters.reports_repeated += 1;
             return Ok(());
         }
-        if !grants && report.report_seq > next && !planted(Bug::ReportGapIgnored) {
+        if !grants && report.report_seq > next {
             self.counters.report_gaps += 1;
             // Asked for at once, but a gap that comes again and again is no reason to ask at the speed of the link.
             if std::mem::take(&mut self.granted) && self.may_ask && self.asked_long_ago(now) {

@@ -653,6 +653,9 @@ impl Router {
         let Some(state) = self.venues.get_mut(&venue) else { return };
         state.up = true;
         self.venue_report(now, venue, true, "", out);
+        if planted(Bug::PendingForgotten) {
+            return;
+        }
         for id in self.open_at(venue, None) {
             if let Some(order) = self.orders.get_mut(&id) {
                 order.ask = true;

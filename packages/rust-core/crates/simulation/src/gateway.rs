@@ -60,6 +60,9 @@ pub(crate) struct GwHost {
     pub slow_until: u64,
     pub stalled_until: u64,
     pub fail_at: Option<u8>,
+    pub pause_before_sending: Option<u64>,
+    /// First record of the last commit.
+    commit_first: u64,
     pub node: Option<Box<GwNode>>,
     inbox: VecDeque<GwInput>,
     scheduled: bool,
@@ -86,6 +89,8 @@ impl GwHost {
             slow_until: 0,
             stalled_until: 0,
             fail_at: None,
+            pause_before_sending: None,
+            commit_first: 1,
             node: None,
             inbox: VecDeque::new(),
             scheduled: false,
@@ -116,7 +121,7 @@ impl GwHost {
         }
         let Some((_, disk, chain)) = self.old.take() else { return false };
         self.released = self.released.min(chain.len() as u64);
-        (self.disk, self.chain, self.damaged) = (disk, chain, true);
+        (self.disk, self.chain, self.damaged, self.commit_first) = (disk, chain, true, 1);
         true
     }
 }

@@ -93,6 +93,11 @@ impl World {
             Fault::F17 => self.strike_store(),
             Fault::F18 => self.old_disk(g),
             Fault::F19 => self.other_build(g),
+            Fault::F23 => {
+                // The venue works on and nothing of what it says arrives until later.
+                self.inject(fault);
+                self.venue_mute_until = self.now + self.chance.range(300 * MS, 4 * SECOND);
+            }
             Fault::F22 => {
                 if self.connected {
                     self.inject(fault);
@@ -122,7 +127,7 @@ impl World {
             }
             Fault::F39 => self.kill_broken(),
             // Per frame, per answer or per print, not by the clock.
-            Fault::F14 | Fault::F15 | Fault::F23 | Fault::F24 | Fault::F25 | Fault::F28 | Fault::F40 => {}
+            Fault::F14 | Fault::F15 | Fault::F24 | Fault::F25 | Fault::F28 | Fault::F40 => {}
         }
     }
 
@@ -179,7 +184,10 @@ impl World {
     fn pause(&mut self, g: usize) {
         self.inject(Fault::F16);
         let ns = self.chance.range(200 * MS, 3 * SECOND);
-        if self.chance.chance(850_000) {
+        if self.chance.chance(400_000) {
+            // Between the commit of an order and its way out: where a leader does the most harm when it wakes.
+            self.gw[g].pause_before_sending = Some(ns);
+        } else if self.chance.chance(750_000) {
             self.gw[g].paused_until = self.now + ns;
             self.after(ns, Ev::Resume(g));
         } else {
@@ -216,6 +224,7 @@ impl World {
             let host = &mut self.gw[g];
             (host.paused_until, host.slow_until, host.stalled_until, host.wall_off_ns) = (0, 0, 0, 0);
             host.fail_at = None;
+            host.pause_before_sending = None;
             host.disk.released_mishap();
             if host.build != self.identity.build {
                 host.build = self.identity.build;

@@ -121,6 +121,7 @@ impl World {
             self.inject(Fault::F23);
             delay += self.net.range(1_000 * MS, 6_000 * MS);
         }
+        delay += self.venue_mute_until.saturating_sub(self.now);
         self.after(delay, Ev::VenueAnswer { connection, token, answer: Box::new(answer) });
     }
 
@@ -135,6 +136,7 @@ impl World {
         let event = Event::Exec { venue, instrument: InstrumentId(instrument), exec };
         let mut delay = 100_000 + self.net.exponential(self.opts.venue_delay_ns);
         let mut in_order = true;
+        delay += self.venue_mute_until.saturating_sub(self.now);
         if !self.healed {
             if !bust && self.net.chance(self.opts.event_lost_ppm) {
                 self.inject(Fault::F24);

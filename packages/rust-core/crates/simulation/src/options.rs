@@ -74,7 +74,7 @@ impl Options {
         let (overtake_ppm, corrupt_ppm) = (ppm(400_000, 100_000), ppm(400_000, 50_000));
         let (answer_lost_ppm, answer_unclear_ppm) = (ppm(400_000, 150_000), ppm(400_000, 150_000));
         let (refuse_ppm, not_seen_ppm) = (ppm(400_000, 150_000), ppm(400_000, 300_000));
-        let (event_lost_ppm, event_double_ppm) = (ppm(250_000, 60_000), ppm(400_000, 300_000));
+        let (event_lost_ppm, event_double_ppm) = (ppm(300_000, 120_000), ppm(400_000, 300_000));
         let (event_early_ppm, overfill_ppm) = (ppm(400_000, 400_000), ppm(250_000, 40_000));
         let (bust_ppm, garbage_ppm) = (ppm(350_000, 60_000), ppm(500_000, 80_000));
         let absurd_px_ppm = ppm(400_000, 100_000);

@@ -15,6 +15,7 @@ use tidegate_router::limits::RECV_WINDOW_NS;
 use tidegate_router::{Answer, Effect, Entry, Event, Now, Request, Router, VenueConfig, What};
 use tidegate_units::{IntentId, VenueId};
 use tidegate_wire::envelope;
+use tidegate_wire::ids::client_order_id;
 use tidegate_wire::pb::common::v1::Source;
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, ReportKind};

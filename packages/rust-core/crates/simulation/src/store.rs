@@ -57,7 +57,15 @@ impl World {
     pub fn strike_store(&mut self) {
         self.inject(Fault::F17);
         match self.chance.below(4) {
-            0 => self.store.silent_until = self.now + self.chance.range(200 * MS, 7 * SECOND),
+            0 => {
+                let long = self.chance.chance(400_000);
+                let ns = if long {
+                    self.chance.range(5_500 * MS, 9 * SECOND)
+                } else {
+                    self.chance.range(200 * MS, 3 * SECOND)
+                };
+                self.store.silent_until = self.now + ns;
+            }
             // A stale replica is promoted: the key as it was, or none at all.
             1 => self.store.key = self.store.replica,
             2 => self.store.key = None,

@@ -17,6 +17,8 @@ use tidegate_wire::pb::orders::v1::{
 /// Intents of one strategy that wait for their answer; a fraction of what the gateway remembers.
 const IN_FLIGHT_MAX: usize = 8;
 const RECENT_MAX: usize = 8;
+/// Intents kept to be repeated while their orders live.
+const MADE_MAX: usize = 32;
 
 #[derive(Debug)]
 struct Sent {
@@ -35,7 +37,9 @@ pub(crate) struct Strategy {
     links: Vec<Link>,
     target: usize,
     unanswered: BTreeMap<IntentId, Sent>,
+    /// Orders that live, with their instrument, and what was sent to make them where this session did.
     live: BTreeMap<IntentId, u32>,
+    made: BTreeMap<IntentId, Intent>,
     recent: VecDeque<Intent>,
     next_at: u64,
     stalled_until: u64,
@@ -55,6 +59,7 @@ impl Strategy {
             target: s % 2,
             unanswered: BTreeMap::new(),
             live: BTreeMap::new(),
+            made: BTreeMap::new(),
             recent: VecDeque::new(),
             next_at: 0,
             stalled_until: 0,
@@ -76,6 +81,7 @@ impl Strategy {
             .into();
         self.unanswered.clear();
         self.live.clear();
+        self.made.clear();
         self.recent.clear();
     }
 
@@ -174,6 +180,7 @@ impl World {
                 );
                 if over {
                     self.strategies[s].live.remove(&id);
+                    self.strategies[s].made.remove(&id);
                 } else {
                     self.strategies[s].live.insert(id, update.instrument_id);
                 }
@@ -205,6 +212,9 @@ impl World {
                 && let Some(target) = sent.intent.target_intent_id
             {
                 strategy.live.remove(&IntentId::from_halves(target.hi, target.lo));
+            }
+            if reply.decision() == Decision::Refused {
+                strategy.made.remove(&id);
             }
             strategy.answered += 1;
             strategy.target = g;
@@ -330,6 +340,9 @@ impl World {
         let now = self.mono();
         let strategy = &mut self.strategies[s];
         strategy.unanswered.insert(id, Sent { intent, at: now, tries: 0 });
+        if intent.kind() == IntentKind::New && strategy.made.len() < MADE_MAX {
+            strategy.made.insert(id, intent);
+        }
         if strategy.recent.len() >= RECENT_MAX {
             strategy.recent.pop_front();
         }
@@ -371,7 +384,8 @@ impl World {
         }
         if self.rng.chance(80_000) {
             // A repeat, to either gateway, of what may have been answered long ago.
-            let recent: Vec<Intent> = self.strategies[s].recent.iter().copied().collect();
+            let strategy = &self.strategies[s];
+            let recent: Vec<Intent> = strategy.recent.iter().chain(strategy.made.values()).copied().collect();
             if let Some(&intent) = self.rng.pick(&recent) {
                 let to = self.rng.below(2) as usize;
                 self.st_send(s, to, intent);

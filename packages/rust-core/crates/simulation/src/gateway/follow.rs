@@ -153,7 +153,12 @@ impl World {
                 {
                     if !planted(Bug::ReplicaAckEarly) {
                         match node.journal.commit() {
-                            Ok(seq) => node.committed = seq,
+                            Ok(seq) => {
+                                if seq > node.committed {
+                                    self.gw[g].commit_first = node.committed + 1;
+                                }
+                                node.committed = seq;
+                            }
                             Err(_) => return Err(self.disk_failed(g)),
                         }
                     }

@@ -26,6 +26,13 @@ impl World {
                     );
                     self.truth.violate("I3", self.now, text);
                 }
+                if recovery.last_seq + 1 < self.gw[g].commit_first {
+                    let text = format!(
+                        "gateway {g} ends its journal at {} as if torn, and record {} began a later commit",
+                        recovery.last_seq, self.gw[g].commit_first
+                    );
+                    self.truth.violate("I3", self.now, text);
+                }
                 self.gw[g].released = released.min(recovery.last_seq);
                 self.gw_begin(g, journal);
             }
@@ -47,7 +54,7 @@ impl World {
     pub(super) fn gw_fresh(&mut self, g: usize) {
         let host = &mut self.gw[g];
         host.disk = Self::fresh_disk();
-        (host.released, host.damaged) = (0, false);
+        (host.released, host.damaged, host.commit_first) = (0, false, 1);
         host.chain.clear();
         host.old = None;
     }

@@ -31,6 +31,13 @@ impl World {
         if self.gw[g].slow_until > self.now {
             took += self.net.range(100 * MS, 700 * MS);
         }
+        let sends = |n: &GwNode| n.waiting.iter().any(|e| e.to == Destination::Router);
+        if self.gw[g].node.as_ref().is_some_and(|n| sends(n))
+            && let Some(ns) = self.gw[g].pause_before_sending.take()
+        {
+            self.gw[g].paused_until = self.now + ns;
+            self.after(ns, Ev::Resume(g));
+        }
         self.gw[g].busy = true;
         self.after(took, Ev::GwFinish(g, life));
     }
@@ -208,6 +215,9 @@ impl World {
         }
         match node.journal.commit() {
             Ok(seq) => {
+                if seq > node.committed {
+                    self.gw[g].commit_first = node.committed + 1;
+                }
                 node.committed = seq;
                 if self.opts.tier == Tier::T2
                     && self.gw[g].disk.dirty() > 0

@@ -155,6 +155,10 @@ impl World {
             self.truth.violate("I4", self.now, text);
         }
         let intent = intent_of(command);
+        if client_order_id(intent.0, 0, command.generation) != command.client_order_id {
+            let text = format!("{intent:?} goes out as {}, which a retry would not", command.client_order_id);
+            self.truth.violate("I1", self.now, text);
+        }
         if !self.truth.decided.contains(&intent) {
             let text = format!("{intent:?} is on the wire and was never safe in a gateway's journal");
             self.truth.violate("I4", self.now, text);
