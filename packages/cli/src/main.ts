@@ -10,6 +10,7 @@ import { addFeature } from "./commands/feature.ts";
 import { addFeed } from "./commands/feed.ts";
 import { addJournal } from "./commands/journal.ts";
 import { addMd } from "./commands/md.ts";
+import { addSim } from "./commands/sim.ts";
 import { addVerify } from "./commands/verify.ts";
 import { UsageError } from "./sim/options.ts";
 
@@ -93,6 +94,7 @@ addConformance(program);
 addDrill(program, root);
 addFeature(program, root);
 addJournal(program, root);
+addSim(program, root);
 addConfig(program);
 addFeed(program);
 addMd(program);

@@ -7,9 +7,11 @@
 //!   successful renewal was *sent*, on the monotonic clock.
 //! - [`Node`]: one gateway's role, from the lease, the router's word and what is seen of the leader.
 //! - [`Follower`] and [`Attach`]: a standby's place in the leader's journal, and the proof that both hold the same state.
+//! - [`Gate`]: from when on the router's stream of reports and copied commands counts.
 //! - [`Release`]: how far effects may leave, by what is safe here and at the standby.
 #![forbid(unsafe_code)]
 
+mod gate;
 mod identity;
 mod lease;
 pub mod limits;
@@ -17,6 +19,7 @@ mod node;
 mod release;
 mod tail;
 
+pub use gate::Gate;
 pub use identity::{Identity, Skew};
 pub use lease::{Lease, LeaseReply, LeaseRequest, StoreOp};
 pub use node::{Beat, Input, Node, NodeConfig, Output, Role};

@@ -87,8 +87,8 @@ pub enum Input {
     Lease(LeaseReply),
     /// The router spoke.
     Beat(Beat),
-    /// Whether the core holds the router's grant now.
-    Leads(bool),
+    /// The epoch whose grant the core holds now, if it holds one.
+    Leads(Option<u32>),
     /// The leader has drained and asks this node to take over.
     TakeOver,
     /// An operator asks this leader to hand over.
@@ -116,6 +116,8 @@ pub struct Node {
     config: NodeConfig,
     lease: Lease,
     role: Role,
+    /// The epoch it leads, or led last.
+    epoch: u32,
     beat: Option<(u64, Beat)>,
     /// When a living leader other than this node was last heard of.
     other_seen_ns: Option<u64>,
@@ -135,6 +137,7 @@ impl Node {
             config,
             lease: Lease::new(config.holder),
             role: Role::Standby,
+            epoch: 0,
             beat: None,
             other_seen_ns: None,
             bare_since_ns: 0,
@@ -165,14 +168,17 @@ impl Node {
             }
             Input::Lease(reply) => self.lease.answer(now, reply),
             Input::Beat(beat) => self.on_beat(now, beat, out),
-            Input::Leads(true) if self.role != Role::Leader => {
+            Input::Leads(Some(epoch)) => {
+                self.epoch = epoch;
+                if self.role == Role::Leader {
+                    return self.tell(now, out);
+                }
                 self.role = Role::Leader;
                 self.bare_since_ns = now;
                 self.asked_to_take_over = false;
                 self.handing_over = None;
             }
-            Input::Leads(false) if self.role == Role::Leader => self.role = Role::Standby,
-            Input::Leads(_) => {}
+            Input::Leads(None) => self.role = Role::Standby,
             Input::TakeOver => self.asked_to_take_over = true,
             Input::HandOver if self.role == Role::Leader => {
                 self.handing_over = Some(now);
@@ -197,6 +203,11 @@ impl Node {
         if beat.holder != self.config.holder && beat.leader_alive {
             self.other_seen_ns = Some(now);
             self.handing_over = None;
+        }
+        // A leader that sends nothing is fenced by nobody: the router's word is enough.
+        if self.role == Role::Leader && beat.epoch > self.epoch && beat.holder != self.config.holder {
+            self.role = Role::Standby;
+            out.push(Output::StepDown);
         }
         let skew = self.config.identity.skew(beat.identity);
         if let Some(skew) = skew.filter(|skew| self.skew != Some(*skew)) {

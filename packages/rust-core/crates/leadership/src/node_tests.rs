@@ -109,7 +109,7 @@ fn a21_the_first_leader_is_the_holder_of_the_lease() {
 fn a21_a_leader_stops_new_orders_when_neither_store_nor_router_speaks() {
     let mut bench = Bench::new();
     bench.run(500);
-    bench.apply(Input::Leads(true));
+    bench.apply(Input::Leads(Some(3)));
     bench.beat = Some(led_by(7, true));
     bench.run(1_000);
     assert_eq!(bench.told, (true, true));
@@ -123,7 +123,7 @@ fn a21_a_leader_stops_new_orders_when_neither_store_nor_router_speaks() {
 fn a21_without_the_store_a_leader_goes_on_for_five_seconds_while_the_router_confirms() {
     let mut bench = Bench::new();
     bench.run(500);
-    bench.apply(Input::Leads(true));
+    bench.apply(Input::Leads(Some(3)));
     bench.beat = Some(led_by(7, true));
     bench.run(1_000);
     bench.store_answers = None;
@@ -161,9 +161,9 @@ fn a21_another_build_may_neither_ask_nor_lead() {
 fn a21_a_handover_releases_the_lease_and_the_standby_asks_without_it() {
     let mut leader = Bench::new();
     leader.run(500);
-    leader.apply(Input::Leads(true));
+    leader.apply(Input::Leads(Some(3)));
     leader.apply(Input::HandOver);
-    leader.apply(Input::Leads(false));
+    leader.apply(Input::Leads(None));
     assert_eq!((leader.stepped_down, leader.released), (1, true));
     leader.beat = Some(led_by(7, true));
     leader.run(HANDOVER_NS / MS - 100);
@@ -201,4 +201,15 @@ fn a_beat_reads_back_and_other_bytes_are_refused() {
         bytes[13] = 2;
         assert_eq!(Beat::decode(&bytes), None);
     }
+}
+
+#[test]
+fn a21_a_leader_steps_down_when_the_router_names_a_later_one_and_not_for_an_old_word() {
+    let mut bench = Bench::new();
+    bench.run(500);
+    bench.apply(Input::Leads(Some(3)));
+    bench.apply(Input::Beat(Beat { epoch: 2, ..led_by(9, true) }));
+    assert_eq!((bench.stepped_down, bench.node.role()), (0, Role::Leader), "from before its own grant");
+    bench.apply(Input::Beat(Beat { epoch: 4, ..led_by(9, true) }));
+    assert_eq!((bench.stepped_down, bench.node.role()), (1, Role::Standby));
 }

@@ -40,13 +40,19 @@ pub enum ToLeader {
 /// From a leader to its standby.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ToFollower<'a> {
+    /// The standby's request is granted: what follows on the link continues its journal. What came before was meant for
+    /// an earlier life of it.
+    Attached(Attach),
     Record {
         payload: &'a [u8],
     },
     /// The hash of the leader's state right after this record.
     Proof(Proof),
-    /// The standby's journal went another way: it must be set aside.
-    Forked,
+    /// The standby's journal, which ends with this record, went another way: it must be set aside. A standby whose journal
+    /// ends elsewhere by now has been answered late, and ignores it.
+    Forked {
+        seq: u64,
+    },
     /// The leader has drained and asks the standby to take over; its journal ends here.
     TakeOver {
         seq: u64,
@@ -107,8 +113,9 @@ impl<'a> ToFollower<'a> {
                 bytes.extend_from_slice(payload);
                 bytes
             }
+            Self::Attached(attach) => head(b'A', attach.after_seq, &attach.hash),
             Self::Proof(proof) => head(b'P', proof.seq, &proof.hash),
-            Self::Forked => vec![b'F'],
+            Self::Forked { seq } => head(b'F', *seq, &[]),
             Self::TakeOver { seq } => head(b'T', *seq, &[]),
         }
     }
@@ -117,10 +124,13 @@ impl<'a> ToFollower<'a> {
     pub fn decode(bytes: &'a [u8]) -> Option<Self> {
         match (bytes.first()?, bytes.len()) {
             (b'R', 2..) => Some(Self::Record { payload: bytes.get(1..)? }),
+            (b'A', TAIL_HEAD_BYTES) => {
+                Some(Self::Attached(Attach { after_seq: seq_of(bytes)?, hash: hash_of(bytes)? }))
+            }
             (b'P', TAIL_HEAD_BYTES) => {
                 Some(Self::Proof(Proof { seq: seq_of(bytes)?, hash: hash_of(bytes)? }))
             }
-            (b'F', 1) => Some(Self::Forked),
+            (b'F', 9) => Some(Self::Forked { seq: seq_of(bytes)? }),
             (b'T', 9) => Some(Self::TakeOver { seq: seq_of(bytes)? }),
             _ => None,
         }
@@ -154,6 +164,8 @@ impl fmt::Display for Refusal {
 #[derive(Debug, Clone, Default)]
 pub struct Follower {
     applied: u64,
+    asked: Option<Attach>,
+    attached: bool,
     own: VecDeque<Proof>,
     leaders: VecDeque<Proof>,
     proven: u64,
@@ -175,16 +187,41 @@ impl Follower {
         self.proven
     }
 
-    /// Whether this record is the next. `Ok(false)` for one that is here already.
+    /// Asks to be served from where it is; `hash` is that of its last record, zeros where it has none.
+    pub fn ask(&mut self, hash: [u8; 32]) -> Attach {
+        let attach = Attach { after_seq: self.applied, hash };
+        self.asked = Some(attach);
+        attach
+    }
+
+    /// Takes the leader's consent. One to an earlier request counts for nothing.
+    pub fn attached(&mut self, to: Attach) {
+        self.attached |= self.asked == Some(to);
+    }
+
+    /// Whether the leader has consented.
+    pub const fn is_attached(&self) -> bool {
+        self.attached
+    }
+
+    /// The leader is gone, or another process by now: nothing counts until it consents anew.
+    pub fn detached(&mut self) {
+        (self.asked, self.attached) = (None, false);
+    }
+
+    /// Whether this record is the next. `Ok(false)` for one that is here already, or that nobody asked for.
     ///
     /// # Errors
     /// One before it is missing.
     pub fn takes(&mut self, seq: u64) -> Result<bool, Refusal> {
+        if !self.attached && !planted(Bug::FollowsWithoutConsent) {
+            return Ok(false);
+        }
         let want = self.applied + 1;
         if seq < want {
             return Ok(false);
         }
-        if seq > want && !planted(Bug::FollowerSkipsGap) {
+        if seq > want {
             return Err(Refusal::Gap { is: seq, want });
         }
         self.applied = seq;
@@ -243,10 +280,17 @@ mod tests {
     #[test]
     fn records_are_taken_in_order_and_a_gap_is_named() {
         let mut follower = Follower::new(3);
+        let asked = follower.ask([1; 32]);
+        assert_eq!(follower.takes(4), Ok(false), "sent to an earlier life");
+        follower.attached(Attach { after_seq: 2, ..asked });
+        assert_eq!(follower.takes(4), Ok(false), "consent to an earlier request");
+        follower.attached(asked);
         assert_eq!(follower.takes(4), Ok(true));
         assert_eq!(follower.takes(4), Ok(false));
         assert_eq!(follower.takes(6), Err(Refusal::Gap { is: 6, want: 5 }));
         assert_eq!(follower.applied(), 4);
+        follower.detached();
+        assert_eq!(follower.takes(5), Ok(false));
     }
 
     #[test]
@@ -280,7 +324,7 @@ mod tests {
                 prop_assert_eq!(ToLeader::decode(&sent.encode()[..8]), None);
             }
             let record = ToFollower::Record { payload: &payload };
-            for sent in [record, ToFollower::Proof(Proof { seq, hash }), ToFollower::Forked, ToFollower::TakeOver { seq }] {
+            for sent in [record, ToFollower::Attached(Attach { after_seq: seq, hash }), ToFollower::Proof(Proof { seq, hash }), ToFollower::Forked { seq }, ToFollower::TakeOver { seq }] {
                 let bytes = sent.encode();
                 prop_assert_eq!(ToFollower::decode(&bytes), Some(sent));
             }

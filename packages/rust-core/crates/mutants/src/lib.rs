@@ -65,7 +65,7 @@ bugs! {
     OverfillNotLatched "overfill_not_latched" "a fill beyond its order freezes nothing",
     OverfillDropped "overfill_dropped" "a fill beyond its order is not booked",
     BustIgnored "bust_ignored" "a trade that the venue undid stays booked",
-    ReportGapIgnored "report_gap_ignored" "a missing report is passed over when the next one comes",
+    GateOpen "gate_open" "what an earlier life of a gateway was sent counts for the next",
     AdoptSkipped "adopt_skipped" "a new leader does not take the orders it learns of from the router's journal",
     EqualEpochOtherHolder "equal_epoch_other_holder" "the router takes the commands of another holder of the same epoch",
     GrantNotJournalled "grant_not_journalled" "a grant is not in the router's journal",
@@ -81,7 +81,7 @@ bugs! {
     HeaderOnlyChecksum "header_only_checksum" "the checksum of a record leaves out its payload",
     LeaseByWallClock "lease_by_wall_clock" "the age of a lease is measured by the wall clock",
     SkewLeads "skew_leads" "a gateway of another build may lead",
-    FollowerSkipsGap "follower_skips_gap" "a standby does not notice a missing record",
+    FollowsWithoutConsent "follows_without_consent" "a standby takes records that answer an earlier request",
     ForkIsFollowed "fork_is_followed" "a journal that went another way is followed as if it had not",
     ReplicaAckEarly "replica_ack_early" "a standby acknowledges records before they are safe",
 }

@@ -6,6 +6,7 @@
 pub mod args;
 pub mod bench_book;
 pub mod books;
+pub mod cluster;
 mod features;
 mod journal;
 pub mod normaliser;
@@ -20,6 +21,7 @@ use report::Report;
 /// A subject that does not exist, a flag it does not know, data that is not there: what, where and the remedy.
 pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
     match subject {
+        "sim cluster" => cluster::run(args),
         "journal torture" => journal::run(args),
         "verify features" => features::verify(args),
         "features shadow" => features::shadow(args),

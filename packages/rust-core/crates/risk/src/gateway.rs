@@ -97,9 +97,11 @@ pub enum Event {
     Journal {
         available: bool,
     },
-    /// Whether this process may ask for leadership, as its lease tells; true until told otherwise.
+    /// Whether this process may ask for leadership, as its lease tells; true until told otherwise. It asks for an epoch
+    /// above `epoch`, the highest one the router is known to have granted.
     Candidacy {
         allowed: bool,
+        epoch: u32,
     },
     /// Whether a leader may decide new orders; cancels and questions go on. True until told otherwise.
     NewOrders {
@@ -170,6 +172,7 @@ pub struct Gateway {
     // What follows dies with the process and starts closed.
     granted: bool,
     may_ask: bool,
+    epoch_granted: u32,
     may_open: bool,
     granted_mono_ns: u64,
     grant_asked_mono_ns: Option<u64>,
@@ -197,6 +200,7 @@ impl Gateway {
             counters: Counters::default(),
             granted: false,
             may_ask: true,
+            epoch_granted: 0,
             may_open: true,
             granted_mono_ns: 0,
             grant_asked_mono_ns: None,
@@ -336,7 +340,8 @@ impl Gateway {
                 self.journal_available = available;
                 Ok(())
             }
-            Event::Candidacy { allowed } => {
+            Event::Candidacy { allowed, epoch } => {
+                self.epoch_granted = self.epoch_granted.max(epoch);
                 let begins = allowed && !self.may_ask;
                 self.may_ask = allowed;
                 if begins && self.router_up && !self.granted {
@@ -444,7 +449,7 @@ impl Gateway {
     ) -> Result<(), FoldFault> {
         let mut reference = self.reference(InstrumentId(intent.instrument_id), now);
         if planted(Bug::ReferenceMayBeMissing) && intent.px_ticks > 0 {
-            reference = reference.or(Some(ReferencePx { px_ticks: intent.px_ticks, ts_ns: 0 }));
+            reference = reference.or(Some(ReferencePx { px_ticks: intent.px_ticks, ts_ns: 1 }));
         }
         let decided = decode(&intent, id.strategy(), &self.table, &self.limits)
             .and_then(|wish| self.gate(&intent, &wish, now).map(|()| wish))
@@ -610,7 +615,8 @@ impl Gateway {
                 | Reason::JournalUnavailable
                 | Reason::RouterBackpressure
         );
-        if passing || !self.journal_available {
+        // The journal of one that does not lead is its leader's.
+        if passing || !self.journal_available || !self.granted {
             self.reply_only(reply, id.strategy(), trace, now, out);
             return Ok(());
         }
@@ -658,7 +664,7 @@ impl Gateway {
         self.grant_asked_mono_ns = Some(now.mono_ns);
         let command = Command {
             kind: CommandKind::Grant.into(),
-            gateway_epoch: self.state.epoch.max(self.state.epoch_asked) + 1,
+            gateway_epoch: self.state.epoch.max(self.state.epoch_asked).max(self.epoch_granted) + 1,
             report_seq_seen: self.state.report_seq,
             ..Command::default()
         };
@@ -684,7 +690,7 @@ impl Gateway {
             self.counters.reports_repeated += 1;
             return Ok(());
         }
-        if !grants && report.report_seq > next && !planted(Bug::ReportGapIgnored) {
+        if !grants && report.report_seq > next {
             self.counters.report_gaps += 1;
             // Asked for at once, but a gap that comes again and again is no reason to ask at the speed of the link.
             if std::mem::take(&mut self.granted) && self.may_ask && self.asked_long_ago(now) {
@@ -776,7 +782,8 @@ impl Gateway {
                 self.record_unsent(command, trace, now, out)
             }
             CommandKind::Cancel => {
-                let wanted = self.state.orders.get(&id).is_some_and(|o| !o.terminal() && o.cancel_command_seq == 0);
+                let wanted =
+                    self.state.orders.get(&id).is_some_and(|o| !o.terminal() && o.cancel_command_seq == 0);
                 if wanted { self.record_unsent(command, trace, now, out) } else { Ok(()) }
             }
             _ => Ok(()),

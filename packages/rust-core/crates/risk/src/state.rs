@@ -613,6 +613,7 @@ impl State {
                 self.venues_down.insert(report.venue_id);
             }
             ReportKind::Fill => self.fold_fill(report, ts_ns, table),
+            ReportKind::Bust => self.fold_bust(report, ts_ns, table),
             _ => self.fold_order_report(report, ts_ns),
         }
     }
@@ -801,6 +802,66 @@ impl State {
         } else if late {
             self.freeze(instrument, "a fill nothing was reserved for", ts_ns);
         }
+    }
+
+    /// An execution that the venue undid: a compensating entry in the same book, and the symbol waits for a person.
+    fn fold_bust(&mut self, report: &Report, ts_ns: i64, table: &Table) {
+        if planted(Bug::BustIgnored) {
+            return;
+        }
+        let instrument = InstrumentId(report.instrument_id);
+        let key = (report.venue_id, report.instrument_id, report.exec_id.clone());
+        let (px, qty) = (report.last_px_ticks, lots(report.last_qty_lots));
+        let side = from_wire_side(report.side).map(Side::opposite);
+        let row = table.get(instrument).filter(|row| row.venue_id == report.venue_id);
+        let sound = (1..=SAFE_INTEGER).contains(&qty)
+            && (-SAFE_INTEGER..=SAFE_INTEGER).contains(&px)
+            && (1..=EXEC_ID_BYTES_MAX).contains(&report.exec_id.len())
+            && report.fee_asset.len() <= ASSET_BYTES_MAX;
+        let (Some(row), Some(side), true) = (row, side, sound) else {
+            self.fills_unbooked += 1;
+            self.freeze(instrument, "an undone fill that cannot be booked", ts_ns);
+            return;
+        };
+        if self.fill_keys.contains(&key) {
+            self.fills_repeated += 1;
+            return;
+        }
+        let id = from_wire_id(report.intent_id.as_ref());
+        // The router speaks only of orders it was told to send, so that the id holds even where its outcome is forgotten.
+        let strategy = if id.0 == 0 { EXTERNAL } else { id.strategy() };
+        let account = self.orders.get(&id).map_or(AccountId(1), |o| o.key.account);
+        let book_key = BookKey { account, strategy, instrument };
+        let position = self.books.get(&book_key).copied().unwrap_or_default().position;
+        let booked = position.after_fill(side, px, qty, row.e8_per_tick_lot);
+        let fee_e8 = report.fee_e8.saturating_neg();
+        let posted =
+            booked.is_some() && self.ledger.post_fill(account, row, side, px, qty, fee_e8, &report.fee_asset);
+        let (Some(position), true) = (booked, posted) else {
+            self.fills_unbooked += 1;
+            self.freeze(instrument, "an undone fill beyond 128 bits", ts_ns);
+            return;
+        };
+        self.books.entry(book_key).or_default().position = position;
+        self.remember_fill(key);
+        self.fills += 1;
+        self.owed.push_back(Payload::Fill(Fill {
+            intent_id: Some(wire_id(id)),
+            client_order_id: report.client_order_id.clone(),
+            instrument_id: instrument.0,
+            venue_id: report.venue_id,
+            side: wire_side(side),
+            px_ticks: px,
+            qty_lots: report.last_qty_lots,
+            exec_id: report.exec_id.clone(),
+            fee_e8,
+            fee_asset: report.fee_asset.clone(),
+            maker: report.maker,
+            ts_venue_ns: report.ts_venue_ns,
+            position_lots: clamp(position.lots),
+        }));
+        self.owed.push_back(Payload::PositionUpdate(position_update(book_key, &position, false)));
+        self.freeze(instrument, "the venue undid a fill", ts_ns);
     }
 
     fn remember_fill(&mut self, key: FillKey) {

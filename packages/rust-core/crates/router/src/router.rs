@@ -653,6 +653,9 @@ impl Router {
         let Some(state) = self.venues.get_mut(&venue) else { return };
         state.up = true;
         self.venue_report(now, venue, true, "", out);
+        if planted(Bug::PendingForgotten) {
+            return;
+        }
         for id in self.open_at(venue, None) {
             if let Some(order) = self.orders.get_mut(&id) {
                 order.ask = true;
@@ -909,6 +912,7 @@ impl Router {
         match exec.kind {
             ExecKind::New => self.held(now, id, &exec.venue_order_id, exec.ts_venue_ns, out),
             ExecKind::Trade(fill) => self.book(now, id, &fill, out),
+            ExecKind::Bust(fill) => self.undo(now, id, &fill, out),
             ExecKind::Cancelled => self.ends(id, VenueState::Cancelled, exec.ts_venue_ns),
             ExecKind::Expired => self.ends(id, VenueState::Expired, exec.ts_venue_ns),
             ExecKind::Rejected => self.ends(id, VenueState::Rejected, exec.ts_venue_ns),
@@ -1057,6 +1061,26 @@ impl Router {
             reason: Reason::Ok as i32,
             ts_venue_ns: fill.ts_venue_ns,
             ..self.about(now, id, ReportKind::Fill)
+        };
+        self.report(report, out);
+    }
+
+    /// Reports an execution that the venue undid, once. What the order still has at the venue is not changed by it.
+    fn undo(&mut self, now: Now, id: ClientId, fill: &Fill, out: &mut Vec<Effect>) {
+        let Some(order) = self.orders.get_mut(&id) else { return };
+        if !order.execs.insert(fill.exec_id.clone()) {
+            self.stats.fills_repeated += 1;
+            return;
+        }
+        let report = Report {
+            exec_id: fill.exec_id.clone(),
+            last_px_ticks: fill.px_ticks,
+            last_qty_lots: fill.qty_lots,
+            fee_e8: fill.fee_e8,
+            fee_asset: fill.fee_asset.clone(),
+            reason: Reason::Ok as i32,
+            ts_venue_ns: fill.ts_venue_ns,
+            ..self.about(now, id, ReportKind::Bust)
         };
         self.report(report, out);
     }
@@ -1486,6 +1510,9 @@ impl Router {
                         self.settle(id, Phase::Terminal);
                     }
                 }
+            }
+            ReportKind::Bust => {
+                order.execs.insert(report.exec_id.clone());
             }
             ReportKind::Unknown if order.phase == Phase::Pending => order.phase = Phase::Unknown,
             ReportKind::CancelReject => order.cancel = Cancel::None,

@@ -61,6 +61,8 @@ pub struct Status {
 pub enum ExecKind {
     New,
     Trade(Fill),
+    /// An execution is undone: its price, quantity and fee, under an execution id of its own.
+    Bust(Fill),
     Cancelled,
     Rejected,
     Expired,

@@ -296,6 +296,7 @@ fn report(m: &Report) -> Check {
             | ReportKind::Dead
             | ReportKind::Status
             | ReportKind::Sent
+            | ReportKind::Bust
     );
     client_order_id(&m.client_order_id, usize::from(about_order), "report.client_order_id")?;
     if about_order || matches!(kind, ReportKind::VenueUp | ReportKind::VenueDown) {
@@ -304,7 +305,7 @@ fn report(m: &Report) -> Check {
     if matches!(kind, ReportKind::Granted | ReportKind::Fenced) {
         id(m.gateway_epoch, "report.gateway_epoch")?;
     }
-    if kind == ReportKind::Fill {
+    if matches!(kind, ReportKind::Fill | ReportKind::Bust) {
         id(m.instrument_id, "report.instrument_id")?;
         one_of::<Side>(m.side, "report.side")?;
         qty_some(m.last_qty_lots, "report.last_qty_lots")?;
