@@ -250,7 +250,7 @@ impl Shell {
     fn run(mut self) -> Result<(), Fault> {
         if self.pair.is_some() {
             // Whether it may lead, and pay what its journal owes, is seen later.
-            self.apply(Event::Candidacy { allowed: false })?;
+            self.apply(Event::Candidacy { allowed: false, epoch: 0 })?;
         } else {
             self.apply(Event::Start)?;
         }

@@ -16,8 +16,8 @@ use tidegate_instruments::Table;
 use tidegate_journal::{Journal, JournalConfig, Tier};
 use tidegate_leadership::limits::PROOF_EVERY;
 use tidegate_leadership::{
-    Attach, Beat, Follower, Input, LeaseReply, LeaseRequest, Node, NodeConfig, Output, Proof, Refusal, Role,
-    StoreOp, ToFollower, ToLeader, record_hash,
+    Beat, Follower, Input, LeaseReply, LeaseRequest, Node, NodeConfig, Output, Proof, Refusal, Role, StoreOp,
+    ToFollower, ToLeader, record_hash,
 };
 use tidegate_risk::{Event, Gateway};
 use tidegate_wire::envelope;
@@ -32,7 +32,6 @@ pub struct Pair {
     /// To the other one's journal.
     peer: LinkClient,
     follower: Follower,
-    attached: bool,
     attach_ns: u64,
     beat: Option<Beat>,
     /// Whether the core has paid what its journal owes since it last followed.
@@ -69,7 +68,6 @@ impl Pair {
                 LinkClientConfig::new(config.peer_tail_url.as_str(), "tail", name, epoch),
             )?,
             follower: Follower::new(last_seq),
-            attached: false,
             attach_ns: 0,
             beat: None,
             started: false,
@@ -110,7 +108,7 @@ impl Pair {
             "node": self.name,
             "role": self.role(),
             "leaseHeld": self.node.lease_held(clock::mono_ns()),
-            "attached": self.attached,
+            "attached": self.follower.is_attached(),
             "applied": self.follower.applied(),
             "proven": self.follower.proven(),
             "followed": self.followed,
@@ -128,7 +126,7 @@ impl Shell {
         if self.pair.is_none() {
             return Ok(());
         }
-        self.inform(now, Input::Leads(self.core.leads()))?;
+        self.inform(now, Input::Leads(self.core.leads().then(|| self.core.state().epoch())))?;
         self.inform(now, Input::Tick)?;
         self.follow(now)?;
         self.prove();
@@ -142,16 +140,6 @@ impl Shell {
     pub(super) fn on_beat(&mut self, now: u64, beat: Beat) -> Result<(), Fault> {
         let Some(pair) = &mut self.pair else { return Ok(()) };
         pair.beat = Some(beat);
-        let deposed =
-            beat.holder != pair.holder && self.core.leads() && beat.epoch > self.core.state().epoch();
-        if deposed {
-            // The router drops this process's commands since; what it still holds of them is of no use.
-            self.hot.log("warn", "deposed: another gateway leads", json!({ "epoch": beat.epoch }));
-            pair.dropped += self.outbox.len() as u64;
-            self.outbox.clear();
-            self.apply(Event::StepDown)?;
-            self.inform(now, Input::Leads(false))?;
-        }
         self.inform(now, Input::Beat(beat))
     }
 
@@ -200,7 +188,7 @@ impl Shell {
             pair.node.apply(now, clock::epoch_ns(), input, &mut outputs);
             if before != Role::Leader && pair.node.role() == Role::Leader {
                 pair.takeovers += 1;
-                pair.attached = false;
+                pair.follower.detached();
                 let epoch = self.core.state().epoch();
                 self.hot.log("warn", "leads", json!({ "epoch": epoch }));
                 self.tell_all.extend(self.intents.peers().map(|(peer, _, _)| peer));
@@ -230,25 +218,46 @@ impl Shell {
                 }));
             }
             Output::Candidacy(allowed) => {
+                let epoch = self.pair.as_ref().and_then(|pair| pair.beat).map_or(0, |beat| beat.epoch);
                 if let Some(pair) = self.pair.as_mut().filter(|_| allowed) {
-                    pair.attached = false;
+                    pair.follower.detached();
                     if !std::mem::replace(&mut pair.started, true) {
                         self.apply(Event::Start)?;
                     }
                 }
-                self.apply(Event::Candidacy { allowed })?;
+                self.apply(Event::Candidacy { allowed, epoch })?;
             }
             Output::NewOrders(allowed) => self.apply(Event::NewOrders { allowed })?,
-            Output::StepDown => {
-                self.apply(Event::StepDown)?;
-                self.commit()?;
-                let seq = self.journal.committed_seq();
-                self.hot.log("warn", "hands over", json!({ "seq": seq }));
-                self.tail.ask_to_take_over(seq);
-            }
+            Output::StepDown => self.step_down()?,
             Output::Skewed(skew) => self.hot.log("error", &skew.to_string(), json!({})),
         }
         Ok(None)
+    }
+
+    /// Leads no longer: because the router names another, or to hand over to the standby.
+    fn step_down(&mut self) -> Result<(), Fault> {
+        self.apply(Event::StepDown)?;
+        let Some(pair) = &mut self.pair else { return Ok(()) };
+        if pair.other_leads() {
+            // The router drops this process's commands since; what it still holds of them is of no use.
+            pair.dropped += self.outbox.len() as u64;
+            self.outbox.clear();
+            let epoch = pair.beat.map_or(0, |beat| beat.epoch);
+            self.hot.log("warn", "deposed: another gateway leads", json!({ "epoch": epoch }));
+            return Ok(());
+        }
+        self.commit_decided()?;
+        let seq = self.journal.committed_seq();
+        self.hot.log("warn", "hands over", json!({ "seq": seq }));
+        self.tail.ask_to_take_over(seq);
+        Ok(())
+    }
+
+    /// Makes what was decided in this turn this journal's before the turn ends.
+    fn commit_decided(&mut self) -> Result<(), Fault> {
+        self.commit()?;
+        self.out.iter_mut().for_each(|effect| effect.journal = false);
+        Ok(())
     }
 
     /// Takes what the leader's journal has more than this one.
@@ -263,19 +272,19 @@ impl Shell {
                     // Copied, so that the link is free for the answer.
                     let payload = payload.to_vec();
                     pair.peer.ack(seq);
-                    if pair.attached && !self.core.leads() {
+                    if !self.core.leads() && pair.node.role() == Role::Standby {
                         self.on_tail(&payload)?;
                     }
                 }
-                LinkInput::Event { event: LinkEvent::PeerRestarted { .. }, .. } => pair.attached = false,
+                LinkInput::Event { event: LinkEvent::PeerRestarted { .. }, .. } => pair.follower.detached(),
                 LinkInput::Event { event: LinkEvent::State { to, .. }, .. } if to != LinkState::Synced => {
-                    pair.attached = false;
+                    pair.follower.detached();
                 }
                 LinkInput::Event { .. } => {}
             }
         }
         self.attach(now)?;
-        if taken > 0 && self.pair.as_ref().is_some_and(|pair| pair.attached) {
+        if taken > 0 && self.pair.as_ref().is_some_and(|pair| pair.follower.is_attached()) {
             self.journal.commit()?;
             let seq = self.journal.committed_seq();
             if let Some(pair) = &mut self.pair {
@@ -289,7 +298,7 @@ impl Shell {
     /// Asks the leader for what this journal lacks.
     fn attach(&mut self, now: u64) -> Result<(), Fault> {
         let Some(pair) = &mut self.pair else { return Ok(()) };
-        let wanted = !pair.attached
+        let wanted = !pair.follower.is_attached()
             && !self.core.leads()
             && pair.node.role() == Role::Standby
             && pair.other_leads()
@@ -299,24 +308,19 @@ impl Shell {
             return Ok(());
         }
         pair.attach_ns = now;
-        // What was decided in this turn is this journal's too, and shows whether it went another way.
-        self.commit()?;
-        self.out.retain_mut(|effect| {
-            effect.journal = false;
-            !matches!(effect.to, tidegate_risk::Destination::Nobody)
-        });
+        // What was decided in this turn shows whether this journal went another way.
+        self.commit_decided()?;
         let Some(pair) = &mut self.pair else { return Ok(()) };
-        let after_seq = self.journal.last_seq();
+        let last = self.journal.last_seq();
         let mut hash = [0; 32];
-        if after_seq > 0 {
-            self.journal.read_from(after_seq - 1, 1, |record| hash = record_hash(record.payload))?;
+        if last > 0 {
+            self.journal.read_from(last - 1, 1, |record| hash = record_hash(record.payload))?;
         }
-        if pair.peer.send(now, &ToLeader::Attach(Attach { after_seq, hash }).encode()).is_ok() {
-            pair.attached = true;
-            pair.started = false;
-            pair.follower = Follower::new(after_seq);
-            self.hot.log("info", "follows", json!({ "after": after_seq }));
+        if pair.follower.applied() != last {
+            pair.follower = Follower::new(last);
         }
+        // One that finds no room is asked again.
+        let _ = pair.peer.send(now, &ToLeader::Attach(pair.follower.ask(hash)).encode());
         Ok(())
     }
 
@@ -365,7 +369,18 @@ impl Shell {
                 }
                 return Ok(());
             }
-            Some(ToFollower::Forked) => {
+            Some(ToFollower::Attached(attach)) => {
+                pair.follower.attached(attach);
+                if pair.follower.is_attached() {
+                    pair.started = false;
+                    self.hot.log("info", "follows", json!({ "after": attach.after_seq }));
+                }
+                return Ok(());
+            }
+            Some(ToFollower::Forked { seq }) => {
+                if seq == 0 || seq != self.journal.last_seq() {
+                    return Ok(());
+                }
                 return self.set_aside("the leader's journal has other records");
             }
             None => {
@@ -377,7 +392,7 @@ impl Shell {
         };
         pair.refusal = refusal.to_string();
         match refusal {
-            Refusal::Gap { .. } => pair.attached = false,
+            Refusal::Gap { .. } => pair.follower.detached(),
             Refusal::Diverged { .. } => return self.set_aside(&refusal.to_string()),
         }
         Ok(())
@@ -399,12 +414,12 @@ impl Shell {
         let (table, limits) = (self.core.table().clone(), self.core.limits().clone());
         self.core = Gateway::new(table, limits, pair.holder);
         pair.follower = Follower::default();
-        (pair.attached, pair.attach_ns, pair.proven_at) = (false, 0, 0);
+        (pair.attach_ns, pair.proven_at) = (0, 0);
         pair.set_aside += 1;
         self.out.clear();
         self.outbox.clear();
         self.hot.log("warn", "journal set aside", json!({ "why": why, "kept": kept.display().to_string() }));
-        self.apply(Event::Candidacy { allowed: false })?;
+        self.apply(Event::Candidacy { allowed: false, epoch: 0 })?;
         if self.command.state() == LinkState::Synced {
             self.apply(Event::RouterUp { restarted: false })?;
         }

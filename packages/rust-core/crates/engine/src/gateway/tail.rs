@@ -96,13 +96,15 @@ impl Tail {
         if attach.after_seq > 0 && attach.after_seq <= journal.committed_seq() {
             journal.read_from(attach.after_seq - 1, 1, |record| own = Some(record.payload.to_vec()))?;
         }
+        // One that does not hear the answer asks again.
         if attach.continues(own.as_deref()) {
-            let place = Place { sent: attach.after_seq, safe: Some(attach.after_seq) };
-            self.places.insert(peer, place);
+            if self.server.send(now, peer, &ToFollower::Attached(attach).encode()).is_ok() {
+                let place = Place { sent: attach.after_seq, safe: Some(attach.after_seq) };
+                self.places.insert(peer, place);
+            }
         } else {
             self.places.remove(&peer);
-            // One that does not hear it attaches again.
-            let _ = self.server.send(now, peer, &ToFollower::Forked.encode());
+            let _ = self.server.send(now, peer, &ToFollower::Forked { seq: attach.after_seq }.encode());
         }
         Ok(())
     }
