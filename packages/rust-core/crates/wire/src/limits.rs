@@ -30,10 +30,17 @@ pub const DETAIL_LEN_MAX: usize = 128;
 pub const OPERATOR_REASON_LEN_MAX: usize = 256;
 /// Longest name of a principal, in bytes.
 pub const PRINCIPAL_LEN_MAX: usize = 64;
+/// Marks of one risk event: its journal record stays within 4 KiB.
+pub const MARKS_MAX: usize = 128;
+/// Digits of an approval token: 45 bytes in hex.
+pub const APPROVAL_LEN: usize = 90;
+/// Longest reference of a risk event, in bytes.
+pub const REFERENCE_LEN_MAX: usize = 64;
 /// Bits of `BookTop.feature_flags` that have a meaning.
 pub const FEATURE_FLAGS_MASK: u32 = 0b11_1111;
 
 const _: () = assert!(FRAME_LEN_MAX < u32::MAX as usize, "a length fits its field");
+const _: () = assert!(MARKS_MAX * (5 + 10) + 256 <= 4 * 1024, "the largest marks fit one journal record");
 const _: () = assert!(
     DEPTH_LEVELS_MAX * 2 * (10 + 8) + 256 <= PAYLOAD_LEN_MAX,
     "the deepest book with the longest varints fits one frame"
