@@ -494,6 +494,7 @@ impl Shell {
             principal: text("principal"),
             reason: text("reason"),
             ts_ns: self.now().epoch_ns,
+            ..ControlEvent::default()
         };
         let before = self.core.counters().controls_refused;
         self.apply(Event::Control(event))?;
