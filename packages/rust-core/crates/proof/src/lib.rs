@@ -6,6 +6,7 @@
 pub mod args;
 pub mod bench_book;
 pub mod books;
+mod controls;
 mod features;
 mod journal;
 pub mod normaliser;
@@ -25,6 +26,7 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "features shadow" => features::shadow(args),
         "features sets" => features::sets(args),
         "verify books" => books::run(args),
+        "verify controls" => controls::run(args),
         "verify normaliser" => normaliser::run(args),
         "bench book" => bench_book::run(args),
         _ => Err(format!("{subject}: no such proof")),
