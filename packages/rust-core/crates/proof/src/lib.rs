@@ -3,6 +3,7 @@
 //! Each subject is a module with `run(&Args) -> Result<Report, String>`; the binary prints the report as one line.
 #![forbid(unsafe_code)]
 
+mod accounting;
 pub mod args;
 pub mod bench_book;
 pub mod books;
@@ -26,6 +27,7 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "features shadow" => features::shadow(args),
         "features sets" => features::sets(args),
         "verify books" => books::run(args),
+        "verify accounting" => accounting::run(args),
         "verify controls" => controls::run(args),
         "verify normaliser" => normaliser::run(args),
         "bench book" => bench_book::run(args),

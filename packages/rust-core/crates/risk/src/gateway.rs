@@ -3,8 +3,9 @@
 use crate::config::Limits;
 use crate::decide::{Accepted, Checks, Quote, ReferencePx, Wish, decide, decode, may_be_overridden};
 use crate::limits::{
-    CANCEL_RESERVE_SHARE, GRANT_RETRY_NS, OVERRIDE_NS_MAX, PRINCIPAL_BYTES_MAX, REASON_BYTES_MAX,
+    CANCEL_RESERVE_SHARE, GRANT_RETRY_NS, HELD_AGE_MS, OVERRIDE_NS_MAX, PRINCIPAL_BYTES_MAX, REASON_BYTES_MAX,
 };
+use crate::means::Means;
 use crate::order::{Order, content_hash, from_wire_id, wire_id, wire_side};
 use crate::outcomes::{Archive, Lookup, Outcome};
 use crate::scope::Scope;
@@ -340,9 +341,16 @@ impl Gateway {
 
     pub(crate) fn quote(&self, instrument: InstrumentId, now: Now) -> Option<Quote> {
         let touch = self.touches.get(&instrument)?;
-        let age_ns_max =
-            u64::from(self.limits.instruments.get(&instrument)?.reference_age_ms_max) * 1_000_000;
+        // What may not be traded may still be held, and is valued.
+        let age_ms = self.limits.instruments.get(&instrument).map_or(HELD_AGE_MS, |l| l.reference_age_ms_max);
+        let age_ns_max = u64::from(age_ms) * 1_000_000;
         (now.mono_ns.saturating_sub(touch.seen_mono_ns) <= age_ns_max).then_some(touch.quote)
+    }
+
+    /// What an account has free of an asset at a venue, 1e-8; `None` where it is not checked or the venue's word is missing.
+    pub fn free_e8(&self, account: AccountId, venue: VenueId, asset: &str, now: Now) -> Option<i128> {
+        let means = Means { state: &self.state, table: &self.table, limits: &self.limits };
+        means.free_e8(account, venue, asset, now.epoch_ns).ok()
     }
 
     /// What a strategy must know when its link comes (back) into step: policy, live orders, positions. Not journalled.

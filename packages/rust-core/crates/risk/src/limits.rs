@@ -23,6 +23,8 @@ pub const OVERRIDES_MAX: usize = 64;
 pub const OVERRIDE_NS_MAX: i64 = 15 * 60 * 1_000_000_000;
 /// Postings remembered against doubles; beyond it the oldest goes.
 pub const POSTINGS_MAX: usize = 1 << 16;
+/// Age at which the price of an instrument without limits, which can only be held, is none any more.
+pub const HELD_AGE_MS: u32 = 1_000;
 /// Between two evaluations of losses, breaches and guards, in nanoseconds.
 pub const EVALUATE_NS: u64 = 1_000_000_000;
 /// Bytes of a fill's key, of an asset code and of a principal; longer ones are refused.

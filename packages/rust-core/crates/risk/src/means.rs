@@ -9,7 +9,7 @@ use crate::decide::Wish;
 use crate::order::Order;
 use crate::state::State;
 use tidegate_instruments::{Instrument, Kind, Table};
-use tidegate_units::Side;
+use tidegate_units::{AccountId, Side, VenueId};
 use tidegate_wire::pb::orders::v1::Reason;
 
 /// What the means of an account are worked out from.
@@ -57,15 +57,33 @@ impl Means<'_> {
         if checks.kind == AccountKind::Margin && wish.side == Side::Sell && is_held(wish.row.kind) {
             self.short(wish, qty_lots)?;
         }
+        let need = need(checks.kind, checks.initial_margin_bps, wish.row, wish.side, qty_lots, px_ticks)?;
+        let free = self.free_e8(account, venue, need.asset, now_ns)?;
+        if need.e8 > free { Err(Reason::BuyingPowerExceeded) } else { Ok(()) }
+    }
+
+    /// What an account has free of an asset, 1e-8: the venue's word less fills since and open orders it does not know.
+    ///
+    /// # Errors
+    /// [`Reason::NoAccountSnapshot`] without a fresh word, [`Reason::Overflow`] beyond 128 bits.
+    pub(crate) fn free_e8(
+        &self,
+        account: AccountId,
+        venue: VenueId,
+        asset: &str,
+        now_ns: i64,
+    ) -> Result<i128, Reason> {
+        let row = self.limits.accounts.get(&account).and_then(|a| a.checks);
+        let checks = row.ok_or(Reason::NoAccountSnapshot)?;
         let margin_bps = checks.initial_margin_bps;
-        let need = need(checks.kind, margin_bps, wish.row, wish.side, qty_lots, px_ticks)?;
-        let balance = self.state.risk.balance(account, venue, need.asset).filter(|b| fresh(b.ts_ns));
-        let balance = balance.ok_or(Reason::NoAccountSnapshot)?;
+        let age_ns = i64::from(checks.snapshot_age_ms_max) * 1_000_000;
+        let balance = self.state.risk.balance(account, venue, asset);
+        let balance =
+            balance.filter(|b| now_ns.saturating_sub(b.ts_ns) <= age_ns).ok_or(Reason::NoAccountSnapshot)?;
         // On margin a fill takes the margin of what it cost.
         let part = i128::from(margin_bps.unwrap_or(10_000));
-        let spent =
-            balance.spent_e8.checked_mul(part).and_then(|v| div_away(v, 10_000)).ok_or(Reason::Overflow)?;
-        let mut free = i128::from(balance.available_e8).saturating_sub(spent);
+        let spent = balance.spent_e8.checked_mul(part).and_then(|v| div_away(v, 10_000));
+        let mut free = i128::from(balance.available_e8).saturating_sub(spent.ok_or(Reason::Overflow)?);
         let unknown_to_it = |o: &&Order| {
             o.key.account == account
                 && o.venue_id == venue.0
@@ -74,15 +92,20 @@ impl Means<'_> {
         };
         for order in self.state.orders.values().filter(unknown_to_it) {
             let Some(row) = self.table.get(order.key.instrument) else { continue };
+            // A buy costs its limit at most; a market order, and what a short sale is worth, the collar's edge.
             let mark = self.state.marks.get(&order.key.instrument).copied().unwrap_or(0);
             let collar = self.limits.instruments.get(&order.key.instrument).map_or(0, |l| l.collar_bps);
-            let px = crate::decide::edge(mark, collar).max(i128::from(order.px_ticks));
-            let taken = self::need(checks.kind, margin_bps, row, order.side, order.reserved_lots(), px)?;
-            if taken.asset == need.asset {
+            let edge = crate::decide::edge(mark, collar);
+            let px = match (order.is_market, order.side) {
+                (false, Side::Buy) => i128::from(order.px_ticks),
+                _ => edge.max(i128::from(order.px_ticks)),
+            };
+            let taken = need(checks.kind, margin_bps, row, order.side, order.reserved_lots(), px)?;
+            if taken.asset == asset {
                 free = free.saturating_sub(taken.e8);
             }
         }
-        if need.e8 > free { Err(Reason::BuyingPowerExceeded) } else { Ok(()) }
+        Ok(free)
     }
 
     /// What would be short after all sells of the account in the instrument, against what may be borrowed.
