@@ -7,7 +7,7 @@ use support::*;
 use tidegate_risk::Event;
 use tidegate_units::{InstrumentId, IntentId, Side::Buy, Side::Sell, StrategyId};
 use tidegate_wire::pb::control::v1::ControlAction;
-use tidegate_wire::pb::orders::v1::{Decision, Intent, IntentKind, Reason, ReportKind, Tif};
+use tidegate_wire::pb::orders::v1::{Decision, Intent, Reason, ReportKind};
 
 #[test]
 fn a13_a16_b010_b026_b029_b041_b057_every_reason_is_reached_by_its_case() {

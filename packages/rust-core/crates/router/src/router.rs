@@ -14,6 +14,7 @@ use crate::types::{
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidegate_units::{InstrumentId, VenueId};
+use tidegate_wire::approval::{ApprovalKey, Verifier};
 use tidegate_wire::pb::common::v1::{IntentId, Side as PbSide};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, Reason, Report, ReportKind, Tif};
 
@@ -174,6 +175,9 @@ pub struct Router {
     report_seq: u64,
     /// Whether absence from the journal proves that nothing was sent: false after a power loss.
     journal_complete: bool,
+    /// Checks the gateway's approval of each new order, where a key was given.
+    approvals: Option<Verifier>,
+    attribution_required: bool,
     stats: Stats,
 }
 
@@ -213,8 +217,24 @@ impl Router {
             token: 0,
             report_seq: 0,
             journal_complete,
+            approvals: None,
+            attribution_required: false,
             stats: Stats::default(),
         }
+    }
+
+    /// Sends no new order without the gateway's approval, made with this key.
+    #[must_use]
+    pub fn with_approvals(mut self, key: ApprovalKey) -> Self {
+        self.approvals = Some(Verifier::new(key, (0, 0)));
+        self
+    }
+
+    /// Sends no new order that does not say who answers for it.
+    #[must_use]
+    pub const fn with_attribution(mut self) -> Self {
+        self.attribution_required = true;
+        self
     }
 
     /// Folds one record of the journal, in its order, before the first event.
@@ -228,6 +248,9 @@ impl Router {
     /// Ends recovery: an order sent without an outcome is UNKNOWN, and every order that is not terminal is asked for at
     /// its venue once that is up.
     pub fn recovered(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if let (Some(approvals), Some((epoch, _))) = (&mut self.approvals, self.leader) {
+            approvals.seen(epoch, self.last_command_seq);
+        }
         for id in self.open.clone() {
             if self.orders.get(&id).is_some_and(|o| o.phase == Phase::Pending) {
                 self.unknown(now, id, "the router restarted before the venue answered", out);
@@ -423,6 +446,14 @@ impl Router {
 
     fn check_new(&mut self, now: Now, venue: VenueId, command: &Command) -> Result<(), Reason> {
         let instrument = InstrumentId(command.instrument_id);
+        // First of all, so that nothing else is read of a command that is not the gateway's.
+        if let Some(approvals) = &mut self.approvals {
+            approvals.verify(command, now.epoch_ns)?;
+        }
+        let named = [command.trader_id, command.desk_id, command.client_id].iter().all(|id| *id != 0);
+        if self.attribution_required && (command.strategy_version == 0 || !named) {
+            return Err(Reason::AttributionMissing);
+        }
         if self.instruments.get(&instrument) != Some(&venue) {
             return Err(Reason::UnknownInstrument);
         }

@@ -74,6 +74,11 @@ impl Verifier {
         Self { key, newest, limits_version: 0 }
     }
 
+    /// Counts a command as used, as a restart finds it in the journal.
+    pub fn seen(&mut self, epoch: u32, command_seq: u64) {
+        self.newest = self.newest.max((epoch, command_seq));
+    }
+
     /// Takes the approval of a new order, or says why it is none.
     ///
     /// # Errors

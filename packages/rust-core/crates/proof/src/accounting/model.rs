@@ -1,5 +1,6 @@
 //! Random lives of a spot pair, a linear and an inverse perpetual and a future, in three currencies, against a plain model
 //! that keeps sums in whole numbers of any size and works each contract out by its own definition.
+#![allow(clippy::expect_used, reason = "the rows and limits are this file's own")]
 
 use super::Part;
 use crate::controls::rig::{HOLDER, Rig, fill};
@@ -263,7 +264,7 @@ impl Life<'_> {
         for (n, asset) in ["TWD", "BTC"].into_iter().enumerate() {
             let move_ = self.rates[n] / 100;
             self.rates[n] += rng.below(2 * move_ as u64) as i64 - move_;
-            if self.plant != "stale-rate" || n == 0 || self.count % 2 == 0 {
+            if self.plant != "stale-rate" || n == 0 || self.count.is_multiple_of(2) {
                 self.rate(asset, n);
             }
         }
@@ -299,9 +300,9 @@ impl Life<'_> {
         }
         let (asset, told_fee) = (
             if in_base { of.base.clone() } else { settle_asset(&of).to_string() },
-            if self.plant == "lost-fee" && self.count % 7 == 0 { 0 } else { fee },
+            if self.plant == "lost-fee" && self.count.is_multiple_of(7) { 0 } else { fee },
         );
-        let wrong = self.plant == "short-sign" && !buy && self.count % 5 == 0;
+        let wrong = self.plant == "short-sign" && !buy && self.count.is_multiple_of(5);
         let side = if buy || wrong { Side::Buy } else { Side::Sell };
         let mut report =
             fill(IntentId(0), of.id, side, px, qty.unsigned_abs(), 0, &format!("x{}", self.count));

@@ -528,11 +528,11 @@ fn forgotten_ids(t: &mut Tally) {
 
 fn venue_words(t: &mut Tally) {
     let said = |rig: &Rig| {
-        let updates = rig.out.iter().filter_map(|e| match &e.envelope.payload {
+        let mut updates = rig.out.iter().filter_map(|e| match &e.envelope.payload {
             Some(Payload::OrderUpdate(update)) => Some(update.reason()),
             _ => None,
         });
-        updates.last().unwrap_or(Reason::Unspecified)
+        updates.next_back().unwrap_or(Reason::Unspecified)
     };
     let reports: [(ReportKind, Reason, Reason); 9] = [
         (ReportKind::Reject, Reason::Ok, Reason::VenueReject),
