@@ -36,3 +36,15 @@ fn a13_each_planted_fault_is_found() {
     }
     assert!(Plant::parse("none-such").is_none());
 }
+
+#[test]
+fn the_page_of_controls_names_each_control_and_each_proof() {
+    let page = include_str!("../../../../../../docs/reference/controls.md");
+    for (id, name) in CONTROLS {
+        assert!(page.contains(&format!("| {id} | {name} |")), "{id}");
+    }
+    for (controls, name, _) in proofs() {
+        let told = controls.is_empty() || page.contains(name);
+        assert!(told, "{name}");
+    }
+}
