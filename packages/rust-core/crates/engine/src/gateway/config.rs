@@ -21,6 +21,9 @@ pub struct Config {
     pub epoch_file: PathBuf,
     pub instruments_file: PathBuf,
     pub limits_file: PathBuf,
+    /// Shared with the execution-router; empty where orders carry no approval.
+    #[serde(default)]
+    pub approval_key_file: PathBuf,
 }
 
 impl Config {

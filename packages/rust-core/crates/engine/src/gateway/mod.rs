@@ -2,6 +2,7 @@
 //!
 //! Nothing leaves before the commit of the turn that decided it, and nothing is acknowledged before its record is safe.
 
+mod archive;
 mod config;
 mod health;
 mod limits;
@@ -15,6 +16,7 @@ use crate::latency::Latency;
 use crate::span::{Span, SpanBudget};
 use crate::tier::TierName;
 use crate::{Call, Fault, Handle, Hot, clock, spawn};
+use archive::DiskArchive;
 use config::Config;
 use health::Health;
 use limits::{
@@ -33,6 +35,7 @@ use tidegate_instruments::Table;
 use tidegate_journal::{Journal, JournalConfig, Recovery};
 use tidegate_risk::{Destination, Effects, Event, Gateway, Limits, Now, Scope, Trace};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
+use tidegate_wire::approval::Approver;
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::marketdata::v1::BookState;
@@ -177,6 +180,11 @@ impl Ends {
             .flat_map(|row| [MdKind::Top, MdKind::Status].map(|kind| md_topic(row.venue_id, row.id, kind)))
             .collect();
         let mut core = Gateway::new(table, limits, holder()?);
+        if let Some(key) = crate::approval_key::read(&config.approval_key_file)? {
+            core = core.with_approver(Approver::new(key));
+        }
+        let archive = DiskArchive::create(&config.journal_dir.with_extension("outcomes"))?;
+        core = core.with_archive(Box::new(archive));
         recover(&mut journal, &mut core)?;
         let epoch = crate::epoch::next(&config.epoch_file)?;
         let context = zmq::Context::new();
