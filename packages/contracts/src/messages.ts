@@ -24,6 +24,12 @@ export const orderStates = namesOf(orders.v1.OrderState, "ORDER_STATE_");
 export const commandKinds = namesOf(orders.v1.CommandKind, "COMMAND_KIND_");
 export const reportKinds = namesOf(orders.v1.ReportKind, "REPORT_KIND_");
 export const policies = namesOf(risk.v1.Policy, "POLICY_");
+export const riskEventKinds = namesOf(risk.v1.RiskEventKind, "RISK_EVENT_KIND_");
+export const riskScopes = namesOf(risk.v1.RiskScope, "RISK_SCOPE_");
+export const latches = namesOf(risk.v1.Latch, "LATCH_");
+export const stormModes = namesOf(risk.v1.StormMode, "STORM_MODE_");
+export const lossPeriods = namesOf(risk.v1.LossPeriod, "LOSS_PERIOD_");
+export const postingKinds = namesOf(risk.v1.PostingKind, "POSTING_KIND_");
 export const controlActions = namesOf(control.v1.ControlAction, "CONTROL_ACTION_");
 export const markKinds = namesOf(recorder.v1.StreamMark.Kind, "KIND_");
 
@@ -41,6 +47,12 @@ export type OrderState = NameOf<typeof orderStates>;
 export type CommandKind = NameOf<typeof commandKinds>;
 export type ReportKind = NameOf<typeof reportKinds>;
 export type Policy = NameOf<typeof policies>;
+export type RiskEventKind = NameOf<typeof riskEventKinds>;
+export type RiskScope = NameOf<typeof riskScopes>;
+export type LatchKind = NameOf<typeof latches>;
+export type StormMode = NameOf<typeof stormModes>;
+export type LossPeriod = NameOf<typeof lossPeriods>;
+export type PostingKind = NameOf<typeof postingKinds>;
 export type ControlAction = NameOf<typeof controlActions>;
 export type MarkKind = NameOf<typeof markKinds>;
 
@@ -53,6 +65,8 @@ const DETAIL_BYTES_MAX = 128;
 const STATUS_CODE_BYTES_MAX = 16;
 const LONG_TEXT_BYTES_MAX = 256;
 const PRINCIPAL_BYTES_MAX = 64;
+const REFERENCE_BYTES_MAX = 64;
+const APPROVAL_BYTES = 90;
 
 const bookTop = {
   instrumentId: f.u32,
@@ -229,6 +243,11 @@ const command = {
   intentMonoNs: f.monoNs,
   commandMonoNs: f.monoNs,
   reportSeqSeen: f.count,
+  approval: text(APPROVAL_BYTES),
+  strategyVersion: f.bits64,
+  traderId: f.u32,
+  deskId: f.u32,
+  clientId: f.u32,
 };
 /** Gateway to router: one thing to do at a venue. */
 export type Command = Domain<typeof command>;
@@ -288,6 +307,34 @@ const positionUpdate = {
 /** One position of one strategy, after each fill and on connection. */
 export type PositionUpdate = Domain<typeof positionUpdate>;
 
+const riskEvent = {
+  kind: name(riskEventKinds),
+  scope: nameOrNull(riskScopes),
+  accountId: f.u32,
+  strategyId: f.u32,
+  instrumentId: f.u32,
+  venueId: f.u32,
+  cause: nameOrNull(reasons),
+  latch: nameOrNull(latches),
+  stormFrom: nameOrNull(stormModes),
+  stormTo: nameOrNull(stormModes),
+  period: nameOrNull(lossPeriods),
+  periodId: f.u32,
+  posting: nameOrNull(postingKinds),
+  asset: text(ASSET_BYTES_MAX),
+  quoteAsset: text(ASSET_BYTES_MAX),
+  value: f.money,
+  bound: f.money,
+  sourceSeq: f.count,
+  reference: text(REFERENCE_BYTES_MAX),
+  tsNs: f.epochNs,
+  instrumentIds: f.unsignedInts,
+  pxTicks: f.signedInts,
+  deskId: f.u32,
+};
+/** A change of the gateway's risk state that no order or report brings. */
+export type RiskEvent = Domain<typeof riskEvent>;
+
 const snapshotRequest = { topic: text(TOPIC_BYTES_MAX), afterSeq: f.count };
 /** Asks a publisher for the state a late joiner needs before it may trust a stream. */
 export type SnapshotRequest = Domain<typeof snapshotRequest>;
@@ -297,6 +344,11 @@ const controlEvent = {
   principal: text(PRINCIPAL_BYTES_MAX),
   reason: text(LONG_TEXT_BYTES_MAX),
   tsNs: f.epochNs,
+  strategyId: f.u32,
+  instrumentId: f.u32,
+  requester: text(PRINCIPAL_BYTES_MAX),
+  expiresTsNs: f.epochNs,
+  overridden: f.u32,
 };
 /** An operator's act. */
 export type ControlEvent = Domain<typeof controlEvent>;
@@ -335,6 +387,7 @@ const payloads = {
   report,
   policyState,
   positionUpdate,
+  riskEvent,
   snapshotRequest,
   controlEvent,
   streamGap,

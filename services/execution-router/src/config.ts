@@ -31,6 +31,12 @@ export const Settings = z.object({
     .default("state/execution-router.epoch")
     .describe("Session number of this process's link"),
   instrumentsFile: z.string().min(1).describe("Versioned instrument table"),
+  approvalKeyFile: z
+    .string()
+    .default("")
+    .describe(
+      "Key shared by gateway and execution-router, 32 bytes, mode 0600: no new order leaves without an approval made with it; empty = none is asked for",
+    ),
   keysFile: z
     .string()
     .min(1)
@@ -184,6 +190,7 @@ export function loopConfig(config: RouterConfig, venues: readonly TradedVenue[])
     instrumentsPath: config.instrumentsFile,
     journalDir: config.journalDir,
     tier: config.tier,
+    approvalKeyPath: config.approvalKeyFile,
     venues: venues.map((venue) => ({
       venueId: venue.venueId,
       apiUrl: venue.apiUrl,

@@ -32,6 +32,12 @@ export const Settings = z.object({
     .describe("Session number of this process's links"),
   instrumentsFile: z.string().min(1).describe("Versioned instrument table"),
   limitsFile: z.string().min(1).describe("Limits of firm, accounts, strategies and instruments"),
+  approvalKeyFile: z
+    .string()
+    .default("")
+    .describe(
+      "Key shared by gateway and execution-router, 32 bytes, mode 0600: no new order leaves without an approval made with it; empty = none is asked for",
+    ),
   controlTokenFile: z
     .string()
     .min(1)
@@ -84,7 +90,7 @@ function pairConfig(config: GatewayConfig): object | undefined {
 /** The hot loop's part of the settings. */
 export function loopConfig(config: GatewayConfig): object {
   const { intentUrl, commandUrl, tailUrl, mdUrl, journalDir, tier } = config;
-  const { epochFile, instrumentsFile, limitsFile } = config;
+  const { epochFile, instrumentsFile, limitsFile, approvalKeyFile } = config;
   return {
     intentUrl,
     commandUrl,
@@ -95,6 +101,7 @@ export function loopConfig(config: GatewayConfig): object {
     epochFile,
     instrumentsFile,
     limitsFile,
+    approvalKeyFile,
     pair: pairConfig(config),
   };
 }

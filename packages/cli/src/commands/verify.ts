@@ -90,4 +90,40 @@ export function addVerify(program: Command, root: string): void {
       const flags = { data: dataFolder(options.data), break: options.break };
       report(await prove(root, "verify features", flags), options.json ?? false);
     });
+  verify
+    .command("controls")
+    .description("each control of the gateway at its boundary, each reason code given by a case")
+    .option("--json", "print the result object as the last line")
+    .option("--seed <n>", "seed of the random orders (1)")
+    .option(
+      "--break <name>",
+      "plant a fault: loose-collar, loose-size, forget-window, drop-control, drop-reason",
+    )
+    .addHelpText("after", "\nExample: ./hft verify controls --json")
+    .action(async (options: { json?: true; seed?: string; break?: string }) => {
+      const { prove } = await import("./measured.ts");
+      const { report } = await import("../result.ts");
+      const flags = { seed: options.seed, break: options.break };
+      report(await prove(root, "verify controls", flags), options.json ?? false);
+    });
+  verify
+    .command("accounting")
+    .description(
+      "positions, cash and profit against recorded books, vectors and a plain exact model",
+    )
+    .option("--json", "print the result object as the last line")
+    .option("--data <folder>", "the reference data; TIDEGATE_DATA otherwise")
+    .option("--seed <n>", "seed of the random histories (1)")
+    .option(
+      "--break <name>",
+      "plant a fault: short-sign, lost-fee, inverse-linear, funding-sign, stale-rate, drop-settlement",
+    )
+    .addHelpText("after", "\nExample: ./hft verify accounting --data <folder> --json")
+    .action(async (options: { json?: true; data?: string; seed?: string; break?: string }) => {
+      const { dataFolder, prove } = await import("./measured.ts");
+      const { report } = await import("../result.ts");
+      const { data, seed, break: plant } = options;
+      const flags = { data: dataFolder(data), seed, break: plant };
+      report(await prove(root, "verify accounting", flags), options.json ?? false);
+    });
 }

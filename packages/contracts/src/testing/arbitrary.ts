@@ -61,6 +61,12 @@ function side(direction: 1 | -1): fc.Arbitrary<{ deltas: number[]; qtys: number[
 
 type Draw = Record<string, unknown>;
 
+/** Amounts are drawn from 0 up; every second one is turned below it. */
+function signed64(m: Draw): Draw {
+  const turned = (value: unknown) => ((value as bigint) & 1n ? -(value as bigint) : value);
+  return { value: turned(m["value"]), bound: turned(m["bound"]) };
+}
+
 /** What the validator wants of a whole message, applied to a freely drawn one. */
 const rules: Partial<Record<PayloadKind, (draw: Draw) => Draw>> = {
   bookTop: (m) => ({ ...m, featureFlags: Number(m["featureFlags"]) & 0b11_1111 }),
@@ -95,8 +101,60 @@ const rules: Partial<Record<PayloadKind, (draw: Draw) => Draw>> = {
   }),
   command: (drawn) => {
     const m: Draw = { ...drawn, holder: (drawn["holder"] as bigint) | 1n };
+    m["approval"] = "a5".repeat(45);
     if (m["kind"] !== "NEW") return m;
     return { ...orderTerms(m), intentId: m["intentId"] ?? 1n };
+  },
+  controlEvent: (m) => {
+    const action = String(m["action"]);
+    const tsNs = (m["tsNs"] as bigint) >> 1n;
+    const overrides = action === "OVERRIDE";
+    return {
+      ...m,
+      tsNs,
+      strategyId: ["QUARANTINE", "REARM", "OVERRIDE"].includes(action) ? m["strategyId"] : 0,
+      instrumentId: ["FREEZE", "THAW", "RESTRICT", "ALLOW"].includes(action)
+        ? m["instrumentId"]
+        : 0,
+      requester: overrides ? m["requester"] : "",
+      expiresTsNs: overrides ? tsNs + 1n : 0n,
+      overridden: overrides ? 63 : 0,
+    };
+  },
+  riskEvent: (drawn) => {
+    const m: Draw = { ...drawn, ...signed64(drawn) };
+    const kind = String(m["kind"]);
+    const latches = ["LATCH", "RELEASE"].includes(kind);
+    const scope = latches || ["STORM", "PERIOD"].includes(kind) ? (m["scope"] ?? "FIRM") : null;
+    const of = (holds: boolean, field: string, otherwise: unknown) =>
+      holds ? (m[field] ?? otherwise) : typeof m[field] === "number" ? 0 : null;
+    const named = (holds: boolean) => (holds ? "USDT" : "");
+    const venue = ["ACCOUNT", "MARGIN", "LOCATE", "POSTING"].includes(kind) || scope === "VENUE";
+    const marks = kind === "MARKS";
+    return {
+      ...m,
+      scope,
+      accountId: of(venue || scope === "ACCOUNT", "accountId", 1),
+      strategyId: of(kind === "POSTING" || scope === "STRATEGY", "strategyId", 1),
+      instrumentId: of(
+        ["POSTING", "LOCATE"].includes(kind) || scope === "INSTRUMENT",
+        "instrumentId",
+        1,
+      ),
+      venueId: of(venue, "venueId", 1),
+      deskId: of(scope === "DESK", "deskId", 1),
+      cause: of(latches, "cause", "HALT"),
+      latch: of(latches, "latch", "HALT"),
+      stormFrom: of(kind === "STORM", "stormFrom", "NORMAL"),
+      stormTo: of(kind === "STORM", "stormTo", "WARM"),
+      period: of(kind === "PERIOD", "period", "DAY"),
+      periodId: of(kind === "PERIOD", "periodId", 1),
+      posting: of(kind === "POSTING", "posting", "FUNDING"),
+      asset: named(["RATE", "ACCOUNT", "POSTING"].includes(kind)),
+      quoteAsset: named(kind === "RATE"),
+      instrumentIds: marks ? [1, 0xffff_ffff] : [],
+      pxTicks: marks ? [-7, SAFE] : [],
+    };
   },
   report: (m) => (m["kind"] === "FILL" ? { ...m, side: m["side"] ?? "BUY" } : m),
   streamGap: (m) => {

@@ -71,6 +71,9 @@ struct Config {
     journal_dir: PathBuf,
     tier: TierName,
     venues: Vec<VenueSettings>,
+    /// Shared with the gateway; empty where orders need no approval.
+    #[serde(default)]
+    approval_key_path: PathBuf,
 }
 
 /// One venue's order session and user stream.
@@ -226,6 +229,9 @@ fn run(
         .collect();
     let mut router =
         Router::new(&venues, table.iter().map(|row| (row.instrument_id(), row.venue())), complete);
+    if let Some(key) = crate::approval_key::read(&config.approval_key_path)? {
+        router = router.with_approvals(key);
+    }
     let mut gateways = Gateways::new(&table, clock::mono_ns());
     let folded = fold(&mut journal, &mut router, &mut gateways)?;
     let context = zmq::Context::new();

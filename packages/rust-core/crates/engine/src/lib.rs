@@ -5,7 +5,8 @@
 #![forbid(unsafe_code)]
 
 mod anchor;
-pub mod epoch;
+pub mod approval_key;
+mod epoch;
 pub mod execution_router;
 pub mod gateway;
 mod hot;

@@ -1,7 +1,7 @@
 //! `verify features`: the kernels against published vectors, an exact model, reference values of indicators, and recomputation.
 
 mod batch;
-mod data;
+pub(crate) mod data;
 mod indicators;
 mod model;
 mod shadow;

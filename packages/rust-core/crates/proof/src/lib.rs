@@ -3,10 +3,12 @@
 //! Each subject is a module with `run(&Args) -> Result<Report, String>`; the binary prints the report as one line.
 #![forbid(unsafe_code)]
 
+mod accounting;
 pub mod args;
 pub mod bench_book;
 pub mod books;
 pub mod cluster;
+mod controls;
 mod features;
 mod journal;
 pub mod normaliser;
@@ -27,6 +29,8 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "features shadow" => features::shadow(args),
         "features sets" => features::sets(args),
         "verify books" => books::run(args),
+        "verify accounting" => accounting::run(args),
+        "verify controls" => controls::run(args),
         "verify normaliser" => normaliser::run(args),
         "bench book" => bench_book::run(args),
         _ => Err(format!("{subject}: no such proof")),

@@ -1,14 +1,22 @@
 //! The machine: events in, records and messages out.
 
 use crate::config::Limits;
-use crate::decide::{Accepted, ReferencePx, Wish, decide, decode};
-use crate::limits::{CANCEL_RESERVE_SHARE, GRANT_RETRY_NS, PRINCIPAL_BYTES_MAX, REASON_BYTES_MAX};
+use crate::decide::{Accepted, Checks, Quote, ReferencePx, Wish, decide, decode, may_be_overridden};
+use crate::limits::{
+    CANCEL_RESERVE_SHARE, GRANT_RETRY_NS, HELD_AGE_MS, OVERRIDE_NS_MAX, PRINCIPAL_BYTES_MAX, REASON_BYTES_MAX,
+};
+use crate::means::Means;
 use crate::order::{Order, content_hash, from_wire_id, wire_id, wire_side};
-use crate::state::{Bounds, FoldFault, Outcome, State, position_update};
-use std::collections::BTreeMap;
+use crate::outcomes::{Archive, Lookup, Outcome};
+use crate::scope::Scope;
+use crate::state::{Bounds, FoldFault, State, position_update};
+use crate::storm::{Guard, Input, Mode};
+use std::collections::{BTreeMap, BTreeSet};
+use tidegate_calendar::Phase;
 use tidegate_instruments::Table;
 use tidegate_mutants::{Bug, planted};
-use tidegate_units::{InstrumentId, IntentId, StrategyId};
+use tidegate_units::{AccountId, InstrumentId, IntentId, StrategyId, VenueId};
+use tidegate_wire::approval::Approver;
 use tidegate_wire::ids::{client_order_id, span_id};
 use tidegate_wire::pb::common::v1::Source;
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
@@ -17,6 +25,7 @@ use tidegate_wire::pb::orders::v1::{
     Command, CommandKind, Decision, Intent, IntentKind, IntentReply, OrderState, OrderType, Reason, Report,
     ReportKind,
 };
+use tidegate_wire::pb::risk::v1::{Latch, RiskEvent, RiskEventKind};
 use tidegate_wire::validate::SCHEMA_VERSION;
 
 /// The time of an event, read once by the shell.
@@ -86,6 +95,56 @@ pub enum Event {
         instrument: InstrumentId,
     },
     Control(ControlEvent),
+    /// A reading of the system's health, for the guard over a scope.
+    Health {
+        scope: Scope,
+        input: Input,
+        value: i64,
+    },
+    /// The monitor lives.
+    MonitorAlive,
+    /// Whether an instrument trades, by the venue's own word: a halt, a volatility pause.
+    MarketState {
+        instrument: InstrumentId,
+        trades: bool,
+    },
+    /// A conversion rate: 1e-8 of the quote asset for one of the asset, above 0.
+    Rate {
+        asset: String,
+        quote_asset: String,
+        rate_e8: i64,
+        ts_ns: i64,
+    },
+    /// What the venue says an account has free of an asset, and the last report that surely is in it.
+    AccountBalance {
+        account: AccountId,
+        venue: VenueId,
+        asset: String,
+        available_e8: i64,
+        report_seq: u64,
+    },
+    /// Maintenance margin over margin balance by the venue's word, 1/10,000.
+    MarginRatio {
+        account: AccountId,
+        venue: VenueId,
+        bps: i64,
+    },
+    /// How many lots of an instrument may be sold short, and under which locate.
+    Locate {
+        account: AccountId,
+        venue: VenueId,
+        instrument: InstrumentId,
+        lots: i64,
+        reference: String,
+    },
+    /// Money that no fill brings: funding, interest, dividends, transfers, settlements. One reference books once.
+    Posting(RiskEvent),
+    /// Other limits, asked for by one person and, where anything is looser, authorised by another.
+    Limits {
+        limits: Box<Limits>,
+        principal: String,
+        authoriser: String,
+    },
     /// The command link is in step. `restarted` where the router is new, or new to us: leadership must be asked for.
     RouterUp {
         restarted: bool,
@@ -152,23 +211,27 @@ pub struct Counters {
     pub reports_repeated: u64,
     pub report_gaps: u64,
     pub controls_refused: u64,
+    /// Rates, balances, postings and limits that made no sense or were not authorised.
+    pub inputs_refused: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Touch {
-    px: ReferencePx,
-    seen_mono_ns: u64,
+pub(crate) struct Touch {
+    pub(crate) quote: Quote,
+    pub(crate) seen_mono_ns: u64,
 }
 
 /// The gateway.
 #[derive(Debug)]
 pub struct Gateway {
-    table: Table,
-    limits: Limits,
+    pub(crate) table: Table,
+    pub(crate) limits: Limits,
     /// Which process this is, random at its start; the router tells two of one epoch apart by it.
     holder: u64,
-    state: State,
+    pub(crate) state: State,
     counters: Counters,
+    approver: Option<Approver>,
+    archive: Option<Box<dyn Archive>>,
     // What follows dies with the process and starts closed.
     granted: bool,
     may_ask: bool,
@@ -180,8 +243,12 @@ pub struct Gateway {
     credits: usize,
     credits_full: usize,
     journal_available: bool,
-    touches: BTreeMap<InstrumentId, Touch>,
+    pub(crate) touches: BTreeMap<InstrumentId, Touch>,
     asked_mono_ns: BTreeMap<IntentId, u64>,
+    pub(crate) guards: BTreeMap<Scope, Guard>,
+    pub(crate) evaluated_mono_ns: Option<u64>,
+    monitor_mono_ns: Option<u64>,
+    not_trading: BTreeSet<InstrumentId>,
 }
 
 impl Gateway {
@@ -210,6 +277,47 @@ impl Gateway {
             journal_available: true,
             touches: BTreeMap::new(),
             asked_mono_ns: BTreeMap::new(),
+            approver: None,
+            archive: None,
+            guards: BTreeMap::new(),
+            evaluated_mono_ns: None,
+            monitor_mono_ns: None,
+            not_trading: BTreeSet::new(),
+        }
+    }
+
+    /// Puts an approval on every new order, which a router that has the key asks for.
+    #[must_use]
+    pub fn with_approver(mut self, approver: Approver) -> Self {
+        self.approver = Some(approver);
+        self
+    }
+
+    /// Keeps outcomes that leave memory.
+    #[must_use]
+    pub fn with_archive(mut self, archive: Box<dyn Archive>) -> Self {
+        self.archive = Some(archive);
+        self
+    }
+
+    /// Drops archived outcomes decided before an instant, as the trading day and the venue's memory of ids allow.
+    pub fn forget_before(&mut self, epoch_ns: i64) {
+        if let Some(archive) = &mut self.archive {
+            archive.retain_since(epoch_ns);
+        }
+    }
+
+    /// Whether records can be written now.
+    pub(crate) const fn takes_records(&self) -> bool {
+        self.journal_available
+    }
+
+    fn archive_evicted(&mut self) {
+        let evicted = self.state.outcomes.take_evicted();
+        if let Some(archive) = &mut self.archive {
+            for (id, outcome) in &evicted {
+                archive.put(*id, outcome);
+            }
         }
     }
 
@@ -218,7 +326,9 @@ impl Gateway {
     /// # Errors
     /// The record does not follow; the journal is of another code or table, or damaged.
     pub fn recover(&mut self, record: &Envelope) -> Result<(), FoldFault> {
-        self.state.fold(record, &self.table)
+        self.state.fold(record, &self.table)?;
+        self.archive_evicted();
+        Ok(())
     }
 
     /// The durable state.
@@ -250,10 +360,21 @@ impl Gateway {
 
     /// The reference price of an instrument now; `None` fails every price check closed.
     pub fn reference(&self, instrument: InstrumentId, now: Now) -> Option<ReferencePx> {
+        self.quote(instrument, now).map(|quote| quote.reference)
+    }
+
+    pub(crate) fn quote(&self, instrument: InstrumentId, now: Now) -> Option<Quote> {
         let touch = self.touches.get(&instrument)?;
-        let age_ns_max =
-            u64::from(self.limits.instruments.get(&instrument)?.reference_age_ms_max) * 1_000_000;
-        (now.mono_ns.saturating_sub(touch.seen_mono_ns) <= age_ns_max).then_some(touch.px)
+        // What may not be traded may still be held, and is valued.
+        let age_ms = self.limits.instruments.get(&instrument).map_or(HELD_AGE_MS, |l| l.reference_age_ms_max);
+        let age_ns_max = u64::from(age_ms) * 1_000_000;
+        (now.mono_ns.saturating_sub(touch.seen_mono_ns) <= age_ns_max).then_some(touch.quote)
+    }
+
+    /// What an account has free of an asset at a venue, 1e-8; `None` where it is not checked or the venue's word is missing.
+    pub fn free_e8(&self, account: AccountId, venue: VenueId, asset: &str, now: Now) -> Option<i128> {
+        let means = Means { state: &self.state, table: &self.table, limits: &self.limits };
+        means.free_e8(account, venue, asset, now.epoch_ns).ok()
     }
 
     /// What a strategy must know when its link comes (back) into step: policy, live orders, positions. Not journalled.
@@ -293,14 +414,15 @@ impl Gateway {
             Event::Report { trace, report } => self.on_report(trace, report, now, out),
             Event::Reference { instrument, bid_px_ticks, ask_px_ticks, valid, ts_ns } => {
                 let px = match (bid_px_ticks, ask_px_ticks) {
-                    (Some(bid), Some(ask)) => Some((bid + ask).div_euclid(2)),
+                    (Some(bid), Some(ask)) => bid.checked_add(ask).map(|sum| sum.div_euclid(2)),
                     // A one-sided book is valid: the side that is there.
                     (one, other) => one.or(other),
                 };
                 match px.filter(|px| valid && *px > 0) {
                     Some(px_ticks) => {
-                        let px = ReferencePx { px_ticks, ts_ns };
-                        self.touches.insert(instrument, Touch { px, seen_mono_ns: now.mono_ns });
+                        let reference = ReferencePx { px_ticks, ts_ns };
+                        let quote = Quote { reference, bid_px_ticks, ask_px_ticks };
+                        self.touches.insert(instrument, Touch { quote, seen_mono_ns: now.mono_ns });
                     }
                     None => drop(self.touches.remove(&instrument)),
                 }
@@ -363,13 +485,84 @@ impl Gateway {
                 if self.router_up && !self.granted && self.may_ask && self.asked_long_ago(now) {
                     self.ask_leadership(now, out)?;
                 }
+                self.evaluate(now, out)?;
                 self.chase(now, out)
             }
+            Event::Health { scope, input, value } => {
+                if self.guarded(scope) {
+                    self.guards.entry(scope).or_default().read(input, value, now.mono_ns);
+                }
+                Ok(())
+            }
+            Event::MonitorAlive => {
+                self.monitor_mono_ns = Some(now.mono_ns);
+                Ok(())
+            }
+            Event::MarketState { instrument, trades } => {
+                if trades {
+                    self.not_trading.remove(&instrument);
+                } else if self.limits.instruments.contains_key(&instrument) {
+                    self.not_trading.insert(instrument);
+                }
+                Ok(())
+            }
+            Event::Limits { limits, principal, authoriser } => {
+                self.on_limits(*limits, &principal, &authoriser, now, out)
+            }
+            event => match risk_record(event, now) {
+                Some(record) if self.journal_available && self.sound(&record) => {
+                    self.record(Payload::RiskEvent(record), Trace::default(), now, out)
+                }
+                _ => {
+                    self.counters.inputs_refused += 1;
+                    Ok(())
+                }
+            },
         }
     }
 
+    /// Whether a risk record would pass its validator and names what is known.
+    fn sound(&self, record: &RiskEvent) -> bool {
+        let known = record.instrument_id == 0 || self.table.get(InstrumentId(record.instrument_id)).is_some();
+        let probe = envelope(Payload::RiskEvent(record.clone()), Trace::default(), Now::default(), 1);
+        known && tidegate_wire::validate::envelope(&probe).is_ok()
+    }
+
+    /// Takes other limits: tightening at once, loosening only where a second person stands for it.
+    fn on_limits(
+        &mut self,
+        limits: Limits,
+        principal: &str,
+        authoriser: &str,
+        now: Now,
+        out: &mut Effects,
+    ) -> Result<(), FoldFault> {
+        let named = |who: &str| (1..=PRINCIPAL_BYTES_MAX).contains(&who.len());
+        let second = named(authoriser) && authoriser != principal;
+        let allowed = self.limits.loosened_by(&limits).is_none() || second;
+        let rises = limits.version > self.limits.version && limits.version > self.state.risk.limits_version;
+        if !named(principal) || !rises || !allowed || !self.journal_available {
+            self.counters.controls_refused += 1;
+            return Ok(());
+        }
+        let mut reference = if second { format!("{principal}+{authoriser}") } else { principal.to_string() };
+        while reference.len() > PRINCIPAL_BYTES_MAX {
+            reference.pop();
+        }
+        let record = RiskEvent {
+            kind: RiskEventKind::Limits.into(),
+            value: i64::from(limits.version),
+            reference,
+            ts_ns: now.epoch_ns,
+            ..RiskEvent::default()
+        };
+        self.record(Payload::RiskEvent(record), Trace::default(), now, out)?;
+        self.limits = limits;
+        Ok(())
+    }
+
     /// Writes one record: folds it, and hands on what it owes.
-    fn record(
+    pub(crate) fn record(
         &mut self,
         payload: Payload,
         trace: Trace,
@@ -390,6 +583,7 @@ impl Gateway {
         let to = destination(&payload);
         let envelope = envelope(payload, trace, now, self.state.log_seq + 1);
         self.state.fold(&envelope, &self.table)?;
+        self.archive_evicted();
         out.push(Effect { envelope, journal: true, to });
         Ok(())
     }
@@ -420,7 +614,22 @@ impl Gateway {
             self.reply_only(refusal(id, Reason::UnauthorisedPrincipal), principal, trace, now, out);
             return Ok(());
         }
-        if let Some(outcome) = self.state.outcomes.get(&id)
+        let archived = match self.state.outcomes.get(id) {
+            Some(outcome) => Lookup::Found(*outcome),
+            None if self.state.outcomes.may_be_forgotten(id) => {
+                match self.archive.as_ref().map(|archive| archive.get(id)) {
+                    Some(Lookup::Found(outcome)) => Lookup::Found(outcome),
+                    // At or below what was forgotten: it may have been decided, so it is never decided again.
+                    _ => Lookup::Unknown,
+                }
+            }
+            None => Lookup::Absent,
+        };
+        if archived == Lookup::Unknown {
+            self.reply_only(refusal(id, Reason::DuplicateInFlight), principal, trace, now, out);
+            return Ok(());
+        }
+        if let Lookup::Found(outcome) = &archived
             && !planted(Bug::DedupSkipped)
         {
             let reply = if outcome.content == content_hash(&intent) {
@@ -447,39 +656,73 @@ impl Gateway {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), FoldFault> {
-        let mut reference = self.reference(InstrumentId(intent.instrument_id), now);
+        let instrument = InstrumentId(intent.instrument_id);
+        let mut quote = self.quote(instrument, now);
         if planted(Bug::ReferenceMayBeMissing) && intent.px_ticks > 0 {
-            reference = reference.or(Some(ReferencePx { px_ticks: intent.px_ticks, ts_ns: 1 }));
+            let reference = ReferencePx { px_ticks: intent.px_ticks, ts_ns: 1 };
+            quote = quote.or(Some(Quote { reference, bid_px_ticks: None, ask_px_ticks: None }));
+        }
+        // What the other positions are worth is journalled as it is now, so that the decision is made from it.
+        if self.granted && self.journal_available {
+            self.journal_marks(now, Some(instrument), out)?;
         }
         let decided = decode(&intent, id.strategy(), &self.table, &self.limits)
-            .and_then(|wish| self.gate(&intent, &wish, now).map(|()| wish))
-            .and_then(|wish| {
-                decide(&self.state, &self.table, &self.limits, wish, reference, now.epoch_ns)
-                    .map(|accepted| (accepted, wish.row.venue_id))
-            })
+            .and_then(|wish| self.gate(&intent, wish, now))
+            .and_then(|checks| decide(checks, quote).map(|accepted| (accepted, checks.wish.row.venue_id)))
             .and_then(|ok| self.dispatchable(false).map(|()| ok));
         match decided {
-            Err(reason) => self.refuse(id, reason, reference, trace, intent, now, out),
+            Err(reason) => {
+                let reference = quote.map(|quote| quote.reference);
+                self.refuse(id, reason, reference, trace, intent, now, out)
+            }
             Ok((accepted, venue_id)) => self.accept_new(id, accepted, venue_id, trace, intent, now, out),
         }
     }
 
-    /// Steps 3 to 5: time, leadership, policy.
-    fn gate(&self, intent: &Intent, wish: &Wish<'_>, now: Now) -> Result<(), Reason> {
+    /// Steps 3 to 5: time, leadership, policy. What only reducing orders pass is left to the limits as their block.
+    fn gate<'a>(&'a self, intent: &Intent, wish: Wish<'a>, now: Now) -> Result<Checks<'a>, Reason> {
         if intent.ttl_ns != 0 && remaining_ttl_ns(intent, now).is_none() {
             return Err(Reason::TtlExpired);
         }
+        self.session(intent, &wish, now)?;
         if !(self.granted && self.may_open) && !planted(Bug::NewWithoutLead) {
             return Err(Reason::NotLeader);
         }
         if now.mono_ns.saturating_sub(self.granted_mono_ns) < self.limits.startup_holdoff_ns {
             return Err(Reason::StartupHoldoff);
         }
-        if self.state.killed && !planted(Bug::KillIgnored) {
+        let (state, risk) = (&self.state, &self.state.risk);
+        let storm = risk.storm_for(wish.key.account, wish.row.venue());
+        if state.killed && !planted(Bug::KillIgnored) {
             return Err(Reason::Killed);
         }
-        if (self.state.halted || self.state.draining) && !planted(Bug::HaltIgnored) {
+        let halt_latch = |scope| risk.latched(scope, Latch::Halt).next().is_some();
+        let account = Scope::Account(wish.key.account);
+        let halted = state.halted
+            || state.draining
+            || storm == Mode::Halt
+            || halt_latch(Scope::Firm)
+            || halt_latch(account);
+        if halted && !planted(Bug::HaltIgnored) {
             return Err(Reason::Halt);
+        }
+        let block = if storm == Mode::Storm {
+            Some(Reason::StormNewBlocked)
+        } else if self.monitor_is_dead(now) {
+            Some(Reason::Degraded)
+        } else {
+            self.scopes_of(&wish).into_iter().find_map(|scope| risk.reduce_only(scope))
+        };
+        let checks =
+            Checks { state, table: &self.table, limits: &self.limits, wish, now_ns: now.epoch_ns, block };
+        if let Some(block) = block
+            && !checks.may_reduce()
+        {
+            return Err(block);
+        }
+        let quarantined = Scope::Strategy(wish.key.strategy);
+        if risk.latched(quarantined, Latch::Quarantine).next().is_some() {
+            return Err(Reason::StrategyQuarantined);
         }
         if self.state.symbol_frozen(wish.key.instrument) {
             return Err(Reason::SymbolFrozen);
@@ -487,7 +730,57 @@ impl Gateway {
         if self.state.venues_down.contains(&wish.row.venue_id) {
             return Err(Reason::VenueUnreachable);
         }
-        Ok(())
+        Ok(checks)
+    }
+
+    /// The scopes an order counts to, widest first.
+    pub(crate) fn scopes_of(&self, wish: &Wish<'_>) -> Vec<Scope> {
+        let mut scopes = vec![
+            Scope::Firm,
+            Scope::Account(wish.key.account),
+            Scope::Venue(wish.key.account, wish.row.venue()),
+            Scope::Strategy(wish.key.strategy),
+            Scope::Instrument(wish.key.instrument),
+        ];
+        scopes.extend(wish.strategy.desk_id.map(Scope::Desk));
+        scopes
+    }
+
+    fn monitor_is_dead(&self, now: Now) -> bool {
+        // Its bound of time runs from the grant where it was never heard of.
+        let heard = self.monitor_mono_ns.unwrap_or(self.granted_mono_ns);
+        self.limits.monitor_age_ns.is_some_and(|age| now.mono_ns.saturating_sub(heard) > age)
+    }
+
+    /// Whether the market of an instrument takes an order now. A day the calendar does not know is a closed one.
+    fn session(&self, intent: &Intent, wish: &Wish<'_>, now: Now) -> Result<(), Reason> {
+        if self.not_trading.contains(&wish.key.instrument) {
+            return Err(Reason::SessionClosed);
+        }
+        let Some(market) = wish.limits.market.map(|name| name.0) else {
+            return if wish.limits.blackouts.as_deref().is_none_or(<[_]>::is_empty) {
+                Ok(())
+            } else {
+                self.blackout(wish, tidegate_calendar::Market::AllDay, now)
+            };
+        };
+        match market.phase(now.epoch_ns) {
+            Ok(Phase::Open) => self.blackout(wish, market, now),
+            // What cannot rest until the auction's end has no place in it.
+            Ok(Phase::Auction)
+                if !wish.market && matches!(intent.tif(), tidegate_wire::pb::orders::v1::Tif::Gtc) =>
+            {
+                self.blackout(wish, market, now)
+            }
+            _ => Err(Reason::SessionClosed),
+        }
+    }
+
+    fn blackout(&self, wish: &Wish<'_>, market: tidegate_calendar::Market, now: Now) -> Result<(), Reason> {
+        let second = market.second_of_day(now.epoch_ns);
+        let within = |b: &crate::config::Blackout| b.from.0 <= second && second < b.to.0;
+        let blackouts = wish.limits.blackouts.as_deref().unwrap_or(&[]);
+        if blackouts.iter().any(within) { Err(Reason::Blackout) } else { Ok(()) }
     }
 
     /// Steps 8 and 9: a decision is made only where its record and its command have a place to go.
@@ -621,7 +914,8 @@ impl Gateway {
             return Ok(());
         }
         self.record(Payload::Intent(intent), trace, now, out)?;
-        self.record(Payload::IntentReply(reply), trace, now, out)
+        self.record(Payload::IntentReply(reply), trace, now, out)?;
+        self.after_refusal(id.strategy(), now, out)
     }
 
     fn reply_only(&mut self, reply: IntentReply, to: StrategyId, trace: Trace, now: Now, out: &mut Effects) {
@@ -641,19 +935,42 @@ impl Gateway {
     ) -> Result<(), FoldFault> {
         let grant = command.kind() == CommandKind::Grant;
         let id = from_wire_id(command.intent_id.as_ref());
-        let command = Command {
+        let command = self.attributed(command);
+        let mut command = Command {
             command_seq: self.state.command_seq + 1,
             gateway_epoch: if grant { command.gateway_epoch } else { self.state.epoch },
             holder: self.holder,
             command_mono_ns: now.mono_ns,
             ..command
         };
+        if let Some(approver) = &self.approver
+            && command.kind() == CommandKind::New
+        {
+            let expires_ns = now.epoch_ns.saturating_add(self.limits.approval_ttl_ns);
+            command.approval = approver.approve(&command, self.limits.version, expires_ns);
+        }
         self.counters.commands += 1;
         self.credits = self.credits.saturating_sub(1);
         if !grant {
             self.asked_mono_ns.insert(id, now.mono_ns);
         }
         self.record(Payload::Command(command), trace, now, out)
+    }
+
+    /// Names who answers for a new order.
+    fn attributed(&self, command: Command) -> Command {
+        let strategy = from_wire_id(command.intent_id.as_ref()).strategy();
+        let row = self.limits.strategies.get(&strategy).and_then(|row| row.attribution.as_ref());
+        match row.filter(|_| command.kind() == CommandKind::New) {
+            Some(who) => Command {
+                strategy_version: who.version_bits().unwrap_or(0),
+                trader_id: who.trader_id,
+                desk_id: who.desk_id,
+                client_id: who.client_id,
+                ..command
+            },
+            None => command,
+        }
     }
 
     fn asked_long_ago(&self, now: Now) -> bool {
@@ -702,6 +1019,9 @@ impl Gateway {
         let fenced = kind == ReportKind::Fenced && report.holder == self.holder;
         let order = self.state.order_of(&report).map(|o| (o.id, o.state));
         self.record(Payload::Report(report), trace, now, out)?;
+        if kind == ReportKind::Fill {
+            self.after_fill(now, out)?;
+        }
         if grants {
             self.granted = true;
             self.granted_mono_ns = now.mono_ns;
@@ -748,7 +1068,7 @@ impl Gateway {
         out: &mut Effects,
     ) -> Result<(), FoldFault> {
         let id = from_wire_id(command.intent_id.as_ref());
-        let known = self.state.outcomes.contains_key(&id);
+        let known = self.state.outcomes.get(id).is_some() || self.state.outcomes.may_be_forgotten(id);
         if planted(Bug::AdoptSkipped) {
             return Ok(());
         }
@@ -836,9 +1156,18 @@ impl Gateway {
     }
 
     fn on_control(&mut self, event: ControlEvent, now: Now, out: &mut Effects) -> Result<(), FoldFault> {
-        let sound = event.action() != ControlAction::Unspecified
+        let mut sound = event.action() != ControlAction::Unspecified
             && (1..=PRINCIPAL_BYTES_MAX).contains(&event.principal.len())
             && event.reason.len() <= REASON_BYTES_MAX;
+        let about = envelope(Payload::ControlEvent(event.clone()), Trace::default(), Now::default(), 1);
+        sound &= tidegate_wire::validate::envelope(&about).is_ok();
+        if event.action() == ControlAction::Override {
+            let reason = i32::try_from(event.overridden).ok().and_then(|n| Reason::try_from(n).ok());
+            sound &= event.requester != event.principal
+                && reason.is_some_and(may_be_overridden)
+                && event.expires_ts_ns > now.epoch_ns
+                && event.expires_ts_ns.saturating_sub(now.epoch_ns) <= OVERRIDE_NS_MAX;
+        }
         if !sound {
             self.counters.controls_refused += 1;
             return Ok(());
@@ -846,6 +1175,45 @@ impl Gateway {
         self.record(Payload::ControlEvent(event), Trace::default(), now, out)?;
         self.chase(now, out)
     }
+}
+
+/// The record of an event that only the risk state takes.
+fn risk_record(event: Event, now: Now) -> Option<RiskEvent> {
+    let ts = RiskEvent { ts_ns: now.epoch_ns, ..RiskEvent::default() };
+    Some(match event {
+        Event::Rate { asset, quote_asset, rate_e8, ts_ns } if rate_e8 > 0 && ts_ns <= now.epoch_ns => {
+            RiskEvent { kind: RiskEventKind::Rate.into(), asset, quote_asset, value: rate_e8, ts_ns, ..ts }
+        }
+        Event::AccountBalance { account, venue, asset, available_e8, report_seq } => RiskEvent {
+            kind: RiskEventKind::Account.into(),
+            account_id: account.0,
+            venue_id: venue.0,
+            asset,
+            value: available_e8,
+            source_seq: report_seq,
+            ..ts
+        },
+        Event::MarginRatio { account, venue, bps } if bps >= 0 => RiskEvent {
+            kind: RiskEventKind::Margin.into(),
+            account_id: account.0,
+            venue_id: venue.0,
+            value: bps,
+            ..ts
+        },
+        Event::Locate { account, venue, instrument, lots, reference } if lots >= 0 => RiskEvent {
+            kind: RiskEventKind::Locate.into(),
+            account_id: account.0,
+            venue_id: venue.0,
+            instrument_id: instrument.0,
+            value: lots,
+            reference,
+            ..ts
+        },
+        Event::Posting(posting) if posting.kind() == RiskEventKind::Posting => {
+            RiskEvent { ts_ns: now.epoch_ns, ..posting }
+        }
+        _ => return None,
+    })
 }
 
 /// A command about one order, without its number and stamps.

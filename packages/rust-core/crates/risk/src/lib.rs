@@ -6,20 +6,32 @@
 
 mod canon;
 mod config;
+pub mod contract;
 mod decide;
+mod evaluate;
 mod evidence;
 mod gateway;
 mod ledger;
 pub mod limits;
+mod means;
 mod order;
+mod outcomes;
+mod risk_state;
+mod scope;
 mod state;
+pub mod storm;
 
 pub use config::{
-    AccountLimits, FirmLimits, InstrumentLimits, LIMITS_BYTES_MAX, Limits, LimitsFault, StrategyLimits,
+    AccountChecks, AccountKind, AccountLimits, Attribution, Blackout, DeskLimits, DrawdownLimit, DriftLimit,
+    FirmLimits, InstrumentLimits, KillLimits, LIMITS_BYTES_MAX, Limits, LimitsFault, LossAction, LossLimits,
+    MarketName, OrderToTrade, Permissions, Sides, StormConfig, StrategyLimits, TickBand, TimeOfDay, Window,
 };
-pub use decide::{Accepted, Exposure, ReferencePx};
+pub use decide::{Accepted, Exposure, ReferencePx, may_be_overridden};
 pub use evidence::{Answers, Evidence, NeverSentProof, VenueEvidence};
 pub use gateway::{Counters, Destination, Effect, Effects, Event, Gateway, Now, Trace};
-pub use ledger::{Ledger, Position};
+pub use ledger::{Contra, Ledger, Position};
 pub use order::{BookKey, Order, is_terminal};
-pub use state::{Book, Bounds, EXTERNAL, FoldFault, Outcome, State};
+pub use outcomes::{Archive, Lookup, MemoryArchive, Outcome};
+pub use risk_state::{Balance, Message, OwnFill, Period, Rate, RiskState};
+pub use scope::Scope;
+pub use state::{Book, Bounds, EXTERNAL, FoldFault, State, of_its_own_making};

@@ -10,6 +10,23 @@ pub const FILL_KEYS_MAX: usize = 1 << 20;
 pub const BOOKS_MAX: usize = 4_096;
 /// Accepted messages remembered per strategy for the rate window; a configured rate may not pass it.
 pub const RATE_WINDOW_MAX: usize = 4_096;
+/// Entries of a window of fills, refusals or prices, and so the largest count a limit over a window may name.
+pub const WINDOW_MAX: usize = 4_096;
+/// Blackouts and price bands of one instrument.
+pub const BLACKOUTS_MAX: usize = 16;
+pub const TICK_BANDS_MAX: usize = 16;
+/// Scopes that are latched, loss periods, rates, account balances, locates: of each kind; the next is refused and counted.
+pub const RISK_ROWS_MAX: usize = 4_096;
+/// Overrides in force; one more is refused.
+pub const OVERRIDES_MAX: usize = 64;
+/// Longest life of an override, in nanoseconds: 15 minutes.
+pub const OVERRIDE_NS_MAX: i64 = 15 * 60 * 1_000_000_000;
+/// Postings remembered against doubles; beyond it the oldest goes.
+pub const POSTINGS_MAX: usize = 1 << 16;
+/// Age at which the price of an instrument without limits, which can only be held, is none any more.
+pub const HELD_AGE_MS: u32 = 1_000;
+/// Between two evaluations of losses, breaches and guards, in nanoseconds.
+pub const EVALUATE_NS: u64 = 1_000_000_000;
 /// Bytes of a fill's key, of an asset code and of a principal; longer ones are refused.
 pub const EXEC_ID_BYTES_MAX: usize = 64;
 pub const ASSET_BYTES_MAX: usize = 16;

@@ -35,6 +35,8 @@ pub struct Order {
     pub generation: u32,
     /// The venue has shown that it holds, or held, the order.
     pub acked: bool,
+    /// The report by which the venue first showed it, 0 where it has not.
+    pub acked_seq: u64,
     pub sent: bool,
     /// Somebody wants it gone: its strategy, an operator, a kill.
     pub cancel_wanted: bool,
@@ -120,7 +122,7 @@ impl Order {
         canon.i64(self.side.sign()).i64(self.px_ticks).u64(self.is_market.into());
         canon.i64(self.qty_lots).i64(self.cum_lots).i64(self.venue_cum_lots);
         canon.i64(self.state as i64).i64(self.reason as i64).u64(self.generation.into());
-        canon.u64(self.acked.into()).u64(self.sent.into()).u64(self.cancel_wanted.into());
+        canon.u64(self.acked.into()).u64(self.acked_seq).u64(self.sent.into()).u64(self.cancel_wanted.into());
         canon
             .u64(self.new_command_seq)
             .u64(self.cancel_command_seq)
@@ -182,4 +184,13 @@ pub(crate) fn content_hash(intent: &Intent) -> u128 {
     canon.u128(from_wire_id(intent.target_intent_id.as_ref()).0);
     canon.u64(intent.instrument_table_version.into());
     canon.finish_u128()
+}
+
+/// The first 128 bits of the hash of what a new order does to the market, whatever its id: account, instrument, side, type,
+/// px, qty. Never 0.
+pub(crate) fn economics_hash(intent: &Intent) -> u128 {
+    let mut canon = Canon::new("order economics v1");
+    canon.u64(intent.instrument_id.into()).u64(intent.account_id.into()).i64(intent.side.into());
+    canon.i64(intent.order_type.into()).i64(intent.px_ticks).u64(intent.qty_lots);
+    canon.finish_u128().max(1)
 }

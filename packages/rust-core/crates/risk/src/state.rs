@@ -5,44 +5,37 @@
 //! the same fold, so it re-derives and checks every output, and what a crash cut off is still owed afterwards.
 
 use crate::canon::Canon;
+use crate::contract::{cost_e8, settle_asset};
 use crate::evidence::Evidence;
-use crate::ledger::{Ledger, Position};
+use crate::ledger::{Contra, Ledger, Position};
 use crate::limits::{
     ASSET_BYTES_MAX, DETAIL_BYTES_MAX, EXEC_ID_BYTES_MAX, FILL_KEYS_MAX, OUTCOMES_MAX, RATE_WINDOW_MAX,
 };
 use crate::order::{
-    BookKey, Order, content_hash, from_wire_id, from_wire_side, is_terminal, lots, wire_id, wire_side,
+    BookKey, Order, content_hash, economics_hash, from_wire_id, from_wire_side, is_terminal, lots, wire_id,
+    wire_side,
 };
+use crate::outcomes::{Outcome, Outcomes};
+use crate::risk_state::{Message, OwnFill, RiskState, push_window};
+use crate::scope::Scope;
+use crate::storm::Mode;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
-use tidegate_instruments::Table;
+use tidegate_instruments::{Instrument, Kind, Table};
 use tidegate_mutants::{Bug, planted};
-use tidegate_units::{AccountId, InstrumentId, IntentId, SAFE_INTEGER, Side, StrategyId};
+use tidegate_units::{AccountId, InstrumentId, IntentId, SAFE_INTEGER, Side, StrategyId, VenueId};
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::orders::v1::{
     Command, CommandKind, Decision, Fill, Intent, IntentKind, IntentReply, OrderState, OrderType, Reason,
     Report, ReportKind,
 };
-use tidegate_wire::pb::risk::v1::{Policy, PolicyState, PositionUpdate};
+use tidegate_wire::pb::risk::v1::{
+    Latch, Policy, PolicyState, PositionUpdate, PostingKind, RiskEvent, RiskEventKind,
+};
 
 /// Strategy of what we did not order: external fills count in exposure under it.
 pub const EXTERNAL: StrategyId = StrategyId(u32::MAX);
-
-/// What a settled intent came to; enough to answer it again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Outcome {
-    pub content: u128,
-    pub accepted: bool,
-    pub reason: Reason,
-    pub has_order: bool,
-    pub reference_px_ticks: i64,
-    pub reference_ts_ns: i64,
-    pub accepted_qty_lots: u64,
-    /// Terminal state of its order, or `Unspecified` while it lives and where there is none.
-    pub state: OrderState,
-    pub cum_lots: i64,
-}
 
 /// One (account, strategy, instrument): position and what is reserved on each side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +43,10 @@ pub struct Book {
     pub position: Position,
     pub buy_lots: i128,
     pub sell_lots: i128,
+    /// Fees paid, and what was posted to the book beside fills (funding, dividends), 1e-8 of the settlement asset. A fee in
+    /// the base asset counts at its fill's price; one in a third asset stands in the ledger alone.
+    pub fees_e8: i128,
+    pub posted_e8: i128,
 }
 
 impl Book {
@@ -136,14 +133,14 @@ pub struct State {
     pub(crate) orders: BTreeMap<IntentId, Order>,
     by_client_order_id: BTreeMap<String, IntentId>,
     open_orders: usize,
-    pub(crate) outcomes: BTreeMap<IntentId, Outcome>,
-    settled: VecDeque<IntentId>,
+    pub(crate) outcomes: Outcomes,
     fill_keys: BTreeSet<FillKey>,
     fill_order: VecDeque<FillKey>,
     pub(crate) books: BTreeMap<BookKey, Book>,
     pub(crate) ledger: Ledger,
     pub(crate) marks: BTreeMap<InstrumentId, i64>,
-    pub(crate) rates: BTreeMap<StrategyId, VecDeque<i64>>,
+    pub(crate) messages: BTreeMap<StrategyId, VecDeque<Message>>,
+    pub(crate) risk: RiskState,
     /// Decisions by reason number.
     pub(crate) decisions: BTreeMap<i32, u64>,
     pub(crate) fills: u64,
@@ -174,14 +171,14 @@ impl State {
             orders: BTreeMap::new(),
             by_client_order_id: BTreeMap::new(),
             open_orders: 0,
-            outcomes: BTreeMap::new(),
-            settled: VecDeque::new(),
+            outcomes: Outcomes::new(bounds.outcomes_max),
             fill_keys: BTreeSet::new(),
             fill_order: VecDeque::new(),
             books: BTreeMap::new(),
             ledger: Ledger::default(),
             marks: BTreeMap::new(),
-            rates: BTreeMap::new(),
+            messages: BTreeMap::new(),
+            risk: RiskState::default(),
             decisions: BTreeMap::new(),
             fills: 0,
             fills_repeated: 0,
@@ -210,13 +207,13 @@ impl State {
     /// What became of the order an intent opened; `None` where it opened none or is forgotten.
     pub fn order_state(&self, id: IntentId) -> Option<OrderState> {
         let live = self.orders.get(&id).map(|o| o.state);
-        live.or_else(|| self.outcomes.get(&id).filter(|o| o.has_order).map(|o| o.state))
+        live.or_else(|| self.outcomes.get(id).filter(|o| o.has_order).map(|o| o.state))
     }
 
     /// Settled orders by terminal state, of those still remembered.
     pub fn settled_orders(&self) -> BTreeMap<OrderState, u64> {
         let mut by_state = BTreeMap::new();
-        for outcome in self.outcomes.values().filter(|o| o.has_order && is_terminal(o.state)) {
+        for outcome in self.outcomes.settled().filter(|o| o.has_order && is_terminal(o.state)) {
             *by_state.entry(outcome.state).or_insert(0) += 1;
         }
         by_state
@@ -264,12 +261,29 @@ impl State {
         self.open_orders
     }
 
-    /// The policy the flags add up to.
-    pub const fn policy(&self) -> Policy {
+    /// Latches, guards, loss periods, rates and account balances.
+    pub const fn risk(&self) -> &RiskState {
+        &self.risk
+    }
+
+    /// The prices positions and orders are valued at, as the journal has them.
+    pub fn marks(&self) -> impl Iterator<Item = (InstrumentId, i64)> {
+        self.marks.iter().map(|(id, px)| (*id, *px))
+    }
+
+    /// The policy that flags, latches and guards add up to; it is never set.
+    pub fn policy(&self) -> Policy {
+        let halt_latch = self.risk.latched(Scope::Firm, Latch::Halt).next().is_some();
         if self.killed {
             Policy::Killed
-        } else if self.halted || self.draining {
+        } else if self.halted
+            || self.draining
+            || halt_latch
+            || self.risk.storm(Scope::Firm).mode == Mode::Halt
+        {
             Policy::Halt
+        } else if self.risk.storm_worst() >= Mode::Storm || self.risk.reduce_only(Scope::Firm).is_some() {
+            Policy::Degrade
         } else {
             Policy::Normal
         }
@@ -280,6 +294,12 @@ impl State {
         let (policy, cause) = match self.policy() {
             Policy::Killed => (Policy::Killed, Reason::Killed),
             Policy::Halt => (Policy::Halt, Reason::Halt),
+            Policy::Degrade if self.risk.storm_worst() >= Mode::Storm => {
+                (Policy::Degrade, Reason::StormNewBlocked)
+            }
+            Policy::Degrade => {
+                (Policy::Degrade, self.risk.reduce_only(Scope::Firm).unwrap_or(Reason::ReduceOnly))
+            }
             _ if !self.frozen.is_empty() => (Policy::Degrade, Reason::SymbolFrozen),
             _ => (Policy::Normal, Reason::Ok),
         };
@@ -302,7 +322,7 @@ impl State {
 
     /// Hash of the whole durable state.
     pub fn hash(&self) -> [u8; 32] {
-        let mut canon = Canon::new("gateway state v1");
+        let mut canon = Canon::new("gateway state v2");
         canon.u64(self.log_seq).u64(self.epoch.into()).u64(self.epoch_asked.into());
         canon.u64(self.command_seq).u64(self.report_seq);
         canon.u64(self.halted.into()).u64(self.killed.into()).u64(self.draining.into());
@@ -319,16 +339,7 @@ impl State {
         for order in self.orders.values() {
             order.canon(&mut canon);
         }
-        canon.len(self.outcomes.len());
-        for (id, o) in &self.outcomes {
-            canon.u128(id.0).u128(o.content).u64(o.accepted.into()).i64(o.reason as i64);
-            canon.u64(o.has_order.into()).i64(o.reference_px_ticks).i64(o.reference_ts_ns);
-            canon.u64(o.accepted_qty_lots).i64(o.state as i64).i64(o.cum_lots);
-        }
-        canon.len(self.settled.len());
-        for id in &self.settled {
-            canon.u128(id.0);
-        }
+        self.outcomes.canon(&mut canon);
         canon.len(self.fill_order.len());
         for (venue, instrument, exec_id) in &self.fill_order {
             canon.u64((*venue).into()).u64((*instrument).into()).text(exec_id);
@@ -337,20 +348,21 @@ impl State {
         for (key, book) in &self.books {
             canon.u64(key.account.0.into()).u64(key.strategy.0.into()).u64(key.instrument.0.into());
             book.position.canon(&mut canon);
-            canon.i128(book.buy_lots).i128(book.sell_lots);
+            canon.i128(book.buy_lots).i128(book.sell_lots).i128(book.fees_e8).i128(book.posted_e8);
         }
         self.ledger.canon(&mut canon);
         canon.len(self.marks.len());
         for (id, &px) in &self.marks {
             canon.u64(id.0.into()).i64(px);
         }
-        canon.len(self.rates.len());
-        for (id, window) in &self.rates {
+        canon.len(self.messages.len());
+        for (id, window) in &self.messages {
             canon.u64(id.0.into()).len(window.len());
-            for &ts in window {
-                canon.i64(ts);
+            for m in window {
+                canon.i64(m.ts_ns).u64(m.account.0.into()).u64(m.instrument.0.into()).u128(m.economics);
             }
         }
+        self.risk.canon(&mut canon);
         canon.len(self.decisions.len());
         for (&reason, &count) in &self.decisions {
             canon.i64(reason.into()).u64(count);
@@ -389,6 +401,7 @@ impl State {
             Payload::Command(command) => self.fold_command(command),
             Payload::Report(report) => self.fold_report(report, record.ts_recv_ns, table),
             Payload::ControlEvent(event) => self.fold_control(event, record.ts_recv_ns),
+            Payload::RiskEvent(event) => self.fold_risk(event, record.ts_recv_ns, table),
             _ => return Err(FoldFault::ForeignRecord { seq }),
         }
         self.log_seq = seq;
@@ -415,17 +428,27 @@ impl State {
             self.open(seq, id, &intent, reply, table)?;
         }
         if accepted {
-            let window = self.rates.entry(id.strategy()).or_default();
-            if window.len() >= RATE_WINDOW_MAX {
-                window.pop_front();
-            }
-            window.push_back(ts_ns);
+            let mut message = Message {
+                ts_ns,
+                account: AccountId(intent.account_id),
+                instrument: InstrumentId(intent.instrument_id),
+                economics: if opens { economics_hash(&intent) } else { 0 },
+            };
             if intent.kind() == IntentKind::Cancel {
                 let target = from_wire_id(intent.target_intent_id.as_ref());
                 if let Some(order) = self.orders.get_mut(&target) {
                     order.cancel_wanted = true;
+                    (message.account, message.instrument) = (order.key.account, order.key.instrument);
                 }
             }
+            let window = self.messages.entry(id.strategy()).or_default();
+            if window.len() >= RATE_WINDOW_MAX {
+                window.pop_front();
+            }
+            window.push_back(message);
+            self.risk.day_counts.entry(id.strategy()).or_default().0 += 1;
+        } else if of_its_own_making(reply.reason()) {
+            push_window(self.risk.refusals.entry(id.strategy()).or_default(), ts_ns);
         }
         self.outcomes.insert(
             id,
@@ -439,11 +462,9 @@ impl State {
                 accepted_qty_lots: reply.accepted_qty_lots,
                 state: OrderState::Unspecified,
                 cum_lots: 0,
+                ts_ns,
             },
         );
-        if !opens || planted(Bug::DedupEvictsInFlight) {
-            self.settle(id);
-        }
         Ok(())
     }
 
@@ -480,6 +501,7 @@ impl State {
             reason: Reason::Ok,
             generation: 0,
             acked: false,
+            acked_seq: 0,
             sent: false,
             cancel_wanted: false,
             new_command_seq: 0,
@@ -565,21 +587,7 @@ impl State {
     fn retire(&mut self, id: IntentId) {
         let Some(order) = self.orders.remove(&id) else { return };
         self.by_client_order_id.remove(&order.client_order_id);
-        if let Some(outcome) = self.outcomes.get_mut(&id) {
-            outcome.state = order.state;
-            outcome.cum_lots = order.cum_lots;
-        }
-        self.settle(id);
-    }
-
-    /// Puts an intent among those whose outcome may be forgotten, oldest first.
-    fn settle(&mut self, id: IntentId) {
-        self.settled.push_back(id);
-        while self.settled.len() > self.bounds.outcomes_max {
-            if let Some(oldest) = self.settled.pop_front() {
-                self.outcomes.remove(&oldest);
-            }
-        }
+        self.outcomes.settle(id, order.state, order.cum_lots);
     }
 
     fn freeze(&mut self, instrument: InstrumentId, why: &str, ts_ns: i64) {
@@ -642,6 +650,7 @@ impl State {
             return;
         }
         let cum = lots(report.cum_qty_lots);
+        let seq = report.report_seq;
         self.change(id, |order| {
             order.ts_venue_ns = order.ts_venue_ns.max(report.ts_venue_ns);
             order.venue_cum_lots = order.venue_cum_lots.max(cum);
@@ -650,7 +659,9 @@ impl State {
             }
             match report.kind() {
                 ReportKind::Ack | ReportKind::Status => {
-                    order.acked = true;
+                    if !std::mem::replace(&mut order.acked, true) {
+                        order.acked_seq = seq;
+                    }
                     order.reason = Reason::Ok;
                     order.state = order.live_state();
                 }
@@ -695,7 +706,7 @@ impl State {
     /// News of an order that is settled here or was never ours. A live order nobody reserved for is a break.
     fn fold_report_of_settled(&mut self, report: &Report, ts_ns: i64) {
         let claims_life = matches!(report.kind(), ReportKind::Ack | ReportKind::Status);
-        let settled = self.outcomes.get(&from_wire_id(report.intent_id.as_ref()));
+        let settled = self.outcomes.get(from_wire_id(report.intent_id.as_ref()));
         // An order that ended as the venue told, and is told of again, is no news.
         let ended_at_venue = settled.is_some_and(|o| {
             matches!(o.state, OrderState::Filled | OrderState::Cancelled | OrderState::Expired)
@@ -750,12 +761,13 @@ impl State {
                 let account = AccountId(1);
                 let told = if told.0 == 0 { IntentId::new(EXTERNAL, 0, 0) } else { told };
                 // The outcome may be all that is kept of our order; what never was ours is external.
-                let strategy = if self.outcomes.contains_key(&told) { told.strategy() } else { EXTERNAL };
+                let strategy = if self.outcomes.get(told).is_some() { told.strategy() } else { EXTERNAL };
                 (told, BookKey { account, strategy, instrument }, true)
             }
         };
         let position = self.books.get(&book_key).copied().unwrap_or_default().position;
-        let booked = position.after_fill(side, px, qty, row.e8_per_tick_lot);
+        let cost = cost_e8(row, px, i128::from(qty));
+        let booked = cost.and_then(|cost| position.after_cost(side, qty, cost));
         let posted = booked.is_some()
             && self.ledger.post_fill(book_key.account, row, side, px, qty, report.fee_e8, &report.fee_asset);
         let (Some(position), true) = (booked, posted) else {
@@ -763,9 +775,13 @@ impl State {
             self.freeze(instrument, "a fill beyond 128 bits", ts_ns);
             return;
         };
-        self.books.entry(book_key).or_default().position = position;
+        let fee_e8 = fee_in_settle_asset(row, report, px);
+        let book = self.books.entry(book_key).or_default();
+        book.position = position;
+        book.fees_e8 = book.fees_e8.saturating_add(fee_e8);
         self.remember_fill(key);
         self.fills += 1;
+        self.count_fill(book_key, row, side, px, qty, ts_ns);
         self.owed.push_back(Payload::Fill(Fill {
             intent_id: Some(wire_id(id)),
             client_order_id: report.client_order_id.clone(),
@@ -784,8 +800,11 @@ impl State {
         self.owed.push_back(Payload::PositionUpdate(position_update(book_key, &position, false)));
         let mut overfilled = false;
         let told_cum = lots(report.cum_qty_lots);
+        let seq = report.report_seq;
         self.change(id, |order| {
-            order.acked = true;
+            if !std::mem::replace(&mut order.acked, true) {
+                order.acked_seq = seq;
+            }
             order.ts_venue_ns = order.ts_venue_ns.max(report.ts_venue_ns);
             order.cum_lots = order.cum_lots.saturating_add(qty);
             order.venue_cum_lots = order.venue_cum_lots.max(order.cum_lots).max(told_cum);
@@ -864,6 +883,137 @@ impl State {
         self.freeze(instrument, "the venue undid a fill", ts_ns);
     }
 
+    /// What controls count of a fill: executions, trades of the day, the drift of the price, and what the account has left.
+    fn count_fill(&mut self, key: BookKey, row: &Instrument, side: Side, px: i64, qty: i64, ts_ns: i64) {
+        if key.strategy != EXTERNAL {
+            push_window(self.risk.executions.entry(key.strategy).or_default(), ts_ns);
+            self.risk.day_counts.entry(key.strategy).or_default().1 += 1;
+            let mark_px_ticks = self.marks.get(&key.instrument).copied().unwrap_or(px);
+            let fill = OwnFill { ts_ns, signed_lots: side.sign() * qty, mark_px_ticks };
+            push_window(self.risk.own_fills.entry(key.instrument).or_default(), fill);
+        }
+        // What a fill brings is not counted until the venue says so; what it takes is, at once.
+        let (asset, taken) = match (row.kind, side) {
+            (Kind::Spot | Kind::Equity, Side::Sell) => {
+                (&row.base, i128::from(qty) * i128::from(row.base_e8_per_lot()))
+            }
+            _ => (&row.quote, cost_e8(row, px, i128::from(qty)).unwrap_or(0).abs()),
+        };
+        let balance = self.risk.balances.get_mut(&(key.account, row.venue(), asset.clone()));
+        if let Some(balance) = balance {
+            balance.spent_e8 = balance.spent_e8.saturating_add(taken);
+        }
+    }
+
+    fn fold_risk(&mut self, event: &RiskEvent, ts_ns: i64, table: &Table) {
+        let before = (self.policy(), self.risk.storm_worst());
+        match event.kind() {
+            RiskEventKind::Marks => {
+                for (id, px) in event.instrument_ids.iter().zip(&event.px_ticks) {
+                    self.marks.insert(InstrumentId(u32::try_from(*id).unwrap_or(0)), *px);
+                }
+            }
+            RiskEventKind::Posting => self.fold_posting(event, ts_ns, table),
+            _ => self.risk.fold(event),
+        }
+        let quarantines = event.latch() == Latch::Quarantine;
+        if event.kind() == RiskEventKind::Latch && (quarantines || event.source_seq != 0) {
+            match Scope::of(event) {
+                Some(Scope::Strategy(id)) => self.want_cancelled(|o| o.key.strategy == id),
+                Some(Scope::Account(id)) => self.want_cancelled(|o| o.key.account == id),
+                Some(Scope::Firm) => self.want_cancelled(|_| true),
+                _ => {}
+            }
+        }
+        let scope = Scope::of(event);
+        let tells =
+            matches!(event.kind(), RiskEventKind::Latch | RiskEventKind::Release | RiskEventKind::Storm);
+        if before != (self.policy(), self.risk.storm_worst())
+            && tells
+            && let Some(scope) = scope
+        {
+            let what = match event.kind() {
+                RiskEventKind::Storm => {
+                    format!("{} to {}", event.storm_from().as_str_name(), event.storm_to().as_str_name())
+                }
+                _ => format!("{} {}", event.latch().as_str_name(), event.cause().as_str_name()),
+            };
+            self.set_detail(&format!("{scope}: {what} {}", event.reference));
+            self.owed.push_back(Payload::PolicyState(self.policy_state(ts_ns)));
+        }
+    }
+
+    /// Books money that no fill brings; one with a reference books once.
+    fn fold_posting(&mut self, event: &RiskEvent, ts_ns: i64, table: &Table) {
+        if !self.risk.is_new_posting(event) {
+            return;
+        }
+        let (account, venue) = (AccountId(event.account_id), VenueId(event.venue_id));
+        let row = table.get(InstrumentId(event.instrument_id));
+        let contra = match event.posting() {
+            PostingKind::Settlement => {
+                if let Some(row) = row {
+                    self.settle_contract(account, StrategyId(event.strategy_id), row, event.bound, ts_ns);
+                }
+                return;
+            }
+            PostingKind::Funding => Contra::Funding,
+            PostingKind::Interest => Contra::Interest,
+            PostingKind::Dividend => Contra::Dividends,
+            PostingKind::Tax => Contra::Taxes,
+            PostingKind::Fee => Contra::Fees,
+            PostingKind::Transfer | PostingKind::Unspecified => Contra::Transfers,
+        };
+        let amount = i128::from(event.value);
+        if !self.ledger.post(account, venue, &event.asset, amount, contra) {
+            self.fills_unbooked += 1;
+            self.freeze(InstrumentId(event.instrument_id), "a posting beyond 128 bits", ts_ns);
+            return;
+        }
+        if let Some(row) = row.filter(|row| settle_asset(row) == event.asset && event.strategy_id != 0) {
+            let key =
+                BookKey { account, strategy: StrategyId(event.strategy_id), instrument: row.instrument_id() };
+            let book = self.books.entry(key).or_default();
+            book.posted_e8 = book.posted_e8.saturating_add(amount);
+        }
+    }
+
+    /// Moves the open cost of a contract to its settlement price and realises the difference; of one strategy, or of all.
+    fn settle_contract(
+        &mut self,
+        account: AccountId,
+        strategy: StrategyId,
+        row: &Instrument,
+        px: i64,
+        ts_ns: i64,
+    ) {
+        let instrument = row.instrument_id();
+        let keys: Vec<BookKey> = self
+            .books
+            .keys()
+            .filter(|k| k.account == account && k.instrument == instrument)
+            .filter(|k| strategy.0 == 0 || k.strategy == strategy)
+            .copied()
+            .collect();
+        for key in keys {
+            let Some(book) = self.books.get_mut(&key) else { continue };
+            let settled = cost_e8(row, px, book.position.lots).and_then(|cost| book.position.settled(cost));
+            let Some(position) = settled else {
+                self.fills_unbooked += 1;
+                self.freeze(instrument, "a settlement beyond 128 bits", ts_ns);
+                return;
+            };
+            book.position = position;
+            self.owed.push_back(Payload::PositionUpdate(position_update(key, &position, false)));
+        }
+    }
+
+    fn want_cancelled(&mut self, which: impl Fn(&Order) -> bool) {
+        for order in self.orders.values_mut().filter(|o| !o.terminal() && which(o)) {
+            order.cancel_wanted = true;
+        }
+    }
+
     fn remember_fill(&mut self, key: FillKey) {
         self.fill_order.push_back(key.clone());
         self.fill_keys.insert(key);
@@ -883,6 +1033,7 @@ impl State {
                 self.halted = false;
                 self.draining = false;
                 self.frozen.clear();
+                self.risk.latches.remove(&(Scope::Firm, Latch::Halt as i32));
             }
             ControlAction::Kill => {
                 self.killed = true;
@@ -903,12 +1054,33 @@ impl State {
                 self.draining = true;
                 cancel_all = true;
             }
+            ControlAction::Quarantine => {
+                let cause = Reason::StrategyQuarantined as i32;
+                let latch = (Scope::Strategy(StrategyId(event.strategy_id)), Latch::Quarantine as i32);
+                self.risk.latches.entry(latch).or_default().insert(cause);
+                self.want_cancelled(|o| o.key.strategy.0 == event.strategy_id);
+            }
+            ControlAction::Rearm => self.risk.rearm(StrategyId(event.strategy_id)),
+            ControlAction::Freeze => {
+                self.frozen.insert(InstrumentId(event.instrument_id));
+            }
+            ControlAction::Thaw => {
+                self.frozen.remove(&InstrumentId(event.instrument_id));
+            }
+            ControlAction::Restrict => {
+                self.risk.restricted.insert(InstrumentId(event.instrument_id));
+            }
+            ControlAction::Allow => {
+                self.risk.restricted.remove(&InstrumentId(event.instrument_id));
+            }
+            ControlAction::Override => {
+                let reason = i32::try_from(event.overridden).unwrap_or(0);
+                self.risk.override_block(StrategyId(event.strategy_id), reason, event.expires_ts_ns, ts_ns);
+            }
             ControlAction::Unkill | ControlAction::Unspecified => {}
         }
         if cancel_all {
-            for order in self.orders.values_mut().filter(|o| !o.terminal()) {
-                order.cancel_wanted = true;
-            }
+            self.want_cancelled(|_| true);
         }
         if before != (self.policy(), self.frozen.len()) {
             let name = event.action().as_str_name();
@@ -924,6 +1096,50 @@ impl State {
         let of = |o: &&Order| o.key == key && o.side == side;
         self.orders.values().filter(of).map(|o| i128::from(o.reserved_lots())).sum()
     }
+}
+
+/// Whether a refusal says that the strategy asked for what it should not have, and counts towards its breaker. A state of
+/// the gateway, of a venue or of the market does not.
+pub const fn of_its_own_making(reason: Reason) -> bool {
+    matches!(
+        reason,
+        Reason::UnknownInstrument
+            | Reason::PriceOffTick
+            | Reason::QtyOffLot
+            | Reason::PriceZeroOrNeg
+            | Reason::QtyZeroOrNeg
+            | Reason::UnauthorisedPrincipal
+            | Reason::PriceExceedsCap
+            | Reason::PriceOutsideCollar
+            | Reason::MaxQtyExceeded
+            | Reason::MaxNotionalExceeded
+            | Reason::PositionLimitExceeded
+            | Reason::MessageRate
+            | Reason::OpenOrdersExceeded
+            | Reason::SelfMatch
+            | Reason::Overflow
+            | Reason::DuplicateEconomics
+            | Reason::Restricted
+            | Reason::SlippageGuard
+            | Reason::OpenPositionsExceeded
+            | Reason::OrderToTrade
+            | Reason::PriceDrift
+    )
+}
+
+/// A fill's fee in 1e-8 of the settlement asset: as it is, or of the base asset at the fill's price, rounded up.
+fn fee_in_settle_asset(row: &Instrument, report: &Report, px_ticks: i64) -> i128 {
+    let fee = i128::from(report.fee_e8);
+    if report.fee_asset == settle_asset(row) {
+        return fee;
+    }
+    let scale = 10_i128.checked_pow(row.px_scale).unwrap_or(i128::MAX);
+    if report.fee_asset == row.base && row.kind != Kind::InversePerp {
+        let worth =
+            fee.checked_mul(i128::from(px_ticks)).and_then(|v| v.checked_mul(i128::from(row.px_unit)));
+        return worth.and_then(|worth| crate::contract::div_away(worth, scale)).unwrap_or(0);
+    }
+    0
 }
 
 pub(crate) fn position_update(key: BookKey, position: &Position, snapshot: bool) -> PositionUpdate {

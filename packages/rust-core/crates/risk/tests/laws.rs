@@ -128,8 +128,9 @@ struct World {
     execs: u64,
     booked: BTreeMap<(u32, u32), (i128, i128)>,
     mids: BTreeMap<u32, i64>,
-    /// The journalled valuation: each instrument's mid at the last decision that accepted an order in it.
+    /// What each instrument is valued at in the decision looked at: its present mid while that is fresh, else as journalled.
     marks: BTreeMap<u32, i64>,
+    priced_mono_ns: BTreeMap<u32, u64>,
     timed_out: Vec<IntentId>,
     cancel_acked: Vec<IntentId>,
 }
@@ -139,6 +140,7 @@ type Law = Result<(), String>;
 impl World {
     fn new(mutant: Mutant) -> Self {
         let rig = Rig::ready();
+        let rig_start = rig.now.mono_ns;
         let mids = BTreeMap::from([(SPOT, 6_000_000), (PERP, 600_000)]);
         Self {
             rig,
@@ -152,6 +154,7 @@ impl World {
             booked: BTreeMap::new(),
             mids,
             marks: BTreeMap::new(),
+            priced_mono_ns: BTreeMap::from([(SPOT, rig_start), (PERP, rig_start)]),
             timed_out: vec![],
             cancel_acked: vec![],
         }
@@ -175,7 +178,7 @@ impl World {
                 } else {
                     limit(id, instrument, side, mid + mid * step / 10_000, qty)
                 };
-                self.rig.price(instrument, mid);
+                self.price(instrument, mid);
                 self.ask_new(id, intent)?;
             }
             Op::Cancel { pick } => {
@@ -284,7 +287,7 @@ impl World {
                 let mid = self.mids.get_mut(&instrument).unwrap();
                 *mid += *mid * bps / 10_000;
                 let mid = *mid;
-                self.rig.price(instrument, mid);
+                self.price(instrument, mid);
             }
             Op::Control { action } => {
                 let action = [
@@ -308,20 +311,50 @@ impl World {
                 self.rig.lead();
                 self.obey()?;
                 for (&instrument, &mid) in &self.mids.clone() {
-                    self.rig.price(instrument, mid);
+                    self.price(instrument, mid);
                 }
             }
         }
         self.laws()
     }
 
+    fn price(&mut self, instrument: u32, mid: i64) {
+        self.priced_mono_ns.insert(instrument, self.rig.now.mono_ns);
+        self.rig.price(instrument, mid);
+    }
+
+    fn journalled(&self, instrument: u32) -> i64 {
+        let marks: BTreeMap<InstrumentId, i64> = self.rig.gateway.state().marks().collect();
+        marks.get(&InstrumentId(instrument)).copied().unwrap_or(0)
+    }
+
+    /// Sets the marks to what a decision now must value by.
+    fn value_at_present(&mut self) {
+        for instrument in [SPOT, PERP] {
+            let fresh = self.rig.now.mono_ns - self.priced_mono_ns[&instrument] <= 1_000_000_000;
+            let mark = if fresh { self.mids[&instrument] } else { self.journalled(instrument) };
+            self.marks.insert(instrument, mark);
+        }
+    }
+
     fn ask_new(&mut self, id: IntentId, intent: Intent) -> Law {
-        let kept = self.marks.clone();
-        self.marks.insert(intent.instrument_id, self.mids[&intent.instrument_id]);
+        self.value_at_present();
         let before = self.exposures();
         let reply = self.rig.intent(intent);
-        if reply.decision() != Decision::Accepted {
-            self.marks = kept;
+        // The journal holds the prices the decision was made at, of all that is held beside its own instrument.
+        let held = self
+            .rig
+            .gateway
+            .state()
+            .books()
+            .filter(|(_, b)| b.position.lots != 0 || b.buy_lots != 0 || b.sell_lots != 0);
+        let held: Vec<u32> = held.map(|(key, _)| key.instrument.0).collect();
+        let accepted = reply.decision() == Decision::Accepted;
+        for instrument in held.into_iter().filter(|i| accepted || *i != intent.instrument_id) {
+            let (is, want) = (self.journalled(instrument), self.marks[&instrument]);
+            ensure(is == want, format!("instrument {instrument} is valued at {is}, its price is {want}"))?;
+        }
+        if !accepted {
             return ensure(self.rig.commands().is_empty(), "a refusal had an effect".into());
         }
         let qty = reply.accepted_qty_lots;

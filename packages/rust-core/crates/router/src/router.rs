@@ -15,6 +15,7 @@ use crate::types::{
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidegate_mutants::{Bug, planted};
 use tidegate_units::{InstrumentId, VenueId};
+use tidegate_wire::approval::{ApprovalKey, Verifier};
 use tidegate_wire::pb::common::v1::{IntentId, Side as PbSide};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, Reason, Report, ReportKind, Tif};
 
@@ -176,6 +177,9 @@ pub struct Router {
     /// Whether absence from the journal proves that nothing was sent: false after a power loss.
     journal_complete: bool,
     killed: bool,
+    /// Checks the gateway's approval of each new order, where a key was given.
+    approvals: Option<Verifier>,
+    attribution_required: bool,
     stats: Stats,
 }
 
@@ -216,8 +220,24 @@ impl Router {
             report_seq: 0,
             journal_complete,
             killed: false,
+            approvals: None,
+            attribution_required: false,
             stats: Stats::default(),
         }
+    }
+
+    /// Sends no new order without the gateway's approval, made with this key.
+    #[must_use]
+    pub fn with_approvals(mut self, key: ApprovalKey) -> Self {
+        self.approvals = Some(Verifier::new(key, (0, 0)));
+        self
+    }
+
+    /// Sends no new order that does not say who answers for it.
+    #[must_use]
+    pub const fn with_attribution(mut self) -> Self {
+        self.attribution_required = true;
+        self
     }
 
     /// Folds one record of the journal, in its order, before the first event.
@@ -233,6 +253,9 @@ impl Router {
     pub fn recovered(&mut self, now: Now, out: &mut Vec<Effect>) {
         if planted(Bug::PendingForgotten) {
             return;
+        }
+        if let (Some(approvals), Some((epoch, _))) = (&mut self.approvals, self.leader) {
+            approvals.seen(epoch, self.last_command_seq);
         }
         for id in self.open.clone() {
             if self.orders.get(&id).is_some_and(|o| o.phase == Phase::Pending) {
@@ -443,6 +466,14 @@ impl Router {
             return Err(Reason::Killed);
         }
         let instrument = InstrumentId(command.instrument_id);
+        // First of all, so that nothing else is read of a command that is not the gateway's.
+        if let Some(approvals) = &mut self.approvals {
+            approvals.verify(command, now.epoch_ns)?;
+        }
+        let named = [command.trader_id, command.desk_id, command.client_id].iter().all(|id| *id != 0);
+        if self.attribution_required && (command.strategy_version == 0 || !named) {
+            return Err(Reason::AttributionMissing);
+        }
         if self.instruments.get(&instrument) != Some(&venue) {
             return Err(Reason::UnknownInstrument);
         }

@@ -9,6 +9,7 @@ use tidegate_router::{
     VenueConfig, VenueState, What,
 };
 use tidegate_units::{InstrumentId, IntentId, Side, StrategyId, VenueId};
+use tidegate_wire::approval::{ApprovalKey, Approver};
 use tidegate_wire::ids::client_order_id;
 use tidegate_wire::pb::common::v1::{IntentId as PbIntentId, Side as PbSide};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, Reason, Report, ReportKind, Tif};
@@ -327,6 +328,100 @@ fn b051_time_to_live_is_checked_against_the_senders_stamp() {
     let token = rig.requests[0].token;
     rig.apply(Event::NotWritten { token, reason: Reason::TtlExpired });
     assert_eq!(rig.reports.last().unwrap().kind(), ReportKind::NeverSent);
+}
+
+/// A router with the gateway's key, and a gateway's hand that signs what it sends.
+fn approving() -> (Rig, Approver) {
+    let key = || ApprovalKey::new([5; 32]);
+    let mut rig = Rig::bare(100, true);
+    rig.router =
+        Router::new(&[VenueConfig { venue: VENUE, orders_per_10s: 100 }], [(InstrumentId(1), VENUE)], true)
+            .with_approvals(key());
+    rig.command(CommandKind::Grant, 1, 9, 0, |_| ());
+    rig.apply(Event::VenueUp { venue: VENUE });
+    rig.reports.clear();
+    (rig, Approver::new(key()))
+}
+
+#[test]
+fn b051_nothing_is_sent_without_an_approval_that_is_whole_in_time_and_new() {
+    let expires = EPOCH + 2 * SECOND as i64;
+    let (mut rig, approver) = approving();
+    let sign = |c: &mut Command| c.approval = approver.approve(c, 1, expires);
+    rig.command(CommandKind::New, 1, 9, 0, |_| ());
+    assert_eq!((rig.reason(), rig.placed()), (Reason::ApprovalMissing, 0));
+    rig.command(CommandKind::New, 1, 9, 1, |c| {
+        sign(c);
+        c.qty_lots += 1;
+    });
+    assert_eq!((rig.reason(), rig.placed()), (Reason::ApprovalAltered, 0));
+    rig.command(CommandKind::New, 1, 9, 2, |c| c.approval = approver.approve(c, 1, EPOCH));
+    assert_eq!((rig.reason(), rig.placed()), (Reason::ApprovalExpired, 0));
+    rig.command(CommandKind::New, 1, 9, 3, sign);
+    assert_eq!(rig.placed(), 1);
+    // The same bytes again are the link's doing: dropped, with no word that the order was never sent.
+    let reports = rig.reports.len();
+    rig.seq -= 1;
+    rig.command(CommandKind::New, 1, 9, 3, sign);
+    assert_eq!((rig.placed(), rig.reports.len()), (1, reports));
+    // Under a new number they are another command.
+    let mut old = String::new();
+    rig.command(CommandKind::New, 1, 9, 4, |c| c.approval = approver.approve(c, 1, expires));
+    for request in &rig.requests {
+        if let What::Place { command, .. } = &request.what {
+            old.clone_from(&command.approval);
+        }
+    }
+    rig.command(CommandKind::New, 1, 9, 5, |c| c.approval.clone_from(&old));
+    assert_eq!((rig.reason(), rig.placed()), (Reason::ApprovalAltered, 2));
+    // Cancels and questions need none: they only take risk away.
+    rig.reports.clear();
+    rig.command(CommandKind::Cancel, 1, 9, 3, |_| ());
+    assert!(!rig.kinds().contains(&ReportKind::NeverSent));
+}
+
+#[test]
+fn b051_a_restarted_router_knows_which_approvals_were_used() {
+    let (mut rig, approver) = approving();
+    let expires = EPOCH + 60 * SECOND as i64;
+    rig.command(CommandKind::New, 1, 9, 1, |c| c.approval = approver.approve(c, 1, expires));
+    let used = rig.seq;
+    let sent = match &rig.requests[0].what {
+        What::Place { command, ts_ns } => Entry::Command { command: *command.clone(), ts_ns: *ts_ns },
+        _ => unreachable!("a placed order"),
+    };
+    let mut grant =
+        Command { kind: CommandKind::Grant.into(), gateway_epoch: 1, holder: 9, ..Command::default() };
+    grant.command_seq = 1;
+    let (mut again, approver) = approving();
+    again.router =
+        Router::new(&[VenueConfig { venue: VENUE, orders_per_10s: 100 }], [(InstrumentId(1), VENUE)], true)
+            .with_approvals(ApprovalKey::new([5; 32]));
+    again.router.fold(&Entry::Command { command: grant, ts_ns: EPOCH });
+    again.router.fold(&sent);
+    again.router.recovered(Now { mono_ns: SECOND, epoch_ns: EPOCH }, &mut Vec::new());
+    again.apply(Event::VenueUp { venue: VENUE });
+    // A token of the old command's number under an id of its own.
+    again.seq = used - 1;
+    again.requests.clear();
+    again.command(CommandKind::New, 1, 9, 2, |c| c.approval = approver.approve(c, 1, expires));
+    assert_eq!(again.placed(), 0);
+    again.command(CommandKind::New, 1, 9, 3, |c| c.approval = approver.approve(c, 1, expires));
+    assert_eq!(again.placed(), 1);
+}
+
+#[test]
+fn b051_nobody_answers_for_an_order_nobody_is_named_for() {
+    let (mut rig, approver) = approving();
+    rig.router = rig.router.with_attribution();
+    let expires = EPOCH + 60 * SECOND as i64;
+    rig.command(CommandKind::New, 1, 9, 1, |c| c.approval = approver.approve(c, 1, expires));
+    assert_eq!((rig.reason(), rig.placed()), (Reason::AttributionMissing, 0));
+    rig.command(CommandKind::New, 1, 9, 2, |c| {
+        (c.strategy_version, c.trader_id, c.desk_id, c.client_id) = (1, 2, 3, 4);
+        c.approval = approver.approve(c, 1, expires);
+    });
+    assert_eq!(rig.placed(), 1);
 }
 
 #[test]

@@ -23,6 +23,7 @@ impl World {
             principal: principal.into(),
             reason: "simulated".into(),
             ts_ns: self.wall(0),
+            ..ControlEvent::default()
         };
         self.after(200_000, Ev::Control { to, event: Box::new(event) });
     }

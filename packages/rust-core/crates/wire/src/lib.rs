@@ -1,6 +1,7 @@
 //! What crosses a process boundary: protobuf messages, the frame around them, and the checks protobuf does not make.
 #![forbid(unsafe_code)]
 
+pub mod approval;
 pub mod envelope;
 pub mod frame;
 pub mod ids;

@@ -36,10 +36,17 @@ pub const STATUS_CODE_LEN_MAX: usize = 16;
 pub const TRADE_EXCLUDED_MASK: u32 = 0b1111;
 /// The last price is not moved, or only where there is none yet: at most one of the two.
 pub const TRADE_EXCLUDED_LAST: [u32; 2] = [0b0001, 0b1000];
+/// Marks of one risk event: its journal record stays within 4 KiB.
+pub const MARKS_MAX: usize = 128;
+/// Digits of an approval token: 45 bytes in hex.
+pub const APPROVAL_LEN: usize = 90;
+/// Longest reference of a risk event, in bytes.
+pub const REFERENCE_LEN_MAX: usize = 64;
 /// Bits of `BookTop.feature_flags` that have a meaning.
 pub const FEATURE_FLAGS_MASK: u32 = 0b11_1111;
 
 const _: () = assert!(FRAME_LEN_MAX < u32::MAX as usize, "a length fits its field");
+const _: () = assert!(MARKS_MAX * (5 + 10) + 256 <= 4 * 1024, "the largest marks fit one journal record");
 const _: () = assert!(
     DEPTH_LEVELS_MAX * 2 * (10 + 8) + 256 <= PAYLOAD_LEN_MAX,
     "the deepest book with the longest varints fits one frame"

@@ -103,6 +103,11 @@ pub static REASONS: &[ReasonRow] = &[
         "Wait; it ends when the router and the venues have answered.",
     ),
     row(
+        Reason::Blackout,
+        "The time of day is one in which the instrument takes no new orders.",
+        "Wait for the end of the blackout; the limits name it.",
+    ),
+    row(
         Reason::NotLeader,
         "This gateway does not lead the account.",
         "Send to the leader; nothing was done.",
@@ -177,6 +182,56 @@ pub static REASONS: &[ReasonRow] = &[
         "Check px and qty: no sane order reaches this.",
     ),
     row(
+        Reason::DuplicateEconomics,
+        "As many orders of the same side, px and qty as the limits allow were sent within the window.",
+        "Check the strategy for a loop; a wanted repeat waits for the window to pass.",
+    ),
+    row(
+        Reason::Restricted,
+        "The instrument is on the restricted list.",
+        "Have it taken off the list if that is right; reducing needs the same.",
+    ),
+    row(
+        Reason::SlippageGuard,
+        "The order would take at a price too far from the reference.",
+        "Send a limit nearer the touch, or wait for the spread to close.",
+    ),
+    row(
+        Reason::OpenPositionsExceeded,
+        "The strategy holds positions in as many instruments as it may.",
+        "Close one first.",
+    ),
+    row(
+        Reason::OrderToTrade,
+        "The strategy has sent too many messages for the trades it made.",
+        "Send less; the count starts anew with the trading day.",
+    ),
+    row(
+        Reason::DailyLossLimit,
+        "The loss of the trading day has reached its limit.",
+        "Reduce only; the limit opens again with the next trading day.",
+    ),
+    row(
+        Reason::WeeklyLossLimit,
+        "The loss of the week has reached its limit.",
+        "Reduce only; the limit opens again with the next week.",
+    ),
+    row(
+        Reason::MonthlyLossLimit,
+        "The loss of the month has reached its limit.",
+        "Reduce only; the limit opens again with the next month.",
+    ),
+    row(
+        Reason::DrawdownLimit,
+        "The equity has fallen too far below its peak of the day.",
+        "Reduce only; the limit opens again with the next trading day.",
+    ),
+    row(
+        Reason::StaleMark,
+        "A position has had no fresh price for too long, so the loss is not known.",
+        "Check the market-data feed of the instruments held.",
+    ),
+    row(
         Reason::ExposureGlobalLimit,
         "The exposure of the whole firm would pass its limit.",
         "Reduce exposure, or have the limit raised.",
@@ -200,6 +255,31 @@ pub static REASONS: &[ReasonRow] = &[
         Reason::ExposureCardinality,
         "More scopes of exposure are in use than the gateway keeps count of.",
         "Raise the bound, or trade fewer instruments or strategies.",
+    ),
+    row(
+        Reason::ExposureDeskLimit,
+        "The exposure of the desk would pass its limit.",
+        "Reduce exposure of any strategy of the desk, or have the limit raised.",
+    ),
+    row(
+        Reason::PriceDrift,
+        "Own fills have moved with the price further than the limit allows within the period.",
+        "Wait for the period to pass; check the strategy for chasing its own prints.",
+    ),
+    row(
+        Reason::ExecutionThrottle,
+        "The strategy executed as often as it may without a person.",
+        "Look at what it did, then re-arm it.",
+    ),
+    row(
+        Reason::RefusalBreaker,
+        "The strategy made as many faulty requests as it may within the window.",
+        "Correct the strategy, then re-arm it.",
+    ),
+    row(
+        Reason::AttributionMissing,
+        "The limits name nobody who answers for the strategy's orders.",
+        "Give the strategy an attribution in the limits file.",
     ),
     row(
         Reason::JournalUnavailable,
@@ -250,6 +330,56 @@ pub static REASONS: &[ReasonRow] = &[
         Reason::BreakerOpen,
         "The circuit breaker of the venue is open after repeated faults.",
         "Wait for it to close; look at the venue's errors.",
+    ),
+    row(
+        Reason::NoAccountSnapshot,
+        "The venue has not told what the account holds, or not lately.",
+        "Check the router's account queries; nothing new is sent without them.",
+    ),
+    row(
+        Reason::BuyingPowerExceeded,
+        "The order costs more than the account has free.",
+        "Add funds, cancel open orders, or send less.",
+    ),
+    row(
+        Reason::ShortNotAvailable,
+        "The order would sell short more than may be borrowed.",
+        "Get a locate for more, or sell less.",
+    ),
+    row(
+        Reason::LocateMissing,
+        "The order would sell short without a locate.",
+        "Get a locate for the instrument first.",
+    ),
+    row(
+        Reason::StaleRate,
+        "There is no fresh rate to convert a currency the decision depends on.",
+        "Check the feed of reference rates.",
+    ),
+    row(
+        Reason::MarginRatio,
+        "The account's margin ratio is above its limit, or not known.",
+        "Reduce only; add margin.",
+    ),
+    row(
+        Reason::ApprovalMissing,
+        "The command carries no approval of the gateway.",
+        "Nothing but the gateway may command the router: find the sender.",
+    ),
+    row(
+        Reason::ApprovalAltered,
+        "The approval is not of this command, or not made with the shared key.",
+        "Find what changed the command; compare the key files of gateway and router.",
+    ),
+    row(
+        Reason::ApprovalExpired,
+        "The approval is older than its life.",
+        "Check the clocks of both hosts and the delay of the command link.",
+    ),
+    row(
+        Reason::ApprovalReplayed,
+        "The approval was used before.",
+        "Find who repeats commands; the order was sent once.",
     ),
 ];
 

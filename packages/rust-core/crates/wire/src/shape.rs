@@ -111,6 +111,11 @@ static COMMAND: Shape = Shape {
         v(18),
         v(19),
         v(20),
+        l(21),
+        f(22),
+        v(23),
+        v(24),
+        v(25),
     ],
 };
 static REPORT: Shape = Shape {
@@ -150,7 +155,36 @@ static POLICY_STATE: Shape = Shape { name: "policy_state", fields: &[v(1), v(2),
 static POSITION_UPDATE: Shape =
     Shape { name: "position_update", fields: &[v(1), v(2), v(3), v(4), v(5), v(6), v(7)] };
 static SNAPSHOT_REQUEST: Shape = Shape { name: "snapshot_request", fields: &[l(1), v(2)] };
-static CONTROL_EVENT: Shape = Shape { name: "control_event", fields: &[v(1), l(2), l(3), v(4)] };
+static CONTROL_EVENT: Shape =
+    Shape { name: "control_event", fields: &[v(1), l(2), l(3), v(4), v(5), v(6), l(7), v(8), v(9)] };
+static RISK_EVENT: Shape = Shape {
+    name: "risk_event",
+    fields: &[
+        v(1),
+        v(2),
+        v(3),
+        v(4),
+        v(5),
+        v(6),
+        v(7),
+        v(8),
+        v(9),
+        v(10),
+        v(11),
+        v(12),
+        v(13),
+        l(14),
+        l(15),
+        v(16),
+        v(17),
+        v(18),
+        l(19),
+        v(20),
+        l(21),
+        l(22),
+        v(23),
+    ],
+};
 static STREAM_GAP: Shape = Shape { name: "stream_gap", fields: &[l(1), v(2), v(3), v(4), v(5)] };
 static STREAM_MARK: Shape = Shape { name: "stream_mark", fields: &[l(1), v(2), v(3), v(4), v(5)] };
 
@@ -180,6 +214,7 @@ static ENVELOPE: Shape = Shape {
         m(35, &REPORT),
         m(40, &POLICY_STATE),
         m(41, &POSITION_UPDATE),
+        m(42, &RISK_EVENT),
         m(50, &SNAPSHOT_REQUEST),
         m(51, &CONTROL_EVENT),
         m(60, &STREAM_GAP),

@@ -5,9 +5,10 @@
 //! no sensible answer could be given to it.
 
 use crate::limits::{
-    ASSET_LEN_MAX, CLIENT_ORDER_ID_LEN_MAX, DEPTH_LEVELS_MAX, DETAIL_LEN_MAX, FEATURE_FLAGS_MASK,
-    FEATURES_MAX, OPERATOR_REASON_LEN_MAX, PRINCIPAL_LEN_MAX, SAFE_INTEGER_MAX, STATUS_CODE_LEN_MAX,
-    TOPIC_LEN_MAX, TRADE_EXCLUDED_LAST, TRADE_EXCLUDED_MASK, VENUE_ID_LEN_MAX, VENUE_TEXT_LEN_MAX,
+    APPROVAL_LEN, ASSET_LEN_MAX, CLIENT_ORDER_ID_LEN_MAX, DEPTH_LEVELS_MAX, DETAIL_LEN_MAX,
+    FEATURE_FLAGS_MASK, FEATURES_MAX, MARKS_MAX, OPERATOR_REASON_LEN_MAX, PRINCIPAL_LEN_MAX,
+    REFERENCE_LEN_MAX, SAFE_INTEGER_MAX, STATUS_CODE_LEN_MAX, TOPIC_LEN_MAX, TRADE_EXCLUDED_LAST,
+    TRADE_EXCLUDED_MASK, VENUE_ID_LEN_MAX, VENUE_TEXT_LEN_MAX,
 };
 use crate::pb::common::v1::{IntentId, Side, Source};
 use crate::pb::control::v1::{ControlAction, ControlEvent, SnapshotRequest};
@@ -21,7 +22,10 @@ use crate::pb::orders::v1::{
     OrderUpdate, Reason, Report, ReportKind, Tif,
 };
 use crate::pb::recorder::v1::{StreamGap, StreamMark, stream_mark};
-use crate::pb::risk::v1::{Policy, PolicyState, PositionUpdate};
+use crate::pb::risk::v1::{
+    Latch, LossPeriod, Policy, PolicyState, PositionUpdate, PostingKind, RiskEvent, RiskEventKind, RiskScope,
+    StormMode,
+};
 use crate::refusal::{Refusal, RefusalCode};
 
 type Check = Result<(), Refusal>;
@@ -52,6 +56,7 @@ pub fn envelope(e: &Envelope) -> Check {
         Payload::Report(m) => report(m),
         Payload::PolicyState(m) => policy_state(m),
         Payload::PositionUpdate(m) => position_update(m),
+        Payload::RiskEvent(m) => risk_event(m),
         Payload::SnapshotRequest(m) => snapshot_request(m),
         Payload::ControlEvent(m) => control_event(m),
         Payload::StreamGap(m) => stream_gap(m),
@@ -276,6 +281,8 @@ fn command(m: &Command) -> Check {
         id(m.instrument_id, "command.instrument_id")?;
         id(m.venue_id, "command.venue_id")?;
     }
+    let token = m.approval.is_empty() || m.approval.len() == APPROVAL_LEN;
+    ensure(token, RefusalCode::TextLength, "command.approval")?;
     client_order_id(&m.client_order_id, usize::from(one_order), "command.client_order_id")
 }
 
@@ -349,7 +356,90 @@ fn control_event(m: &ControlEvent) -> Check {
     one_of::<ControlAction>(m.action, "control_event.action")?;
     text(&m.principal, 1, PRINCIPAL_LEN_MAX, "control_event.principal")?;
     text(&m.reason, 0, OPERATOR_REASON_LEN_MAX, "control_event.reason")?;
-    time(m.ts_ns, "control_event.ts_ns")
+    time(m.ts_ns, "control_event.ts_ns")?;
+    let action = m.action();
+    let (of_strategy, of_instrument) = match action {
+        ControlAction::Quarantine | ControlAction::Rearm | ControlAction::Override => (true, false),
+        ControlAction::Freeze | ControlAction::Thaw | ControlAction::Restrict | ControlAction::Allow => {
+            (false, true)
+        }
+        _ => (false, false),
+    };
+    subject(m.strategy_id, of_strategy, "control_event.strategy_id")?;
+    subject(m.instrument_id, of_instrument, "control_event.instrument_id")?;
+    time(m.expires_ts_ns, "control_event.expires_ts_ns")?;
+    if action != ControlAction::Override {
+        text(&m.requester, 0, 0, "control_event.requester")?;
+        ensure(m.expires_ts_ns == 0, RefusalCode::Inconsistent, "control_event.expires_ts_ns")?;
+        return ensure(m.overridden == 0, RefusalCode::Inconsistent, "control_event.overridden");
+    }
+    text(&m.requester, 1, PRINCIPAL_LEN_MAX, "control_event.requester")?;
+    ensure(m.expires_ts_ns > m.ts_ns, RefusalCode::Inconsistent, "control_event.expires_ts_ns")?;
+    let reason = i32::try_from(m.overridden).ok().and_then(|n| Reason::try_from(n).ok());
+    ensure(
+        reason.is_some_and(|r| r != Reason::Unspecified),
+        RefusalCode::EnumUnknown,
+        "control_event.overridden",
+    )
+}
+
+/// An id that must be there, or must not.
+fn subject(value: u32, wanted: bool, field: &'static str) -> Check {
+    if wanted { id(value, field) } else { ensure(value == 0, RefusalCode::Inconsistent, field) }
+}
+
+/// An enum that is set exactly where its kind uses it.
+fn one_where<T: TryFrom<i32>>(wanted: bool, value: i32, field: &'static str) -> Check {
+    if wanted {
+        one_of::<T>(value, field).map(drop)
+    } else {
+        ensure(value == 0, RefusalCode::Inconsistent, field)
+    }
+}
+
+fn risk_event(m: &RiskEvent) -> Check {
+    use RiskEventKind as K;
+    one_of::<K>(m.kind, "risk_event.kind")?;
+    let kind = m.kind();
+    let latches = matches!(kind, K::Latch | K::Release);
+    let scoped = latches || matches!(kind, K::Storm | K::Period);
+    one_where::<RiskScope>(scoped, m.scope, "risk_event.scope")?;
+    one_where::<Reason>(latches, m.cause, "risk_event.cause")?;
+    one_where::<Latch>(latches, m.latch, "risk_event.latch")?;
+    one_where::<StormMode>(kind == K::Storm, m.storm_from, "risk_event.storm_from")?;
+    one_where::<StormMode>(kind == K::Storm, m.storm_to, "risk_event.storm_to")?;
+    one_where::<LossPeriod>(kind == K::Period, m.period, "risk_event.period")?;
+    ensure((m.period_id != 0) == (kind == K::Period), RefusalCode::Inconsistent, "risk_event.period_id")?;
+    one_where::<PostingKind>(kind == K::Posting, m.posting, "risk_event.posting")?;
+    let (account, strategy, instrument, venue) = match (kind, m.scope()) {
+        (K::Account | K::Margin, _) | (_, RiskScope::Venue) => (true, false, false, true),
+        (K::Locate, _) => (true, false, true, true),
+        (_, RiskScope::Account) => (true, false, false, false),
+        (_, RiskScope::Strategy) => (false, true, false, false),
+        (_, RiskScope::Instrument) => (false, false, true, false),
+        // The instrument and the strategy of a posting stand where it has them.
+        (K::Posting, _) => (true, m.strategy_id != 0, m.instrument_id != 0, true),
+        _ => (false, false, false, false),
+    };
+    subject(m.account_id, account, "risk_event.account_id")?;
+    subject(m.strategy_id, strategy, "risk_event.strategy_id")?;
+    subject(m.instrument_id, instrument, "risk_event.instrument_id")?;
+    subject(m.venue_id, venue, "risk_event.venue_id")?;
+    subject(m.desk_id, m.scope() == RiskScope::Desk, "risk_event.desk_id")?;
+    let asset = usize::from(matches!(kind, K::Rate | K::Account | K::Posting));
+    text(&m.asset, asset, asset * ASSET_LEN_MAX, "risk_event.asset")?;
+    let quote = usize::from(kind == K::Rate);
+    text(&m.quote_asset, quote, quote * ASSET_LEN_MAX, "risk_event.quote_asset")?;
+    text(&m.reference, 0, REFERENCE_LEN_MAX, "risk_event.reference")?;
+    time(m.ts_ns, "risk_event.ts_ns")?;
+    let marks = m.instrument_ids.len();
+    ensure(marks == m.px_ticks.len(), RefusalCode::Inconsistent, "risk_event.px_ticks")?;
+    ensure((marks != 0) == (kind == K::Marks), RefusalCode::Inconsistent, "risk_event.instrument_ids")?;
+    ensure(marks <= MARKS_MAX, RefusalCode::TooMany, "risk_event.instrument_ids")?;
+    for &instrument in &m.instrument_ids {
+        id(u32::try_from(instrument).unwrap_or(0), "risk_event.instrument_ids")?;
+    }
+    m.px_ticks.iter().try_for_each(|&px_ticks| px(px_ticks, "risk_event.px_ticks"))
 }
 
 fn stream_gap(m: &StreamGap) -> Check {

@@ -245,6 +245,43 @@ fn each_rule_refuses_by_name() {
         "TEXT_LENGTH control_event.reason": ControlEvent(control_event()) { reason = x(257) }
         "OUT_OF_RANGE control_event.ts_ns": ControlEvent(control_event()) { ts_ns = -1 }
 
+        "INCONSISTENT control_event.strategy_id": ControlEvent(control_event()) { strategy_id = 1 }
+        "INCONSISTENT control_event.instrument_id": ControlEvent(control_event()) { instrument_id = 1 }
+        "TEXT_LENGTH control_event.requester": ControlEvent(control_event()) { requester = x(1) }
+        "INCONSISTENT control_event.expires_ts_ns": ControlEvent(control_event()) { expires_ts_ns = 1 }
+        "INCONSISTENT control_event.overridden": ControlEvent(control_event()) { overridden = 1 }
+        "ID_ZERO control_event.strategy_id": ControlEvent(override_event()) { strategy_id = 0 }
+        "TEXT_LENGTH control_event.requester": ControlEvent(override_event()) { requester = x(0) }
+        "INCONSISTENT control_event.expires_ts_ns": ControlEvent(override_event()) { expires_ts_ns = TS }
+        "ENUM_UNKNOWN control_event.overridden": ControlEvent(override_event()) { overridden = 0 }
+        "ENUM_UNKNOWN control_event.overridden": ControlEvent(override_event()) { overridden = u32::MAX }
+        "TEXT_LENGTH command.approval": Command(command()) { approval = x(89) }
+
+        "ENUM_UNSPECIFIED risk_event.kind": RiskEvent(marks()) { kind = 0 }
+        "INCONSISTENT risk_event.scope": RiskEvent(marks()) { scope = 1 }
+        "INCONSISTENT risk_event.px_ticks": RiskEvent(marks()) { px_ticks = vec![1] }
+        "TOO_MANY risk_event.instrument_ids": RiskEvent(marks()) { instrument_ids = vec![1; 129], px_ticks = vec![1; 129] }
+        "ID_ZERO risk_event.instrument_ids": RiskEvent(marks()) { instrument_ids = vec![0, 1] }
+        "ID_ZERO risk_event.instrument_ids": RiskEvent(marks()) { instrument_ids = vec![1, 1 << 32] }
+        "OUT_OF_RANGE risk_event.px_ticks": RiskEvent(marks()) { px_ticks = vec![1, BEYOND] }
+        "ENUM_UNSPECIFIED risk_event.scope": RiskEvent(latch()) { scope = 0 }
+        "ENUM_UNSPECIFIED risk_event.cause": RiskEvent(latch()) { cause = 0 }
+        "ENUM_UNSPECIFIED risk_event.latch": RiskEvent(latch()) { latch = 0 }
+        "ID_ZERO risk_event.strategy_id": RiskEvent(latch()) { strategy_id = 0 }
+        "INCONSISTENT risk_event.account_id": RiskEvent(latch()) { account_id = 1 }
+        "INCONSISTENT risk_event.instrument_id": RiskEvent(latch()) { instrument_id = 1 }
+        "INCONSISTENT risk_event.desk_id": RiskEvent(latch()) { desk_id = 1 }
+        "TEXT_LENGTH risk_event.reference": RiskEvent(latch()) { reference = x(65) }
+        "OUT_OF_RANGE risk_event.ts_ns": RiskEvent(latch()) { ts_ns = -1 }
+        "ENUM_UNKNOWN risk_event.storm_from": RiskEvent(storm()) { storm_from = 5 }
+        "ENUM_UNSPECIFIED risk_event.storm_to": RiskEvent(storm()) { storm_to = 0 }
+        "ID_ZERO risk_event.venue_id": RiskEvent(storm()) { venue_id = 0 }
+        "ENUM_UNSPECIFIED risk_event.period": RiskEvent(period()) { period = 0 }
+        "INCONSISTENT risk_event.period_id": RiskEvent(period()) { period_id = 0 }
+        "ENUM_UNSPECIFIED risk_event.posting": RiskEvent(posting()) { posting = 0 }
+        "TEXT_LENGTH risk_event.asset": RiskEvent(posting()) { asset = x(0) }
+        "TEXT_LENGTH risk_event.quote_asset": RiskEvent(rate()) { quote_asset = x(17) }
+
         "TEXT_LENGTH stream_gap.stream": StreamGap(stream_gap()) { stream = x(0) }
         "ID_ZERO stream_gap.epoch": StreamGap(stream_gap()) { epoch = 0 }
         "ID_ZERO stream_gap.first_seq": StreamGap(stream_gap()) { first_seq = 0 }

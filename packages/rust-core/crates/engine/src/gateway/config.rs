@@ -37,6 +37,9 @@ pub struct Config {
     /// Absent for a gateway that is alone.
     #[serde(default)]
     pub pair: Option<PairConfig>,
+    /// Shared with the execution-router; empty where orders carry no approval.
+    #[serde(default)]
+    pub approval_key_file: PathBuf,
 }
 
 impl Config {

@@ -7,6 +7,8 @@ pub const TICK_NS: u64 = 20_000_000;
 /// Between two confirmations that a stream is alive, and between two statistics.
 pub const ALIVE_NS: u64 = 50_000_000;
 pub const STATS_NS: u64 = 250_000_000;
+/// Between two readings of the loop's own health, in nanoseconds.
+pub const HEALTH_NS: u64 = 1_000_000_000;
 /// Inputs taken from one socket in one turn; the rest waits for the next, behind a commit.
 pub const INPUTS_PER_TURN_MAX: usize = 256;
 /// Commands decided and not yet taken by the link. The core decides no more than the link has credits, so more is a bug.

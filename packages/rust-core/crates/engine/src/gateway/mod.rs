@@ -2,7 +2,9 @@
 //!
 //! Nothing leaves before the commit of the turn that decided it, and nothing is acknowledged before its record is safe.
 
+mod archive;
 mod config;
+mod health;
 mod lease_file;
 mod limits;
 mod pair;
@@ -18,7 +20,9 @@ use crate::latency::Latency;
 use crate::span::{Span, SpanBudget};
 use crate::tier::TierName;
 use crate::{Call, Fault, Handle, Hot, clock, spawn};
+use archive::DiskArchive;
 use config::Config;
+use health::Health;
 use limits::{
     ALIVE_NS, FAREWELL_NS, INPUTS_PER_TURN_MAX, OUTBOX_MAX, RECOVER_CHUNK, SPANS_PER_SECOND_MAX, STATS_NS,
     STRATEGIES_MAX, TICK_NS, WAIT_MS_MAX,
@@ -35,8 +39,9 @@ use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
 use tidegate_instruments::Table;
 use tidegate_journal::{Journal, JournalConfig, Recovery};
 use tidegate_leadership::Beat;
-use tidegate_risk::{Destination, Effects, Event, Gateway, Limits, Now, Trace};
+use tidegate_risk::{Destination, Effects, Event, Gateway, Limits, Now, Scope, Trace};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
+use tidegate_wire::approval::Approver;
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::marketdata::v1::BookState;
@@ -108,6 +113,7 @@ struct Shell {
     md_gaps: u64,
     drained: bool,
     spans: SpanBudget,
+    health: Health,
 }
 
 struct Context(#[allow(dead_code)] zmq::Context);
@@ -183,6 +189,11 @@ impl Ends {
             .collect();
         let holder = holder()?;
         let mut core = Gateway::new(table, limits, holder);
+        if let Some(key) = crate::approval_key::read(&config.approval_key_file)? {
+            core = core.with_approver(Approver::new(key));
+        }
+        let archive = DiskArchive::create(&config.journal_dir.with_extension("outcomes"))?;
+        core = core.with_archive(Box::new(archive));
         recover(&mut journal, &mut core)?;
         let epoch = crate::epoch::next(&config.epoch_file)?;
         let context = zmq::Context::new();
@@ -212,6 +223,9 @@ impl Shell {
             "torn": recovery.torn.is_some(), "clean": recovery.clean,
         });
         hot.log("info", "journal folded", folded);
+        // What the limits leave out is not checked: said once, so that nobody takes it for on.
+        let unset = core.limits().unset();
+        hot.log("info", "controls that the limits leave out", json!({ "controls": unset }));
         Ok(Self {
             hot,
             tier: tier.name(),
@@ -244,6 +258,7 @@ impl Shell {
             md_gaps: 0,
             drained: false,
             spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
+            health: Health::default(),
         })
     }
 
@@ -286,7 +301,11 @@ impl Shell {
         self.take_intents()?;
         let now = clock::mono_ns();
         if now.saturating_sub(self.ticked_ns) >= TICK_NS {
+            self.health.tick(self.ticked_ns, now);
             self.ticked_ns = now;
+            for (input, value) in self.health.readings(now, self.bad_payloads) {
+                self.apply(Event::Health { scope: Scope::Firm, input, value })?;
+            }
             self.apply(Event::RouterCredits(self.room()))?;
             self.apply(Event::Tick)?;
         }
@@ -325,7 +344,10 @@ impl Shell {
     fn apply(&mut self, event: Event) -> Result<(), Fault> {
         let now = self.now();
         self.wall_ns = now.epoch_ns;
-        let idle = matches!(event, Event::Tick | Event::RouterCredits(_) | Event::FeedAlive { .. });
+        let idle = matches!(
+            event,
+            Event::Tick | Event::RouterCredits(_) | Event::FeedAlive { .. } | Event::Health { .. }
+        );
         self.events += u64::from(!idle);
         self.core
             .apply(now, event, &mut self.out)
@@ -414,6 +436,7 @@ impl Shell {
                             ..
                         }) => {
                             let trace = Trace { hi: trace_hi, lo: trace_lo, span_id, ts_event_ns };
+                            self.health.report(&report);
                             Event::Report { trace, report }
                         }
                         other => {
@@ -530,6 +553,13 @@ impl Shell {
             "unkill" => ControlAction::Unkill,
             "cancel_all" => ControlAction::CancelAll,
             "drain" => ControlAction::Drain,
+            "quarantine" => ControlAction::Quarantine,
+            "rearm" => ControlAction::Rearm,
+            "freeze" => ControlAction::Freeze,
+            "thaw" => ControlAction::Thaw,
+            "restrict" => ControlAction::Restrict,
+            "allow" => ControlAction::Allow,
+            "override" => ControlAction::Override,
             other => return Ok(Some(refused(&format!("no operation is called {other}")))),
         };
         if self.pair.is_some() && !self.core.leads() {
@@ -538,16 +568,27 @@ impl Shell {
             )));
         }
         let text = |key: &str| request[key].as_str().unwrap_or_default().to_string();
+        // An id that is none reads as 0, which the core refuses where one is wanted.
+        let id = |key: &str| request[key].as_u64().and_then(|v| u32::try_from(v).ok()).unwrap_or(0);
         let event = ControlEvent {
             action: action.into(),
             principal: text("principal"),
             reason: text("reason"),
             ts_ns: self.now().epoch_ns,
+            strategy_id: id("strategyId"),
+            instrument_id: id("instrumentId"),
+            requester: text("requester"),
+            expires_ts_ns: request["expiresTsNs"].as_str().and_then(|v| v.parse().ok()).unwrap_or(0),
+            overridden: id("reasonNumber"),
         };
         let before = self.core.counters().controls_refused;
         self.apply(Event::Control(event))?;
         if self.core.counters().controls_refused > before {
-            return Ok(Some(refused("a principal has 1 to 64 bytes and a reason at most 256")));
+            return Ok(Some(refused(
+                "a principal has 1 to 64 bytes and a reason at most 256; an act on a strategy or an instrument names it; \
+                 an override names a block that may be lifted, another person than the principal as requester, and an \
+                 end within 15 minutes",
+            )));
         }
         self.hot.log(
             "warn",
@@ -661,6 +702,7 @@ impl Shell {
             let took = now.saturating_sub(decided.start_mono_ns);
             if decided.accepted {
                 self.latency.record(took);
+                self.health.decided(took);
             }
             if decided.span_id == 0 || !self.spans.allows(now) {
                 continue;

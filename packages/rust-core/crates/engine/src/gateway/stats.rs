@@ -100,6 +100,9 @@ impl Shell {
             "references": self.references(),
             "spansNotTold": self.spans.not_told(),
             "limitsVersion": core.limits().version,
+            "latches": self.latches(),
+            "storm": self.storm(),
+            "inputsRefused": counters.inputs_refused,
             "instrumentTable": { "version": core.table().version(), "hash": core.table().hash_hex() },
         });
         if let (Some(stats), Value::Object(more)) = (stats.as_object_mut(), more) {
@@ -124,6 +127,25 @@ impl Shell {
             })
         };
         self.core.state().books().map(row).collect()
+    }
+
+    /// Scopes that are limited, and why.
+    fn latches(&self) -> Value {
+        let row =
+            |(scope, latch, cause): (tidegate_risk::Scope, tidegate_wire::pb::risk::v1::Latch, Reason)| {
+                let latch = latch.as_str_name();
+                json!({
+                    "scope": scope.to_string(),
+                    "latch": latch.strip_prefix("LATCH_").unwrap_or(latch),
+                    "cause": reason_name(cause.into()),
+                })
+            };
+        self.core.state().risk().all_latches().map(row).collect()
+    }
+
+    /// The worst mode over the guards.
+    fn storm(&self) -> Value {
+        format!("{:?}", self.core.state().risk().storm_worst()).to_uppercase().into()
     }
 
     /// Cash legs by account, venue and asset, fees included, as text in 1e-8 of the asset.

@@ -1,8 +1,10 @@
 //! A gateway with a journal beside it, and short ways to say what happens to it.
 #![allow(dead_code, missing_debug_implementations, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod cases;
+
 use tidegate_instruments::Table;
-use tidegate_risk::{Bounds, Destination, Effect, Event, Gateway, Limits, Now, Trace};
+use tidegate_risk::{Archive, Bounds, Destination, Effect, Event, Gateway, Limits, Now, Trace};
 use tidegate_units::{InstrumentId, IntentId, Side, StrategyId};
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
@@ -91,6 +93,44 @@ impl Rig {
         &self.out
     }
 
+    /// Passes time in steps that keep both prices, the monitor and the evaluation going.
+    pub fn pass_s(&mut self, seconds: u64) {
+        for _ in 0..seconds {
+            self.pass_ms(1_000);
+            for instrument in [SPOT, PERP] {
+                self.apply(Event::FeedAlive { instrument: InstrumentId(instrument) });
+            }
+            self.apply(Event::Tick);
+        }
+    }
+
+    pub fn tick(&mut self) {
+        self.pass_ms(1_000);
+        self.apply(Event::Tick);
+    }
+
+    /// A control about a strategy or an instrument.
+    pub fn act(&mut self, event: ControlEvent) -> bool {
+        let before = self.gateway.counters().controls_refused;
+        let ts_ns = self.now.epoch_ns;
+        self.apply(Event::Control(ControlEvent { ts_ns, ..event }));
+        self.gateway.counters().controls_refused == before
+    }
+
+    /// Buys or sells and fills at once.
+    pub fn trade(&mut self, seq: u64, instrument: u32, of: Side, px: i64, qty: u64) -> Reason {
+        let reason = self.reason(limit(id(1, seq), instrument, of, px, qty));
+        if reason == Reason::Ok {
+            self.report(fill(id(1, seq), instrument, of, px, qty, qty, &format!("t{instrument}-{seq}")));
+        }
+        reason
+    }
+
+    pub fn archived(mut self, archive: Box<dyn Archive>) -> Self {
+        self.gateway = self.gateway.with_archive(archive);
+        self
+    }
+
     pub fn pass_ms(&mut self, ms: u64) {
         self.now.mono_ns += ms * 1_000_000;
         self.now.epoch_ns += i64::try_from(ms).unwrap() * 1_000_000;
@@ -157,6 +197,7 @@ impl Rig {
             principal: principal.into(),
             reason: "test".into(),
             ts_ns: self.now.epoch_ns,
+            ..ControlEvent::default()
         }));
     }
 

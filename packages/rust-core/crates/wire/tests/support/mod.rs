@@ -13,11 +13,14 @@ use tidegate_wire::pb::orders::v1::{
     OrderUpdate, Reason, Report, ReportKind, Tif,
 };
 use tidegate_wire::pb::recorder::v1::{StreamGap, StreamMark, stream_mark};
-use tidegate_wire::pb::risk::v1::{Policy, PolicyState, PositionUpdate};
+use tidegate_wire::pb::risk::v1::{
+    Latch, LossPeriod, Policy, PolicyState, PositionUpdate, PostingKind, RiskEvent, RiskEventKind, RiskScope,
+    StormMode,
+};
 
 const PX: i64 = 6_183_766;
 const QTY: u64 = 1_500;
-const TS: i64 = 1_763_700_000_123_456_789;
+pub const TS: i64 = 1_763_700_000_123_456_789;
 const CLORD: &str = "0123456789abcdefghijklmno";
 
 pub fn wrap(payload: Payload) -> Envelope {
@@ -223,6 +226,11 @@ pub fn command() -> Command {
         intent_mono_ns: 5,
         command_mono_ns: 6,
         report_seq_seen: 7,
+        approval: "a5".repeat(45),
+        strategy_version: u64::MAX,
+        trader_id: 9,
+        desk_id: 10,
+        client_id: 11,
     }
 }
 
@@ -291,6 +299,97 @@ pub fn control_event() -> ControlEvent {
         principal: "uid:1000".into(),
         reason: "drill".into(),
         ts_ns: TS,
+        ..ControlEvent::default()
+    }
+}
+
+pub fn override_event() -> ControlEvent {
+    ControlEvent {
+        action: ControlAction::Override.into(),
+        strategy_id: 1,
+        requester: "trader".into(),
+        expires_ts_ns: TS + 1,
+        overridden: Reason::MaxQtyExceeded as u32,
+        ..control_event()
+    }
+}
+
+pub fn marks() -> RiskEvent {
+    RiskEvent {
+        kind: RiskEventKind::Marks.into(),
+        instrument_ids: vec![1, u64::from(u32::MAX)],
+        px_ticks: vec![SAFE_INTEGER_MAX, -SAFE_INTEGER_MAX],
+        ts_ns: TS,
+        ..RiskEvent::default()
+    }
+}
+
+pub fn latch() -> RiskEvent {
+    RiskEvent {
+        kind: RiskEventKind::Latch.into(),
+        scope: RiskScope::Strategy.into(),
+        strategy_id: 1,
+        cause: Reason::DailyLossLimit.into(),
+        latch: Latch::ReduceOnly.into(),
+        value: i64::MIN,
+        bound: i64::MAX,
+        reference: "loss".into(),
+        ts_ns: TS,
+        ..RiskEvent::default()
+    }
+}
+
+pub fn storm() -> RiskEvent {
+    RiskEvent {
+        kind: RiskEventKind::Storm.into(),
+        scope: RiskScope::Venue.into(),
+        account_id: 1,
+        venue_id: 2,
+        storm_from: StormMode::Normal.into(),
+        storm_to: StormMode::Storm.into(),
+        reference: "feed_gap_ns".into(),
+        ts_ns: TS,
+        ..RiskEvent::default()
+    }
+}
+
+pub fn period() -> RiskEvent {
+    RiskEvent {
+        kind: RiskEventKind::Period.into(),
+        scope: RiskScope::Desk.into(),
+        desk_id: 7,
+        period: LossPeriod::Week.into(),
+        period_id: 20_261_123,
+        ts_ns: TS,
+        ..RiskEvent::default()
+    }
+}
+
+pub fn posting() -> RiskEvent {
+    RiskEvent {
+        kind: RiskEventKind::Posting.into(),
+        account_id: 1,
+        strategy_id: 1,
+        venue_id: 2,
+        instrument_id: 2,
+        posting: PostingKind::Funding.into(),
+        asset: "USDT".into(),
+        value: -5,
+        reference: "funding 2026-11-27T08".into(),
+        ts_ns: TS,
+        ..RiskEvent::default()
+    }
+}
+
+pub fn rate() -> RiskEvent {
+    RiskEvent {
+        kind: RiskEventKind::Rate.into(),
+        asset: "TWD".into(),
+        quote_asset: "USD".into(),
+        value: 3_100_000,
+        source_seq: u64::MAX,
+        ts_ns: TS,
+        ..RiskEvent::default()
     }
 }
 
@@ -347,6 +446,13 @@ pub fn samples() -> Vec<(&'static str, Envelope)> {
         ("position_update", wrap(Payload::PositionUpdate(position_update()))),
         ("snapshot_request", wrap(Payload::SnapshotRequest(snapshot_request()))),
         ("control_event", wrap(Payload::ControlEvent(control_event()))),
+        ("control_event_override", wrap(Payload::ControlEvent(override_event()))),
+        ("risk_event_marks", wrap(Payload::RiskEvent(marks()))),
+        ("risk_event_latch", wrap(Payload::RiskEvent(latch()))),
+        ("risk_event_storm", wrap(Payload::RiskEvent(storm()))),
+        ("risk_event_period", wrap(Payload::RiskEvent(period()))),
+        ("risk_event_posting", wrap(Payload::RiskEvent(posting()))),
+        ("risk_event_rate", wrap(Payload::RiskEvent(rate()))),
         ("stream_gap", wrap(Payload::StreamGap(stream_gap()))),
         ("stream_mark", wrap(Payload::StreamMark(stream_mark()))),
         ("smallest", bare(Payload::SnapshotRequest(SnapshotRequest { topic: "t".into(), after_seq: 0 }))),
