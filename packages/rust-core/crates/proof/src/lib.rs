@@ -4,12 +4,15 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod audit_tamper;
 pub mod bench_book;
+mod bench_wal;
 pub mod books;
 mod features;
 mod journal;
 pub mod normaliser;
 pub mod report;
+mod wal_crash;
 
 use args::Args;
 use report::Report;
@@ -26,6 +29,9 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "features sets" => features::sets(args),
         "verify books" => books::run(args),
         "verify normaliser" => normaliser::run(args),
+        "drill wal-crash" => wal_crash::run(args),
+        "drill audit-tamper" => audit_tamper::run(args),
+        "bench wal" => bench_wal::run(args),
         "bench book" => bench_book::run(args),
         _ => Err(format!("{subject}: no such proof")),
     }

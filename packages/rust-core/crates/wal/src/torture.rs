@@ -61,7 +61,10 @@ impl Script {
     /// The n-th record of the run; 1 is the first.
     pub fn payload(&self, wal_seq: u64) -> Vec<u8> {
         let random = mix(self.seed.rotate_left(17) ^ wal_seq);
-        let len = if LONG.contains(&wal_seq) { 65_400 } else { 100 + random % 100 };
+        if LONG.contains(&wal_seq) {
+            return vec![wal_seq as u8; 65_400];
+        }
+        let len = 100 + random % 100;
         let step = 1 + random % 3;
         (0..len).map(|at| (wal_seq ^ ((at / 16) * step)) as u8).collect()
     }
