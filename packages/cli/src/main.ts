@@ -2,6 +2,7 @@ import { enableCompileCache } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
+import { addAudit } from "./commands/audit.ts";
 import { addBench } from "./commands/bench.ts";
 import { addConfig } from "./commands/config.ts";
 import { addConformance } from "./commands/conformance.ts";
@@ -11,6 +12,7 @@ import { addFeed } from "./commands/feed.ts";
 import { addJournal } from "./commands/journal.ts";
 import { addMd } from "./commands/md.ts";
 import { addVerify } from "./commands/verify.ts";
+import { addWal } from "./commands/wal.ts";
 import { UsageError } from "./sim/options.ts";
 
 enableCompileCache();
@@ -93,9 +95,11 @@ addConformance(program);
 addDrill(program, root);
 addFeature(program, root);
 addJournal(program, root);
+addAudit(program);
 addConfig(program);
 addFeed(program);
 addMd(program);
+addWal(program);
 
 program.command("build").description("build what changed and stop (the launcher does it)");
 

@@ -2,11 +2,13 @@
 
 use super::limits::{TAIL_PEERS_MAX, TAIL_PER_TURN_MAX};
 use crate::Fault;
+use crate::recorder::PRINCIPAL;
 use std::collections::BTreeMap;
 use tidegate_bus::ends::{LinkInput, LinkServer, LinkServerConfig, PeerId};
 use tidegate_bus::link::{LinkEvent, LinkState};
 use tidegate_journal::Journal;
 use tidegate_wire::envelope;
+use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
 use tidegate_wire::pb::envelope::v1::envelope::Payload;
 
 /// The topic a follower asks for.
@@ -29,17 +31,28 @@ impl Tail {
         Ok(Self { server: LinkServer::bind(context, config)?, sent: BTreeMap::new(), records: 0, refused: 0 })
     }
 
-    /// Takes requests, sends what is new, keeps the links alive.
-    pub fn turn(&mut self, now: u64, journal: &mut Journal) -> Result<(), Fault> {
+    /// Takes requests, sends what is new, keeps the links alive. Returns the halts the recorder asked for: it may stop new risk
+    /// when it cannot record any more, and nothing else; whether it was heard it reads in the journal.
+    pub fn turn(&mut self, now: u64, journal: &mut Journal) -> Result<Vec<ControlEvent>, Fault> {
+        let mut halts = Vec::new();
         let mut taken = 0;
         while taken < super::limits::INPUTS_PER_TURN_MAX {
             let Some(input) = self.server.recv(now)? else { break };
             taken += 1;
             match input {
                 LinkInput::Data { peer, seq, payload, .. } => {
-                    match envelope::decode_checked(payload).map(|e| e.payload) {
+                    let asked = envelope::decode_checked(payload).map(|e| e.payload);
+                    let recorder = self.server.identity(peer) == Some(PRINCIPAL);
+                    match asked {
                         Ok(Some(Payload::SnapshotRequest(request))) if request.topic == TOPIC => {
                             self.sent.insert(peer, request.after_seq);
+                        }
+                        Ok(Some(Payload::ControlEvent(event)))
+                            if recorder
+                                && event.action() == ControlAction::Halt
+                                && event.principal == PRINCIPAL =>
+                        {
+                            halts.push(event);
                         }
                         _ => self.refused += 1,
                     }
@@ -59,7 +72,8 @@ impl Tail {
         for (peer, after) in followers {
             self.feed(now, peer, after, journal)?;
         }
-        Ok(self.server.tick(now)?)
+        self.server.tick(now)?;
+        Ok(halts)
     }
 
     fn feed(&mut self, now: u64, peer: PeerId, after: u64, journal: &mut Journal) -> Result<(), Fault> {
