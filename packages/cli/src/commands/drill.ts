@@ -4,6 +4,7 @@ const DRILLS = [
   ["feeds", "market data of every venue, every switch of its simulator, books against the truth"],
   ["wal-crash", "the WAL killed, failed and torn at every operation, and every bit of it flipped"],
   ["disk-pressure", "the recorder on a disk of 64 MiB that fills up while the cluster trades"],
+  ["power-cut", "the power cut from under a WAL and an audit trail on a loop image"],
   ["audit-tamper", "an audit trail edited, deleted from, reordered and cut: each named"],
 ];
 
@@ -117,6 +118,28 @@ export function addDrill(program: Command, root: string): void {
       const { whole } = await import("../numbers.ts");
       const { report } = await import("../result.ts");
       const value = await drillDiskPressure(root, {
+        seed: whole("--seed", options.seed, 0),
+        plant: options.break ?? null,
+        progress: (text) => process.stderr.write(`${text}\n`),
+      });
+      report(value, options.json ?? false);
+    });
+  drill
+    .command("power-cut")
+    .description(
+      "cut a loop image from under a WAL and an audit trail; nothing acknowledged is lost",
+    )
+    .option("--rounds <n>", "power cuts", "20")
+    .option("--seed <n>", "seed of the moments", "1")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: boast (more is said to be safe than is)")
+    .addHelpText("after", "\nExample: ./hft drill power-cut --rounds 20 --json")
+    .action(async (options: { rounds: string; seed: string; json?: true; break?: string }) => {
+      const { drillPowerCut } = await import("../drill/power-cut.ts");
+      const { whole } = await import("../numbers.ts");
+      const { report } = await import("../result.ts");
+      const value = await drillPowerCut(root, {
+        rounds: whole("--rounds", options.rounds, 1),
         seed: whole("--seed", options.seed, 0),
         plant: options.break ?? null,
         progress: (text) => process.stderr.write(`${text}\n`),

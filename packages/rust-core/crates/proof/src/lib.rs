@@ -11,6 +11,7 @@ pub mod books;
 mod features;
 mod journal;
 pub mod normaliser;
+mod power_cut;
 pub mod report;
 mod wal_crash;
 
@@ -31,6 +32,8 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "verify normaliser" => normaliser::run(args),
         "drill wal-crash" => wal_crash::run(args),
         "drill audit-tamper" => audit_tamper::run(args),
+        "power-cut write" => power_cut::write(args),
+        "power-cut judge" => power_cut::judge(args),
         "bench wal" => bench_wal::run(args),
         "bench book" => bench_book::run(args),
         _ => Err(format!("{subject}: no such proof")),
