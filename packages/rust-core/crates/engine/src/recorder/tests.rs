@@ -34,7 +34,18 @@ impl World {
         let topic = publisher.topic(TOP).unwrap();
         let tail = LinkServer::bind(&context, LinkServerConfig::new(endpoint(dir.path(), "tail"), "tail", 3))
             .unwrap();
-        Self { dir, publisher: Some(publisher), topic, tail, peer: None, sent: 0, journal: 0, acked: 0, halts: 0, halt_at: 0 }
+        Self {
+            dir,
+            publisher: Some(publisher),
+            topic,
+            tail,
+            peer: None,
+            sent: 0,
+            journal: 0,
+            acked: 0,
+            halts: 0,
+            halt_at: 0,
+        }
     }
 
     fn start(&self) -> Handle {
