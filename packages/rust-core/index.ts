@@ -1,4 +1,5 @@
 /** The addon by module: thin typed wrappers, loaded on first use. */
+export * from "./audit.ts";
 export * from "./engine.ts";
 export * from "./features.ts";
 export * from "./link.ts";

@@ -2,6 +2,7 @@ import { enableCompileCache } from "node:module";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
+import { addAudit } from "./commands/audit.ts";
 import { addBench } from "./commands/bench.ts";
 import { addConfig } from "./commands/config.ts";
 import { addConformance } from "./commands/conformance.ts";
@@ -12,6 +13,7 @@ import { addJournal } from "./commands/journal.ts";
 import { addMd } from "./commands/md.ts";
 import { addSim } from "./commands/sim.ts";
 import { addVerify } from "./commands/verify.ts";
+import { addWal } from "./commands/wal.ts";
 import { UsageError } from "./sim/options.ts";
 
 enableCompileCache();
@@ -95,9 +97,11 @@ addDrill(program, root);
 addFeature(program, root);
 addJournal(program, root);
 addSim(program, root);
+addAudit(program);
 addConfig(program);
 addFeed(program);
 addMd(program);
+addWal(program);
 
 program.command("build").description("build what changed and stop (the launcher does it)");
 

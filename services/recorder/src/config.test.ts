@@ -15,6 +15,10 @@ describe("recorder settings", () => {
     ["powerSafe", "yes"],
     ["diskWarnBytes", -1],
     ["diskCriticalBytes", Number.POSITIVE_INFINITY],
+    ["diskHaltBytes", -1],
+    ["reserveBytes", 0.5],
+    ["compression", "zstd"],
+    ["dropAtWarn", ["top"]],
   ])("refuse %s = %j", (key, value) => {
     expect(Settings.safeParse({ [key]: value }).success).toBe(false);
   });
@@ -45,6 +49,7 @@ describe("recorder readiness", () => {
     [{ state: "RUNNING", disk: "OK" }, true],
     [{ state: "RUNNING", disk: "WARN" }, true],
     [{ state: "RUNNING", disk: "CRITICAL" }, false],
+    [{ state: "RUNNING", disk: "HALT" }, false],
     [{ state: "WAITING", disk: "OK" }, false],
     [{}, false],
   ])("of %j is %j", (stats, ready) => {

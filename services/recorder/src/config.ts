@@ -36,9 +36,25 @@ export const Settings = z.object({
   diskWarnBytes: bytes()
     .default(1 << 30)
     .describe("Free bytes below which the disk is WARN"),
+  compression: z
+    .enum(["none", "lz4"])
+    .default("lz4")
+    .describe("How blocks are stored, where that makes them smaller"),
   diskCriticalBytes: bytes()
     .default(128 << 20)
     .describe("Free bytes below which market data is left out, with gap records"),
+  diskHaltBytes: bytes()
+    .default(32 << 20)
+    .describe(
+      "Free bytes below which the reserve goes to orders and fills and the gateway is told to halt",
+    ),
+  reserveBytes: bytes()
+    .default(32 << 20)
+    .describe("Bytes of the disk that market data can never use; 0 keeps none"),
+  dropAtWarn: z
+    .array(z.enum(["raw", "depth", "trade"]))
+    .default(["raw"])
+    .describe("What WARN leaves out already, with gap records: raw, depth, trade"),
 });
 export type RecorderConfig = z.output<typeof Settings>;
 
@@ -53,6 +69,10 @@ export function loopConfig(config: RecorderConfig) {
     segmentAgeMs: config.segmentAgeMs,
     powerSafe: config.powerSafe,
     diskWarnBytes: config.diskWarnBytes,
+    compression: config.compression,
     diskCriticalBytes: config.diskCriticalBytes,
+    diskHaltBytes: config.diskHaltBytes,
+    reserveBytes: config.reserveBytes,
+    dropAtWarn: config.dropAtWarn,
   };
 }

@@ -9,5 +9,6 @@ export const recorder: HotServiceSpec<typeof Settings> = {
   kind: "recorder",
   schema: Settings,
   engineConfig: ({ config }) => loopConfig(config),
-  ready: (stats) => stats["state"] === "RUNNING" && stats["disk"] !== "CRITICAL",
+  ready: (stats) =>
+    stats["state"] === "RUNNING" && (stats["disk"] === "OK" || stats["disk"] === "WARN"),
 };

@@ -34,6 +34,26 @@ export function addBench(program: Command, root: string): void {
     });
 
   bench
+    .command("wal")
+    .description("the WAL's barrier beside a raw preallocated append and fdatasync")
+    .option("--rounds <n>", "interleaved rounds", "60")
+    .option("--dir <folder>", "a folder on the disk to measure", "var")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: slow (our side syncs a second file)")
+    .addHelpText("after", "\nExample: ./hft bench wal --json")
+    .action(async (options: { rounds: string; dir: string; json?: true; break?: string }) => {
+      const { mkdirSync } = await import("node:fs");
+      const { resolve } = await import("node:path");
+      const { prove } = await import("./measured.ts");
+      const { report } = await import("../result.ts");
+      const dir = resolve(root, options.dir);
+      mkdirSync(dir, { recursive: true });
+      const { rounds, break: plant } = options;
+      const value = await prove(root, "bench wal", { rounds, dir, break: plant });
+      report(value, options.json ?? false);
+    });
+
+  bench
     .command("features")
     .description("the 27 features beside the normaliser, five indicators beside TA-Lib's C loops")
     .option("--data <folder>", "the reference data (default: TIDEGATE_DATA)")

@@ -6,6 +6,10 @@ const DRILLS = [
   ["gateway-hang", "SIGSTOP to the leading gateway under load, and what it does when it wakes"],
   ["router-kill", "SIGKILL to the execution-router under load"],
   ["split-brain", "the lease's Redis dies and a replica that never saw the lease is promoted"],
+  ["wal-crash", "the WAL killed, failed and torn at every operation, and every bit of it flipped"],
+  ["disk-pressure", "the recorder on a disk of 64 MiB that fills up while the cluster trades"],
+  ["power-cut", "the power cut from under a WAL and an audit trail on a loop image"],
+  ["audit-tamper", "an audit trail edited, deleted from, reordered and cut: each named"],
 ];
 
 const PAIR_DRILLS = {
@@ -97,4 +101,89 @@ export function addDrill(program: Command, root: string): void {
         report(value, options.json ?? false);
       },
     );
+  drill
+    .command("wal-crash")
+    .description(
+      "kill, EIO, ENOSPC, short writes and torn blocks at every operation of the WAL; each restart judged",
+    )
+    .option("--seeds <n>", "scripts of records and flushes to fail", "3")
+    .option("--step <n>", "flip every n-th bit", "1")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: sync-lies, altered-block")
+    .addHelpText("after", "\nExample: ./hft drill wal-crash --json")
+    .action(async (options: { seeds: string; step: string; json?: true; break?: string }) => {
+      const { prove } = await import("./measured.ts");
+      const { report } = await import("../result.ts");
+      const { seeds, step, break: plant } = options;
+      const value = await prove(root, "drill wal-crash", { seeds, step, break: plant });
+      report(value, options.json ?? false);
+    });
+  drill
+    .command("audit-tamper")
+    .description("change an audit trail in every way; the verifier must name the first bad record")
+    .option("--records <n>", "records in the trail", "100000")
+    .option("--cases <n>", "cases of each kind", "260")
+    .option("--seed <n>", "seed of the places", "1")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: untouched, misnamed")
+    .addHelpText("after", "\nExample: ./hft drill audit-tamper --json")
+    .action(
+      async (options: {
+        records: string;
+        cases: string;
+        seed: string;
+        json?: true;
+        break?: string;
+      }) => {
+        const { mkdirSync } = await import("node:fs");
+        const { join } = await import("node:path");
+        const { prove } = await import("./measured.ts");
+        const { report } = await import("../result.ts");
+        const dir = join(root, "var");
+        mkdirSync(dir, { recursive: true });
+        const { records, cases, seed, break: plant } = options;
+        const flags = { records, cases, seed, dir, break: plant };
+        report(await prove(root, "drill audit-tamper", flags), options.json ?? false);
+      },
+    );
+  drill
+    .command("disk-pressure")
+    .description("fill the recorder's disk while the cluster trades; orders and fills must survive")
+    .option("--seed <n>", "seed of the run", "1")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: no-policy, lost-order")
+    .addHelpText("after", "\nExample: ./hft drill disk-pressure --json")
+    .action(async (options: { seed: string; json?: true; break?: string }) => {
+      const { drillDiskPressure } = await import("../drill/disk-pressure.ts");
+      const { whole } = await import("../numbers.ts");
+      const { report } = await import("../result.ts");
+      const value = await drillDiskPressure(root, {
+        seed: whole("--seed", options.seed, 0),
+        plant: options.break ?? null,
+        progress: (text) => process.stderr.write(`${text}\n`),
+      });
+      report(value, options.json ?? false);
+    });
+  drill
+    .command("power-cut")
+    .description(
+      "cut a loop image from under a WAL and an audit trail; nothing acknowledged is lost",
+    )
+    .option("--rounds <n>", "power cuts", "20")
+    .option("--seed <n>", "seed of the moments", "1")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: boast (more is said to be safe than is)")
+    .addHelpText("after", "\nExample: ./hft drill power-cut --rounds 20 --json")
+    .action(async (options: { rounds: string; seed: string; json?: true; break?: string }) => {
+      const { drillPowerCut } = await import("../drill/power-cut.ts");
+      const { whole } = await import("../numbers.ts");
+      const { report } = await import("../result.ts");
+      const value = await drillPowerCut(root, {
+        rounds: whole("--rounds", options.rounds, 1),
+        seed: whole("--seed", options.seed, 0),
+        plant: options.break ?? null,
+        progress: (text) => process.stderr.write(`${text}\n`),
+      });
+      report(value, options.json ?? false);
+    });
 }

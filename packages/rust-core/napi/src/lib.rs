@@ -3,6 +3,7 @@
 // The exports are registered in the addon only, so a test build sees nobody call them.
 #![cfg_attr(test, allow(dead_code))]
 
+mod audit;
 mod convert;
 mod engine;
 mod features;

@@ -1,23 +1,26 @@
 //! The recorder loop: every market stream, every capture stream and the gateway's journal into the WAL.
 //!
 //! A journal envelope is written and flushed in the turn it arrives, and acknowledged after that; market data is flushed in
-//! blocks at most 50 ms old.
+//! blocks at most 50 ms old. A full disk ends nothing: market data goes first, the reserve is given up for orders and fills, and the
+//! gateway is told to halt.
 
 mod ledger;
+mod reserve;
 
 use crate::latency::Latency;
 use crate::{Fault, Handle, Hot, clock, epoch, spawn};
-use ledger::{Disk, JOURNAL, Journalled, Ledger};
+use ledger::{Class, Disk, JOURNAL, Journalled, Ledger, Levels};
+use reserve::Reserve;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 use tidegate_bus::ends::{LinkClient, LinkClientConfig, LinkInput, StreamInput, StreamSub, StreamWhat};
 use tidegate_bus::link::{LinkEvent, LinkState};
 use tidegate_bus::stream::StreamState;
-use tidegate_wal::{DirStorage, Storage, Wal, WalConfig};
+use tidegate_wal::{Compression, DirStorage, Storage, Wal, WalConfig, WalFault, WalRecovery};
 use tidegate_wire::envelope;
 use tidegate_wire::pb::common::v1::Source;
-use tidegate_wire::pb::control::v1::SnapshotRequest;
+use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent, SnapshotRequest};
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 
 /// Every bound of the recorder loop.
@@ -30,6 +33,8 @@ mod limits {
     pub const STATS_PERIOD_NS: u64 = 250_000_000;
     /// The journal is asked for again at most this often, in ns.
     pub const RESYNC_PERIOD_NS: u64 = 250_000_000;
+    /// The gateway is told to halt again at most this often until its journal shows that it has, in ns.
+    pub const TELL_PERIOD_NS: u64 = 1_000_000_000;
     /// At a stop, silence after which everything is taken to have arrived, in ns.
     pub const DRAIN_QUIET_NS: u64 = 150_000_000;
     /// Longest drain at a stop, in ns.
@@ -38,7 +43,12 @@ mod limits {
     const _: () = assert!(POLL_MS <= crate::limits::WAIT_MS_MAX, "a stop is seen in time");
     const _: () = assert!((POLL_MS as u64) * 1_000_000 < FLUSH_NS_MAX, "a flush comes in time");
 }
-use limits::{DRAIN_NS_MAX, DRAIN_QUIET_NS, FLUSH_NS_MAX, POLL_MS, RESYNC_PERIOD_NS, STATS_PERIOD_NS};
+use limits::{
+    DRAIN_NS_MAX, DRAIN_QUIET_NS, FLUSH_NS_MAX, POLL_MS, RESYNC_PERIOD_NS, STATS_PERIOD_NS, TELL_PERIOD_NS,
+};
+
+/// As whom the recorder acts at the gateway.
+pub(crate) const PRINCIPAL: &str = "recorder";
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -55,9 +65,30 @@ struct Config {
     segment_age_ms: u64,
     /// Whether each block is synced to the device.
     power_safe: bool,
-    /// Free bytes below which the disk is WARN and CRITICAL.
+    /// How blocks are stored: "none" or "lz4".
+    compression: Stored,
+    /// Free bytes outside the reserve below which the disk is WARN, CRITICAL and HALT.
     disk_warn_bytes: u64,
     disk_critical_bytes: u64,
+    disk_halt_bytes: u64,
+    /// Blocks of the file system that only orders and fills may use, in bytes.
+    reserve_bytes: u64,
+    /// Classes of market data that WARN leaves out.
+    drop_at_warn: Vec<Class>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Stored {
+    None,
+    Lz4,
+}
+
+impl Config {
+    const fn levels(&self) -> Levels {
+        let (warn, critical) = (self.disk_warn_bytes, self.disk_critical_bytes);
+        Levels { warn, critical, halt: self.disk_halt_bytes }
+    }
 }
 
 fn read_config(text: &str) -> Result<Config, Fault> {
@@ -65,6 +96,9 @@ fn read_config(text: &str) -> Result<Config, Fault> {
         .map_err(|error| Fault(format!("cannot read the recorder configuration: {error}")))?;
     if config.disk_critical_bytes > config.disk_warn_bytes {
         return Err(Fault("diskCriticalBytes is above diskWarnBytes; want it at or below".into()));
+    }
+    if config.disk_halt_bytes > config.disk_critical_bytes {
+        return Err(Fault("diskHaltBytes is above diskCriticalBytes; want it at or below".into()));
     }
     if config.segment_age_ms == 0 {
         return Err(Fault("segmentAgeMs is 0; want at least 1".into()));
@@ -79,25 +113,45 @@ fn read_config(text: &str) -> Result<Config, Fault> {
 pub fn start(config: &str) -> Result<Handle, Fault> {
     let config = read_config(config)?;
     let session_epoch = epoch::next(&config.epoch_path)?;
-    let storage = DirStorage::open(&config.wal_dir)?;
     let wal_config = WalConfig {
         cluster: [0; 16],
         segment_bytes: config.segment_bytes,
         segment_age_ns: config.segment_age_ms.saturating_mul(1_000_000),
         power_safe: config.power_safe,
+        compression: match config.compression {
+            Stored::None => Compression::None,
+            Stored::Lz4 => Compression::Lz4,
+        },
     };
-    let (wal, recovery) = Wal::open(storage, wal_config)?;
+    let (wal, recovery, reserve) = open(&config, &wal_config)?;
     spawn("recorder", move |hot| {
         let opened = json!({ "epoch": session_epoch, "lastWalSeq": recovery.last_wal_seq,
             "segments": recovery.segments, "tornBytes": recovery.torn_bytes });
         hot.log("info", "recorder opened its WAL", opened);
-        let mut recorder = Recorder::new(&hot, &config, session_epoch, wal)?;
+        let mut recorder = Recorder::new(&hot, &config, session_epoch, wal, reserve)?;
         let result = recorder.run();
         if let Err(Fault(text)) = &result {
             hot.log("error", text, json!({}));
         }
         result
     })
+}
+
+/// Opens the WAL and its reserve. Sealing what a crash left needs a little room: on a full disk the reserve is for that too.
+fn open(config: &Config, wal_config: &WalConfig) -> Result<(Wal<DirStorage>, WalRecovery, Reserve), Fault> {
+    let attempt = || Wal::open(DirStorage::open(&config.wal_dir)?, wal_config.clone());
+    match attempt() {
+        Err(WalFault::DiskFull { .. }) => {
+            let mut reserve = Reserve::open(&config.wal_dir, config.reserve_bytes)?;
+            reserve.release()?;
+            let (wal, recovery) = attempt()?;
+            Ok((wal, recovery, reserve))
+        }
+        opened => {
+            let (wal, recovery) = opened?;
+            Ok((wal, recovery, Reserve::open(&config.wal_dir, config.reserve_bytes)?))
+        }
+    }
 }
 
 struct Recorder<'a> {
@@ -116,11 +170,23 @@ struct Recorder<'a> {
     refused: u64,
     latency: Latency,
     free_bytes: u64,
+    reserve: Reserve,
+    /// Writes a full disk refused and that wait for room.
+    refused_writes: u64,
+    /// Whether the gateway's journal shows that it was told to halt, and when it was last told.
+    halt_told: bool,
+    told_at: u64,
     epoch: u32,
 }
 
 impl<'a> Recorder<'a> {
-    fn new(hot: &'a Hot, config: &'a Config, epoch: u32, wal: Wal<DirStorage>) -> Result<Self, Fault> {
+    fn new(
+        hot: &'a Hot,
+        config: &'a Config,
+        epoch: u32,
+        wal: Wal<DirStorage>,
+        reserve: Reserve,
+    ) -> Result<Self, Fault> {
         let context = zmq::Context::new();
         let sub = StreamSub::connect(&context, &config.md_endpoint, &["md.", "raw."])?;
         let tail = LinkClient::connect(
@@ -132,7 +198,7 @@ impl<'a> Recorder<'a> {
             config,
             sub,
             tail,
-            book: Some(Ledger::new(wal)),
+            book: Some(Ledger::new(wal, &config.drop_at_warn)),
             unacked: None,
             unflushed_since: None,
             journal_unflushed: false,
@@ -142,6 +208,10 @@ impl<'a> Recorder<'a> {
             refused: 0,
             latency: Latency::new()?,
             free_bytes: 0,
+            reserve,
+            refused_writes: 0,
+            halt_told: false,
+            told_at: 0,
             epoch,
         })
     }
@@ -178,12 +248,11 @@ impl<'a> Recorder<'a> {
         let now = clock::mono_ns();
         let taken = self.take_journal(now)? + self.take_market(now)?;
         let due = self.unflushed_since.is_some_and(|since| now.saturating_sub(since) >= FLUSH_NS_MAX);
-        if self.journal_unflushed || due {
-            self.flush()?;
-        }
-        if let Some(seq) = self.unacked.take() {
+        let safe = if self.journal_unflushed || due { self.flush()? } else { true };
+        if safe && let Some(seq) = self.unacked.take() {
             self.tail.ack(seq);
         }
+        self.tell_halt(now);
         if self.ask_journal && now.saturating_sub(self.asked_at) >= RESYNC_PERIOD_NS {
             self.ask(now);
         }
@@ -192,14 +261,76 @@ impl<'a> Recorder<'a> {
         Ok(taken)
     }
 
-    fn flush(&mut self) -> Result<(), Fault> {
-        let Some(book) = &mut self.book else { return Ok(()) };
-        book.wal.flush()?;
+    /// Makes what is collected safe; false where a full disk keeps it waiting, even with the reserve given up.
+    fn flush(&mut self) -> Result<bool, Fault> {
+        let Some(book) = &mut self.book else { return Ok(true) };
+        match book.wal.flush() {
+            Ok(_) => {}
+            Err(WalFault::DiskFull { .. }) => {
+                self.full()?;
+                let again = self.book.as_mut().map(|book| book.wal.flush());
+                match again {
+                    Some(Err(WalFault::DiskFull { .. })) => return Ok(false),
+                    Some(Err(fault)) => return Err(fault.into()),
+                    _ => {}
+                }
+            }
+            Err(fault) => return Err(fault.into()),
+        }
         self.journal_unflushed = false;
         if let Some(since) = self.unflushed_since.take() {
             self.latency.record(clock::mono_ns().saturating_sub(since));
         }
+        Ok(true)
+    }
+
+    /// A write found the disk full: no market data from here on, and the reserve goes to what waits.
+    fn full(&mut self) -> Result<(), Fault> {
+        self.refused_writes += 1;
+        self.set_level(Disk::Halt)
+    }
+
+    fn set_level(&mut self, level: Disk) -> Result<(), Fault> {
+        let Some(book) = &mut self.book else { return Ok(()) };
+        let from = std::mem::replace(&mut book.disk, level);
+        if level == Disk::Halt {
+            if self.reserve.release()? {
+                self.hot.log("error", "the reserve is given up for orders and fills", json!({}));
+            }
+        } else if !self.reserve.held() && !self.reserve.acquire()? {
+            // Not out of it before the reserve is whole again.
+            book.disk = from;
+            return Ok(());
+        }
+        if level != from {
+            (self.halt_told, self.told_at) = (false, 0);
+            let path = self.config.wal_dir.display().to_string();
+            let severity = if level == Disk::Ok { "info" } else { "error" };
+            let change = json!({ "from": from.name(), "to": level.name(), "freeBytes": self.free_bytes, "path": path,
+                "remedy": "free space on this file system or move the run directory" });
+            self.hot.log(severity, "disk level changed", change);
+        }
         Ok(())
+    }
+
+    /// At HALT the gateway is told until its own journal shows that it was.
+    fn tell_halt(&mut self, now: u64) {
+        let halted = self.book.as_ref().is_some_and(|book| book.disk == Disk::Halt);
+        let due = self.told_at == 0 || now.saturating_sub(self.told_at) >= TELL_PERIOD_NS;
+        if !halted || self.halt_told || !due || self.tail.state() != LinkState::Synced {
+            return;
+        }
+        let wall = clock::epoch_ns();
+        let event = ControlEvent {
+            action: ControlAction::Halt.into(),
+            principal: PRINCIPAL.into(),
+            reason: format!("the recorder's disk is full: {} bytes free", self.free_bytes),
+            ts_ns: wall,
+            ..ControlEvent::default()
+        };
+        if self.tail.send(now, &envelope::encode(&own(Payload::ControlEvent(event), wall))).is_ok() {
+            self.told_at = now;
+        }
     }
 
     fn take_market(&mut self, now: u64) -> Result<usize, Fault> {
@@ -223,23 +354,28 @@ impl<'a> Recorder<'a> {
                     Ok(())
                 }
             };
-            if let Err(error) = done {
-                fault.get_or_insert(error);
+            if let Err(error) = done
+                && !matches!((&fault, &error), (Some(_), WalFault::DiskFull { .. }))
+            {
+                fault = Some(error);
             }
         })?;
-        if let Some(error) = fault {
-            return Err(error.into());
-        }
         if book.wal.has_unflushed() {
             self.unflushed_since.get_or_insert(now);
         }
-        Ok(count)
+        match fault {
+            None => Ok(count),
+            // What was not taken is a gap as soon as there is room to say so.
+            Some(WalFault::DiskFull { .. }) => self.full().map(|()| count),
+            Some(error) => Err(error.into()),
+        }
     }
 
     fn take_journal(&mut self, now: u64) -> Result<usize, Fault> {
         let Some(book) = &mut self.book else { return Ok(0) };
         let wall = clock::epoch_ns();
-        let mut fault = None;
+        let (mut fault, mut full) = (None, false);
+        let (told, on_halt) = (&mut self.halt_told, book.disk == Disk::Halt);
         let (unacked, ask, resyncs, hot) =
             (&mut self.unacked, &mut self.ask_journal, &mut self.resyncs, self.hot);
         let unflushed = &mut self.journal_unflushed;
@@ -259,11 +395,19 @@ impl<'a> Recorder<'a> {
             },
             LinkInput::Data { seq, payload, .. } => {
                 match envelope::decode(payload) {
-                    Ok(Envelope { log_seq, .. }) if log_seq > 0 => match book.on_journal(log_seq, payload, wall) {
-                        Ok(Journalled::Appended) => *unflushed = true,
+                    Ok(Envelope { log_seq, payload: what, .. }) if log_seq > 0 => match book.on_journal(log_seq, payload, wall) {
+                        Ok(Journalled::Appended) => {
+                            *unflushed = true;
+                            *told |= on_halt && is_own_halt(what.as_ref());
+                        }
                         Ok(Journalled::Duplicate) => {}
                         Ok(Journalled::Resync) => {
                             *resyncs += 1;
+                            *ask = true;
+                        }
+                        // Not taken: the gateway keeps it, and is asked for it again.
+                        Err(WalFault::DiskFull { .. }) => {
+                            full = true;
                             *ask = true;
                         }
                         Err(error) => {
@@ -282,6 +426,9 @@ impl<'a> Recorder<'a> {
                 *unacked = Some(seq);
             }
         })?;
+        if full {
+            self.full()?;
+        }
         fault.map_or(Ok(count), Err)
     }
 
@@ -292,14 +439,8 @@ impl<'a> Recorder<'a> {
         }
         let wall = clock::epoch_ns();
         let after_seq = self.book.as_ref().map_or(0, Ledger::journal_seq);
-        let request = Envelope {
-            schema_version: 1,
-            source: Source::Recorder as i32,
-            ts_event_ns: wall,
-            ts_recv_ns: wall,
-            payload: Some(Payload::SnapshotRequest(SnapshotRequest { topic: JOURNAL.into(), after_seq })),
-            ..Envelope::default()
-        };
+        let request = SnapshotRequest { topic: JOURNAL.into(), after_seq };
+        let request = own(Payload::SnapshotRequest(request), wall);
         if self.tail.send(now, &envelope::encode(&request)).is_ok() {
             self.ask_journal = false;
             self.asked_at = now;
@@ -308,19 +449,17 @@ impl<'a> Recorder<'a> {
 
     fn watch(&mut self, now: u64) -> Result<(), Fault> {
         let Some(book) = &mut self.book else { return Ok(()) };
-        book.wal.tick(now)?;
         let (free, _) = book.wal.storage().free_bytes()?;
         self.free_bytes = free;
-        let level = book.disk.next(free, self.config.disk_warn_bytes, self.config.disk_critical_bytes);
-        if level != book.disk {
-            let path = self.config.wal_dir.display().to_string();
-            let severity = if level == Disk::Ok { "info" } else { "error" };
-            let change = json!({ "from": book.disk.name(), "to": level.name(), "freeBytes": free, "path": path,
-                "remedy": "free space on this file system or move the run directory" });
-            self.hot.log(severity, "disk level changed", change);
-            book.disk = level;
+        let held = book.disk;
+        let ticked = book.wal.tick(now);
+        match ticked {
+            // Sealed later, when there is room.
+            Ok(()) | Err(WalFault::DiskFull { .. }) => {}
+            Err(fault) => return Err(fault.into()),
         }
-        Ok(())
+        let level = held.next(self.reserve.outside(free), &self.config.levels());
+        if level == held { Ok(()) } else { self.set_level(level) }
     }
 
     /// Takes what is still on its way until it is quiet, then accounts, seals and leaves the link in order.
@@ -391,9 +530,29 @@ impl<'a> Recorder<'a> {
             "streamsLive": live,
             "disk": book.disk.name(),
             "diskFreeBytes": self.free_bytes,
+            "reserveHeld": self.reserve.held(),
+            "refusedWrites": self.refused_writes,
+            "haltTold": self.halt_told,
             "streams": streams,
         })
     }
+}
+
+/// An envelope of the recorder's own.
+fn own(payload: Payload, wall: i64) -> Envelope {
+    Envelope {
+        schema_version: 1,
+        source: Source::Recorder as i32,
+        ts_event_ns: wall,
+        ts_recv_ns: wall,
+        payload: Some(payload),
+        ..Envelope::default()
+    }
+}
+
+fn is_own_halt(payload: Option<&Payload>) -> bool {
+    let Some(Payload::ControlEvent(event)) = payload else { return false };
+    event.action() == ControlAction::Halt && event.principal == PRINCIPAL
 }
 
 #[cfg(test)]

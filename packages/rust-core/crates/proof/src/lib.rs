@@ -5,14 +5,18 @@
 
 mod accounting;
 pub mod args;
+mod audit_tamper;
 pub mod bench_book;
+mod bench_wal;
 pub mod books;
 pub mod cluster;
 mod controls;
 mod features;
 mod journal;
 pub mod normaliser;
+mod power_cut;
 pub mod report;
+mod wal_crash;
 
 use args::Args;
 use report::Report;
@@ -32,6 +36,11 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "verify accounting" => accounting::run(args),
         "verify controls" => controls::run(args),
         "verify normaliser" => normaliser::run(args),
+        "drill wal-crash" => wal_crash::run(args),
+        "drill audit-tamper" => audit_tamper::run(args),
+        "power-cut write" => power_cut::write(args),
+        "power-cut judge" => power_cut::judge(args),
+        "bench wal" => bench_wal::run(args),
         "bench book" => bench_book::run(args),
         _ => Err(format!("{subject}: no such proof")),
     }

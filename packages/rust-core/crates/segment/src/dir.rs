@@ -6,8 +6,11 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
 
 const LOCK: &str = "LOCK";
+/// Zeros written at once while a file is made ahead, in bytes.
+const ZEROS_BYTES: usize = 256 << 10;
 
 /// Files of one directory through the system; keeps the file being written open.
 #[derive(Debug)]
@@ -16,6 +19,31 @@ pub struct DirStorage {
     handle: OwnedFd,
     lock: Option<OwnedFd>,
     writing: Option<(String, OwnedFd)>,
+    /// The file being made ahead: its name, and the thread that ends with it open and synced.
+    making: Option<(String, JoinHandle<Result<OwnedFd, Errno>>)>,
+}
+
+/// Makes a file of written, synced zeros; what did not come to its full length is taken away at once.
+fn make_zeros(dir: &OwnedFd, name: &str, len: u64) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let fd = rustix::fs::openat(dir, name, flags, Mode::from_raw_mode(0o640))?;
+    match write_zeros(&fd, len) {
+        Ok(()) => Ok(fd),
+        Err(errno) => {
+            let _ = rustix::fs::unlinkat(dir, name, rustix::fs::AtFlags::empty());
+            Err(errno)
+        }
+    }
+}
+
+fn write_zeros(fd: &OwnedFd, len: u64) -> Result<(), Errno> {
+    let zeros = vec![0; ZEROS_BYTES];
+    let mut at = 0;
+    while at < len {
+        let most = zeros.len().min((len - at) as usize);
+        at += rustix::io::pwrite(fd, &zeros[..most], at)? as u64;
+    }
+    rustix::fs::fsync(fd)
 }
 
 fn errno(error: &std::io::Error) -> Errno {
@@ -48,7 +76,16 @@ impl DirStorage {
             path: dir.display().to_string(),
             errno,
         })?;
-        Ok(Self { dir: dir.to_path_buf(), handle, lock: None, writing: None })
+        Ok(Self { dir: dir.to_path_buf(), handle, lock: None, writing: None, making: None })
+    }
+
+    /// Waits for the file being made ahead and takes it away.
+    fn unmake(&mut self) {
+        if let Some((name, thread)) = self.making.take() {
+            drop(thread.join());
+            // It may never have come to be, or be gone with its directory.
+            let _ = rustix::fs::unlinkat(&self.handle, &name, rustix::fs::AtFlags::empty());
+        }
     }
 
     fn fail(&self, op: &'static str, name: &str, errno: Errno) -> StorageError {
@@ -69,6 +106,12 @@ impl DirStorage {
             Some((_, fd)) => Ok(fd),
             None => Err(self.fail("open", name, Errno::BADF)),
         }
+    }
+}
+
+impl Drop for DirStorage {
+    fn drop(&mut self) {
+        self.unmake();
     }
 }
 
@@ -181,6 +224,26 @@ impl Storage for DirStorage {
 
     fn sync_dir(&mut self) -> Result<(), StorageError> {
         rustix::fs::fsync(&self.handle).map_err(|e| self.fail("sync directory", "", e))
+    }
+
+    fn prepare(&mut self, name: &str, len: u64) {
+        self.unmake();
+        let Ok(dir) = self.handle.try_clone() else { return };
+        let file = name.to_string();
+        let thread = std::thread::Builder::new().name("wal-ahead".into());
+        if let Ok(thread) = thread.spawn(move || make_zeros(&dir, &file, len)) {
+            self.making = Some((name.to_string(), thread));
+        }
+    }
+
+    fn adopt(&mut self, prepared: &str, name: &str) -> Result<bool, StorageError> {
+        let Some((_, thread)) = self.making.take_if(|(made, _)| made == prepared) else { return Ok(false) };
+        // Where the disk refused what was only a hint, the write that is due will say so.
+        let Ok(Ok(fd)) = thread.join() else { return Ok(false) };
+        rustix::fs::renameat(&self.handle, prepared, &self.handle, name)
+            .map_err(|e| self.fail("rename", prepared, e))?;
+        self.writing = Some((name.to_string(), fd));
+        Ok(true)
     }
 
     fn free_bytes(&self) -> Result<(u64, u64), StorageError> {

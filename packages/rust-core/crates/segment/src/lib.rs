@@ -20,4 +20,5 @@ pub use fault::LogFault;
 pub use format::{Record, SegmentHeader, stream_id};
 pub use log::{Log, LogConfig};
 pub use recovery::{Evidence, Recovery, Torn, Verdict, decide, scan};
+pub use rustix::io::Errno;
 pub use storage::{Storage, StorageError};

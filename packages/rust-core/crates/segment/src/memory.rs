@@ -334,6 +334,18 @@ impl Storage for MemStorage {
         })
     }
 
+    fn prepare(&mut self, name: &str, len: u64) {
+        // A refusal shows when nothing is there to adopt.
+        let _ = self.create(name, len);
+    }
+
+    fn adopt(&mut self, prepared: &str, name: &str) -> Result<bool, StorageError> {
+        if !self.disk().files.contains_key(prepared) {
+            return Ok(false);
+        }
+        self.rename(prepared, name).map(|()| true)
+    }
+
     fn free_bytes(&self) -> Result<(u64, u64), StorageError> {
         let disk = self.disk();
         let used: usize = disk.files.values().map(|f| f.data.len()).sum();

@@ -51,6 +51,16 @@ pub trait Storage: fmt::Debug {
     fn remove(&mut self, name: &str) -> Result<(), StorageError>;
     /// Makes creations, renames and removals survive a power cut.
     fn sync_dir(&mut self) -> Result<(), StorageError>;
+    /// Begins to make a file of `len` written zeros beside the caller's work, so that it is there when it is needed: the first
+    /// write into a block that was only reserved costs a change of the file system's own log. A hint, without errors.
+    fn prepare(&mut self, name: &str, len: u64) {
+        let _ = (name, len);
+    }
+    /// Gives the file `prepare` made the name it is needed under; false when none is ready.
+    fn adopt(&mut self, prepared: &str, name: &str) -> Result<bool, StorageError> {
+        let _ = (prepared, name);
+        Ok(false)
+    }
     /// Bytes an unprivileged writer may still use on this file system, and its size.
     fn free_bytes(&self) -> Result<(u64, u64), StorageError>;
 }

@@ -1,23 +1,42 @@
-//! The bytes of a WAL segment: header, blocks, footer. Little-endian throughout.
+//! The bytes of a WAL segment: header, blocks, footer. Little-endian throughout; `docs/reference/wal-format.md` is the page.
 //!
-//! A block names the streams of its records itself, so that any block can be read alone.
+//! A block names the streams of its records itself, so that any block can be read alone. Version 2 is written; version 1 is read.
 
 use crate::limits::{BLOCK_BYTES_MAX, PAYLOAD_BYTES_MAX, STREAM_NAME_BYTES_MAX, STREAMS_MAX};
 use std::collections::BTreeMap;
 
-/// Format of segments; any other is refused.
-pub const FORMAT_VERSION: u32 = 1;
+/// Format of new segments.
+pub const FORMAT_VERSION: u32 = 2;
+/// Oldest format that is read; a segment of any version outside is refused.
+pub const FORMAT_VERSION_MIN: u32 = 1;
 /// Bytes before the first block.
 pub const HEADER_BYTES: usize = 96;
 /// Bytes of a block before its body.
-pub const BLOCK_HEADER_BYTES: usize = 36;
+pub const BLOCK_HEADER_BYTES: usize = 40;
+/// The same in version 1, which has neither compression nor the place in a flush.
+const BLOCK_HEADER_BYTES_V1: usize = 36;
 /// Bytes of a record before its payload.
 pub const RECORD_HEADER_BYTES: usize = 36;
 const SEGMENT_MAGIC: [u8; 8] = *b"TGWALSEG";
-const BLOCK_MAGIC: u32 = u32::from_le_bytes(*b"WBLK");
-const FOOTER_MAGIC: u32 = u32::from_le_bytes(*b"WEND");
+const BLOCK_MAGIC_V1: u32 = u32::from_le_bytes(*b"WBLK");
+const FOOTER_MAGIC_V1: u32 = u32::from_le_bytes(*b"WEND");
+const BLOCK_MAGIC: u32 = u32::from_le_bytes(*b"WBL2");
+const FOOTER_MAGIC: u32 = u32::from_le_bytes(*b"WEN2");
 /// A record that gives a stream id its name; it is no record of the log and has no wal_seq.
 const TYPE_NAME: u8 = 1;
+
+/// How the bodies of blocks are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compression {
+    /// As they are.
+    #[default]
+    None,
+    /// LZ4 block format, where it makes the body smaller; else as it is.
+    Lz4,
+}
+
+const CODEC_NONE: u8 = 0;
+const CODEC_LZ4: u8 = 1;
 
 /// What a record is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,6 +72,8 @@ impl RecordType {
 /// The first bytes of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Header {
+    /// Format of the segment.
+    pub version: u32,
     /// The cluster the WAL belongs to.
     pub cluster: [u8; 16],
     /// Place in the WAL, from 1.
@@ -80,7 +101,7 @@ impl Header {
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEADER_BYTES);
         out.extend_from_slice(&SEGMENT_MAGIC);
-        out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        out.extend_from_slice(&self.version.to_le_bytes());
         out.extend_from_slice(&[0; 4]);
         out.extend_from_slice(&self.cluster);
         out.extend_from_slice(&self.index.to_le_bytes());
@@ -95,11 +116,13 @@ impl Header {
     /// Reads a header; `None` when it is short, damaged or of another format.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let bytes = bytes.get(..HEADER_BYTES)?;
+        let version = u32_at(bytes, 8)?;
         let sound = u32_at(bytes, HEADER_BYTES - 4)? == crc32c::crc32c(&bytes[..HEADER_BYTES - 4])
             && bytes[..8] == SEGMENT_MAGIC
-            && u32_at(bytes, 8)? == FORMAT_VERSION;
+            && (FORMAT_VERSION_MIN..=FORMAT_VERSION).contains(&version);
         sound.then_some(())?;
         Some(Self {
+            version,
             cluster: get(bytes, 16)?,
             index: u64_at(bytes, 32)?,
             first_wal_seq: u64_at(bytes, 40)?,
@@ -137,6 +160,8 @@ pub struct Block {
     /// Checksum over header and body; stable for ever, so usable in an insert token.
     pub crc: u32,
     pub(crate) prev_crc: u32,
+    /// Blocks of the same flush before it.
+    pub(crate) in_flush: u16,
     body: Vec<u8>,
     /// Bytes it takes in the segment.
     pub size: usize,
@@ -146,6 +171,11 @@ impl Block {
     /// The payload of one of its records.
     pub fn payload(&self, record: &Record) -> &[u8] {
         self.body.get(record.payload.0..record.payload.1).unwrap_or_default()
+    }
+
+    /// Bytes of its records before compression.
+    pub fn raw_bytes(&self) -> usize {
+        self.body.len()
     }
 }
 
@@ -159,84 +189,143 @@ pub enum Item {
 }
 
 /// Collects records into a block.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct BlockBuilder {
-    body: Vec<u8>,
+    /// Room for the header, then the records.
+    bytes: Vec<u8>,
     count: u32,
-    names: Vec<String>,
+    names: u32,
+}
+
+impl Default for BlockBuilder {
+    fn default() -> Self {
+        Self { bytes: vec![0; BLOCK_HEADER_BYTES], count: 0, names: 0 }
+    }
+}
+
+/// Where a block stands.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub index: u32,
+    pub first_wal_seq: u64,
+    pub prev_crc: u32,
+    pub in_flush: u16,
 }
 
 impl BlockBuilder {
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.count == 0
     }
 
-    pub fn count(&self) -> usize {
+    pub const fn count(&self) -> usize {
         self.count as usize
     }
 
-    pub fn bytes(&self) -> usize {
-        self.body.len()
+    pub const fn bytes(&self) -> usize {
+        self.bytes.len() - BLOCK_HEADER_BYTES
     }
 
+    /// Shape   header of a record `{len, type, stream, epoch, seq, ts_ns}`
     fn put(&mut self, code: u8, stream: u32, epoch: u32, seq: u64, ts_ns: i64, payload: &[u8]) {
-        let start = self.body.len();
-        self.body.extend_from_slice(&(payload.len() as u32).to_le_bytes());
-        self.body.extend_from_slice(&[code, 0, 0, 0]);
-        self.body.extend_from_slice(&stream.to_le_bytes());
-        self.body.extend_from_slice(&epoch.to_le_bytes());
-        self.body.extend_from_slice(&seq.to_le_bytes());
-        self.body.extend_from_slice(&ts_ns.to_le_bytes());
-        let crc = crc32c::crc32c_append(crc32c::crc32c(&self.body[start..]), payload);
-        self.body.extend_from_slice(&crc.to_le_bytes());
-        self.body.extend_from_slice(payload);
+        let mut head = [0; RECORD_HEADER_BYTES];
+        head[..4].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+        head[4] = code;
+        head[8..12].copy_from_slice(&stream.to_le_bytes());
+        head[12..16].copy_from_slice(&epoch.to_le_bytes());
+        head[16..24].copy_from_slice(&seq.to_le_bytes());
+        head[24..32].copy_from_slice(&ts_ns.to_le_bytes());
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&head[..32]), payload);
+        head[32..].copy_from_slice(&crc.to_le_bytes());
+        self.bytes.extend_from_slice(&head);
+        self.bytes.extend_from_slice(payload);
     }
 
-    pub fn add(&mut self, kind: RecordType, stream: &str, epoch: u32, seq: u64, ts_ns: i64, payload: &[u8]) {
-        let id = match self.names.iter().position(|name| name == stream) {
-            Some(id) => id as u32,
-            None => {
-                let id = self.names.len() as u32;
-                self.put(TYPE_NAME, id, 0, 0, 0, stream.as_bytes());
-                self.names.push(stream.to_string());
-                id
-            }
-        };
-        self.put(kind.code(), id, epoch, seq, ts_ns, payload);
+    /// Gives a stream's name an id within this block.
+    pub fn name(&mut self, stream: &str) -> u32 {
+        let id = self.names;
+        self.put(TYPE_NAME, id, 0, 0, 0, stream.as_bytes());
+        self.names += 1;
+        id
+    }
+
+    pub fn add(&mut self, kind: RecordType, stream: u32, epoch: u32, seq: u64, ts_ns: i64, payload: &[u8]) {
+        self.put(kind.code(), stream, epoch, seq, ts_ns, payload);
         self.count += 1;
     }
 
-    /// Writes the block to `out`, empties itself, and returns the block's checksum.
-    pub fn finish(&mut self, out: &mut Vec<u8>, index: u32, first_wal_seq: u64, prev_crc: u32) -> u32 {
-        let crc = frame(out, BLOCK_MAGIC, self.count, index, first_wal_seq, prev_crc, &self.body);
-        self.body.clear();
-        self.names.clear();
-        self.count = 0;
-        crc
+    /// Puts the block into `out` (replacing what it held), empties itself, and returns the block's checksum.
+    pub fn finish(&mut self, out: &mut Vec<u8>, place: Place, compression: Compression) -> u32 {
+        let count = std::mem::take(&mut self.count);
+        self.names = 0;
+        let raw = self.bytes.len() - BLOCK_HEADER_BYTES;
+        out.clear();
+        let mut codec = CODEC_NONE;
+        if compression == Compression::Lz4 {
+            let body = &self.bytes[BLOCK_HEADER_BYTES..];
+            out.resize(BLOCK_HEADER_BYTES + lz4_flex::block::get_maximum_output_size(raw), 0);
+            match lz4_flex::block::compress_into(body, &mut out[BLOCK_HEADER_BYTES..]) {
+                Ok(len) if len < raw => {
+                    out.truncate(BLOCK_HEADER_BYTES + len);
+                    codec = CODEC_LZ4;
+                }
+                _ => out.clear(),
+            }
+        }
+        if codec == CODEC_NONE {
+            std::mem::swap(out, &mut self.bytes);
+        }
+        self.bytes.clear();
+        self.bytes.resize(BLOCK_HEADER_BYTES, 0);
+        let head = Head { magic: BLOCK_MAGIC, count, place, codec, raw: raw as u32 };
+        head.write(out)
     }
 }
 
-fn frame(
-    out: &mut Vec<u8>,
+/// The header of a block or footer, as written now.
+struct Head {
     magic: u32,
     count: u32,
-    index: u32,
-    first: u64,
-    prev_crc: u32,
-    body: &[u8],
-) -> u32 {
-    let start = out.len();
-    out.extend_from_slice(&magic.to_le_bytes());
-    out.extend_from_slice(&(body.len() as u32).to_le_bytes());
-    out.extend_from_slice(&count.to_le_bytes());
-    out.extend_from_slice(&index.to_le_bytes());
-    out.extend_from_slice(&first.to_le_bytes());
-    out.extend_from_slice(&prev_crc.to_le_bytes());
-    out.extend_from_slice(&[0; 4]);
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&out[start..]), body);
-    out.extend_from_slice(&crc.to_le_bytes());
-    out.extend_from_slice(body);
-    crc
+    place: Place,
+    codec: u8,
+    raw: u32,
+}
+
+impl Head {
+    /// Fills the first 40 bytes of `item`, whose body is there; returns the checksum.
+    fn write(&self, item: &mut [u8]) -> u32 {
+        let len = (item.len() - BLOCK_HEADER_BYTES) as u32;
+        let place = &self.place;
+        let mut head = [0; BLOCK_HEADER_BYTES];
+        head[..4].copy_from_slice(&self.magic.to_le_bytes());
+        head[4..8].copy_from_slice(&len.to_le_bytes());
+        head[8..12].copy_from_slice(&self.count.to_le_bytes());
+        head[12..16].copy_from_slice(&place.index.to_le_bytes());
+        head[16..24].copy_from_slice(&place.first_wal_seq.to_le_bytes());
+        head[24..28].copy_from_slice(&place.prev_crc.to_le_bytes());
+        head[28] = self.codec;
+        head[30..32].copy_from_slice(&place.in_flush.to_le_bytes());
+        head[32..36].copy_from_slice(&self.raw.to_le_bytes());
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&head[..36]), &item[BLOCK_HEADER_BYTES..]);
+        head[36..].copy_from_slice(&crc.to_le_bytes());
+        item[..BLOCK_HEADER_BYTES].copy_from_slice(&head);
+        crc
+    }
+
+    /// A footer of version 1 with this body.
+    fn v1(&self, body: &[u8]) -> Vec<u8> {
+        let mut item = Vec::with_capacity(BLOCK_HEADER_BYTES_V1 + body.len());
+        item.extend_from_slice(&FOOTER_MAGIC_V1.to_le_bytes());
+        item.extend_from_slice(&(body.len() as u32).to_le_bytes());
+        item.extend_from_slice(&self.count.to_le_bytes());
+        item.extend_from_slice(&self.place.index.to_le_bytes());
+        item.extend_from_slice(&self.place.first_wal_seq.to_le_bytes());
+        item.extend_from_slice(&self.place.prev_crc.to_le_bytes());
+        item.extend_from_slice(&[0; 4]);
+        let crc = crc32c::crc32c_append(crc32c::crc32c(&item), body);
+        item.extend_from_slice(&crc.to_le_bytes());
+        item.extend_from_slice(body);
+        item
+    }
 }
 
 /// What one segment holds of one epoch of one stream.
@@ -273,48 +362,71 @@ pub struct Footer {
     pub size: usize,
 }
 
-pub(crate) fn encode_footer(
-    out: &mut Vec<u8>,
-    blocks: u32,
-    first_wal_seq: u64,
-    prev_crc: u32,
-    hash: &[u8; 32],
-    streams: &StreamCounts,
-) {
+/// The footer as written, of a segment whose blocks are `place.index` in number. A segment that another version left open gets
+/// the footer of its own version.
+pub(crate) fn encode_footer(version: u32, place: Place, hash: &[u8; 32], streams: &StreamCounts) -> Vec<u8> {
     let records: u64 = streams.values().map(|count| count.records).sum();
-    let mut body = Vec::new();
-    body.extend_from_slice(hash);
-    body.extend_from_slice(&records.to_le_bytes());
+    let mut item = vec![0; BLOCK_HEADER_BYTES];
+    item.extend_from_slice(hash);
+    item.extend_from_slice(&records.to_le_bytes());
     for ((name, epoch), count) in streams {
-        body.extend_from_slice(&(name.len() as u32).to_le_bytes());
-        body.extend_from_slice(name.as_bytes());
-        body.extend_from_slice(&epoch.to_le_bytes());
+        item.extend_from_slice(&(name.len() as u32).to_le_bytes());
+        item.extend_from_slice(name.as_bytes());
+        item.extend_from_slice(&epoch.to_le_bytes());
         for value in [count.records, count.min_seq, count.max_seq, count.last_wal_seq] {
-            body.extend_from_slice(&value.to_le_bytes());
+            item.extend_from_slice(&value.to_le_bytes());
         }
     }
-    frame(out, FOOTER_MAGIC, streams.len() as u32, blocks, first_wal_seq, prev_crc, &body);
+    let raw = (item.len() - BLOCK_HEADER_BYTES) as u32;
+    let head = Head { magic: FOOTER_MAGIC, count: streams.len() as u32, place, codec: CODEC_NONE, raw };
+    if version == 1 {
+        return head.v1(&item[BLOCK_HEADER_BYTES..]);
+    }
+    head.write(&mut item);
+    item
+}
+
+/// Bytes of the item that begins with `head`, `None` where no item of any version begins.
+pub(crate) fn item_bytes(head: &[u8]) -> Option<usize> {
+    let len = u32_at(head, 4)? as usize;
+    let before = match u32_at(head, 0)? {
+        BLOCK_MAGIC | FOOTER_MAGIC => BLOCK_HEADER_BYTES,
+        BLOCK_MAGIC_V1 | FOOTER_MAGIC_V1 => BLOCK_HEADER_BYTES_V1,
+        _ => return None,
+    };
+    (len <= BLOCK_BYTES_MAX).then_some(before + len)
 }
 
 /// Reads what stands at the start of `bytes`; `None` when nothing whole does.
 pub fn decode_item(bytes: &[u8]) -> Option<Item> {
+    let size = item_bytes(bytes)?;
     let magic = u32_at(bytes, 0)?;
-    let len = u32_at(bytes, 4)? as usize;
-    if !matches!(magic, BLOCK_MAGIC | FOOTER_MAGIC) || len > BLOCK_BYTES_MAX {
+    let before = size - u32_at(bytes, 4)? as usize;
+    let body = bytes.get(before..size)?;
+    let crc = u32_at(bytes, before - 4)?;
+    if crc != crc32c::crc32c_append(crc32c::crc32c(&bytes[..before - 4]), body) {
         return None;
     }
     let (count, index) = (u32_at(bytes, 8)?, u32_at(bytes, 12)?);
-    let (first, prev_crc, crc) = (u64_at(bytes, 16)?, u32_at(bytes, 24)?, u32_at(bytes, 32)?);
-    let size = BLOCK_HEADER_BYTES + len;
-    let body = bytes.get(BLOCK_HEADER_BYTES..size)?;
-    if crc != crc32c::crc32c_append(crc32c::crc32c(&bytes[..32]), body) {
-        return None;
-    }
-    if magic == FOOTER_MAGIC {
+    let (first, prev_crc) = (u64_at(bytes, 16)?, u32_at(bytes, 24)?);
+    if matches!(magic, FOOTER_MAGIC | FOOTER_MAGIC_V1) {
         return decode_footer(body, count, index, first, prev_crc, size).map(Item::Footer);
     }
-    let records = decode_records(body, count, first)?;
-    Some(Item::Block(Block { index, records, crc, prev_crc, body: body.to_vec(), size }))
+    let (mut in_flush, mut codec, mut raw) = (0, CODEC_NONE, body.len());
+    if magic == BLOCK_MAGIC {
+        in_flush = u16::from_le_bytes(get(bytes, 30)?);
+        codec = *bytes.get(28)?;
+        raw = u32_at(bytes, 32)? as usize;
+    }
+    let body = match codec {
+        CODEC_NONE if raw == body.len() => body.to_vec(),
+        CODEC_LZ4 if raw <= BLOCK_BYTES_MAX => {
+            lz4_flex::block::decompress(body, raw).ok().filter(|body| body.len() == raw)?
+        }
+        _ => return None,
+    };
+    let records = decode_records(&body, count, first)?;
+    Some(Item::Block(Block { index, records, crc, prev_crc, in_flush, body, size }))
 }
 
 fn decode_records(body: &[u8], count: u32, first: u64) -> Option<Vec<Record>> {
@@ -395,6 +507,11 @@ fn decode_footer(
 /// Name of a segment that is being written.
 pub(crate) fn open_name(index: u64) -> String {
     format!("{index:010}.open")
+}
+
+/// Name of a segment that is being made ahead of its use.
+pub(crate) fn coming_name(index: u64) -> String {
+    format!("{index:010}.new")
 }
 
 /// Name of a sealed segment.

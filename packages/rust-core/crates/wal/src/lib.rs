@@ -7,10 +7,13 @@
 pub mod format;
 pub mod limits;
 mod reader;
+mod recovery;
+mod tally;
+pub mod torture;
 mod verify;
 mod writer;
 
-pub use format::{Block, Footer, Record, RecordType};
+pub use format::{Block, Compression, Footer, Record, RecordType};
 pub use reader::{SegmentInfo, read_block, read_header, segments};
 pub use tidegate_segment::{DirStorage, LogFault as WalFault, Storage};
 pub use verify::{StreamReport, WalReport, verify};

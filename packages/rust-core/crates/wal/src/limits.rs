@@ -18,6 +18,8 @@ pub const SEGMENT_BYTES_MAX: u64 = 256 << 20;
 pub const STREAMS_MAX: usize = 1_024;
 /// Longest stream name, in bytes.
 pub const STREAM_NAME_BYTES_MAX: usize = 64;
+/// Blocks written since the last flush; one more flushes first.
+pub const FLUSH_BLOCKS_MAX: u16 = 1_024;
 /// Faults a verification words; the rest is counted.
 pub const FAULTS_MAX: usize = 64;
 

@@ -1,8 +1,7 @@
 //! Reading segments, sealed or growing.
 
 use crate::WalFault;
-use crate::format::{BLOCK_HEADER_BYTES, HEADER_BYTES, Header, Item, decode_item, parse_name};
-use crate::limits::BLOCK_BYTES_MAX;
+use crate::format::{BLOCK_HEADER_BYTES, HEADER_BYTES, Header, Item, decode_item, item_bytes, parse_name};
 use tidegate_segment::Storage;
 
 /// One segment of a WAL directory.
@@ -65,13 +64,8 @@ pub fn read_block<S: Storage>(storage: &S, name: &str, offset: u64) -> Result<Op
     let at = offset.max(HEADER_BYTES as u64);
     let mut bytes = Vec::new();
     storage.read(name, at, BLOCK_HEADER_BYTES, &mut bytes)?;
-    let Some(len) = bytes.get(4..8).and_then(|b| b.try_into().ok()).map(u32::from_le_bytes) else {
-        return Ok(None);
-    };
-    if len as usize > BLOCK_BYTES_MAX {
-        return Ok(None);
-    }
-    storage.read(name, at, BLOCK_HEADER_BYTES + len as usize, &mut bytes)?;
+    let Some(size) = item_bytes(&bytes) else { return Ok(None) };
+    storage.read(name, at, size, &mut bytes)?;
     Ok(decode_item(&bytes).map(|item| {
         let size = match &item {
             Item::Block(block) => block.size,

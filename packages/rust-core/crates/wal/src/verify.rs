@@ -2,8 +2,9 @@
 
 use crate::WalFault;
 use crate::format::{Footer, HEADER_BYTES, Header, Item, Record, RecordType, StreamCount, StreamCounts};
-use crate::limits::FAULTS_MAX;
+use crate::limits::{FAULTS_MAX, SEGMENT_BYTES_MAX};
 use crate::reader::{read_block, segments};
+use crate::recovery::written;
 use std::collections::BTreeMap;
 use tidegate_segment::Storage;
 use tidegate_wire::envelope;
@@ -208,7 +209,12 @@ pub fn verify<S: Storage>(storage: &S) -> Result<WalReport, WalFault> {
                 report.fault(format!("{path}: it is open and a later segment exists"));
                 return Ok(report);
             }
-            None => report.unfinished_bytes = storage.len(&segment.name)?.saturating_sub(offset),
+            None => {
+                let mut rest = Vec::new();
+                let len = storage.len(&segment.name)?.saturating_sub(offset).min(SEGMENT_BYTES_MAX);
+                storage.read(&segment.name, offset, len as usize, &mut rest)?;
+                report.unfinished_bytes = written(&rest) as u64;
+            }
         }
     }
     for stream in report.streams.values() {

@@ -2,16 +2,18 @@
 
 use crate::WalFault;
 use crate::format::{
-    BlockBuilder, HEADER_BYTES, Header, Item, RecordType, StreamCount, StreamCounts, decode_item,
-    encode_footer, open_name, sealed_name,
+    BlockBuilder, Compression, FORMAT_VERSION, HEADER_BYTES, Header, Place, RECORD_HEADER_BYTES, RecordType,
+    coming_name, encode_footer, open_name, sealed_name,
 };
 use crate::limits::{
-    BLOCK_BYTES_TARGET, BLOCK_RECORDS_MAX, PAYLOAD_BYTES_MAX, SEGMENT_AGE_NS_DEFAULT, SEGMENT_BYTES_DEFAULT,
-    SEGMENT_BYTES_MAX, STREAM_NAME_BYTES_MAX, STREAMS_MAX,
+    BLOCK_BYTES_TARGET, BLOCK_RECORDS_MAX, FLUSH_BLOCKS_MAX, PAYLOAD_BYTES_MAX, SEGMENT_AGE_NS_DEFAULT,
+    SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, STREAM_NAME_BYTES_MAX, STREAMS_MAX,
 };
 use crate::reader::segments;
-use std::collections::BTreeMap;
-use tidegate_segment::{Storage, StorageError};
+use crate::recovery::{Survey, survey};
+use crate::tally::Tally;
+use std::collections::{BTreeMap, HashMap};
+use tidegate_segment::{Errno, Storage, StorageError};
 
 /// How a WAL is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,8 +24,11 @@ pub struct WalConfig {
     pub segment_bytes: u64,
     /// A segment this old is sealed, in ns.
     pub segment_age_ns: u64,
-    /// Whether a flushed block survives a power cut (synced) or only the death of the process (written).
+    /// Whether what is flushed survives a power cut (synced) or only the death of the process (written). A power-safe writer
+    /// makes each segment ahead at its full length.
     pub power_safe: bool,
+    /// How blocks are stored.
+    pub compression: Compression,
 }
 
 impl Default for WalConfig {
@@ -33,6 +38,7 @@ impl Default for WalConfig {
             segment_bytes: SEGMENT_BYTES_DEFAULT,
             segment_age_ns: SEGMENT_AGE_NS_DEFAULT,
             power_safe: false,
+            compression: Compression::None,
         }
     }
 }
@@ -59,19 +65,52 @@ pub struct WalRecovery {
     pub torn_bytes: u64,
 }
 
+/// The segment being written.
 #[derive(Debug)]
-struct Open {
-    index: u64,
-    offset: u64,
-    first_wal_seq: u64,
-    blocks: u32,
-    prev_crc: u32,
-    hasher: blake3::Hasher,
-    counts: StreamCounts,
+pub(crate) struct Open {
+    pub index: u64,
+    /// Where the next block goes.
+    pub offset: u64,
+    pub first_wal_seq: u64,
+    pub prev_hash: [u8; 32],
+    pub blocks: u32,
+    pub prev_crc: u32,
+    pub hasher: blake3::Hasher,
+    pub tally: Tally,
+    /// Bytes of its footer, where it has one.
+    pub footer_bytes: u64,
     since_ns: Option<u64>,
+    /// Whether its file and header are there.
+    begun: bool,
 }
 
-/// The writer: `append` collects, `flush` writes a block.
+impl Open {
+    pub(crate) fn new(header: &Header, bytes: &[u8]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(bytes);
+        Self {
+            index: header.index,
+            offset: bytes.len() as u64,
+            first_wal_seq: header.first_wal_seq,
+            prev_hash: header.prev_hash,
+            blocks: 0,
+            prev_crc: 0,
+            hasher,
+            tally: Tally::default(),
+            footer_bytes: 0,
+            since_ns: None,
+            begun: false,
+        }
+    }
+
+    fn fresh(config: &WalConfig, index: u64, first_wal_seq: u64, prev_hash: [u8; 32]) -> Self {
+        let header =
+            Header { version: FORMAT_VERSION, cluster: config.cluster, index, first_wal_seq, prev_hash };
+        Self::new(&header, &header.encode())
+    }
+}
+
+/// The writer: `append` collects, `flush` makes safe.
 #[derive(Debug)]
 pub struct Wal<S> {
     storage: S,
@@ -80,92 +119,17 @@ pub struct Wal<S> {
     block: BlockBuilder,
     block_first: u64,
     next_wal_seq: u64,
-    streams: BTreeMap<String, Position>,
-    buf: Vec<u8>,
+    streams: HashMap<String, Position>,
+    /// A whole block that is not written yet: empty, or what a full disk refused.
+    pending: Vec<u8>,
+    pending_crc: u32,
+    /// Blocks written since the last flush.
+    in_flush: u16,
     poisoned: Option<String>,
 }
 
-fn damaged<S: Storage>(storage: &S, name: &str, offset: u64, what: impl Into<String>) -> WalFault {
+pub(crate) fn damaged<S: Storage>(storage: &S, name: &str, offset: u64, what: impl Into<String>) -> WalFault {
     WalFault::Damaged { path: storage.path(name), offset, what: what.into() }
-}
-
-/// The whole items of a growing segment, and where they end.
-struct Survey {
-    header: Header,
-    open: Open,
-    sealed: bool,
-    positions: Vec<(String, Position)>,
-}
-
-fn survey<S: Storage>(storage: &S, name: &str, bytes: &[u8]) -> Result<Option<Survey>, WalFault> {
-    let Some(header) = Header::decode(bytes) else { return Ok(None) };
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&bytes[..HEADER_BYTES]);
-    let mut open = Open {
-        index: header.index,
-        offset: HEADER_BYTES as u64,
-        first_wal_seq: header.first_wal_seq,
-        blocks: 0,
-        prev_crc: 0,
-        hasher,
-        counts: StreamCounts::new(),
-        since_ns: None,
-    };
-    let mut positions = Vec::new();
-    let mut next = header.first_wal_seq;
-    let mut sealed = false;
-    while let Some(item) = bytes.get(open.offset as usize..).and_then(decode_item) {
-        let at = open.offset as usize;
-        match item {
-            Item::Footer(footer) => {
-                sealed = footer.prev_crc == open.prev_crc && at + footer.size == bytes.len();
-                break;
-            }
-            Item::Block(block) => {
-                let due = block.records.first().is_none_or(|record| record.wal_seq == next);
-                if block.index != open.blocks || block.prev_crc != open.prev_crc || !due {
-                    return Err(damaged(
-                        storage,
-                        name,
-                        open.offset,
-                        format!("block {} is not the next", block.index),
-                    ));
-                }
-                for record in &block.records {
-                    count(&mut open.counts, &record.stream, record.epoch, record.seq, record.wal_seq);
-                    positions
-                        .push((record.stream.clone(), Position { epoch: record.epoch, seq: record.seq }));
-                }
-                next += block.records.len() as u64;
-                open.hasher.update(&bytes[at..at + block.size]);
-                open.prev_crc = block.crc;
-                open.blocks += 1;
-                open.offset += block.size as u64;
-            }
-        }
-    }
-    if !sealed {
-        let rest = bytes.get(open.offset as usize..).unwrap_or_default();
-        if let Some(later) = (1..rest.len()).find(|at| decode_item(&rest[*at..]).is_some()) {
-            let what = format!("block {} is damaged and a whole one stands {later} bytes later", open.blocks);
-            return Err(damaged(storage, name, open.offset, what));
-        }
-    }
-    Ok(Some(Survey { header, open, sealed, positions }))
-}
-
-fn count(counts: &mut StreamCounts, stream: &str, epoch: u32, seq: u64, wal_seq: u64) {
-    let key = (stream.to_string(), epoch);
-    let held = counts.entry(key).or_insert(StreamCount {
-        records: 0,
-        min_seq: seq,
-        max_seq: seq,
-        last_wal_seq: wal_seq,
-    });
-    held.records += 1;
-    held.min_seq = held.min_seq.min(seq);
-    held.max_seq = held.max_seq.max(seq);
-    held.last_wal_seq = wal_seq;
 }
 
 impl<S: Storage> Wal<S> {
@@ -182,6 +146,11 @@ impl<S: Storage> Wal<S> {
             )));
         }
         storage.lock()?;
+        for name in storage.list()? {
+            if name.ends_with(".new") {
+                storage.remove(&name)?;
+            }
+        }
         let mut recovery = WalRecovery::default();
         let mut prev_hash = [0; 32];
         let mut next_wal_seq = 1;
@@ -196,41 +165,33 @@ impl<S: Storage> Wal<S> {
             storage.read(name, 0, segment.bytes.min(SEGMENT_BYTES_MAX) as usize, &mut bytes)?;
             let Some(survey) = survey(&storage, name, &bytes)? else {
                 // The process died while it made the file: nothing was ever recorded in it.
-                if !segment.sealed && place + 1 == found.len() && bytes.len() <= HEADER_BYTES {
+                let unwritten = bytes.iter().skip(HEADER_BYTES).all(|byte| *byte == 0);
+                if !segment.sealed && place + 1 == found.len() && unwritten {
                     storage.remove(name)?;
                     continue;
                 }
                 return Err(damaged(&storage, name, 0, "the header of the segment is not whole"));
             };
-            let header = &survey.header;
+            let Survey { header, mut open, sealed, torn_bytes, positions } = survey;
             if header.cluster != config.cluster
                 || header.index != segment.index
                 || header.first_wal_seq != next_wal_seq
                 || header.prev_hash != prev_hash
             {
-                return Err(damaged(
-                    &storage,
-                    name,
-                    0,
-                    "it does not continue the segment before it, or is of another cluster",
-                ));
+                let what = "it does not continue the segment before it, or is of another cluster";
+                return Err(damaged(&storage, name, 0, what));
             }
-            if segment.sealed && !survey.sealed {
-                return Err(damaged(
-                    &storage,
-                    name,
-                    survey.open.offset,
-                    "a sealed segment without a whole footer",
-                ));
+            if segment.sealed && !(sealed && open.offset + open.footer_bytes == bytes.len() as u64) {
+                let what = "a sealed segment without a whole footer at its end";
+                return Err(damaged(&storage, name, open.offset, what));
             }
-            let mut open = survey.open;
-            let records: u64 = open.counts.values().map(|held| held.records).sum();
+            let records = open.tally.records();
             next_wal_seq += records;
-            recovery.streams.extend(survey.positions);
+            recovery.streams.extend(positions);
             prev_hash = *open.hasher.finalize().as_bytes();
             if !segment.sealed {
-                if !survey.sealed {
-                    recovery.torn_bytes += bytes.len() as u64 - open.offset;
+                if !sealed {
+                    recovery.torn_bytes += torn_bytes;
                     storage.truncate(name, open.offset)?;
                 }
                 if records == 0 {
@@ -238,31 +199,38 @@ impl<S: Storage> Wal<S> {
                     prev_hash = header.prev_hash;
                     continue;
                 }
-                seal(&mut storage, &mut open, survey.sealed, config.power_safe)?;
+                seal(&mut storage, &mut open, header.version, config.power_safe)?;
             }
             next_index += 1;
         }
         recovery.last_wal_seq = next_wal_seq - 1;
         recovery.segments = next_index - 1;
-        let open = begin(&mut storage, &config, next_index, next_wal_seq, prev_hash)?;
-        let wal = Self {
+        let mut wal = Self {
             storage,
+            open: Open::fresh(&config, next_index, next_wal_seq, prev_hash),
             config,
-            open,
             block: BlockBuilder::default(),
             block_first: next_wal_seq,
             next_wal_seq,
-            streams: recovery.streams.clone(),
-            buf: Vec::new(),
+            streams: recovery.streams.clone().into_iter().collect(),
+            pending: Vec::new(),
+            pending_crc: 0,
+            in_flush: 0,
             poisoned: None,
         };
+        if wal.config.power_safe {
+            let (coming, len) = (coming_name(next_index), wal.config.segment_bytes);
+            wal.storage.prepare(&coming, len);
+        }
+        wal.begin()?;
         Ok((wal, recovery))
     }
 
-    /// Adds a record; returns its `wal_seq`. It is in the WAL only after the next `flush`. A full block is flushed first.
+    /// Adds a record; returns its `wal_seq`. It is safe only after the next `flush`. A full block is written first.
     ///
     /// # Errors
-    /// A name or payload out of bounds (nothing is added); a failing disk (the WAL is poisoned).
+    /// A name or payload out of bounds, or a full disk (nothing is added, and the same call may be made again once there is
+    /// room); a failing disk (the WAL is poisoned).
     pub fn append(
         &mut self,
         kind: RecordType,
@@ -279,19 +247,25 @@ impl<S: Storage> Wal<S> {
         if stream.is_empty() || stream.len() > STREAM_NAME_BYTES_MAX {
             return Err(WalFault::Config(format!("a stream name has 1 to {STREAM_NAME_BYTES_MAX} bytes")));
         }
-        let grown =
-            self.block.bytes() + payload.len() + 2 * crate::format::RECORD_HEADER_BYTES + stream.len();
-        if self.block.count() >= BLOCK_RECORDS_MAX || (!self.block.is_empty() && grown > BLOCK_BYTES_TARGET) {
+        let grown = self.block.bytes() + payload.len() + 2 * RECORD_HEADER_BYTES + stream.len();
+        let full =
+            self.block.count() >= BLOCK_RECORDS_MAX || (!self.block.is_empty() && grown > BLOCK_BYTES_TARGET);
+        if full || !self.pending.is_empty() {
+            self.write_block()?;
+        }
+        if self.in_flush >= FLUSH_BLOCKS_MAX {
             self.flush()?;
         }
-        if self.open.offset >= self.config.segment_bytes || self.open.counts.len() >= STREAMS_MAX {
+        if self.open.offset >= self.config.segment_bytes || self.open.tally.len() >= STREAMS_MAX {
             self.flush()?;
             self.roll()?;
         }
+        self.begin()?;
         let wal_seq = self.next_wal_seq;
         self.next_wal_seq += 1;
-        self.block.add(kind, stream, epoch, seq, ts_ns, payload);
-        count(&mut self.open.counts, stream, epoch, seq, wal_seq);
+        let block = &mut self.block;
+        let id = self.open.tally.take(stream, epoch, seq, wal_seq, |name| block.name(name));
+        self.block.add(kind, id, epoch, seq, ts_ns, payload);
         let position = Position { epoch, seq };
         match self.streams.get_mut(stream) {
             Some(held) => *held = position,
@@ -302,27 +276,51 @@ impl<S: Storage> Wal<S> {
         Ok(wal_seq)
     }
 
-    /// Writes what is collected as one block; returns the last `wal_seq` that is in the WAL.
+    /// Closes the block that is being filled and writes it.
+    fn write_block(&mut self) -> Result<(), WalFault> {
+        if self.pending.is_empty() {
+            if self.block.is_empty() {
+                return Ok(());
+            }
+            let place = Place {
+                index: self.open.blocks,
+                first_wal_seq: self.block_first,
+                prev_crc: self.open.prev_crc,
+                in_flush: self.in_flush,
+            };
+            self.pending_crc = self.block.finish(&mut self.pending, place, self.config.compression);
+            self.open.tally.next_block();
+            self.block_first = self.next_wal_seq;
+        }
+        self.begin()?;
+        let name = open_name(self.open.index);
+        let written = self.storage.write(&name, self.open.offset, &self.pending);
+        written.map_err(|error| self.refused(error))?;
+        self.open.hasher.update(&self.pending);
+        self.open.offset += self.pending.len() as u64;
+        self.open.blocks += 1;
+        self.open.prev_crc = self.pending_crc;
+        self.in_flush += 1;
+        self.pending.clear();
+        Ok(())
+    }
+
+    /// Makes what is collected safe as the configuration means it; returns the last `wal_seq` that is.
     ///
     /// # Errors
-    /// The disk refuses; the WAL is poisoned then.
+    /// A full disk: nothing is lost, and the same call may be made again once there is room. Any other refusal poisons the WAL.
     pub fn flush(&mut self) -> Result<u64, WalFault> {
         self.check()?;
-        if !self.block.is_empty() {
-            self.buf.clear();
-            let crc =
-                self.block.finish(&mut self.buf, self.open.blocks, self.block_first, self.open.prev_crc);
-            let name = open_name(self.open.index);
-            let mut written = self.storage.write(&name, self.open.offset, &self.buf);
-            if written.is_ok() && self.config.power_safe {
-                written = self.storage.sync(&name);
+        self.write_block()?;
+        // What a full disk once refused may have been closed before the block that is being filled.
+        self.write_block()?;
+        if self.in_flush > 0 {
+            if self.config.power_safe {
+                let name = open_name(self.open.index);
+                let synced = self.storage.sync(&name);
+                synced.map_err(|error| self.poison(error))?;
             }
-            written.map_err(|error| self.poison(error))?;
-            self.open.hasher.update(&self.buf);
-            self.open.offset += self.buf.len() as u64;
-            self.open.blocks += 1;
-            self.open.prev_crc = crc;
-            self.block_first = self.next_wal_seq;
+            self.in_flush = 0;
         }
         Ok(self.next_wal_seq - 1)
     }
@@ -332,9 +330,9 @@ impl<S: Storage> Wal<S> {
     /// Units   `now_ns` of any clock that does not go back
     ///
     /// # Errors
-    /// The disk refuses; the WAL is poisoned then.
+    /// As [`Wal::flush`].
     pub fn tick(&mut self, now_ns: u64) -> Result<(), WalFault> {
-        if self.open.counts.is_empty() {
+        if self.open.tally.is_empty() {
             return Ok(());
         }
         let since = *self.open.since_ns.get_or_insert(now_ns);
@@ -348,12 +346,37 @@ impl<S: Storage> Wal<S> {
     fn roll(&mut self) -> Result<(), WalFault> {
         self.check()?;
         let hash = *self.open.hasher.finalize().as_bytes();
-        let index = self.open.index + 1;
-        let power_safe = self.config.power_safe;
-        let rolled = seal(&mut self.storage, &mut self.open, false, power_safe)
-            .and_then(|()| begin(&mut self.storage, &self.config, index, self.next_wal_seq, hash));
-        self.open = rolled.map_err(|error| self.poison(error))?;
+        let sealed = seal(&mut self.storage, &mut self.open, FORMAT_VERSION, self.config.power_safe);
+        sealed.map_err(|error| self.refused(error))?;
+        self.open = Open::fresh(&self.config, self.open.index + 1, self.next_wal_seq, hash);
+        self.begin()
+    }
+
+    /// Makes the file of the segment and its header, once.
+    fn begin(&mut self) -> Result<(), WalFault> {
+        if self.open.begun {
+            return Ok(());
+        }
+        let header = Header {
+            version: FORMAT_VERSION,
+            cluster: self.config.cluster,
+            index: self.open.index,
+            first_wal_seq: self.open.first_wal_seq,
+            prev_hash: self.open.prev_hash,
+        };
+        begin(&mut self.storage, &self.config, &header).map_err(|error| self.refused(error))?;
+        self.open.begun = true;
         Ok(())
+    }
+
+    /// A full disk can get room again, and whatever it refused to write is written anew; anything else is the end. A sync that
+    /// fails is never tried again: the system may have dropped what it could not write.
+    fn refused(&mut self, error: StorageError) -> WalFault {
+        let full = matches!(error.errno, Errno::NOSPC | Errno::DQUOT);
+        if full && matches!(error.op, "write" | "create" | "reserve space for") {
+            return error.into();
+        }
+        self.poison(error)
     }
 
     fn poison(&mut self, error: StorageError) -> WalFault {
@@ -373,14 +396,17 @@ impl<S: Storage> Wal<S> {
     pub fn close(mut self) -> Result<(), WalFault> {
         self.flush()?;
         let power_safe = self.config.power_safe;
-        if self.open.counts.is_empty() {
+        if self.open.tally.is_empty() {
+            if !self.open.begun {
+                return Ok(());
+            }
             self.storage.remove(&open_name(self.open.index))?;
             if power_safe {
                 self.storage.sync_dir()?;
             }
             return Ok(());
         }
-        Ok(seal(&mut self.storage, &mut self.open, false, power_safe)?)
+        Ok(seal(&mut self.storage, &mut self.open, FORMAT_VERSION, power_safe)?)
     }
 
     /// How far a stream is recorded, `None` when it never was.
@@ -395,7 +421,7 @@ impl<S: Storage> Wal<S> {
 
     /// Whether records wait for a flush.
     pub fn has_unflushed(&self) -> bool {
-        !self.block.is_empty()
+        !self.block.is_empty() || !self.pending.is_empty() || self.in_flush > 0
     }
 
     /// Index of the segment being written.
@@ -409,48 +435,48 @@ impl<S: Storage> Wal<S> {
     }
 }
 
-fn begin<S: Storage>(
-    storage: &mut S,
-    config: &WalConfig,
-    index: u64,
-    first_wal_seq: u64,
-    prev_hash: [u8; 32],
-) -> Result<Open, StorageError> {
-    let header = Header { cluster: config.cluster, index, first_wal_seq, prev_hash }.encode();
-    let name = open_name(index);
-    storage.create(&name, 0)?;
-    storage.write(&name, 0, &header)?;
+fn begin<S: Storage>(storage: &mut S, config: &WalConfig, header: &Header) -> Result<(), StorageError> {
+    let (name, bytes) = (open_name(header.index), header.encode());
+    // A full disk may have stopped an earlier try after the file was made.
+    let there = storage.list()?.contains(&name)
+        || config.power_safe && storage.adopt(&coming_name(header.index), &name)?;
+    if !there {
+        let len = if config.power_safe { config.segment_bytes.max(bytes.len() as u64) } else { 0 };
+        storage.create(&name, len)?;
+    }
+    storage.write(&name, 0, &bytes)?;
     if config.power_safe {
         storage.sync(&name)?;
         storage.sync_dir()?;
+        storage.prepare(&coming_name(header.index + 1), config.segment_bytes);
     }
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&header);
-    Ok(Open {
-        index,
-        offset: header.len() as u64,
-        first_wal_seq,
-        blocks: 0,
-        prev_crc: 0,
-        hasher,
-        counts: StreamCounts::new(),
-        since_ns: None,
-    })
+    Ok(())
 }
 
-/// Footer, sync, final name, directory sync: in this order, so that a file called `.seg` is always whole.
+/// Footer, length, sync, final name, directory sync: in this order, so that a file called `.seg` is always whole.
 fn seal<S: Storage>(
     storage: &mut S,
     open: &mut Open,
-    has_footer: bool,
+    version: u32,
     power_safe: bool,
 ) -> Result<(), StorageError> {
     let name = open_name(open.index);
-    if !has_footer {
-        let mut footer = Vec::new();
+    if open.footer_bytes == 0 {
         let hash = *open.hasher.finalize().as_bytes();
-        encode_footer(&mut footer, open.blocks, open.first_wal_seq, open.prev_crc, &hash, &open.counts);
+        let place = Place {
+            index: open.blocks,
+            first_wal_seq: open.first_wal_seq,
+            prev_crc: open.prev_crc,
+            in_flush: 0,
+        };
+        let footer = encode_footer(version, place, &hash, &open.tally.counts());
         storage.write(&name, open.offset, &footer)?;
+        open.footer_bytes = footer.len() as u64;
+    }
+    // What was made ahead and not used is given back.
+    let end = open.offset + open.footer_bytes;
+    if storage.len(&name)? > end {
+        storage.truncate(&name, end)?;
     }
     if power_safe {
         storage.sync(&name)?;

@@ -328,7 +328,15 @@ impl Shell {
         self.intents.tick(now)?;
         self.command.tick(now)?;
         self.md.tick(now);
-        self.tail.turn(now, &mut self.journal)?;
+        for halt in self.tail.turn(now, &mut self.journal)? {
+            if self.pair.is_some() && !self.core.leads() {
+                // The leader's journal is where the recorder looks for it, and it says it again until it is there.
+                continue;
+            }
+            self.hot.log("error", "halted by the recorder", json!({ "reason": halt.reason }));
+            // Journalled and told in the next turn, which follows at once.
+            self.apply(Event::Control(halt))?;
+        }
         if now.saturating_sub(self.told_ns) >= STATS_NS {
             self.told_ns = now;
             self.hot.set_stats(self.stats());
@@ -738,7 +746,8 @@ impl Shell {
             let now = clock::mono_ns();
             self.intents.tick(now)?;
             self.command.tick(now)?;
-            self.tail.turn(now, &mut self.journal)?;
+            // Nothing is decided any more, so that a halt changes nothing.
+            let _ = self.tail.turn(now, &mut self.journal)?;
             zmq::poll(&mut [self.intents.poll_item(), self.tail.server.poll_item()], 5)
                 .map_err(|e| Fault(e.to_string()))?;
         }

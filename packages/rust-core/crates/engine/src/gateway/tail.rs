@@ -5,12 +5,14 @@
 
 use super::limits::{PROOFS_MAX, TAIL_PEERS_MAX, TAIL_PER_TURN_MAX};
 use crate::Fault;
+use crate::recorder::PRINCIPAL;
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_bus::ends::{LinkInput, LinkServer, LinkServerConfig, PeerId};
 use tidegate_bus::link::{LinkEvent, LinkState};
 use tidegate_journal::Journal;
 use tidegate_leadership::{Attach, Proof, ToFollower, ToLeader};
 use tidegate_wire::envelope;
+use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
 use tidegate_wire::pb::envelope::v1::envelope::Payload;
 
 /// The topic a follower asks for.
@@ -51,24 +53,37 @@ impl Tail {
         })
     }
 
-    /// Takes requests, sends what is new, keeps the links alive.
-    pub fn turn(&mut self, now: u64, journal: &mut Journal) -> Result<(), Fault> {
+    /// Takes requests, sends what is new, keeps the links alive. Returns the halts the recorder asked for: it may stop new risk
+    /// when it cannot record any more, and nothing else; whether it was heard it reads in the journal.
+    pub fn turn(&mut self, now: u64, journal: &mut Journal) -> Result<Vec<ControlEvent>, Fault> {
+        let mut halts = Vec::new();
         let mut taken = 0;
         while taken < super::limits::INPUTS_PER_TURN_MAX {
             let Some(input) = self.server.recv(now)? else { break };
             taken += 1;
             match input {
                 LinkInput::Data { peer, seq, payload, .. } => {
-                    match ToLeader::decode(payload) {
+                    let standby = ToLeader::decode(payload);
+                    let asked =
+                        standby.is_none().then(|| envelope::decode_checked(payload).map(|e| e.payload));
+                    let recorder = self.server.identity(peer) == Some(PRINCIPAL);
+                    match standby {
                         Some(ToLeader::Attach(attach)) => self.attach(now, peer, attach, journal)?,
                         Some(ToLeader::Safe { seq }) => {
                             if let Some(Place { safe: Some(safe), .. }) = self.places.get_mut(&peer) {
                                 *safe = seq.max(*safe);
                             }
                         }
-                        None => match envelope::decode_checked(payload).map(|e| e.payload) {
-                            Ok(Some(Payload::SnapshotRequest(request))) if request.topic == TOPIC => {
+                        None => match asked {
+                            Some(Ok(Some(Payload::SnapshotRequest(request)))) if request.topic == TOPIC => {
                                 self.places.insert(peer, Place { sent: request.after_seq, safe: None });
+                            }
+                            Some(Ok(Some(Payload::ControlEvent(event))))
+                                if recorder
+                                    && event.action() == ControlAction::Halt
+                                    && event.principal == PRINCIPAL =>
+                            {
+                                halts.push(event);
                             }
                             _ => self.refused += 1,
                         },
@@ -88,7 +103,8 @@ impl Tail {
         for peer in self.places.keys().copied().collect::<Vec<_>>() {
             self.feed(now, peer, journal)?;
         }
-        Ok(self.server.tick(now)?)
+        self.server.tick(now)?;
+        Ok(halts)
     }
 
     fn attach(&mut self, now: u64, peer: PeerId, attach: Attach, journal: &mut Journal) -> Result<(), Fault> {

@@ -392,3 +392,37 @@ fn an_identity_is_a_strategy_only_in_its_one_spelling() {
         assert_eq!(principal_of(bad), None, "{bad}");
     }
 }
+
+#[test]
+fn a32_the_recorder_may_halt_the_gateway_and_nothing_else() {
+    let mut world = World::new();
+    let handle = world.start();
+    world.ready(&handle);
+    world.until("the recorder is in step", |w| w.recorder.state() == LinkState::Synced);
+    let ask = |world: &mut World, action: ControlAction, principal: &str| {
+        let (principal, reason) = (principal.to_string(), "the disk is full".to_string());
+        let event =
+            ControlEvent { action: action.into(), principal, reason, ts_ns: 5, ..ControlEvent::default() };
+        world.recorder.send(clock::mono_ns(), &message(Payload::ControlEvent(event))).unwrap();
+    };
+    ask(&mut world, ControlAction::Kill, "recorder");
+    ask(&mut world, ControlAction::Halt, "operator");
+    world.send(buy(1, 600_000));
+    world.until("an answer", |w| w.reasons().len() == 1);
+    assert_eq!(world.reasons(), [Reason::Ok], "neither was heard");
+    ask(&mut world, ControlAction::Halt, "recorder");
+    let is_halt = |e: &Envelope| {
+        matches!(&e.payload, Some(Payload::ControlEvent(c))
+            if c.action() == ControlAction::Halt && c.principal == "recorder")
+    };
+    world.until("the journal has it", |w| w.followed.iter().any(is_halt));
+    world.send(buy(2, 600_000));
+    world.until("a refusal", |w| w.reasons().len() == 2);
+    assert_eq!(world.reasons()[1], Reason::Halt);
+    ask(&mut world, ControlAction::Resume, "recorder");
+    world.send(buy(3, 600_000));
+    world.until("another refusal", |w| w.reasons().len() == 3);
+    assert_eq!(world.reasons()[2], Reason::Halt, "only an operator resumes");
+    assert_eq!(world.followed.iter().filter(|e| is_halt(e)).count(), 1);
+    handle.stop().unwrap();
+}

@@ -7,19 +7,30 @@ use tidegate_wal::{Position, RecordType, Storage, Wal, WalFault};
 use tidegate_wire::pb::common::v1::Source;
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::recorder::v1::{StreamGap, StreamMark, stream_mark::Kind};
+use tidegate_wire::topic::{MdKind, parse_md_topic};
 
 /// Stream name of the gateway's journal in the WAL; its epoch there is always 1 and its seq the `log_seq`.
 pub const JOURNAL: &str = "gateway.journal";
 const JOURNAL_EPOCH: u32 = 1;
 
-/// How full the disk is, by free bytes of its file system.
+/// How full the disk is, by free bytes of its file system outside the reserve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Disk {
     Ok,
-    /// An operator should look.
+    /// An operator should look; what is given up first is left out, with exact gap records.
     Warn,
-    /// Market data is left out, with exact gap records; orders go on.
+    /// All market data is left out; orders go on.
     Critical,
+    /// The reserve is given up for orders and fills, and the gateway is told to take no new risk.
+    Halt,
+}
+
+/// Free bytes below which each level is entered; `halt` <= `critical` <= `warn`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Levels {
+    pub warn: u64,
+    pub critical: u64,
+    pub halt: u64,
 }
 
 impl Disk {
@@ -29,23 +40,47 @@ impl Disk {
             Self::Ok => "OK",
             Self::Warn => "WARN",
             Self::Critical => "CRITICAL",
+            Self::Halt => "HALT",
         }
     }
 
     /// The level at `free` bytes. Going back to a better one takes an eighth more than its bound, so that it does not flutter.
-    pub const fn next(self, free: u64, warn: u64, critical: u64) -> Self {
-        if free < raised(critical, matches!(self, Self::Critical)) {
-            Self::Critical
-        } else if free < raised(warn, !matches!(self, Self::Ok)) {
-            Self::Warn
-        } else {
-            Self::Ok
-        }
+    pub fn next(self, free: u64, levels: &Levels) -> Self {
+        let below = |bound: u64, level: Self| free < raised(bound, self >= level);
+        [(levels.halt, Self::Halt), (levels.critical, Self::Critical), (levels.warn, Self::Warn)]
+            .into_iter()
+            .find_map(|(bound, level)| below(bound, level).then_some(level))
+            .unwrap_or(Self::Ok)
     }
 }
 
 const fn raised(bound: u64, held: bool) -> u64 {
     if held { bound.saturating_add(bound / 8) } else { bound }
+}
+
+/// What of market data the level WARN can give up; the rest waits for CRITICAL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Frames of venues as they came.
+    Raw,
+    /// Levels of books beyond the touch.
+    Depth,
+    /// Prints.
+    Trade,
+}
+
+impl Class {
+    fn of(stream: &str) -> Option<Self> {
+        if stream.starts_with("raw.") {
+            return Some(Self::Raw);
+        }
+        match parse_md_topic(stream)?.2 {
+            MdKind::Depth => Some(Self::Depth),
+            MdKind::Trade => Some(Self::Trade),
+            MdKind::Top | MdKind::Status => None,
+        }
+    }
 }
 
 /// What came of one journal envelope.
@@ -79,14 +114,25 @@ pub struct Counts {
 pub struct Ledger<S> {
     pub wal: Wal<S>,
     pub disk: Disk,
+    /// What WARN leaves out.
+    drop_at_warn: Vec<Class>,
     pub counts: Counts,
     /// Market topics whose publisher ended the epoch in order, so that it is marked once.
     closed: BTreeMap<String, u32>,
 }
 
 impl<S: Storage> Ledger<S> {
-    pub fn new(wal: Wal<S>) -> Self {
-        Self { wal, disk: Disk::Ok, counts: Counts::default(), closed: BTreeMap::new() }
+    pub fn new(wal: Wal<S>, drop_at_warn: &[Class]) -> Self {
+        let drop_at_warn = drop_at_warn.to_vec();
+        Self { wal, disk: Disk::Ok, drop_at_warn, counts: Counts::default(), closed: BTreeMap::new() }
+    }
+
+    fn drops(&self, stream: &str) -> bool {
+        match self.disk {
+            Disk::Ok => false,
+            Disk::Warn => Class::of(stream).is_some_and(|class| self.drop_at_warn.contains(&class)),
+            Disk::Critical | Disk::Halt => true,
+        }
     }
 
     fn own(
@@ -110,16 +156,18 @@ impl<S: Storage> Ledger<S> {
     }
 
     fn gap(&mut self, stream: &str, epoch: u32, first: u64, last: u64, now: i64) -> Result<(), WalFault> {
+        let gap = StreamGap { stream: stream.into(), epoch, first_seq: first, last_seq: last, ts_ns: now };
+        self.own(RecordType::Gap, stream, epoch, last, now, Payload::StreamGap(gap))?;
         self.counts.gaps += 1;
         self.counts.missing += last - first + 1;
-        let gap = StreamGap { stream: stream.into(), epoch, first_seq: first, last_seq: last, ts_ns: now };
-        self.own(RecordType::Gap, stream, epoch, last, now, Payload::StreamGap(gap))
+        Ok(())
     }
 
     fn mark(&mut self, stream: &str, epoch: u32, kind: Kind, seq: u64, now: i64) -> Result<(), WalFault> {
-        self.counts.marks += 1;
         let mark = StreamMark { stream: stream.into(), epoch, kind: kind as i32, seq, ts_ns: now };
-        self.own(RecordType::Mark, stream, epoch, seq, now, Payload::StreamMark(mark))
+        self.own(RecordType::Mark, stream, epoch, seq, now, Payload::StreamMark(mark))?;
+        self.counts.marks += 1;
+        Ok(())
     }
 
     /// Accounts for everything of `stream` up to and with `last`: what is not recorded becomes a gap. `None` for an epoch that
@@ -151,6 +199,12 @@ impl<S: Storage> Ledger<S> {
 
     /// A stream shows a new epoch; what lies between the WAL and its first message is a gap.
     pub fn on_opened(&mut self, stream: &str, opened: &Opened, now: i64) -> Result<(), WalFault> {
+        // What the old epoch sent and was left out for want of space is known no later than here.
+        if let Some(previous) = &opened.previous
+            && self.wal.position(stream).is_some_and(|held| held.epoch == previous.epoch)
+        {
+            self.account(stream, previous.epoch, previous.last_seq, now)?;
+        }
         self.account(stream, opened.epoch, opened.first_seq - 1, now).map(|_| ())
     }
 
@@ -168,15 +222,16 @@ impl<S: Storage> Ledger<S> {
         payload: &[u8],
         now: i64,
     ) -> Result<(), WalFault> {
-        if self.disk == Disk::Critical {
+        if self.drops(stream) {
             // Not recorded, and therefore a gap as soon as the stream is written again or ends.
             self.counts.thinned += 1;
             return Ok(());
         }
         match self.account(stream, epoch, seq - 1, now)? {
             Some(held) if held.seq == seq - 1 => {
+                self.wal.append(RecordType::Data, stream, epoch, seq, now, payload)?;
                 self.counts.market += 1;
-                self.wal.append(RecordType::Data, stream, epoch, seq, now, payload).map(|_| ())
+                Ok(())
             }
             Some(_) => {
                 self.counts.duplicates += 1;
@@ -221,8 +276,8 @@ impl<S: Storage> Ledger<S> {
         if log_seq != last + 1 {
             return Ok(Journalled::Resync);
         }
-        self.counts.journal += 1;
         self.wal.append(RecordType::Data, JOURNAL, JOURNAL_EPOCH, log_seq, now, payload)?;
+        self.counts.journal += 1;
         Ok(Journalled::Appended)
     }
 }
@@ -234,7 +289,7 @@ mod tests {
     use tidegate_wal::{WalConfig, verify};
 
     fn ledger(disk: &MemStorage) -> Ledger<MemStorage> {
-        Ledger::new(Wal::open(disk.clone(), WalConfig::default()).unwrap().0)
+        Ledger::new(Wal::open(disk.clone(), WalConfig::default()).unwrap().0, &[Class::Raw, Class::Depth])
     }
 
     const TOP: &str = "md.1.1.top.";
@@ -324,8 +379,58 @@ mod tests {
     }
 
     #[test]
+    fn a32_each_class_is_given_up_at_its_level_and_becomes_an_exact_gap() {
+        let disk = MemStorage::new();
+        let mut ledger = ledger(&disk);
+        let streams = ["raw.1.1.", "md.1.1.depth.", "md.1.1.trade.", TOP];
+        let mut seq = 0;
+        let mut kept = [0_u64; 4];
+        let plan = [(Disk::Ok, 4), (Disk::Warn, 2), (Disk::Critical, 0), (Disk::Halt, 0), (Disk::Ok, 4)];
+        for (level, classes) in plan {
+            ledger.disk = level;
+            for _ in 0..3 {
+                seq += 1;
+                for (place, stream) in streams.iter().enumerate() {
+                    ledger.on_data(stream, 1, seq, b"x", 1).unwrap();
+                    // The first to go are the first in the list.
+                    kept[place] += u64::from(place >= 4 - classes);
+                }
+                assert_eq!(ledger.on_journal(seq, b"order", 1).unwrap(), Journalled::Appended);
+            }
+        }
+        ledger.wal.close().unwrap();
+        let report = verify(&disk).unwrap();
+        assert!(report.ok(), "{report:?}");
+        for (stream, kept) in streams.iter().zip(kept) {
+            let found = &report.streams[&((*stream).to_string(), 1)];
+            assert_eq!((found.data, found.missing, found.last_seq), (kept, seq - kept, seq), "{stream}");
+        }
+        assert_eq!(report.streams[&(JOURNAL.to_string(), 1)].data, seq, "orders at every level");
+    }
+
+    #[test]
+    fn a32_what_was_left_out_before_a_publisher_restarts_is_a_gap_of_its_old_epoch() {
+        let disk = MemStorage::new();
+        let mut ledger = ledger(&disk);
+        ledger.on_data(TOP, 1, 1, b"x", 1).unwrap();
+        ledger.disk = Disk::Critical;
+        for seq in 2..=9 {
+            ledger.on_data(TOP, 1, seq, b"x", 1).unwrap();
+        }
+        let previous = Some(Ended { epoch: 1, last_seq: 9, in_order: false });
+        ledger.on_opened(TOP, &Opened { epoch: 2, first_seq: 1, previous }, 2).unwrap();
+        ledger.disk = Disk::Ok;
+        ledger.on_data(TOP, 2, 1, b"x", 2).unwrap();
+        ledger.wal.close().unwrap();
+        let report = verify(&disk).unwrap();
+        assert!(report.ok(), "{report:?}");
+        let old = &report.streams[&(TOP.to_string(), 1)];
+        assert_eq!((old.data, old.missing, old.last_seq), (1, 8, 9));
+    }
+
+    #[test]
     fn a32_the_disk_level_has_hysteresis() {
-        let (warn, critical) = (800, 80);
+        let levels = Levels { warn: 800, critical: 80, halt: 8 };
         let mut level = Disk::Ok;
         let steps = [
             (900, Disk::Ok),
@@ -335,9 +440,14 @@ mod tests {
             (79, Disk::Critical),
             (85, Disk::Critical),
             (90, Disk::Warn),
+            (7, Disk::Halt),
+            (8, Disk::Halt),
+            (9, Disk::Critical),
+            (0, Disk::Halt),
+            (900, Disk::Ok),
         ];
         for (free, want) in steps {
-            level = level.next(free, warn, critical);
+            level = level.next(free, &levels);
             assert_eq!(level, want, "at {free}");
         }
     }

@@ -21,6 +21,9 @@ struct World {
     sent: u64,
     journal: u64,
     acked: usize,
+    /// How often the recorder asked for a halt, and the journal record that says so.
+    halts: u64,
+    halt_at: u64,
 }
 
 impl World {
@@ -31,7 +34,18 @@ impl World {
         let topic = publisher.topic(TOP).unwrap();
         let tail = LinkServer::bind(&context, LinkServerConfig::new(endpoint(dir.path(), "tail"), "tail", 3))
             .unwrap();
-        Self { dir, publisher: Some(publisher), topic, tail, peer: None, sent: 0, journal: 0, acked: 0 }
+        Self {
+            dir,
+            publisher: Some(publisher),
+            topic,
+            tail,
+            peer: None,
+            sent: 0,
+            journal: 0,
+            acked: 0,
+            halts: 0,
+            halt_at: 0,
+        }
     }
 
     fn start(&self) -> Handle {
@@ -47,8 +61,12 @@ impl World {
             "segmentBytes": 4_000,
             "segmentAgeMs": 60_000,
             "powerSafe": false,
+            "compression": "lz4",
             "diskWarnBytes": 2,
             "diskCriticalBytes": 1,
+            "diskHaltBytes": 0,
+            "reserveBytes": 1 << 20,
+            "dropAtWarn": ["raw"],
         })
     }
 
@@ -57,10 +75,18 @@ impl World {
         while let Some(input) = self.tail.recv(now).unwrap() {
             match input {
                 LinkInput::Data { peer, seq, payload, .. } => {
-                    let request = envelope::decode_checked(payload).unwrap().payload;
-                    let Some(Payload::SnapshotRequest(request)) = request else { panic!("want a request") };
-                    self.sent = request.after_seq;
-                    self.peer = Some(peer);
+                    match envelope::decode_checked(payload).unwrap().payload {
+                        Some(Payload::SnapshotRequest(request)) => {
+                            self.sent = request.after_seq;
+                            self.peer = Some(peer);
+                        }
+                        Some(Payload::ControlEvent(event)) if event.action() == ControlAction::Halt => {
+                            self.halts += 1;
+                            self.journal += 1;
+                            self.halt_at = self.journal;
+                        }
+                        other => panic!("want a request, not {other:?}"),
+                    }
                     self.tail.ack(peer, seq);
                 }
                 LinkInput::Event {
@@ -74,7 +100,14 @@ impl World {
         }
         if let Some(peer) = self.peer {
             while self.sent < self.journal {
-                let update = Envelope { log_seq: self.sent + 1, ..message() };
+                let mut update = Envelope { log_seq: self.sent + 1, ..message() };
+                if update.log_seq == self.halt_at {
+                    update.payload = Some(Payload::ControlEvent(ControlEvent {
+                        action: ControlAction::Halt.into(),
+                        principal: PRINCIPAL.into(),
+                        ..ControlEvent::default()
+                    }));
+                }
                 if self.tail.send(now, peer, &envelope::encode(&update)).is_err() {
                     break;
                 }
@@ -217,4 +250,38 @@ fn a32_a_disk_below_its_bound_drops_market_data_with_a_gap_and_keeps_the_journal
     let report = world.report();
     assert!(report.ok(), "{report:?}");
     assert_eq!((report.missing, report.streams[&(JOURNAL.to_string(), 1)].data), (8, 5));
+}
+
+#[test]
+fn a32_at_halt_the_reserve_is_given_up_and_the_gateway_is_told_until_its_journal_says_so() {
+    let mut world = World::new();
+    let mut config = world.config();
+    config["diskHaltBytes"] = json!(0);
+    let handle = start(&config.to_string()).unwrap();
+    world.until(&handle, "a level", |stats, _| stats["disk"] == json!("OK"));
+    assert_eq!(handle.stats()["reserveHeld"], json!(true));
+    assert!(world.dir.path().join("wal/RESERVE").exists());
+    handle.stop().unwrap();
+    for key in ["diskWarnBytes", "diskCriticalBytes", "diskHaltBytes"] {
+        config[key] = json!(u64::MAX);
+    }
+    let handle = start(&config.to_string()).unwrap();
+    world.journal = 5;
+    world.until(&handle, "the gateway is told", |stats, world| {
+        stats["disk"] == json!("HALT") && world.halts == 1 && stats["haltTold"] == json!(true)
+    });
+    assert_eq!(handle.stats()["reserveHeld"], json!(false));
+    assert!(!world.dir.path().join("wal/RESERVE").exists());
+    let told = Instant::now();
+    while told.elapsed() < Duration::from_millis(1_300) {
+        world.turn();
+    }
+    assert_eq!(world.halts, 1, "once it is heard nobody asks again");
+    world.journal += 3;
+    let journal = world.journal;
+    world.until(&handle, "orders go on", |stats, _| number(stats, "journalSeq") == journal);
+    handle.stop().unwrap();
+    let report = world.report();
+    assert!(report.ok(), "{report:?}");
+    assert_eq!(report.streams[&(JOURNAL.to_string(), 1)].data, journal);
 }
