@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Decoded } from "@tidegate/contracts";
-import { type Repository, WAL_BLOCKS } from "@tidegate/storage";
+import { type Recording, WAL_BLOCKS } from "@tidegate/storage";
 import {
   backoffMs,
   differences,
@@ -22,7 +22,7 @@ import { INSERTS_AT_ONCE_MAX } from "./limits.ts";
 
 export interface LoaderDeps {
   readonly wal: WalReader;
-  readonly repository: Repository;
+  readonly repository: Recording;
   readonly decode: (payload: Uint8Array) => Decoded;
   readonly ledgerDir: string;
   /** Wall clock, ns since the Unix epoch. */
