@@ -107,6 +107,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres | EmbeddedAbsent> 
     async kill() {
       const pid = Number(readFileSync(join(dataDir, "postmaster.pid"), "utf8").split("\n")[0]);
       process.kill(pid, "SIGKILL");
+      while (alive(pid)) await new Promise((next) => setTimeout(next, 10));
     },
     async remove() {
       await stop("immediate");
@@ -123,6 +124,15 @@ async function serverUser(...folders: readonly string[]): Promise<readonly strin
   const [uid, gid] = [id("-u"), id("-g")];
   for (const folder of folders) chownSync(folder, uid, gid);
   return ["setpriv", `--reuid=${uid}`, `--regid=${gid}`, "--clear-groups"];
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function lastWords(home: string): string {
