@@ -10,6 +10,7 @@ import { addFeature } from "./commands/feature.ts";
 import { addFeed } from "./commands/feed.ts";
 import { addJournal } from "./commands/journal.ts";
 import { addMd } from "./commands/md.ts";
+import { addStore } from "./commands/store.ts";
 import { addVerify } from "./commands/verify.ts";
 import { UsageError } from "./sim/options.ts";
 
@@ -96,6 +97,7 @@ addJournal(program, root);
 addConfig(program);
 addFeed(program);
 addMd(program);
+addStore(program);
 
 program.command("build").description("build what changed and stop (the launcher does it)");
 

@@ -9,7 +9,9 @@ export {
   migrations,
 } from "./migrations.ts";
 export { partitionOf, partitionSql } from "./partition.ts";
+export * from "./queries.ts";
 export { type Dialect, relationalMigrations, typeOf } from "./relational/migrations.ts";
+export { openRelational } from "./relational/open.ts";
 export { openPostgres, type PostgresOptions } from "./relational/postgres.ts";
 export { findPostgres, type OwnPostgres, startOwnPostgres } from "./relational/server.ts";
 export { openSqlite } from "./relational/sqlite.ts";

@@ -42,6 +42,13 @@ export async function walDigests(
 ): Promise<WalDigests> {
   const clickhouse = new Sums();
   const relational = new Sums();
+  // Both sides read each record; it is decoded once.
+  const decoded = new WeakMap<Uint8Array, Decoded>();
+  const once = (payload: Uint8Array): Decoded => {
+    const known = decoded.get(payload) ?? decode(payload);
+    decoded.set(payload, known);
+    return known;
+  };
   for (const { name } of [...Object.values(TABLES), QUARANTINE_TABLE])
     clickhouse.all.set(name, { rows: 0, hash: 0n });
   for (const { name } of [...Object.values(RELATIONAL_TABLES), RELATIONAL_QUARANTINE])
@@ -58,18 +65,18 @@ export async function walDigests(
         if (isCapture(record)) continue;
         const { payload, ...rest } = record;
         const place = { ...rest, payloadHash: payloadHash(payload) };
-        const decoded = decode(payload);
-        if (decoded.ok) {
-          const table = TABLES[decoded.envelope.payload.kind];
-          clickhouse.add(table.name, rowText(table, { place, envelope: decoded.envelope }));
+        const read = once(payload);
+        if (read.ok) {
+          const table = TABLES[read.envelope.payload.kind];
+          clickhouse.add(table.name, rowText(table, { place, envelope: read.envelope }));
           continue;
         }
-        const { code, field } = decoded.refusal;
+        const { code, field } = read.refusal;
         const reason = `${code} ${field}`.slice(0, REASON_CHARS_MAX);
         clickhouse.add(QUARANTINE, rowText(QUARANTINE_TABLE, { place, reason, payload }));
       }
     }
-    const batch = batchOf(group, decode);
+    const batch = batchOf(group, once);
     for (const row of batch.records) {
       const table = RELATIONAL_TABLES[row.envelope.payload.kind as RelationalKind];
       relational.add(table.name, relationalText(table, row));

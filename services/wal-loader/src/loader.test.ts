@@ -137,7 +137,7 @@ describe("Loader", () => {
       retries: 5,
       rows: 0,
       quarantined: 0,
-      lag: 192,
+      lag: 360,
     });
     repository.fate = () => "works";
     while (await current.step());

@@ -11,9 +11,11 @@ export const FLOW = {
   stepNs: 100_000_000n,
 };
 const BLOCK_RECORDS = 6;
+/** More blocks than the day has. */
+export const BLOCKS_MAX = 1_200;
 
-/** A made-up day as one sealed segment. */
-export function flowWal(): WalReader {
+/** A made-up day as one segment, sealed once all of its blocks are visible. */
+export function flowWal(visible: () => number = () => Number.MAX_SAFE_INTEGER): WalReader {
   const records: WalRecord[] = [...flowRows(FLOW)].map(({ place, envelope }) => ({
     ...place,
     payload: encodeEnvelope(envelope),
@@ -23,7 +25,7 @@ export function flowWal(): WalReader {
     first: () => 1,
     read({ segment, offset }) {
       if (segment !== 1) return null;
-      if (offset >= blocks) return "end";
+      if (offset >= Math.min(blocks, visible())) return visible() >= blocks ? "end" : null;
       const all = records.slice(offset * BLOCK_RECORDS, (offset + 1) * BLOCK_RECORDS);
       const block = { segment: 1, block: offset, crc: offset, records: all };
       return { block, next: { segment: 1, offset: offset + 1 } };
