@@ -11,6 +11,7 @@ import { addFeed } from "./commands/feed.ts";
 import { addJournal } from "./commands/journal.ts";
 import { addMd } from "./commands/md.ts";
 import { addStore } from "./commands/store.ts";
+import { addTca } from "./commands/tca.ts";
 import { addVerify } from "./commands/verify.ts";
 import { UsageError } from "./sim/options.ts";
 
@@ -98,6 +99,7 @@ addConfig(program);
 addFeed(program);
 addMd(program);
 addStore(program);
+addTca(program);
 
 program.command("build").description("build what changed and stop (the launcher does it)");
 

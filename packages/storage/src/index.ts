@@ -36,6 +36,7 @@ export {
 } from "./relational/tables.ts";
 export {
   DATABASE,
+  type ExportFormat,
   type Insert,
   openRepository,
   type Recording,

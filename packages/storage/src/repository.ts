@@ -11,7 +11,13 @@ import {
   SCHEMA_MIGRATIONS,
   storedName,
 } from "./migrations.ts";
-import type { ColumnShape, Digest, QueryParams, QueryRow } from "./store.ts";
+import {
+  type ColumnShape,
+  type Digest,
+  type QueryParams,
+  type QueryRow,
+  StoreError,
+} from "./store.ts";
 import { DEFINITIONS, QUARANTINE, TABLES, WAL_BLOCKS } from "./tables.ts";
 import { stepsBetween } from "./versions.ts";
 
@@ -36,6 +42,8 @@ export interface StreamCount {
   /** Exclusive or of the payload hashes. */
   readonly hash: bigint;
 }
+
+export type ExportFormat = "CSVWithNames" | "Parquet";
 
 /** What loading needs of ClickHouse. All calls reject when the server does not answer; nothing is retried here. */
 export interface Recording extends AsyncDisposable {
@@ -63,8 +71,25 @@ export interface Repository extends Recording {
   version(): Promise<number>;
   /** What the database has: every column of every table of this schema. */
   columns(): Promise<readonly ColumnShape[]>;
-  /** Rows and content of one table: whatever stands in any column changes it. */
-  digest(table: string): Promise<Digest>;
+  /** Rows and content of one table, or of one partition of it: whatever stands in any column changes it. */
+  digest(table: string, partition?: string): Promise<Digest>;
+  /** The partitions of a table that hold rows, as `20261127` or `202611`. */
+  partitions(table: string): Promise<readonly string[]>;
+  /** A query's answer as a file's bytes, in pieces. */
+  exportAs(format: ExportFormat, sql: string, params?: QueryParams): Promise<Readable>;
+  /** One partition of a table as a Parquet file, in the order of the WAL. */
+  exportParquet(table: string, partition: string): Promise<Readable>;
+  /**
+   * Puts a Parquet file back: into a partition of its own beside the table, and into the table only when it is what
+   * `expected` says and the table has nothing of that partition.
+   *
+   * Errors  StoreError for a file of other rows, and for a partition that is there
+   */
+  importParquet(table: string, partition: string, file: Readable, expected: Digest): Promise<void>;
+  /** Whether a Parquet file holds exactly these rows. */
+  checkParquet(table: string, file: Readable, expected: Digest): Promise<boolean>;
+  /** Gives up one partition. */
+  dropPartition(table: string, partition: string): Promise<void>;
   /** Answers a query; `{name:Type}` in it is a parameter. */
   query(sql: string, params?: QueryParams): Promise<readonly QueryRow[]>;
   /** Runs a statement that answers nothing. */
@@ -80,6 +105,17 @@ const UNION = RECORD_TABLES.map(
 const COLUMNS = new Map(
   DEFINITIONS.map(({ name, columns }) => [name, columns.map((each) => each.name).join(", ")]),
 );
+
+function definitionOf(table: string): (typeof DEFINITIONS)[number] {
+  const found = DEFINITIONS.find(({ name }) => name === table);
+  if (found === undefined) throw new TypeError(`there is no table ${table}`);
+  return found;
+}
+
+function checkPartition(partition: string): void {
+  if (!/^\d{6,8}$/.test(partition))
+    throw new TypeError(`partition ${JSON.stringify(partition)}: want 20261127 or 202611`);
+}
 
 /** Opens the repository at an http(s) URL; the first call connects. */
 export function openRepository(url: string, template: EngineTemplate = PLAIN): Repository {
@@ -112,6 +148,38 @@ export function openRepository(url: string, template: EngineTemplate = PLAIN): R
     await patient.command({
       query: `INSERT INTO ${DATABASE}.${storedName(template, SCHEMA_MIGRATIONS)} VALUES (${of}, '${name}', ${change}, ${at})`,
     });
+  };
+  const digestOf = async (table: string, held: string, where = ""): Promise<Digest> => {
+    const parts = definitionOf(table).columns.map(({ textSql }) => `${textSql}, ','`);
+    const answer = await patient.query({
+      query: `SELECT count() AS rows, sum(reinterpretAsUInt64(reverse(substring(MD5(concat(${parts.join(", ")})), 1, 8)))) AS hash FROM ${DATABASE}.${held}${where}`,
+      format: "JSONEachRow",
+    });
+    const [row] = await answer.json<{ rows: string; hash: string }>();
+    return { rows: Number(row?.rows ?? 0), hash: BigInt(row?.hash ?? 0) };
+  };
+  /** Runs `act` with the rows of a file in a table `<table>_tier` of the same shape. */
+  const beside = async <T>(table: string, file: Readable, act: () => Promise<T>): Promise<T> => {
+    definitionOf(table);
+    const name = `${DATABASE}.${table}_tier`;
+    const drop = () => patient.command({ query: `DROP TABLE IF EXISTS ${name} SYNC` });
+    await drop();
+    await patient.command({
+      query: `CREATE TABLE ${name} AS ${DATABASE}.${storedName(template, table)}`,
+    });
+    try {
+      const answer = await patient.exec({
+        query: `INSERT INTO ${name} FORMAT Parquet`,
+        values: file,
+        clickhouse_settings: { wait_end_of_query: 1 },
+      });
+      for await (const _ of answer.stream) {
+        // The end of the answer is the acknowledgement.
+      }
+      return await act();
+    } finally {
+      await drop();
+    }
   };
   return {
     async ping() {
@@ -197,14 +265,70 @@ export function openRepository(url: string, template: EngineTemplate = PLAIN): R
       );
       return found.filter(({ table }) => COLUMNS.has(table));
     },
-    async digest(table) {
-      const definition = DEFINITIONS.find(({ name }) => name === table);
-      if (definition === undefined) throw new TypeError(`there is no table ${table}`);
-      const parts = definition.columns.map(({ textSql }) => `${textSql}, ','`).join(", ");
-      const [row] = await this.query(
-        `SELECT count() AS rows, sum(reinterpretAsUInt64(reverse(substring(MD5(concat(${parts})), 1, 8)))) AS hash FROM ${DATABASE}.${table}`,
+    digest: (table, partition) =>
+      digestOf(
+        table,
+        table,
+        partition === undefined ? "" : ` WHERE _partition_id = '${partition}'`,
+      ),
+    async partitions(table) {
+      definitionOf(table);
+      const found = await rows<{ id: string }>(
+        `SELECT DISTINCT partition_id AS id FROM system.parts WHERE active AND rows > 0 AND database = '${DATABASE}' AND table = '${storedName(template, table)}' ORDER BY id`,
       );
-      return { rows: Number(row?.["rows"] ?? 0), hash: BigInt(String(row?.["hash"] ?? 0)) };
+      return found.map(({ id }) => id).filter((id) => id !== "all");
+    },
+    async exportParquet(table, partition) {
+      definitionOf(table);
+      checkPartition(partition);
+      return this.exportAs(
+        "Parquet",
+        `SELECT * FROM ${DATABASE}.${table} WHERE _partition_id = '${partition}' ORDER BY wal_seq`,
+      );
+    },
+    async exportAs(format, query, params) {
+      const answer = await patient.exec({
+        query: `${query} FORMAT ${format}`,
+        clickhouse_settings: { output_format_parquet_compression_method: "zstd" },
+        ...(params === undefined ? {} : { query_params: { ...params } }),
+      });
+      return answer.stream;
+    },
+    async checkParquet(table, file, expected) {
+      const { rows: held, hash } = await beside(table, file, () =>
+        digestOf(table, `${table}_tier`),
+      );
+      return held === expected.rows && hash === expected.hash;
+    },
+    async importParquet(table, partition, file, expected) {
+      checkPartition(partition);
+      const stored = storedName(template, table);
+      await beside(table, file, async () => {
+        const { rows: held, hash } = await digestOf(table, `${table}_tier`);
+        if (held !== expected.rows || hash !== expected.hash)
+          throw new StoreError(
+            "ClickHouse",
+            `the file for ${table} ${partition} holds other rows than its manifest says`,
+            "take another copy of it",
+          );
+        if ((await digestOf(table, table, ` WHERE _partition_id = '${partition}'`)).rows > 0)
+          throw new StoreError(
+            "ClickHouse",
+            `${table} has rows of partition ${partition}`,
+            "drop the partition first, or leave it as it is",
+          );
+        // Whole parts change their table at once: no half of a partition is ever there.
+        await patient.command({
+          query: `ALTER TABLE ${DATABASE}.${stored} ATTACH PARTITION ID '${partition}' FROM ${DATABASE}.${table}_tier`,
+        });
+      });
+    },
+    async dropPartition(table, partition) {
+      definitionOf(table);
+      checkPartition(partition);
+      await patient.command({
+        query: `ALTER TABLE ${DATABASE}.${storedName(template, table)} DROP PARTITION ID '${partition}'`,
+      });
     },
     async query(query, params) {
       const answer = await patient.query({

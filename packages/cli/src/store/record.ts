@@ -21,7 +21,8 @@ export interface Recorded {
 }
 
 /**
- * Records a day into `<home>/wal`. `home` must be short, for its sockets' paths are bounded.
+ * Records a day into `<home>/wal`, as fast as the recorder takes it or at most `perSecond` records a second. `home` must be
+ * short, for its sockets' paths are bounded.
  *
  * Errors  Error when the recorder does not come up or does not settle
  */
@@ -29,6 +30,7 @@ export async function recordDay(
   home: string,
   flow: FlowOptions,
   progress: (sent: number) => void = () => {},
+  perSecond: number = Number.POSITIVE_INFINITY,
 ): Promise<Recorded> {
   mkdirSync(join(home, "state"), { recursive: true });
   const walDir = join(home, "wal");
@@ -66,12 +68,14 @@ export async function recordDay(
   };
   let [sent, journalled] = [0, 0];
   let movedMs = performance.now();
+  let beganMs = movedMs;
   try {
     await until(
       () => asked && Number(stats()["streamsLive"]) === 2,
       READY_MS_MAX,
       "did not come up",
     );
+    beganMs = performance.now();
     for (const { stream, envelope } of orderFlow(flow)) {
       const payload = encodeEnvelope(envelope);
       sent += 1;
@@ -95,6 +99,7 @@ export async function recordDay(
           else await new Promise((turn) => setImmediate(turn));
         }
       }
+      while ((sent * 1_000) / perSecond > performance.now() - beganMs) await sleep(5);
       if (sent % 64 === 0) await new Promise((turn) => setImmediate(turn));
       if (sent % 100_000 === 0) progress(sent);
     }

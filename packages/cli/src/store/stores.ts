@@ -63,6 +63,16 @@ export async function ownStores(): Promise<OwnStores> {
   }
 }
 
+/** Runs `act` with a short folder of its own that goes away after it. */
+export async function withHome<T>(act: (home: string) => Promise<T>): Promise<T> {
+  const home = mkdtempSync(join(tmpdir(), "tg-st-"));
+  try {
+    return await act(home);
+  } finally {
+    rmSync(home, { recursive: true, force: true });
+  }
+}
+
 export interface Loaded {
   readonly rows: number;
   readonly seconds: number;
