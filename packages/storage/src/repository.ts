@@ -190,8 +190,16 @@ export function openRepository(url: string, template: EngineTemplate = PLAIN): R
       const all = migrations(DATABASE, template);
       const found = await version();
       const steps = stepsBetween("ClickHouse", all, found, to);
-      if (found === 0 && steps.length > 0)
+      if (found === 0 && steps.length > 0) {
+        const fresh = (await this.columns()).length === 0;
         for (const query of bootstrap(DATABASE, template)) await patient.command({ query });
+        if (fresh && steps.length === all.length) {
+          // Nothing has to be carried from version to version: the newest is made at once.
+          for (const query of convergence(DATABASE, template)) await patient.command({ query });
+          for (const { migration } of steps) await log(migration, 1);
+          return;
+        }
+      }
       for (const { migration, up } of steps) {
         for (const query of up ? migration.up : migration.down) await patient.command({ query });
         await log(migration, up ? 1 : -1);

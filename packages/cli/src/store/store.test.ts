@@ -60,7 +60,7 @@ describe.skipIf(!here)("hft store on real stores (needs chdb and PostgreSQL)", (
     const flow = { seed: 2, orders: 600, marketPerOrder: 3, startNs, stepNs: 1_000_000n };
     wal = (await recordDay(home, flow)).walDir;
     stores = await ownStores();
-  }, 120_000);
+  }, 300_000);
   afterAll(async () => {
     await stores[Symbol.asyncDispose]();
     rmSync(home, { recursive: true, force: true });
@@ -77,7 +77,7 @@ describe.skipIf(!here)("hft store on real stores (needs chdb and PostgreSQL)", (
         expect([plant, store, value(broken, `tables_unequal.${store}`)]).not.toContain(0);
     }
     await expect(checkRows("other")).rejects.toThrow("--break other");
-  }, 600_000);
+  }, 900_000);
 
   it("verify schema holds on a recorded day, and each planted fault is found [A36 B056]", async () => {
     // The made-up day has no act of a person and no gap of a stream: two queries that have to answer do not.
@@ -102,7 +102,7 @@ describe.skipIf(!here)("hft store on real stores (needs chdb and PostgreSQL)", (
       if (plant === "broken-query")
         expect(value(broken, "queries_run")).toBeLessThan(value(sound, "queries_run") ?? 0);
     }
-  }, 600_000);
+  }, 900_000);
 
   it("a store is rebuilt to a moment, is complete to it and not beyond, and what it holds is not overwritten unasked [B064]", async () => {
     const database = `sqlite:${join(home, "moment.db")}`;
@@ -167,7 +167,7 @@ describe.skipIf(!here)("hft store on real stores (needs chdb and PostgreSQL)", (
     await expect(restore({ from: to, wal: join(home, "third"), database: null })).rejects.toThrow(
       "nothing was restored",
     );
-  }, 120_000);
+  }, 300_000);
 
   it("older days of market data become proven Parquet files, go, and come back as they were [A36]", async () => {
     const clickhouse = stores.clickhouseUrl;
@@ -200,7 +200,7 @@ describe.skipIf(!here)("hft store on real stores (needs chdb and PostgreSQL)", (
         await store.dropPartition(name, partition);
     expect((await restoreTier(to, clickhouse, say)).ok).toBe(false);
     expect((await store.digest("book_top")).rows).toBe(0);
-  }, 120_000);
+  }, 300_000);
 
   it("tca daily gives cost by side, and each order's record as CSV and Parquet [B093 B094]", async () => {
     const clickhouse = stores.clickhouseUrl;
@@ -228,7 +228,7 @@ describe.skipIf(!here)("hft store on real stores (needs chdb and PostgreSQL)", (
       );
     });
     expect(JSON.parse(ran)).toHaveLength(2);
-  }, 120_000);
+  }, 300_000);
 
   it("bench load gives both sides in rounds of one run, with one fsync on both", async () => {
     const result = await benchLoad({ rows: 3_000, rounds: 1, seed: 1, say });
@@ -236,7 +236,7 @@ describe.skipIf(!here)("hft store on real stores (needs chdb and PostgreSQL)", (
     expect(result.figures["loader_rows_per_s"]).toHaveLength(1);
     expect(result.figures["prepared_native_rows_per_s"]).toHaveLength(1);
     expect(Number(result.figures["queryable_of"])).toBeGreaterThan(5_000);
-  }, 180_000);
+  }, 300_000);
 });
 
 function* all(dir: string) {
