@@ -49,7 +49,7 @@ function both(first: Service, second: Service): Service {
     },
     stats: () => ({ ...first.stats?.(), relational: second.stats?.() }),
     async drain() {
-      await Promise.all([first.drain?.(), second.drain?.()]);
+      await Promise.all([first.drain(), second.drain()]);
     },
     async stop() {
       await Promise.all([first.stop(), second.stop()]);

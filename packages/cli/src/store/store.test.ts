@@ -124,10 +124,21 @@ describe.skipIf(!here)("hft store on real stores (needs chdb and PostgreSQL)", (
     // To a random instant of the day, held against the WAL cut by a walk of this test's own.
     const records = [...all(wal)];
     const at = records[Math.floor(records.length * Math.random())]?.tsNs ?? 0n;
-    expect((await to({ tsNs: at }, true)).ok).toBe(true);
-    await using store = openRelational(database);
     const last = records.findLastIndex(({ tsNs }) => tsNs <= at);
-    expect((await store.position()).walSeq).toBe(records[last]?.walSeq);
+    for (const url of [database, stores.postgresqlUrl]) {
+      const until = { tsNs: at };
+      const done = await rebuild({
+        wal,
+        clickhouse: null,
+        database: url,
+        until,
+        replace: true,
+        say,
+      });
+      expect(done.ok).toBe(true);
+      await using store = openRelational(url);
+      expect((await store.position()).walSeq).toBe(records[last]?.walSeq);
+    }
   }, 300_000);
 
   it("backup and restore give the WAL, the registry and the audit back, and refuse a damaged file [B064]", async () => {

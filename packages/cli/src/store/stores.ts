@@ -25,6 +25,7 @@ export interface OwnStores extends AsyncDisposable {
   readonly home: string;
   readonly clickhouseUrl: string;
   readonly clickhouse: Repository;
+  readonly postgresqlUrl: string;
   readonly postgresql: RelationalStore;
   readonly sqlite: RelationalStore;
 }
@@ -55,8 +56,8 @@ export async function ownStores(): Promise<OwnStores> {
     closing.push(async () => postgresql[Symbol.asyncDispose]());
     const sqlite = openRelational(`sqlite:${join(home, "orders.db")}`);
     closing.push(async () => sqlite[Symbol.asyncDispose]());
-    const clickhouseUrl = server.url;
-    return { home, clickhouseUrl, clickhouse, postgresql, sqlite, [Symbol.asyncDispose]: close };
+    const urls = { clickhouseUrl: server.url, postgresqlUrl: postgres.url };
+    return { home, ...urls, clickhouse, postgresql, sqlite, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;
