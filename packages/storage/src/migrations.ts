@@ -104,7 +104,7 @@ export function migrations(database: string, template: EngineTemplate = PLAIN): 
       name: "partitions",
       // Copied by name: a table of an earlier contract first gets what it lacks.
       up: [...addColumns(place, plain ? records : []), ...swap(true)],
-      down: swap(false),
+      down: [...addColumns(place, plain ? records : []), ...swap(false)],
     },
     { version: 3, name: "audit", up: make(audit, true), down: drop(audit) },
   ];
