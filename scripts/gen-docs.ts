@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { METRICS, reasonRows } from "@tidegate/contracts";
+import { cookbook } from "@tidegate/storage";
 
 const root = fileURLToPath(new URL("../", import.meta.url));
 const cell = (text: string): string => text.replaceAll("|", "\\|");
@@ -49,6 +50,7 @@ ${table(["name", "type", "unit", "labels", "processes", "meaning"], rows)}
 export const PAGES: ReadonlyMap<string, () => string> = new Map([
   ["docs/reference/reason-codes.md", reasonPage],
   ["docs/reference/metrics.md", metricsPage],
+  ["docs/reference/sql-cookbook.md", cookbook],
 ]);
 
 export function stale(): string[] {

@@ -12,6 +12,8 @@ import { addFeed } from "./commands/feed.ts";
 import { addJournal } from "./commands/journal.ts";
 import { addMd } from "./commands/md.ts";
 import { addSim } from "./commands/sim.ts";
+import { addStore } from "./commands/store.ts";
+import { addTca } from "./commands/tca.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWal } from "./commands/wal.ts";
 import { UsageError } from "./sim/options.ts";
@@ -102,6 +104,8 @@ addConfig(program);
 addFeed(program);
 addMd(program);
 addWal(program);
+addStore(program);
+addTca(program);
 
 program.command("build").description("build what changed and stop (the launcher does it)");
 

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
-import { type AddressInfo, createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EMBEDDED_START_MS_MAX, EMBEDDED_STOP_MS_MAX } from "./limits.ts";
+import { freePort } from "./ports.ts";
 
 const HOST = fileURLToPath(new URL("../../rust-core/bin/clickhouse-host", import.meta.url));
 const POLL_MS = 20;
@@ -134,15 +134,4 @@ async function answering(url: string, child: ChildProcess, words: () => string):
   throw new Error(
     `the embedded ClickHouse did not answer within ${EMBEDDED_START_MS_MAX} ms: ${words()}`,
   );
-}
-
-function freePort(): Promise<number> {
-  return new Promise((done, refuse) => {
-    const server = createServer();
-    server.once("error", refuse);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => done(port));
-    });
-  });
 }

@@ -47,6 +47,14 @@ export class RowBinaryWriter {
     this.#buffer.writeBigInt64LE(value, at);
   }
 
+  /** A safe integer as Int64, or as UInt64 where it is not negative: the same bytes, without a bigint in between. */
+  safeInt(value: number): void {
+    const at = this.#room(8);
+    const high = Math.floor(value / 2 ** 32);
+    this.#buffer.writeUInt32LE(value - high * 2 ** 32, at);
+    this.#buffer.writeInt32LE(high, at + 4);
+  }
+
   u128(value: bigint): void {
     this.u64(BigInt.asUintN(64, value));
     this.u64(value >> 64n);

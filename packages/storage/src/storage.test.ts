@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,40 +13,60 @@ import {
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type EmbeddedClickHouse, findEmbedded, startEmbeddedClickHouse } from "./embedded.ts";
-import { migrations } from "./migrations.ts";
-import { openRepository } from "./repository.ts";
+import { flowRows } from "./flow.ts";
+import { bootstrap, type EngineTemplate, migrations } from "./migrations.ts";
+import { partitionOf } from "./partition.ts";
+import { openRepository, type Repository } from "./repository.ts";
 import { RowBinaryWriter } from "./row-binary.ts";
+import type { ColumnShape } from "./store.ts";
 import {
+  AUDIT_LOG,
+  AUDIT_TABLE,
+  DEFINITIONS,
   QUARANTINE,
+  type RecordRow,
+  rowText,
   TABLES,
+  type Table,
   WAL_BLOCKS,
   type WalPlace,
+  writeAudit,
   writeBlock,
   writeQuarantine,
   writeRecord,
 } from "./tables.ts";
 
+const statements = (template?: EngineTemplate): string =>
+  [
+    ...bootstrap("tidegate", template),
+    ...migrations("tidegate", template).flatMap(({ up }) => up),
+  ].join("\n");
+
 describe("migrations", () => {
   it("make a table for every kind of envelope, ordered by stream, with a window of tokens and fsync [A36]", () => {
-    const all = migrations("tidegate").join("\n");
+    const all = statements();
     for (const kind of PAYLOAD_KINDS) expect(all).toContain(`tidegate.${TABLES[kind].name} (`);
     for (const part of [
       "non_replicated_deduplication_window = 10000",
       "fsync_after_insert = 1",
       "fsync_part_directory = 1",
     ]) {
-      expect(all.split(part)).toHaveLength(PAYLOAD_KINDS.length + 3);
+      // Every statement that makes a table, and there is one for each.
+      expect(all.split(part)).toHaveLength(all.split("CREATE TABLE").length);
     }
+    for (const name of [QUARANTINE, WAL_BLOCKS, AUDIT_LOG, "schema_migrations"])
+      expect(all).toContain(`tidegate.${name} (`);
   });
 
   it("render the replicated form from the same template", () => {
-    const all = migrations("tidegate", {
-      kind: "replicated",
-      cluster: "main",
-      path: "/clickhouse/tables",
-    }).join("\n");
+    const all = statements({ kind: "replicated", cluster: "main", path: "/clickhouse/tables" });
     expect(all).toContain("ReplicatedMergeTree('/clickhouse/tables/{shard}/fill', '{replica}')");
-    expect(all).toContain("ON CLUSTER 'main'");
+    expect(all).toContain(
+      "CREATE TABLE IF NOT EXISTS tidegate.fill_local ON CLUSTER 'main' (wal_seq UInt64",
+    );
+    expect(all).toContain(
+      "tidegate.fill ON CLUSTER 'main' AS tidegate.fill_local ENGINE = Distributed('main', 'tidegate', 'fill_local', cityHash64(stream))",
+    );
     expect(all).not.toContain("non_replicated_deduplication_window");
   });
 
@@ -146,6 +167,39 @@ function envelope(kind: (typeof PAYLOAD_KINDS)[number]): Envelope {
   } as unknown as Envelope;
 }
 
+const FLOW = { seed: 3, orders: 20, marketPerOrder: 6, stepNs: 1_000_000_000n };
+/** 2026-12-31 23:59:50 UTC. */
+const NEW_YEAR_NS = 1_798_761_590_000_000_000n;
+const WANTED: readonly ColumnShape[] = DEFINITIONS.flatMap(({ name: table, columns }) =>
+  columns.map(({ name, type }) => ({ table, name, type })),
+);
+const shapes = (all: readonly ColumnShape[]): string[] =>
+  all.map(({ table, name, type }) => `${table}.${name} ${type}`).sort();
+
+const tableOf = (name: string): Table =>
+  Object.values(TABLES).find((each) => each.name === name) as Table;
+
+/** The digest of a table from the rows themselves. */
+function digestOf(name: string, rows: readonly RecordRow[]) {
+  const table = tableOf(name);
+  const own = rows.filter(({ envelope }) => TABLES[envelope.payload.kind] === table);
+  const hash = own.reduce((sum, row) => {
+    const first = createHash("md5").update(rowText(table, row)).digest().readBigUInt64BE(0);
+    return BigInt.asUintN(64, sum + first);
+  }, 0n);
+  return { rows: own.length, hash };
+}
+
+async function insertRows(repository: Repository, rows: readonly RecordRow[]): Promise<void> {
+  for (const table of Object.values(TABLES)) {
+    const own = rows.filter(({ envelope }) => TABLES[envelope.payload.kind] === table);
+    const out = new RowBinaryWriter();
+    for (const row of own) writeRecord(out, table, row);
+    if (own.length > 0)
+      await repository.insert({ table: table.name, token: table.name, body: out.bytes() });
+  }
+}
+
 const found = findEmbedded();
 if ("kind" in found) console.warn(`skipped: real ClickHouse: ${found.remedy}`);
 
@@ -166,6 +220,107 @@ describe.skipIf("kind" in found)("a real ClickHouse (needs chdb) [A36]", () => {
   afterAll(async () => {
     await server.stop();
     rmSync(dataDir, { recursive: true, force: true });
+  });
+
+  it("goes down and up again, carries rows between unpartitioned and partitioned tables, and refuses the future [A36]", async () => {
+    const dataDir = mkdtempSync(join(tmpdir(), "tidegate-clickhouse-"));
+    const started = await startEmbeddedClickHouse({ dataDir });
+    if (started.kind === "absent") throw new Error(started.remedy);
+    await using repository = openRepository(started.url);
+    const head = migrations("tidegate").length;
+    await repository.migrate(1);
+    const rows = [...flowRows({ ...FLOW, startNs: NEW_YEAR_NS })];
+    await insertRows(repository, rows);
+    const digest = await repository.digest("fill");
+    expect(digest).toEqual(digestOf("fill", rows));
+    const partitions = () =>
+      repository.query(
+        "SELECT DISTINCT partition FROM system.parts WHERE active AND database = 'tidegate' AND table = {table:String} ORDER BY 1",
+        { table: "book_top" },
+      );
+    expect(await partitions()).toEqual([{ partition: "tuple()" }]);
+    await repository.migrate();
+    expect(await repository.version()).toBe(head);
+    expect(await repository.digest("fill")).toEqual(digest);
+    const days = new Set(rows.map(({ place }) => String(partitionOf("day", place.tsNs))));
+    expect(days.size).toBeGreaterThan(1);
+    expect(await partitions()).toEqual([...days].sort().map((partition) => ({ partition })));
+    await repository.migrate(1);
+    expect(await repository.digest("fill")).toEqual(digest);
+    expect(await partitions()).toEqual([{ partition: "tuple()" }]);
+    await repository.migrate(0);
+    expect(await repository.columns()).toEqual([]);
+    expect(await repository.version()).toBe(0);
+    const made = () =>
+      repository.query(
+        "SELECT name, partition_key, sorting_key FROM system.tables WHERE database = 'tidegate' ORDER BY name",
+      );
+    // Step by step and at once is the same.
+    for (let version = 1; version <= head; version += 1) await repository.migrate(version);
+    const stepwise = await made();
+    await repository.migrate(0);
+    await repository.migrate();
+    expect(await made()).toEqual(stepwise);
+    await repository.command("DROP TABLE tidegate.trade SYNC");
+    await repository.command("ALTER TABLE tidegate.fill DROP COLUMN maker");
+    await repository.migrate();
+    expect(shapes(await repository.columns())).toEqual(shapes(WANTED));
+    await repository.command("INSERT INTO tidegate.schema_migrations VALUES (99, 'x', 1, 0)");
+    await expect(repository.migrate()).rejects.toThrow("run the version of Tidegate that made it");
+    await started.kill();
+    rmSync(dataDir, { recursive: true, force: true });
+  }, 120_000);
+
+  it("has exactly the columns its writers write, in their order [A36]", async () => {
+    await using repository = openRepository(server.url);
+    const found = await repository.columns();
+    for (const { name } of DEFINITIONS) {
+      const own = (all: readonly ColumnShape[]) => all.filter(({ table }) => table === name);
+      expect(own(found)).toEqual(own(WANTED));
+    }
+  });
+
+  it("accepts every statement of the replicated form", async () => {
+    await using repository = openRepository(server.url);
+    const template = { kind: "replicated", cluster: "main", path: "/clickhouse/tables" } as const;
+    const all = migrations("tidegate", template).flatMap(({ up, down }) => [...up, ...down]);
+    for (const sql of [...bootstrap("tidegate", template), ...all])
+      await repository.command(`EXPLAIN AST ${sql}`);
+    await expect(repository.command("EXPLAIN AST CREATE TABEL x")).rejects.toThrow();
+  });
+
+  it("any change of a row changes the digest of its table; the same row twice does too", async () => {
+    await using repository = openRepository(server.url);
+    const before = await repository.digest(AUDIT_LOG);
+    const out = new RowBinaryWriter();
+    const row = {
+      seq: 1,
+      tsNs: 5n,
+      monoNs: 2n ** 64n - 1n,
+      epoch: 3,
+      actor: "ä",
+      action: "KILL",
+      beforeHash: "",
+      afterHash: "00",
+      reason: "a,b:c",
+      prev: "",
+      hash: "ff",
+    };
+    writeAudit(out, row);
+    await repository.insert({ table: AUDIT_LOG, token: "a1", body: out.bytes() });
+    const one = await repository.digest(AUDIT_LOG);
+    const text = rowText(AUDIT_TABLE, row);
+    expect(text).toBe("1,5,18446744073709551615,3,2:ä,4:KILL,0:,2:00,5:a,b:c,0:,2:ff,");
+    const first = createHash("md5").update(text).digest().readBigUInt64BE(0);
+    expect([before, one]).toEqual([
+      { rows: 0, hash: 0n },
+      { rows: 1, hash: first },
+    ]);
+    await repository.insert({ table: AUDIT_LOG, token: "a2", body: out.bytes() });
+    expect(await repository.digest(AUDIT_LOG)).toEqual({
+      rows: 2,
+      hash: BigInt.asUintN(64, 2n * first),
+    });
   });
 
   it("gives every column of every kind back as it was written", async () => {

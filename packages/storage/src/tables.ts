@@ -7,11 +7,14 @@ import {
 } from "@tidegate/contracts/messages";
 import type { RowBinaryWriter } from "./row-binary.ts";
 
-/** One column: its type in ClickHouse and how a value of the domain is written. */
-export interface Column {
+/** One column of rows `R`: its type in ClickHouse, how it is written, and its canonical text, which digests are made of. */
+export interface Column<R = RecordRow> {
   readonly name: string;
   readonly type: string;
-  write(out: RowBinaryWriter, row: RecordRow): void;
+  write(out: RowBinaryWriter, row: R): void;
+  text(row: R): string;
+  /** The expression of ClickHouse that gives `text`. */
+  readonly textSql: string;
 }
 
 /** One record of the WAL with what it says. */
@@ -33,94 +36,177 @@ export interface WalPlace {
   readonly payloadHash: bigint;
 }
 
-export interface Table {
+/** What one partition holds: a day of market data, a month of everything that is kept for years. */
+export type PartitionUnit = "day" | "month";
+
+export interface Table<R = RecordRow> {
   readonly name: string;
-  readonly columns: readonly Column[];
+  readonly columns: readonly Column<R>[];
+  readonly orderBy: string;
+  /** null = one partition. */
+  readonly partition: { readonly unit: PartitionUnit; readonly column: string } | null;
 }
 
 const hex = (value: bigint, digits: number): string =>
   value === 0n ? "" : value.toString(16).padStart(digits, "0");
 
-const column = (name: string, type: string, write: Column["write"]): Column => ({
-  name,
+/** A text with its length in bytes before it, so that two texts in a row never read as two others. */
+export const sized = (value: unknown): string => {
+  const text = (value as string | null) ?? "";
+  return `${Buffer.byteLength(text)}:${text}`;
+};
+
+interface Typed {
+  readonly type: string;
+  readonly write: (out: RowBinaryWriter, value: unknown) => void;
+  readonly text: (value: unknown) => string;
+  readonly sql: (name: string) => string;
+}
+
+const number = (type: string, write: Typed["write"]): Typed => ({
   type,
   write,
+  text: String,
+  sql: (name) => `toString(${name})`,
+});
+const INT64 = number("Int64", (out, value) => out.i64(value as bigint));
+const UINT64 = number("UInt64", (out, value) => out.u64(value as bigint));
+const UINT32 = number("UInt32", (out, value) => out.u32(value as number));
+const SAFE_INT64 = number("Int64", (out, value) => out.safeInt(value as number));
+const SAFE_UINT64 = number("UInt64", (out, value) => out.safeInt(value as number));
+// No id is 0, which no intent has.
+const ID: Typed = {
+  ...number("UInt128", (out, value) => out.u128((value as bigint | null) ?? 0n)),
+  text: (value) => String(value ?? 0n),
+};
+const FLAG: Typed = {
+  type: "Bool",
+  write: (out, value) => out.u8(value === true ? 1 : 0),
+  text: (value) => (value === true ? "1" : "0"),
+  sql: (name) => `toString(toUInt8(${name}))`,
+};
+const text = (type: string): Typed => ({
+  type,
+  write: (out, value) => out.text((value as string | null) ?? ""),
+  text: sized,
+  sql: (name) => `toString(length(${name})), ':', ${name}`,
+});
+const TEXT = text("String");
+const NAME = text("LowCardinality(String)");
+const BYTES: Typed = {
+  type: "String",
+  write: (out, value) => out.blob(value as Uint8Array),
+  text: (value) => Buffer.from(value as Uint8Array).toString("hex"),
+  sql: (name) => `lower(hex(${name}))`,
+};
+const list = (type: string): Typed => ({
+  type,
+  write: (out, value) => {
+    const all = value as readonly number[];
+    out.size(all.length);
+    for (const each of all) out.safeInt(each);
+  },
+  text: (value) => `[${(value as readonly number[]).join(",")}]`,
+  sql: (name) => `toString(${name})`,
 });
 
-const PLACE: readonly Column[] = [
-  column("wal_seq", "UInt64", (out, { place }) => out.u64(BigInt(place.walSeq))),
-  column("stream", "LowCardinality(String)", (out, { place }) => out.text(place.stream)),
-  column("stream_epoch", "UInt32", (out, { place }) => out.u32(place.epoch)),
-  column("stream_seq", "UInt64", (out, { place }) => out.u64(BigInt(place.seq))),
-  column("ts_wal_ns", "Int64", (out, { place }) => out.i64(place.tsNs)),
-  column("payload_hash", "UInt64", (out, { place }) => out.u64(place.payloadHash)),
+function column<R>(name: string, typed: Typed, value: (row: R) => unknown): Column<R> {
+  return {
+    name,
+    type: typed.type,
+    write: (out, row) => typed.write(out, value(row)),
+    text: (row) => typed.text(value(row)),
+    textSql: typed.sql(name),
+  };
+}
+
+const PLACE: readonly Column<{ readonly place: WalPlace }>[] = [
+  column("wal_seq", SAFE_UINT64, ({ place }) => place.walSeq),
+  column("stream", NAME, ({ place }) => place.stream),
+  column("stream_epoch", UINT32, ({ place }) => place.epoch),
+  column("stream_seq", SAFE_UINT64, ({ place }) => place.seq),
+  column("ts_wal_ns", INT64, ({ place }) => place.tsNs),
+  column("payload_hash", UINT64, ({ place }) => place.payloadHash),
 ];
 
+/** The trace of an envelope as 32 hex digits, "" for none. */
+export const traceIdOf = ({ traceHi, traceLo }: Envelope): string =>
+  hex((traceHi << 64n) | traceLo, 32);
+/** Its span as 16. */
+export const spanIdOf = ({ spanId }: Envelope): string => hex(spanId, 16);
+
 const HEAD: readonly Column[] = [
-  column("source", "LowCardinality(String)", (out, { envelope }) => out.text(envelope.source)),
-  column("trace_id", "String", (out, { envelope }) =>
-    out.text(hex((envelope.traceHi << 64n) | envelope.traceLo, 32)),
-  ),
-  column("span_id", "String", (out, { envelope }) => out.text(hex(envelope.spanId, 16))),
-  column("ts_event_ns", "Int64", (out, { envelope }) => out.i64(envelope.tsEventNs)),
-  column("ts_recv_ns", "Int64", (out, { envelope }) => out.i64(envelope.tsRecvNs)),
-  column("log_seq", "UInt64", (out, { envelope }) => out.u64(BigInt(envelope.logSeq))),
+  column("source", NAME, ({ envelope }) => envelope.source),
+  column("trace_id", TEXT, ({ envelope }) => traceIdOf(envelope)),
+  column("span_id", TEXT, ({ envelope }) => spanIdOf(envelope)),
+  column("ts_event_ns", INT64, ({ envelope }) => envelope.tsEventNs),
+  column("ts_recv_ns", INT64, ({ envelope }) => envelope.tsRecvNs),
+  column("log_seq", SAFE_UINT64, ({ envelope }) => envelope.logSeq),
 ];
 
 const TAKEN = new Set([...PLACE, ...HEAD].map(({ name }) => name));
 
-type Write = (out: RowBinaryWriter, value: unknown) => void;
-
-/** The type of a column and its writer, by the kind of the message's field. */
-function typed(kind: FieldKind): readonly [string, Write] {
+/** How a message's field is kept, by its kind. */
+function typed(kind: FieldKind): Typed {
   switch (kind.type) {
     case "u32":
-      return ["UInt32", (out, value) => out.u32(value as number)];
+      return UINT32;
     case "flag":
-      return ["Bool", (out, value) => out.u8(value === true ? 1 : 0)];
+      return FLAG;
     case "intentId":
-    case "intentIdOrNull": // no id is 0, which no intent has
-      return ["UInt128", (out, value) => out.u128((value as bigint | null) ?? 0n)];
+    case "intentIdOrNull":
+      return ID;
     case "int":
-      return kind.signed
-        ? ["Int64", (out, value) => out.i64(BigInt(value as number))]
-        : ["UInt64", (out, value) => out.u64(BigInt(value as number))];
+      return kind.signed ? SAFE_INT64 : SAFE_UINT64;
     case "wide":
-      return kind.signed
-        ? ["Int64", (out, value) => out.i64(value as bigint)]
-        : ["UInt64", (out, value) => out.u64(value as bigint)];
+      return kind.signed ? INT64 : UINT64;
     case "ints":
-      return [
-        kind.signed ? "Array(Int64)" : "Array(UInt64)",
-        (out, value) => {
-          const all = value as readonly number[];
-          out.size(all.length);
-          for (const each of all) out.i64(BigInt(each));
-        },
-      ];
+      return list(kind.signed ? "Array(Int64)" : "Array(UInt64)");
     case "text":
-      return ["String", (out, value) => out.text(value as string)];
+      return TEXT;
     case "name":
-      return ["LowCardinality(String)", (out, value) => out.text((value as string | null) ?? "")];
+      return NAME;
   }
 }
 
-function recordTable(kind: (typeof PAYLOAD_KINDS)[number]): Table {
-  const payload = Object.entries(PAYLOAD_FIELDS[kind]).map(([field, { kind: type }]) => {
-    const name = snakeCase(field);
-    const [clickhouse, write] = typed(type);
-    // A field that is also a column of the place or the head keeps its own value beside it.
-    return column(TAKEN.has(name) ? `payload_${name}` : name, clickhouse, (out, { envelope }) => {
-      write(out, (envelope.payload.value as unknown as Record<string, unknown>)[field]);
-    });
-  });
-  return { name: snakeCase(kind), columns: [...PLACE, ...HEAD, ...payload] };
+/** The column of a message's field: a field that is also a column of the place or the head keeps its own value beside it. */
+export function columnName(field: string): string {
+  const name = snakeCase(field);
+  return TAKEN.has(name) ? `payload_${name}` : name;
+}
+
+/** Kinds a venue sends by the million; everything else is of the order path and kept for years. */
+export const MARKET_KINDS: ReadonlySet<PayloadKind> = new Set<PayloadKind>([
+  "bookTop",
+  "bookDepth",
+  "trade",
+  "instrumentStatus",
+]);
+
+const BY_STREAM = "(stream, stream_epoch, stream_seq, wal_seq)";
+
+function recordTable(kind: PayloadKind): Table {
+  const payload = Object.entries(PAYLOAD_FIELDS[kind]).map(([field, { kind: type }]) =>
+    column<RecordRow>(
+      columnName(field),
+      typed(type),
+      ({ envelope }) => (envelope.payload.value as unknown as Record<string, unknown>)[field],
+    ),
+  );
+  return {
+    name: snakeCase(kind),
+    columns: [...PLACE, ...HEAD, ...payload],
+    orderBy: BY_STREAM,
+    partition: { unit: MARKET_KINDS.has(kind) ? "day" : "month", column: "ts_wal_ns" },
+  };
 }
 
 /** One table for each kind of envelope, by that kind, made from the contracts' own table of fields. */
 export const TABLES = Object.fromEntries(
   PAYLOAD_KINDS.map((kind) => [kind, recordTable(kind)]),
-) as Readonly<Record<(typeof PAYLOAD_KINDS)[number], Table>>;
+) as Readonly<Record<PayloadKind, Table>>;
+
+type PayloadKind = (typeof PAYLOAD_KINDS)[number];
 
 /** A record that cannot be read, as it stands, and why. */
 export interface QuarantineRow {
@@ -140,63 +226,104 @@ export interface BlockRow {
   readonly hash: number;
 }
 
-const QUARANTINE_COLUMNS = [
-  ...PLACE.map(({ name, type }) => `${name} ${type}`),
-  "reason String",
-  "payload String",
-];
-const BLOCK_COLUMNS = [
-  "segment UInt64",
-  "block UInt32",
-  "first_wal_seq UInt64",
-  "last_wal_seq UInt64",
-  "rows UInt32",
-  "hash UInt32",
-];
+/** One act of a person or a process that changed what the cluster may do, as the audit chain holds it. */
+export interface AuditRow {
+  /** From 1 without holes over the whole chain. */
+  readonly seq: number;
+  /** ns since the Unix epoch. */
+  readonly tsNs: bigint;
+  readonly monoNs: bigint;
+  readonly epoch: number;
+  readonly actor: string;
+  readonly action: string;
+  /** Hashes as hex: of what was changed before and after, of the record before this one, of this one. */
+  readonly beforeHash: string;
+  readonly afterHash: string;
+  readonly reason: string;
+  readonly prev: string;
+  readonly hash: string;
+}
 
 export const QUARANTINE = "quarantine";
 export const WAL_BLOCKS = "wal_blocks";
+export const AUDIT_LOG = "audit_log";
 
-export function writeRecord(out: RowBinaryWriter, table: Table, row: RecordRow): void {
+export const QUARANTINE_TABLE: Table<QuarantineRow> = {
+  name: QUARANTINE,
+  columns: [
+    ...PLACE,
+    column("reason", TEXT, ({ reason }: QuarantineRow) => reason),
+    column("payload", BYTES, ({ payload }: QuarantineRow) => payload),
+  ],
+  orderBy: BY_STREAM,
+  partition: { unit: "month", column: "ts_wal_ns" },
+};
+
+export const BLOCK_TABLE: Table<BlockRow> = {
+  name: WAL_BLOCKS,
+  columns: [
+    column("segment", SAFE_UINT64, (row: BlockRow) => row.segment),
+    column("block", UINT32, (row: BlockRow) => row.block),
+    column("first_wal_seq", SAFE_UINT64, (row: BlockRow) => row.firstWalSeq),
+    column("last_wal_seq", SAFE_UINT64, (row: BlockRow) => row.lastWalSeq),
+    column("rows", UINT32, (row: BlockRow) => row.rows),
+    column("hash", UINT32, (row: BlockRow) => row.hash),
+  ],
+  orderBy: "(segment, block)",
+  partition: null,
+};
+
+export const AUDIT_TABLE: Table<AuditRow> = {
+  name: AUDIT_LOG,
+  columns: [
+    column("seq", SAFE_UINT64, (row: AuditRow) => row.seq),
+    column("ts_ns", INT64, (row: AuditRow) => row.tsNs),
+    column("mono_ns", UINT64, (row: AuditRow) => row.monoNs),
+    column("epoch", UINT32, (row: AuditRow) => row.epoch),
+    column("actor", NAME, (row: AuditRow) => row.actor),
+    column("action", NAME, (row: AuditRow) => row.action),
+    column("before_hash", TEXT, (row: AuditRow) => row.beforeHash),
+    column("after_hash", TEXT, (row: AuditRow) => row.afterHash),
+    column("reason", TEXT, (row: AuditRow) => row.reason),
+    column("prev", TEXT, (row: AuditRow) => row.prev),
+    column("hash", TEXT, (row: AuditRow) => row.hash),
+  ],
+  orderBy: "seq",
+  partition: { unit: "month", column: "ts_ns" },
+};
+
+/** Writes one row as RowBinary in the order of the table's columns. */
+export function writeRow<R>(out: RowBinaryWriter, table: Table<R>, row: R): void {
   for (const each of table.columns) each.write(out, row);
 }
 
-export function writeQuarantine(
-  out: RowBinaryWriter,
-  { place, reason, payload }: QuarantineRow,
-): void {
-  const head = { place } as RecordRow; // the columns of the place read nothing else
-  for (const each of PLACE) each.write(out, head);
-  out.text(reason);
-  out.blob(payload);
+export const writeRecord: (out: RowBinaryWriter, table: Table, row: RecordRow) => void = writeRow;
+export const writeQuarantine = (out: RowBinaryWriter, row: QuarantineRow): void =>
+  writeRow(out, QUARANTINE_TABLE, row);
+export const writeBlock = (out: RowBinaryWriter, row: BlockRow): void =>
+  writeRow(out, BLOCK_TABLE, row);
+export const writeAudit = (out: RowBinaryWriter, row: AuditRow): void =>
+  writeRow(out, AUDIT_TABLE, row);
+
+/** The canonical text of a row; its digest is the first 8 bytes of MD5 over it. */
+export function rowText<R>(table: Table<R>, row: R): string {
+  let all = "";
+  for (const each of table.columns) all += `${each.text(row)},`;
+  return all;
 }
 
-export function writeBlock(out: RowBinaryWriter, row: BlockRow): void {
-  out.u64(BigInt(row.segment));
-  out.u32(row.block);
-  out.u64(BigInt(row.firstWalSeq));
-  out.u64(BigInt(row.lastWalSeq));
-  out.u32(row.rows);
-  out.u32(row.hash);
-}
-
-/** Every table with its column definitions and its order. */
+/** A table whatever its rows. */
 export interface TableDefinition {
   readonly name: string;
-  readonly columns: readonly string[];
+  readonly columns: readonly Pick<Column, "name" | "type" | "textSql">[];
   readonly orderBy: string;
+  readonly partition: Table["partition"];
 }
 
+/** Every table of ClickHouse. */
 export const DEFINITIONS: readonly TableDefinition[] = [
-  ...Object.values(TABLES).map(({ name, columns }) => ({
-    name,
-    columns: columns.map((each) => `${each.name} ${each.type}`),
-    orderBy: "(stream, stream_epoch, stream_seq, wal_seq)",
-  })),
-  {
-    name: QUARANTINE,
-    columns: QUARANTINE_COLUMNS,
-    orderBy: "(stream, stream_epoch, stream_seq, wal_seq)",
-  },
-  { name: WAL_BLOCKS, columns: BLOCK_COLUMNS, orderBy: "(segment, block)" },
+  ...Object.values(TABLES),
+  QUARANTINE_TABLE,
+  BLOCK_TABLE,
+  AUDIT_TABLE,
 ];

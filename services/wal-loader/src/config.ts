@@ -9,6 +9,11 @@ export const Settings = z.object({
     .url({ protocol: /^https?$/ })
     .optional()
     .describe("ClickHouse server; without it the WAL alone is kept"),
+  databaseUrl: z
+    .string()
+    .regex(/^(postgres(ql)?:\/\/.+|sqlite:.+)$/, "want postgres://… or sqlite:FILE")
+    .optional()
+    .describe("PostgreSQL or SQLite for the order path; without it ClickHouse alone is loaded"),
   pollMs: z
     .number()
     .int()

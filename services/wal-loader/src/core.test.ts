@@ -113,6 +113,29 @@ describe("slice()", () => {
     expect(count.counts().some(({ stream }) => stream.startsWith("raw."))).toBe(false);
   });
 
+  it("cuts a table's rows where its partition changes: an insert is whole only within one", () => {
+    // Midnight of a month's end between two records.
+    const midnight = 1_796_083_200_000_000_000n;
+    const blocks = group.blocks.map((block) => ({
+      ...block,
+      records: block.records.map((each) => ({
+        ...each,
+        tsNs: midnight + BigInt(each.walSeq - 100) * 1_000_000_000n,
+      })),
+    }));
+    const { slices, blocks: marks } = slice({ ...group, blocks }, decodeEnvelope, none);
+    const whole = slice(group, decodeEnvelope, none);
+    const trades = slices.filter(({ table }) => table === "trade");
+    expect(trades).toHaveLength(2);
+    expect(trades[0]?.lastWalSeq).toBeLessThan(100);
+    const rows = (all: readonly { readonly table: string; readonly rows: number }[]) =>
+      all.filter(({ table }) => table === "trade").reduce((sum, each) => sum + each.rows, 0);
+    expect(rows(slices)).toBe(rows(whole.slices));
+    expect(marks?.rows).toBe(whole.blocks?.rows);
+    const [early, late] = trades;
+    expect(early?.token).not.toBe(late?.token);
+  });
+
   it("leaves out what each table already has", () => {
     const { slices, blocks } = slice(
       group,

@@ -3,11 +3,14 @@
 import { createHash, hash as digest } from "node:crypto";
 import type { Decoded } from "@tidegate/contracts";
 import {
+  BLOCK_TABLE,
   type BlockRow,
-  QUARANTINE,
+  partitionOf,
+  QUARANTINE_TABLE,
   RowBinaryWriter,
   type StreamCount,
   TABLES,
+  type Table,
   WAL_BLOCKS,
   type WalPlace,
   writeBlock,
@@ -143,7 +146,7 @@ export function readGroup(reader: WalReader, ledger: Ledger): Group | null {
   return blocks.length === 0 ? null : { from, to: at, blocks };
 }
 
-/** One insert of a group: the rows of one table. */
+/** One insert of a group: the rows of one table that lie in one partition of it, for only within one is an insert whole. */
 export interface Slice {
   readonly table: string;
   readonly token: string;
@@ -173,10 +176,16 @@ export function token(group: Pick<Group, "from" | "to">, table: string, body: Bu
 }
 
 interface Building {
+  readonly table: string;
+  readonly partition: number;
   readonly out: RowBinaryWriter;
   rows: number;
   last: number;
 }
+
+/** The partition of a record in a table; 0 where there is one. */
+const partition = (table: Pick<Table<never>, "partition">, tsNs: bigint): number =>
+  table.partition === null ? 0 : partitionOf(table.partition.unit, tsNs);
 
 /**
  * Whether a record is a raw capture: a venue's bytes, kept in the WAL alone. Gaps and marks of a capture stream are envelopes,
@@ -194,13 +203,24 @@ export function slice(
   decode: (payload: Uint8Array) => Decoded,
   highest: ReadonlyMap<string, number>,
 ): Sliced {
+  const all: Building[] = [];
   const building = new Map<string, Building>();
   const quarantined = new Map<string, number>();
   let lastWalSeq = 0;
-  const put = (table: string, walSeq: number, write: (out: RowBinaryWriter) => void): boolean => {
+  const put = (
+    { name: table, ...of }: Table<never>,
+    walSeq: number,
+    tsNs: bigint,
+    write: (out: RowBinaryWriter) => void,
+  ): boolean => {
     if (walSeq <= (highest.get(table) ?? 0)) return false;
-    const into = building.get(table) ?? { out: new RowBinaryWriter(), rows: 0, last: 0 };
-    building.set(table, into);
+    const day = partition(of, tsNs);
+    let into = building.get(table);
+    if (into?.partition !== day) {
+      into = { table, partition: day, out: new RowBinaryWriter(), rows: 0, last: 0 };
+      building.set(table, into);
+      all.push(into);
+    }
     write(into.out);
     into.rows += 1;
     into.last = walSeq;
@@ -216,12 +236,14 @@ export function slice(
       if (decoded.ok) {
         const { envelope } = decoded;
         const table = TABLES[envelope.payload.kind];
-        put(table.name, record.walSeq, (out) => writeRecord(out, table, { place, envelope }));
+        put(table, record.walSeq, place.tsNs, (out) =>
+          writeRecord(out, table, { place, envelope }),
+        );
         continue;
       }
       const { code, field } = decoded.refusal;
       const reason = `${code} ${field}`.slice(0, REASON_CHARS_MAX);
-      const fresh = put(QUARANTINE, record.walSeq, (out) =>
+      const fresh = put(QUARANTINE_TABLE, record.walSeq, place.tsNs, (out) =>
         writeQuarantine(out, { place, reason, payload }),
       );
       if (fresh) quarantined.set(code, (quarantined.get(code) ?? 0) + 1);
@@ -235,9 +257,9 @@ export function slice(
       rows: records.length,
       hash: crc,
     };
-    put(WAL_BLOCKS, lastWalSeq, (out) => writeBlock(out, row));
+    put(BLOCK_TABLE, lastWalSeq, 0n, (out) => writeBlock(out, row));
   }
-  const slices = [...building].map(([table, { out, rows, last }]): Slice => {
+  const slices = all.map(({ table, out, rows, last }): Slice => {
     const body = out.bytes();
     return { table, token: token(group, table, body), body, rows, lastWalSeq: last };
   });

@@ -1,7 +1,7 @@
-/** WAL blocks of one group; all of a group is decoded in memory. */
-export const GROUP_BLOCKS_MAX = 64;
-/** A group stops growing beyond this many records. */
+/** A group stops growing beyond this many records; all of a group is decoded in memory. */
 export const GROUP_RECORDS_MAX = 16_384;
+/** WAL blocks of one group. A journal written record by record has blocks of one: a backlog of it must not go in small change. */
+export const GROUP_BLOCKS_MAX = GROUP_RECORDS_MAX;
 /** Inserts under way at once. */
 export const INSERTS_AT_ONCE_MAX = 4;
 /** First and longest wait after a failure of the database. */

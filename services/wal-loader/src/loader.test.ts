@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { decodeEnvelope } from "@tidegate/contracts";
-import type { Insert, Repository } from "@tidegate/storage";
+import type { Insert, Recording } from "@tidegate/storage";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Loader } from "./loader.ts";
@@ -46,7 +46,7 @@ function rowsOf({ table, body }: Insert): number[] {
   return rows;
 }
 
-function loader(repository: Repository, ledgerDir: string): Loader {
+function loader(repository: Recording, ledgerDir: string): Loader {
   return new Loader({
     wal,
     repository,
@@ -137,7 +137,7 @@ describe("Loader", () => {
       retries: 5,
       rows: 0,
       quarantined: 0,
-      lag: 192,
+      lag: 360,
     });
     repository.fate = () => "works";
     while (await current.step());

@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Decoded } from "@tidegate/contracts";
-import { type Repository, WAL_BLOCKS } from "@tidegate/storage";
+import { type Recording, WAL_BLOCKS } from "@tidegate/storage";
 import {
   backoffMs,
   differences,
@@ -22,7 +22,7 @@ import { INSERTS_AT_ONCE_MAX } from "./limits.ts";
 
 export interface LoaderDeps {
   readonly wal: WalReader;
-  readonly repository: Repository;
+  readonly repository: Recording;
   readonly decode: (payload: Uint8Array) => Decoded;
   readonly ledgerDir: string;
   /** Wall clock, ns since the Unix epoch. */
@@ -133,7 +133,7 @@ export class Loader {
     };
     if (this.#ledger.pendingTo === null) this.#keep({ ...this.#ledger, pendingTo: group.to });
     const sliced = slice(group, decode, this.#highest);
-    await inTurns(sliced.slices, (each) => repository.insert(each));
+    for (const wave of waves(sliced.slices)) await inTurns(wave, (each) => repository.insert(each));
     if (sliced.blocks !== null) await repository.insert(sliced.blocks);
     this.#keep({ version: 1, next: group.to, lastWalSeq: sliced.lastWalSeq, pendingTo: null });
     this.#highest = raised(this.#highest, sliced);
@@ -200,6 +200,20 @@ function raised(
   for (const { table, lastWalSeq } of blocks === null ? slices : [...slices, blocks])
     next.set(table, lastWalSeq);
   return next;
+}
+
+/** Slices that may go at once: those of one table go one after the other, so that its highest `wal_seq` says what is in. */
+function waves(slices: readonly Slice[]): Slice[][] {
+  const found: Slice[][] = [];
+  const next = new Map<string, number>();
+  for (const slice of slices) {
+    const at = next.get(slice.table) ?? 0;
+    next.set(slice.table, at + 1);
+    const wave = found[at];
+    if (wave === undefined) found.push([slice]);
+    else wave.push(slice);
+  }
+  return found;
 }
 
 /** Runs `act` for all, some at once; rejects with the first failure after the others have settled. */

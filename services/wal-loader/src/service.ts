@@ -19,10 +19,13 @@ export function runWalLoader(): Promise<void> {
   });
 }
 
-/** Starts the loader, or says that there is no database and stays ready with the WAL alone. */
+/** Starts the loaders, or says that there is no database and stays ready with the WAL alone. */
 export async function start(context: ServiceContext<WalLoaderConfig>): Promise<Service> {
   const { config, log } = context;
-  const { clickhouseUrl } = config;
+  const { clickhouseUrl, databaseUrl } = config;
+  if (clickhouseUrl === undefined && databaseUrl !== undefined) {
+    return orderPath(context, databaseUrl);
+  }
   if (clickhouseUrl === undefined) {
     log.warn("no clickhouseUrl is set: the WAL is kept and nothing is loaded");
     const state = "WAL_ONLY";
@@ -33,7 +36,83 @@ export async function start(context: ServiceContext<WalLoaderConfig>): Promise<S
       stop() {},
     };
   }
-  return startLoading(context, clickhouseUrl);
+  const loading = await startLoading(context, clickhouseUrl);
+  return databaseUrl === undefined ? loading : both(loading, await orderPath(context, databaseUrl));
+}
+
+/** Two loaders of one WAL as one service: ready when both are. */
+function both(first: Service, second: Service): Service {
+  return {
+    ready() {
+      const [one, other] = [first.ready(), second.ready()];
+      return one.ready ? other : one;
+    },
+    stats: () => ({ ...first.stats?.(), relational: second.stats?.() }),
+    async drain() {
+      await Promise.all([first.drain(), second.drain()]);
+    },
+    async stop() {
+      await Promise.all([first.stop(), second.stop()]);
+    },
+  };
+}
+
+/** The loader of the order path into a relational store. */
+async function orderPath(
+  { config, log, fail }: ServiceContext<WalLoaderConfig>,
+  url: string,
+): Promise<Service> {
+  const [{ decodeEnvelope }, { openRelational }, { RelationalLoader }, { openWal }] =
+    await Promise.all([
+      import("@tidegate/contracts"),
+      import("@tidegate/storage"),
+      import("./relational.ts"),
+      import("./wal.ts"),
+    ]);
+  const store = openRelational(url);
+  const ending = new AbortController();
+  const pause = (ms: number) => sleep(ms, undefined, { signal: ending.signal }).catch(() => {});
+  const loader = new RelationalLoader({
+    wal: openWal(config.walDir),
+    store,
+    decode: decodeEnvelope,
+    random: Math.random,
+    pause,
+    onTrouble: (error, attempt, waitMs) => {
+      log.warn(
+        { err: error, attempt, waitMs },
+        "the relational store did not take a group; it is tried again",
+      );
+    },
+  });
+  let draining = false;
+  const run = async (): Promise<void> => {
+    while (!ending.signal.aborted) {
+      if (await loader.step()) continue;
+      if (draining) return;
+      await pause(config.pollMs);
+    }
+  };
+  const done = run().catch((error: unknown) => fail(error));
+  return {
+    ready() {
+      const { state } = loader.stats();
+      return { ready: state === "RUNNING", state };
+    },
+    stats() {
+      const { state, rows, quarantined, retries, lastWalSeq } = loader.stats();
+      return { state, events: rows, lag: 0, rows, quarantined, retries, lastWalSeq };
+    },
+    async drain() {
+      draining = true;
+      await done;
+    },
+    async stop() {
+      ending.abort();
+      await done;
+      await store[Symbol.asyncDispose]();
+    },
+  };
 }
 
 async function startLoading(

@@ -76,4 +76,25 @@ export function addBench(program: Command, root: string): void {
       const { benchNormaliseCommand } = await import("../bench.ts");
       await benchNormaliseCommand(root, { ...options, json: options.json ?? false });
     });
+
+  bench
+    .command("load")
+    .description("from a WAL into ClickHouse, beside the same rows from buffers made before")
+    .option("--rows <n>", "records to load", "200000")
+    .option("--rounds <n>", "interleaved rounds", "5")
+    .option("--seed <n>", "seed of the day that is recorded", "1")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft bench load --json")
+    .action(async (options: { rows: string; rounds: string; seed: string; json?: true }) => {
+      const { benchLoad } = await import("../store/bench-load.ts");
+      const { whole } = await import("../store/options.ts");
+      const { report } = await import("../result.ts");
+      const value = await benchLoad({
+        rows: whole("--rows", options.rows, 1_000, 10_000_000),
+        rounds: whole("--rounds", options.rounds, 1, 100),
+        seed: whole("--seed", options.seed, 0, 2 ** 32 - 1),
+        say: (line) => process.stderr.write(`hft: ${line}\n`),
+      });
+      report(value, options.json ?? false);
+    });
 }

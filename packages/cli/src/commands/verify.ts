@@ -126,4 +126,27 @@ export function addVerify(program: Command, root: string): void {
       const flags = { data: dataFolder(data), seed, break: plant };
       report(await prove(root, "verify accounting", flags), options.json ?? false);
     });
+  verify
+    .command("schema")
+    .description(
+      "migrations up, down and up on ClickHouse, PostgreSQL and SQLite; columns of writers and tables; the SQL cookbook",
+    )
+    .option("--wal <folder>", "records to load (default: those of a short run of the cluster)")
+    .option("--json", "print the result object as the last line")
+    .option(
+      "--break <name>",
+      "plant a fault: drop-column, retype-column, broken-query, lossy-migration",
+    )
+    .addHelpText("after", "\nExample: ./hft verify schema --json")
+    .action(async (options: { wal?: string; json?: true; break?: string }) => {
+      const { verifySchema } = await import("../store/schema.ts");
+      const { existing } = await import("../store/options.ts");
+      const { report } = await import("../result.ts");
+      const value = await verifySchema(root, {
+        wal: options.wal === undefined ? null : existing("--wal", options.wal),
+        plant: options.break ?? null,
+        say: (line) => process.stderr.write(`hft: ${line}\n`),
+      });
+      report(value, options.json ?? false);
+    });
 }

@@ -1,10 +1,10 @@
-import type { Insert, Repository, StreamCount } from "@tidegate/storage";
+import type { Insert, Recording, StreamCount } from "@tidegate/storage";
 
 /** What one insert does in the model: works, fails before it is in, or is in and its answer is lost. */
 export type Fate = "works" | "refused" | "answer lost";
 
 /** A database as the loader counts on it: whole inserts, tokens that may be forgotten, tables that can be asked. */
-export class ModelRepository implements Repository {
+export class ModelRepository implements Recording {
   readonly inserts: Insert[] = [];
   readonly tokens = new Set<string>();
   readonly tables = new Map<string, number[]>();

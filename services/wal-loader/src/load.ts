@@ -1,0 +1,19 @@
+/** Loading as a library: for whoever rebuilds a store, checks one, or measures the way into one. */
+export {
+  differences,
+  type Group,
+  isCapture,
+  payloadHash,
+  readGroup,
+  type Sliced,
+  START,
+  slice,
+  type WalBlock,
+  WalCount,
+  type WalReader,
+  type WalRecord,
+} from "./core.ts";
+export { type WalDigests, walDigests, walUntil } from "./digest.ts";
+export { Loader } from "./loader.ts";
+export { batchOf, RelationalLoader } from "./relational.ts";
+export { openWal } from "./wal.ts";
