@@ -47,6 +47,8 @@ pub struct Options {
     pub proof_every: u64,
     /// Orders the venue takes in ten seconds.
     pub orders_per_10s: usize,
+    /// A negative control: every sync of every disk says it is done and does nothing.
+    pub lying_disk: bool,
     /// Mean time between two injections of each timed fault; 0 = never in this seed.
     pub every_ns: [u64; Fault::ALL.len()],
 }
@@ -119,6 +121,7 @@ impl Options {
             segment_bytes: if tiny { 32_768 } else { 262_144 },
             proof_every: rng.range(8, 64),
             orders_per_10s: if tiny { rng.range(10, 60) as usize } else { 400 },
+            lying_disk: false,
             every_ns,
         }
     }
