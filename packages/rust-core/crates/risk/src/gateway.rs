@@ -469,7 +469,8 @@ impl Gateway {
         if intent.ttl_ns != 0 && remaining_ttl_ns(intent, now).is_none() {
             return Err(Reason::TtlExpired);
         }
-        if !(self.granted && self.may_open) && !planted(Bug::NewWithoutLead) {
+        let may_open = self.granted && self.may_open;
+        if !may_open && !planted(Bug::NewWithoutLead) {
             return Err(Reason::NotLeader);
         }
         if now.mono_ns.saturating_sub(self.granted_mono_ns) < self.limits.startup_holdoff_ns {

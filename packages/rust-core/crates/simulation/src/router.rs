@@ -44,7 +44,6 @@ pub(crate) struct RtHost {
     pub life: u64,
     pub paused_until: u64,
     pub wall_off_ns: i64,
-    pub slow_until: u64,
     pub fail_at: Option<u8>,
     /// The kill latch, as the file beside the journal has it.
     pub latched: bool,
@@ -64,7 +63,6 @@ impl RtHost {
             life: 0,
             paused_until: 0,
             wall_off_ns: 0,
-            slow_until: 0,
             fail_at: None,
             latched: false,
             node: None,
