@@ -118,10 +118,7 @@ fn a27_a_trade_that_the_venue_undoes_is_a_compensating_entry_and_freezes_its_sym
     rig.intent(limit(id(1, 1), PERP, Buy, 600_000, 5));
     rig.report(fill(id(1, 1), PERP, Buy, 600_000, 5, 5, "1"));
     assert_eq!(rig.gateway.state().book(KEY).position.lots, 5);
-    let bust = Report {
-        kind: ReportKind::Bust.into(),
-        ..fill(id(1, 1), PERP, Buy, 600_000, 5, 5, "B1")
-    };
+    let bust = Report { kind: ReportKind::Bust.into(), ..fill(id(1, 1), PERP, Buy, 600_000, 5, 5, "B1") };
     rig.report(bust.clone());
     let state = rig.gateway.state();
     let position = state.book(KEY).position;
