@@ -8,7 +8,7 @@ export function addSim(program: Command, root: string): void {
     .description("two gateways, router, strategies and venue under every fault, invariants held")
     .option("--seeds <n>", "how many seeds, each run twice", "2000")
     .option("--from <seed>", "the first seed", "1")
-    .option("--break <name>", "refused here: planted bugs are in `hft sim mutants` alone")
+    .option("--break <name>", "plant a fault: lying-disk")
     .option("--json", "print the result object as the last line")
     .addHelpText("after", "\nExample: ./hft sim cluster --seeds 2000 --from 1 --json")
     .action(async (options: { seeds: string; from: string; break?: string; json?: true }) => {

@@ -210,6 +210,11 @@ impl State {
         live.or_else(|| self.outcomes.get(id).filter(|o| o.has_order).map(|o| o.state))
     }
 
+    /// Whether an intent would be answered as one that was seen before.
+    pub fn remembers(&self, id: IntentId) -> bool {
+        self.outcomes.get(id).is_some()
+    }
+
     /// Settled orders by terminal state, of those still remembered.
     pub fn settled_orders(&self) -> BTreeMap<OrderState, u64> {
         let mut by_state = BTreeMap::new();

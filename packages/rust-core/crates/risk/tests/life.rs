@@ -476,7 +476,7 @@ fn a_fenced_command_steps_down_and_frees_only_what_it_would_have_made() {
     rig.apply(Event::Tick);
     let command_seq = rig.commands()[0].command_seq;
     let fenced = about(id(1, 1), PERP, ReportKind::Fenced, 0);
-    rig.report(Report { gateway_epoch: 1, command_seq, ..fenced });
+    rig.report(Report { gateway_epoch: 1, holder: HOLDER, command_seq, ..fenced });
     assert_eq!(leaves(&rig, 1, Buy), 5, "the question was stopped, not the order");
     assert!(!rig.gateway.leads());
     assert_eq!(rig.reason(buy(2, 5)), Reason::NotLeader);

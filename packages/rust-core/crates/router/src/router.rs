@@ -1460,7 +1460,7 @@ impl Router {
         self.report_seq += 1;
         self.stats.reports += 1;
         report.report_seq = self.report_seq;
-        if report.kind() == ReportKind::NeverSent {
+        if proves_never_sent(&report) {
             self.spend(&report);
         }
         out.push(Effect::Journal(Entry::Report(report)));
@@ -1516,6 +1516,8 @@ impl Router {
         self.report_seq = self.report_seq.max(report.report_seq);
         if report.kind() == ReportKind::NeverSent {
             self.last_command_seq = self.last_command_seq.max(report.command_seq);
+        }
+        if proves_never_sent(report) {
             self.spend(report);
         }
         let Some(id) = ClientId::parse(&report.client_order_id) else { return };
@@ -1567,6 +1569,16 @@ impl Router {
             ));
         }
         text
+    }
+}
+
+/// Whether a report is somebody's proof that no byte of an order left. A fence that names its order is one: the gateway
+/// that was stopped releases the order, so that its successor must not send the same id either.
+fn proves_never_sent(report: &Report) -> bool {
+    match report.kind() {
+        ReportKind::NeverSent => true,
+        ReportKind::Fenced => !report.client_order_id.is_empty(),
+        _ => false,
     }
 }
 

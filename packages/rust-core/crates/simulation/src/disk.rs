@@ -37,7 +37,7 @@ struct Inner {
     mishap: Option<(u32, Mishap)>,
     killed: bool,
     failed: bool,
-    syncs: u64,
+    lies: bool,
 }
 
 /// A handle on one simulated disk; clones are the same disk.
@@ -68,6 +68,11 @@ impl Disk {
     /// Makes the `op`-th changing operation from now (0 = the next) go wrong.
     pub fn plan(&self, op: u32, mishap: Mishap) {
         self.0.borrow_mut().mishap = Some((op, mishap));
+    }
+
+    /// From now on a sync says it is done and does nothing: what the checkers must notice.
+    pub fn set_lies(&self) {
+        self.0.borrow_mut().lies = true;
     }
 
     /// Whether a planned death has come. Asking takes it.
@@ -253,8 +258,11 @@ impl Storage for Mount {
         let mishap = self.disk.strike("sync", name)?;
         if mishap != Some(Mishap::Kill(1)) {
             let mut disk = self.disk.0.borrow_mut();
-            disk.syncs += 1;
-            disk.files.get_mut(name).ok_or_else(|| missing("sync", name))?.dirty.clear();
+            let lies = disk.lies;
+            let file = disk.files.get_mut(name).ok_or_else(|| missing("sync", name))?;
+            if !lies {
+                file.dirty.clear();
+            }
         }
         self.disk.after("sync", name, mishap)
     }

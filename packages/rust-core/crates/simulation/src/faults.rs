@@ -108,7 +108,7 @@ impl Fault {
             Self::F6 => "a bit of a journal flips",
             Self::F7 => "the journal's disk is full",
             Self::F9 => "a write or sync fails, or stops half-way",
-            Self::F10 => "a commit takes 100 ms to 2 s",
+            Self::F10 => "commits of a gateway take 100 to 700 ms",
             Self::F11 => "a wall clock leaps by up to an hour",
             Self::F12 => "a consumer stalls and the window of its link fills",
             Self::F13 => "a frame is lost, doubled or overtaken; a link is cut",

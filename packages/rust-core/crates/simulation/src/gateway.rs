@@ -58,7 +58,6 @@ pub(crate) struct GwHost {
     pub wall_off_ns: i64,
     pub build: u64,
     pub slow_until: u64,
-    pub stalled_until: u64,
     pub fail_at: Option<u8>,
     pub pause_before_sending: Option<u64>,
     /// First record of the last commit.
@@ -87,7 +86,6 @@ impl GwHost {
             wall_off_ns: 0,
             build: 1,
             slow_until: 0,
-            stalled_until: 0,
             fail_at: None,
             pause_before_sending: None,
             commit_first: 1,

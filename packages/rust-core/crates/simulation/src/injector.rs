@@ -58,12 +58,7 @@ impl World {
             Fault::F7 | Fault::F9 => self.fail_disk(fault, g),
             Fault::F10 => {
                 self.inject(fault);
-                let until = self.now + self.chance.range(200 * MS, 2 * SECOND);
-                if self.chance.chance(800_000) {
-                    self.gw[g].slow_until = until;
-                } else {
-                    self.rt.slow_until = until;
-                }
+                self.gw[g].slow_until = self.now + self.chance.range(200 * MS, 2 * SECOND);
             }
             Fault::F11 => {
                 self.inject(fault);
@@ -222,7 +217,7 @@ impl World {
         self.note(|| "everything heals".into());
         for g in 0..2 {
             let host = &mut self.gw[g];
-            (host.paused_until, host.slow_until, host.stalled_until, host.wall_off_ns) = (0, 0, 0, 0);
+            (host.paused_until, host.slow_until, host.wall_off_ns) = (0, 0, 0);
             host.fail_at = None;
             host.pause_before_sending = None;
             host.disk.released_mishap();
@@ -233,7 +228,7 @@ impl World {
             self.gw_wake(g);
             self.after(0, Ev::Resume(g));
         }
-        (self.rt.paused_until, self.rt.slow_until, self.rt.wall_off_ns, self.rt.fail_at) = (0, 0, 0, None);
+        (self.rt.paused_until, self.rt.wall_off_ns, self.rt.fail_at) = (0, 0, None);
         self.rt.disk.released_mishap();
         self.after(0, Ev::Resume(2));
         (self.venue_mute_until, self.venue_storm_until, self.market_frozen_until) = (0, 0, 0);

@@ -175,7 +175,7 @@ impl World {
             self.bust(epoch);
         }
         let open = self.venue.open();
-        if open.is_empty() {
+        if open.is_empty() || self.market_rests {
             return;
         }
         let id = open[self.rng.below(open.len() as u64) as usize];

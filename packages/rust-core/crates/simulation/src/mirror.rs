@@ -331,7 +331,8 @@ impl Mirror {
             let cum = truth.order(id).map_or(0, |o| o.cum_lots);
             if i128::from(cum - order.cum) > order.leaves() {
                 let text = format!(
-                    "{id:?} ends with {} of {cum} lots booked and {} kept",
+                    "{id:?} ends as {} with {} of {cum} lots booked and {} kept",
+                    state.as_str_name(),
                     order.cum,
                     order.leaves()
                 );

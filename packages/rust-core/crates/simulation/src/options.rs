@@ -47,6 +47,8 @@ pub struct Options {
     pub proof_every: u64,
     /// Orders the venue takes in ten seconds.
     pub orders_per_10s: usize,
+    /// A negative control: every sync of every disk says it is done and does nothing.
+    pub lying_disk: bool,
     /// Mean time between two injections of each timed fault; 0 = never in this seed.
     pub every_ns: [u64; Fault::ALL.len()],
 }
@@ -76,15 +78,21 @@ impl Options {
         let (refuse_ppm, not_seen_ppm) = (ppm(400_000, 150_000), ppm(400_000, 300_000));
         let (event_lost_ppm, event_double_ppm) = (ppm(300_000, 120_000), ppm(400_000, 300_000));
         let (event_early_ppm, overfill_ppm) = (ppm(400_000, 400_000), ppm(250_000, 40_000));
-        let (bust_ppm, garbage_ppm) = (ppm(350_000, 60_000), ppm(500_000, 80_000));
+        let (bust_ppm, garbage_ppm) = (ppm(450_000, 80_000), ppm(500_000, 80_000));
         let absurd_px_ppm = ppm(400_000, 100_000);
         let tiny = rng.chance(500_000);
+        // The window is shared by all, so the smallest one goes with one strategy that repeats only what fits it.
+        let smallest = tiny && rng.chance(400_000);
+        let strategies = if smallest { 1 } else { rng.range(1, 4) as usize };
+        if smallest {
+            every_ns[Fault::F30 as usize] = 0;
+        }
         Self {
             seed,
             duration_ns: rng.range(4_000, 12_000) * MS,
             tier: if rng.chance(200_000) { Tier::T0 } else { Tier::T2 },
             replicated: rng.chance(500_000),
-            strategies: rng.range(1, 4) as usize,
+            strategies,
             intent_mean_ns: rng.range(5, 60) * MS,
             market_mean_ns: rng.range(5, 60) * MS,
             drop_ppm,
@@ -104,11 +112,16 @@ impl Options {
             bust_ppm,
             garbage_ppm,
             absurd_px_ppm,
-            outcomes_max: if tiny { 512 } else { 4_096 },
+            outcomes_max: match (smallest, tiny) {
+                (true, _) => 64,
+                (_, true) => 512,
+                _ => 4_096,
+            },
             link_window: if tiny { rng.range(8, 32) as u32 } else { 1_024 },
             segment_bytes: if tiny { 32_768 } else { 262_144 },
             proof_every: rng.range(8, 64),
             orders_per_10s: if tiny { rng.range(10, 60) as usize } else { 400 },
+            lying_disk: false,
             every_ns,
         }
     }

@@ -44,7 +44,6 @@ pub(crate) struct RtHost {
     pub life: u64,
     pub paused_until: u64,
     pub wall_off_ns: i64,
-    pub slow_until: u64,
     pub fail_at: Option<u8>,
     /// The kill latch, as the file beside the journal has it.
     pub latched: bool,
@@ -64,7 +63,6 @@ impl RtHost {
             life: 0,
             paused_until: 0,
             wall_off_ns: 0,
-            slow_until: 0,
             fail_at: None,
             latched: false,
             node: None,
@@ -99,13 +97,28 @@ pub(crate) struct RtNode {
 }
 
 impl RtNode {
-    /// What the router's journal has of one order.
-    pub fn about(&self, client_order_id: &str) -> Vec<String> {
-        let of = |entry: &&Entry| match entry {
-            Entry::Command { command, .. } => command.client_order_id == client_order_id,
-            Entry::Report(report) => report.client_order_id == client_order_id,
+    /// What the router's journal has of the order of one intent, for the story of a violation.
+    pub fn about_intent(&self, intent: u128) -> Vec<String> {
+        let id = client_order_id(intent, 0, 0);
+        let line = |entry: &Entry| match entry {
+            Entry::Command { command, .. } if command.client_order_id == id => Some(format!(
+                "router: {} {} of epoch {}",
+                command.kind().as_str_name(),
+                command.command_seq,
+                command.gateway_epoch
+            )),
+            Entry::Report(report) if report.client_order_id == id => Some(format!(
+                "router: report {} {} {} cum {} answers {} {}",
+                report.report_seq,
+                report.kind().as_str_name(),
+                report.reason().as_str_name(),
+                report.cum_qty_lots,
+                report.command_seq,
+                report.venue_text
+            )),
+            _ => None,
         };
-        self.entries.iter().filter(of).map(|entry| format!("{entry:?}")).collect()
+        self.entries.iter().filter_map(line).collect()
     }
 }
 

@@ -88,6 +88,17 @@ impl Simulator {
         if world.run_until(end) {
             stuck = self.settle(&mut world);
         }
+        if explain && let (Some(violation), Some(router)) = (&world.truth.violation, world.rt.node.as_ref()) {
+            let digits: String = violation
+                .text
+                .chars()
+                .skip_while(|c| !c.is_ascii_digit())
+                .take_while(char::is_ascii_digit)
+                .collect();
+            for line in router.about_intent(digits.parse().unwrap_or(0)) {
+                world.recent.push_back((world.now, line));
+            }
+        }
         let trace = world.trace;
         Outcome {
             seed,
@@ -116,6 +127,22 @@ impl Simulator {
     /// The world heals; every order must come to its end, and all must agree on what happened.
     fn settle(&self, world: &mut World) -> Option<String> {
         world.heal();
+        // First nobody acts: what the venue did must come out by itself, before any cancel asks for it.
+        world.market_rests = true;
+        let quiet = world.now + SETTLE_NS / 2;
+        while world.now < quiet {
+            let until = world.now + 100 * MS;
+            if !world.run_until(until) {
+                return None;
+            }
+            if self.unbooked(world).is_none() {
+                break;
+            }
+        }
+        if let Some(text) = self.unbooked(world) {
+            return Some(text);
+        }
+        world.market_rests = false;
         let deadline = world.now + SETTLE_NS;
         let mut next_clear = world.now + 1_500 * MS;
         let mut cancelling = false;
@@ -142,6 +169,14 @@ impl Simulator {
         self.unsettled(world)
     }
 
+    /// Executions that the leader has not booked yet.
+    fn unbooked(&self, world: &World) -> Option<String> {
+        let Some(g) = world.leading() else { return Some("nobody leads".into()) };
+        let is = world.gw[g].node.as_ref().map_or(0, |n| n.mirror.fill_count());
+        let want = world.truth.fills.len();
+        (is != want).then(|| format!("{is} executions are booked of {want}, and nobody asks for the rest"))
+    }
+
     /// What is not settled yet.
     fn unsettled(&self, world: &World) -> Option<String> {
         let Some(g) = world.leading() else { return Some("nobody leads".into()) };
@@ -156,12 +191,6 @@ impl Simulator {
                 .take(3)
                 .map(|o| format!("{} {} cum {}", o.client_order_id, o.state.as_str_name(), o.cum_lots))
                 .collect();
-            if world.explain {
-                let id = orders.first().map_or("", |o| o.split(' ').next().unwrap_or(""));
-                for line in router.about(id) {
-                    eprintln!("{line}");
-                }
-            }
             return Some(format!(
                 "{} orders are open at the leader: {}",
                 state.open_orders(),
@@ -181,9 +210,8 @@ impl Simulator {
         if waiting > 0 {
             return Some(format!("{waiting} intents have no answer"));
         }
-        if node.mirror.fill_count() != world.truth.fills.len() {
-            let (is, want) = (node.mirror.fill_count(), world.truth.fills.len());
-            return Some(format!("{is} executions are booked of {want}"));
+        if let Some(text) = self.unbooked(world) {
+            return Some(text);
         }
         let Some(standby) = world.gw[1 - g].node.as_ref() else { return Some("the standby is down".into()) };
         if !world.follows(1 - g) {

@@ -385,7 +385,13 @@ impl World {
         if self.rng.chance(80_000) {
             // A repeat, to either gateway, of what may have been answered long ago.
             let strategy = &self.strategies[s];
-            let recent: Vec<Intent> = strategy.recent.iter().chain(strategy.made.values()).copied().collect();
+            // However old: an order that lives is remembered. Of those that ended only the last ones may be repeated.
+            let lives = strategy
+                .made
+                .iter()
+                .filter(|(id, _)| self.truth.order(**id).is_some_and(|order| order.open))
+                .map(|(_, intent)| intent);
+            let recent: Vec<Intent> = strategy.recent.iter().chain(lives).copied().collect();
             if let Some(&intent) = self.rng.pick(&recent) {
                 let to = self.rng.below(2) as usize;
                 self.st_send(s, to, intent);

@@ -153,6 +153,7 @@ pub(crate) struct World {
     pub last_event_at: u64,
     pub market_px: [i64; 2],
     pub market_frozen_until: u64,
+    pub market_rests: bool,
     pub operator: crate::operator::Operator,
 }
 
@@ -199,6 +200,7 @@ impl World {
             last_event_at: 0,
             market_px: [6_000_000, 600_000],
             market_frozen_until: 0,
+            market_rests: false,
             operator: crate::operator::Operator::default(),
             rng,
             opts,

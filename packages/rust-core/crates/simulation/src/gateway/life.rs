@@ -11,6 +11,9 @@ impl World {
         self.gw[g].life += 1;
         self.gw[g].session += 1;
         self.gw[g].disk.released();
+        if self.opts.lying_disk {
+            self.gw[g].disk.set_lies();
+        }
         let opened = Journal::open_on(self.gw[g].disk.mount(), config);
         if self.gw[g].disk.take_killed() || self.gw[g].disk.take_failed() {
             self.after(20 * MS, Ev::GwBoot(g));

@@ -55,6 +55,13 @@ impl World {
             node.ticked_ns = now;
             self.gw_apply(g, node, Event::RouterCredits(node.room()))?;
             self.gw_apply(g, node, Event::Tick)?;
+            // However long it lives: a repeat of its intent must be known as one.
+            let state = node.core.state();
+            let forgotten = state.orders().find(|order| !order.terminal() && !state.remembers(order.id));
+            if let Some(order) = forgotten {
+                let text = format!("gateway {g} has forgotten {:?}, whose order lives", order.id);
+                self.truth.violate("I1", self.now, text);
+            }
         }
         if planted(Bug::SendBeforeCommit) {
             self.gw_release(g, node, u64::MAX);
