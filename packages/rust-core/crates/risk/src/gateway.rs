@@ -485,7 +485,10 @@ impl Gateway {
                 if self.router_up && !self.granted && self.may_ask && self.asked_long_ago(now) {
                     self.ask_leadership(now, out)?;
                 }
-                self.evaluate(now, out)?;
+                // The journal of one that only follows is its leader's.
+                if self.granted || self.may_ask {
+                    self.evaluate(now, out)?;
+                }
                 self.chase(now, out)
             }
             Event::Health { scope, input, value } => {
