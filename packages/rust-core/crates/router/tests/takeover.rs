@@ -3,9 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use tidegate_router::{
-    ClientId, Effect, Entry, Event, Exec, ExecKind, Fill, Now, Router, VenueConfig, What,
-};
+use tidegate_router::{ClientId, Effect, Entry, Event, Exec, ExecKind, Fill, Now, Router, VenueConfig, What};
 use tidegate_units::{InstrumentId, IntentId, StrategyId, VenueId};
 use tidegate_wire::ids::client_order_id;
 use tidegate_wire::pb::common::v1::{IntentId as PbIntentId, Side};
@@ -35,7 +33,11 @@ impl Rig {
 
     fn apply(&mut self, event: Event) {
         let mut out = Vec::new();
-        self.router.apply(Now { mono_ns: 1_000_000_000, epoch_ns: 1_700_000_000_000_000_000 }, event, &mut out);
+        self.router.apply(
+            Now { mono_ns: 1_000_000_000, epoch_ns: 1_700_000_000_000_000_000 },
+            event,
+            &mut out,
+        );
         for effect in out {
             match effect {
                 Effect::Journal(entry) => self.journal.push(entry),
@@ -95,7 +97,10 @@ fn a21_an_order_whose_fence_was_named_is_never_sent_by_the_next_leader_either() 
     rig.command(CommandKind::Grant, 2, 8, 0);
     // The first gateway sends an order too late: it is told that no byte left, and releases the order.
     rig.command(CommandKind::New, 1, 7, 4);
-    assert_eq!((rig.last().kind(), rig.last().client_order_id.as_str()), (ReportKind::Fenced, id(4).to_string().as_str()));
+    assert_eq!(
+        (rig.last().kind(), rig.last().client_order_id.as_str()),
+        (ReportKind::Fenced, id(4).to_string().as_str())
+    );
     // The strategy repeats its intent to the new leader, which makes the same order of it.
     rig.command(CommandKind::New, 2, 8, 4);
     assert_eq!(rig.placed(), 0, "the first gateway was told that it never leaves");
