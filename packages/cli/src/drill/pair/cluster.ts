@@ -207,6 +207,11 @@ export class PairCluster implements AsyncDisposable {
     Atomics.store(new Int32Array(this.#flag), 0, on ? 1 : 0);
   }
 
+  /** Orders a second that the load asks for. */
+  get perSecond(): number {
+    return this.#options.perSecond;
+  }
+
   process(label: string): Process {
     const process = this.#processes.get(label);
     if (process === undefined) throw new Error(`bug: no process is called ${label}`);

@@ -48,7 +48,7 @@ export async function steady(cluster: PairCluster): Promise<NodeName> {
   });
   await cluster.until(
     "the load trades",
-    () => cluster.venue.rate(Date.now(), RATE_MS) >= RATE_MIN / 2,
+    () => cluster.venue.rate(Date.now(), RATE_MS) > cluster.perSecond / 3,
   );
   return leader as unknown as NodeName;
 }
@@ -64,7 +64,7 @@ export async function outage(cluster: PairCluster, faultMs: number): Promise<num
       return (
         ms > 0 &&
         Date.now() - (faultMs + ms) > 400 &&
-        cluster.venue.rate(Date.now(), 200) > RATE_MIN / 2
+        cluster.venue.rate(Date.now(), 200) > cluster.perSecond / 3
       );
     },
     OUTAGE_MS_MAX + 2_000,
