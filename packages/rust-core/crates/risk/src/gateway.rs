@@ -688,7 +688,8 @@ impl Gateway {
             return Err(Reason::TtlExpired);
         }
         self.session(intent, &wish, now)?;
-        if !(self.granted && self.may_open) && !planted(Bug::NewWithoutLead) {
+        let may_open = self.granted && self.may_open;
+        if !may_open && !planted(Bug::NewWithoutLead) {
             return Err(Reason::NotLeader);
         }
         if now.mono_ns.saturating_sub(self.granted_mono_ns) < self.limits.startup_holdoff_ns {

@@ -1,7 +1,7 @@
 //! What a second gateway changes for the router: a fence is a proof its successor must not belie, a kill latch of the
 //! router's own, and trades that the venue undoes.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use tidegate_router::{ClientId, Effect, Entry, Event, Exec, ExecKind, Fill, Now, Router, VenueConfig, What};
 use tidegate_units::{InstrumentId, IntentId, StrategyId, VenueId};

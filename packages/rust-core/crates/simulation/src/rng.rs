@@ -19,18 +19,18 @@ impl Rng {
     /// Another stream, so that more draws in one place change nothing in the next.
     #[must_use]
     pub fn fork(&mut self) -> Self {
-        Self::new(self.next())
+        Self::new(self.draw())
     }
 
     /// 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         mix(self.0)
     }
 
     /// Below `n`; 0 where `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        ((u128::from(self.next()) * u128::from(n)) >> 64) as u64
+        ((u128::from(self.draw()) * u128::from(n)) >> 64) as u64
     }
 
     /// From `from` up to and without `to`.
@@ -46,9 +46,9 @@ impl Rng {
     /// Exponentially distributed with this mean, at most 20 means, in whole units.
     pub fn exponential(&mut self, mean: u64) -> u64 {
         // The position of the first set bit is geometric; the bits after it place the draw within its octave.
-        let bits = self.next();
+        let bits = self.draw();
         let octaves = u64::from(bits.leading_zeros().min(19));
-        let fraction = (self.next() >> 40) & 0xffff;
+        let fraction = (self.draw() >> 40) & 0xffff;
         // ln 2 in 1/65,536.
         (mean.saturating_mul(45_426) >> 16).saturating_mul(octaves * 65_536 + fraction) >> 16
     }

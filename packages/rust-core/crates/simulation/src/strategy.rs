@@ -421,7 +421,7 @@ impl World {
             _ => {
                 let now = self.mono();
                 let len = 1 + self.rng.below(200) as usize;
-                let bytes: Vec<u8> = (0..len).map(|_| self.rng.next() as u8).collect();
+                let bytes: Vec<u8> = (0..len).map(|_| self.rng.draw() as u8).collect();
                 let link = &mut self.strategies[s].links[to];
                 if link.state() == LinkState::Synced {
                     let _ = link.send(now, &bytes);

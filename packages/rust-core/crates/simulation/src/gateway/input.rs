@@ -167,8 +167,8 @@ impl World {
                 node.report_ack = Some(seq);
                 match envelope::decode_checked(payload).map(|e| e.payload) {
                     Ok(Some(Payload::Report(report)))
-                        if !node.gate.is_open()
-                            && !(report.kind() == ReportKind::Fenced && report.holder == node.holder) =>
+                        if !(node.gate.is_open()
+                            || (report.kind() == ReportKind::Fenced && report.holder == node.holder)) =>
                     {
                         Ok(())
                     }

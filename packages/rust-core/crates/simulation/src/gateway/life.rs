@@ -63,7 +63,7 @@ impl World {
     }
 
     pub(super) fn gw_begin(&mut self, g: usize, journal: Journal<Mount>) {
-        let holder = self.rng.next().max(1);
+        let holder = self.rng.draw().max(1);
         let bounds = Bounds { outcomes_max: self.opts.outcomes_max, fill_keys_max: 1 << 16 };
         let core = Gateway::with_bounds(self.table.clone(), self.limits.clone(), holder, bounds);
         let identity = Identity { build: self.gw[g].build, ..self.identity };
