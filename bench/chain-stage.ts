@@ -7,6 +7,7 @@ import {
   StreamSubscriber,
 } from "../packages/bus/src/index.ts";
 import {
+  type BareOf,
   decodeEnvelope,
   type Envelope,
   encodeEnvelope,
@@ -27,7 +28,10 @@ const now = (): bigint => process.hrtime.bigint();
 const tell = (fact: object): void => void process.send?.(fact);
 const nothing = (): void => undefined;
 
-function envelope(source: Envelope["source"], payload: unknown): Uint8Array {
+function envelope<K extends PayloadKind>(
+  source: Envelope["source"],
+  payload: { readonly kind: K; readonly value: BareOf<K> },
+): Uint8Array {
   const head = { traceHi: 0n, traceLo: 0n, spanId: 0n, tsEventNs: 0n, tsRecvNs: 0n, logSeq: 0 };
   return encodeEnvelope({ schemaVersion: 1, source, ...head, payload } as unknown as Envelope);
 }
@@ -63,7 +67,7 @@ async function source(): Promise<void> {
         featureFlags: 0,
         tickMonoNs: now(),
         instrumentTableVersion: 1,
-      };
+      } as const;
       publisher.publish(TOPIC, envelope("MARKET_DATA", { kind: "bookTop", value }));
       if (sent === messages) clearInterval(timer);
     }, TICK_MS);
@@ -110,7 +114,7 @@ async function strategy(): Promise<void> {
         tickMonoNs: top.tickMonoNs,
         intentMonoNs: now(),
         instrumentTableVersion: 1,
-      };
+      } as const;
       const outcome = link.send(envelope("STRATEGY_RUNNER", { kind: "intent", value }));
       if (!outcome.ok) throw new Error(`intent refused: ${outcome.refusal}`);
     },
@@ -155,7 +159,12 @@ async function gateway(): Promise<void> {
         intentMonoNs: intent.intentMonoNs,
         commandMonoNs: now(),
         reportSeqSeen: 0,
-      };
+        approval: "",
+        strategyVersion: 0n,
+        traderId: 0,
+        deskId: 0,
+        clientId: 0,
+      } as const;
       const outcome = down.send(envelope("GATEWAY", { kind: "command", value }));
       if (!outcome.ok) throw new Error(`command refused: ${outcome.refusal}`);
     },

@@ -2,6 +2,7 @@ export * from "./decode.ts";
 export * from "./encode.ts";
 export * from "./errors.ts";
 export type {
+  BareOf,
   BookDepth,
   BookState,
   BookTop,

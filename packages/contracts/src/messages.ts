@@ -402,6 +402,12 @@ export type Payload = {
 /** The message of one kind. */
 export type PayloadOf<K extends PayloadKind> = Domain<(typeof payloads)[K]>;
 
+type Bare<V> = V extends number ? number : V extends bigint ? bigint : V;
+/** The message of one kind with bare numbers, as a generator writes it: every field is asked for, `encodeEnvelope` checks values. */
+export type BareOf<K extends PayloadKind> = {
+  readonly [F in keyof PayloadOf<K>]: Bare<PayloadOf<K>[F]>;
+};
+
 const head = {
   schemaVersion: f.u32,
   source: name(sources),

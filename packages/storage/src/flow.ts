@@ -4,7 +4,16 @@
  */
 
 import { createHash } from "node:crypto";
-import type { Envelope, Payload, PayloadKind } from "@tidegate/contracts";
+import type {
+  BareOf,
+  CommandKind,
+  Envelope,
+  OrderState,
+  Payload,
+  PayloadKind,
+  Reason,
+  ReportKind,
+} from "@tidegate/contracts";
 import type { RecordRow } from "./tables.ts";
 
 export const JOURNAL_STREAM = "gateway.journal";
@@ -86,11 +95,15 @@ export function* orderFlow(options: FlowOptions): Generator<FlowRecord> {
         payload,
       };
     };
-    const market = (kind: PayloadKind, value: object): FlowRecord => ({
+    const market = <K extends PayloadKind>(kind: K, value: BareOf<K>): FlowRecord => ({
       stream: kind === "trade" ? "md.1.1.trade." : "md.1.1.top.",
       envelope: make("MARKET_DATA", false, { kind, value } as unknown as Payload),
     });
-    const journal = (source: Envelope["source"], kind: PayloadKind, value: object): FlowRecord => ({
+    const journal = <K extends PayloadKind>(
+      source: Envelope["source"],
+      kind: K,
+      value: BareOf<K>,
+    ): FlowRecord => ({
       stream: JOURNAL_STREAM,
       envelope: make(source, true, { kind, value } as unknown as Payload),
     });
@@ -127,6 +140,7 @@ export function* orderFlow(options: FlowOptions): Generator<FlowRecord> {
         tsRecvNs: now(),
         tickMonoNs: mono(),
         instrumentTableVersion: 1,
+        excluded: 0,
       });
     }
 
@@ -137,7 +151,7 @@ export function* orderFlow(options: FlowOptions): Generator<FlowRecord> {
     const side = random(2) === 0 ? "BUY" : "SELL";
     const pxTicks = side === "BUY" ? bid : bid + 1;
     const qtyLots = 2 + 2 * random(50);
-    const terms = { side, orderType: "LIMIT", tif: "GTC", pxTicks, qtyLots };
+    const terms = { side, orderType: "LIMIT", tif: "GTC", pxTicks, qtyLots } as const;
     const tickMonoNs = mono();
     afterNs += 40_000n;
     const intentMonoNs = mono();
@@ -157,7 +171,7 @@ export function* orderFlow(options: FlowOptions): Generator<FlowRecord> {
     yield journal("GATEWAY", "intentReply", {
       intentId,
       decision: refused ? "REFUSED" : "ACCEPTED",
-      reason: refused ? REFUSALS[random(REFUSALS.length)] : "OK",
+      reason: refused ? (REFUSALS[random(REFUSALS.length)] as Reason) : "OK",
       clientOrderId,
       repeated: false,
       referencePxTicks: bid,
@@ -167,7 +181,7 @@ export function* orderFlow(options: FlowOptions): Generator<FlowRecord> {
     if (refused) continue;
 
     let cum = 0;
-    const update = (orderState: string, reason = "OK"): FlowRecord => {
+    const update = (orderState: OrderState, reason: Reason = "OK"): FlowRecord => {
       const dead = orderState === "CANCELLED" || orderState === "REJECTED";
       return journal("GATEWAY", "orderUpdate", {
         intentId,
@@ -185,7 +199,7 @@ export function* orderFlow(options: FlowOptions): Generator<FlowRecord> {
       });
     };
     const commandMonoNs = mono() + 20_000n;
-    const command = (kind: string, generation: number): FlowRecord => {
+    const command = (kind: CommandKind, generation: number): FlowRecord => {
       commandSeq += 1;
       return journal("GATEWAY", "command", {
         commandSeq,
@@ -203,9 +217,14 @@ export function* orderFlow(options: FlowOptions): Generator<FlowRecord> {
         intentMonoNs,
         commandMonoNs,
         reportSeqSeen: reportSeq,
+        approval: "",
+        strategyVersion: 0n,
+        traderId: 0,
+        deskId: 0,
+        clientId: 0,
       });
     };
-    const report = (kind: string, more: object = {}): FlowRecord => {
+    const report = (kind: ReportKind, more: Partial<BareOf<"report">> = {}): FlowRecord => {
       reportSeq += 1;
       return journal("EXECUTION_ROUTER", "report", {
         reportSeq,

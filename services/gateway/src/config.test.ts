@@ -34,8 +34,8 @@ describe("gateway settings", () => {
     const shown = rows.map(([, key, value, meaning]) => [key, value, meaning]);
     const config: Record<string, unknown> = Settings.parse(files);
     const wanted = Object.entries(Settings.shape).map(([key, schema]) => {
-      const required = Object.hasOwn(files, key);
-      return [key, required ? "none" : `\`${config[key]}\``, schema.description];
+      const unset = Object.hasOwn(files, key) || config[key] === undefined;
+      return [key, unset ? "none" : `\`${config[key]}\``, schema.description];
     });
     expect(shown).toEqual(wanted);
   });

@@ -156,7 +156,8 @@ const rules: Partial<Record<PayloadKind, (draw: Draw) => Draw>> = {
       pxTicks: marks ? [-7, SAFE] : [],
     };
   },
-  report: (m) => (m["kind"] === "FILL" ? { ...m, side: m["side"] ?? "BUY" } : m),
+  report: (m) =>
+    ["FILL", "BUST"].includes(String(m["kind"])) ? { ...m, side: m["side"] ?? "BUY" } : m,
   streamGap: (m) => {
     const [first, last] = [Number(m["firstSeq"]), Number(m["lastSeq"])];
     return { ...m, firstSeq: Math.min(first, last), lastSeq: Math.max(first, last) };
