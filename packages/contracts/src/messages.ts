@@ -50,6 +50,7 @@ const TOPIC_BYTES_MAX = 64;
 const DETAIL_BYTES_MAX = 128;
 const LONG_TEXT_BYTES_MAX = 256;
 const PRINCIPAL_BYTES_MAX = 64;
+const LIMIT_NAME_BYTES_MAX = 64;
 
 const bookTop = {
   instrumentId: f.u32,
@@ -270,6 +271,15 @@ const controlEvent = {
   principal: text(PRINCIPAL_BYTES_MAX),
   reason: text(LONG_TEXT_BYTES_MAX),
   tsNs: f.epochNs,
+  strategyId: f.u32,
+  instrumentId: f.u32,
+  requester: text(PRINCIPAL_BYTES_MAX),
+  expiresTsNs: f.epochNs,
+  overridden: f.u32,
+  limit: text(LIMIT_NAME_BYTES_MAX),
+  value: f.money,
+  limitsVersion: f.u32,
+  killTsNs: f.epochNs,
 };
 /** An operator's act. */
 export type ControlEvent = Domain<typeof controlEvent>;

@@ -89,6 +89,27 @@ const rules: Partial<Record<PayloadKind, (draw: Draw) => Draw>> = {
     if (m["kind"] !== "NEW") return m;
     return { ...orderTerms(m), intentId: m["intentId"] ?? 1n };
   },
+  controlEvent: (m) => {
+    const action = String(m["action"]);
+    const tsNs = (m["tsNs"] as bigint) >> 1n;
+    const overrides = action === "OVERRIDE";
+    const limits = action === "LIMITS";
+    return {
+      ...m,
+      tsNs,
+      strategyId: ["QUARANTINE", "REARM", "OVERRIDE"].includes(action) ? m["strategyId"] : 0,
+      instrumentId: ["FREEZE", "THAW", "RESTRICT", "ALLOW"].includes(action)
+        ? m["instrumentId"]
+        : 0,
+      requester: overrides || limits ? m["requester"] : "",
+      expiresTsNs: overrides ? tsNs + 1n : 0n,
+      overridden: overrides ? 63 : 0,
+      limit: limits ? m["limit"] : "",
+      value: limits ? m["value"] : 0n,
+      limitsVersion: limits ? m["limitsVersion"] : 0,
+      killTsNs: action === "UNKILL" ? m["killTsNs"] : 0n,
+    };
+  },
   report: (m) => (m["kind"] === "FILL" ? { ...m, side: m["side"] ?? "BUY" } : m),
   streamGap: (m) => {
     const [first, last] = [Number(m["firstSeq"]), Number(m["lastSeq"])];

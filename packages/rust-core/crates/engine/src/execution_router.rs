@@ -5,6 +5,7 @@
 //! for by event and answered by call.
 
 mod binance;
+mod kill;
 pub mod limits;
 #[cfg(test)]
 mod tests;
@@ -69,6 +70,10 @@ struct Config {
     journal_dir: PathBuf,
     tier: TierName,
     venues: Vec<VenueSettings>,
+    /// The kill latch of this process.
+    latch_path: PathBuf,
+    /// Whoever makes this file kills: it is looked for in every turn and before every new order.
+    kill_path: PathBuf,
 }
 
 /// One venue's order session and user stream.
@@ -131,6 +136,7 @@ struct Loop<'a> {
     tier: &'static str,
     bad_payloads: u64,
     spans: SpanBudget,
+    kill: kill::KillSwitch,
 }
 
 /// Starts the loop.
@@ -223,6 +229,7 @@ fn run(
         .collect();
     let mut router =
         Router::new(&venues, table.iter().map(|row| (row.instrument_id(), row.venue())), complete);
+    let kill = kill::KillSwitch::open(&config.latch_path, &config.kill_path, journal.last_seq() == 0);
     let folded = fold(&mut journal, &mut router)?;
     let context = zmq::Context::new();
     let link = LinkServer::bind(&context, LinkServerConfig::new(&config.endpoint, "command", session_epoch))?;
@@ -244,6 +251,7 @@ fn run(
         tier: config.tier.name(),
         bad_payloads: 0,
         spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
+        kill,
     };
     // What the gateway has not seen it asks for with its GRANT; until then nothing old is sent.
     state.kept_from = state.router.report_seq() + 1;
@@ -255,6 +263,7 @@ fn run(
     let mut stats_at = 0;
     while !hot.stopping() {
         state.wait()?;
+        state.watch_kill()?;
         state.take_commands()?;
         state.drive_venues()?;
         state.take_calls()?;
@@ -339,12 +348,17 @@ impl Loop<'_> {
                             }
                             self.apply(Event::Command(command))?;
                         }
+                        Ok(Envelope { payload: Some(Payload::ControlEvent(event)), .. }) => {
+                            self.on_control(&event)?;
+                        }
                         _ => self.bad_payloads += 1,
                     }
                 }
                 Some(LinkInput::Event { event, .. }) => match event {
                     LinkEvent::State { to: LinkState::Synced, .. } => {
-                        self.hot.log("info", "gateway in step", json!({}))
+                        // Whoever comes learns of a kill that is in force.
+                        self.kill.announce();
+                        self.hot.log("info", "gateway in step", json!({}));
                     }
                     LinkEvent::State { to: LinkState::Connecting | LinkState::Stale, .. } => {
                         self.hot.log("warn", "gateway lost: orders stay as they are", json!({}));
@@ -567,6 +581,9 @@ impl Loop<'_> {
         let Request { token, venue, what, expires_mono_ns } = request;
         let asked = Asked::of(&what);
         let never = |reason| vec![Event::NotWritten { token, reason }];
+        if matches!(what, What::Place { .. }) && self.killed_now() {
+            return never(Reason::Killed);
+        }
         let Some(at) = self.sessions.iter().position(|s| s.id == venue) else {
             return never(Reason::VenueUnreachable);
         };
@@ -808,6 +825,15 @@ impl Loop<'_> {
                 }
                 Ok(json!({ "ok": true }))
             }
+            Some("kill") => {
+                let text = |key: &str| call.request[key].as_str().unwrap_or_default();
+                self.kill(text("principal"), text("reason"));
+                Ok(json!({ "ok": true, "killed": self.kill.shown() }))
+            }
+            Some("mass_cancelled") => {
+                self.kill.mass_cancel = call.request["report"].clone();
+                Ok(json!({ "ok": true }))
+            }
             Some("unfinished") => {
                 let rows: Vec<Value> = self
                     .router
@@ -817,7 +843,9 @@ impl Loop<'_> {
                     .collect();
                 Ok(json!({ "orders": rows }))
             }
-            _ => Ok(json!({ "error": "unknown op; want listen_key, rest or unfinished" })),
+            _ => Ok(
+                json!({ "error": "unknown op; want listen_key, rest, kill, mass_cancelled or unfinished" }),
+            ),
         }
     }
 
@@ -845,6 +873,9 @@ impl Loop<'_> {
             "tier": self.tier,
             "spansNotTold": self.spans.not_told(),
             "gateway": gateway.unwrap_or("CONNECTING"),
+            "killed": self.kill.shown(),
+            "killRefused": self.kill.refused,
+            "massCancel": self.kill.mass_cancel,
             "leaderEpoch": leader.map_or(0, |(epoch, _)| epoch),
             "commands": s.commands, "commandsRepeated": s.commands_repeated, "fenced": s.fenced,
             "placed": s.placed, "cancelsSent": s.cancels_sent, "neverSent": s.never_sent,

@@ -9,6 +9,7 @@ pub mod epoch;
 pub mod execution_router;
 pub mod gateway;
 mod hot;
+mod latch;
 mod latency;
 pub mod limits;
 pub mod market_data;

@@ -145,6 +145,8 @@ pub struct Limits {
     pub accounts: BTreeMap<AccountId, AccountLimits>,
     pub strategies: BTreeMap<StrategyId, StrategyLimits>,
     pub instruments: BTreeMap<InstrumentId, InstrumentLimits>,
+    /// What they were read from: a change while running is made there and read again.
+    pub(crate) document: serde_json::Value,
 }
 
 fn positive(value: i64, what: impl Fn() -> String) -> Result<(), LimitsFault> {
@@ -167,7 +169,9 @@ impl Limits {
         positive(file.requery_ms.into(), || "requery_ms".into())?;
         positive(file.firm.exposure_e8_max, || "firm.exposure_e8_max".into())?;
         positive(file.firm.open_orders_max.into(), || "firm.open_orders_max".into())?;
+        let document = serde_json::from_slice(json).map_err(|e| LimitsFault::Malformed(e.to_string()))?;
         let mut limits = Self {
+            document,
             version: file.version,
             startup_holdoff_ns: u64::from(file.startup_holdoff_ms) * 1_000_000,
             requery_ns: u64::from(file.requery_ms) * 1_000_000,

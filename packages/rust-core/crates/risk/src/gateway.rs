@@ -194,7 +194,25 @@ impl Gateway {
     /// # Errors
     /// The record does not follow; the journal is of another code or table, or damaged.
     pub fn recover(&mut self, record: &Envelope) -> Result<(), FoldFault> {
-        self.state.fold(record, &self.table)
+        self.state.fold(record, &self.table)?;
+        match &record.payload {
+            Some(Payload::ControlEvent(event)) => self.recover_limits(record.log_seq, event),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes a journalled change of limits again, unless the file is of its version or later.
+    fn recover_limits(&mut self, seq: u64, event: &ControlEvent) -> Result<(), FoldFault> {
+        if event.action() != ControlAction::Limits || event.limits_version <= self.limits.version {
+            return Ok(());
+        }
+        self.limits = self.limits.with_event(&self.table, event).map_err(|fault| FoldFault::Limits {
+            seq,
+            file: self.limits.version,
+            change: event.limits_version,
+            why: fault.to_string(),
+        })?;
+        Ok(())
     }
 
     /// The durable state.
@@ -711,11 +729,19 @@ impl Gateway {
         let sound = event.action() != ControlAction::Unspecified
             && (1..=PRINCIPAL_BYTES_MAX).contains(&event.principal.len())
             && event.reason.len() <= REASON_BYTES_MAX;
-        if !sound {
+        let limits = if event.action() == ControlAction::Limits {
+            Some(self.limits.with_event(&self.table, &event))
+        } else {
+            None
+        };
+        if !sound || matches!(limits, Some(Err(_))) {
             self.counters.controls_refused += 1;
             return Ok(());
         }
         self.record(Payload::ControlEvent(event), Trace::default(), now, out)?;
+        if let Some(Ok(limits)) = limits {
+            self.limits = limits;
+        }
         self.chase(now, out)
     }
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod canon;
+mod change;
 mod config;
 mod decide;
 mod evidence;
@@ -14,6 +15,7 @@ pub mod limits;
 mod order;
 mod state;
 
+pub use change::{ChangeFault, LimitsChange};
 pub use config::{
     AccountLimits, FirmLimits, InstrumentLimits, LIMITS_BYTES_MAX, Limits, LimitsFault, StrategyLimits,
 };

@@ -76,6 +76,8 @@ pub enum FoldFault {
     OutputDiffers { seq: u64 },
     /// An input while outputs of the one before are still owed.
     OutputsMissing { seq: u64 },
+    /// A change of limits that does not follow from the limits file.
+    Limits { seq: u64, file: u32, change: u32, why: String },
 }
 
 impl fmt::Display for FoldFault {
@@ -92,6 +94,10 @@ impl fmt::Display for FoldFault {
             Self::OutputDiffers { seq } => {
                 write!(f, "cannot fold record {seq}: it is not the output its input gives")
             }
+            Self::Limits { seq, file, change, why } => write!(
+                f,
+                "cannot fold record {seq}: it changes the limits to version {change}, the limits file has {file} ({why}); name the file it was made on, or one of version {change} or above that holds what is to be in force"
+            ),
             Self::OutputsMissing { seq } => {
                 write!(f, "cannot fold record {seq}: outputs of the input before it are missing")
             }
@@ -820,7 +826,8 @@ impl State {
                 self.draining = true;
                 cancel_all = true;
             }
-            ControlAction::Unkill | ControlAction::Unspecified => {}
+            // Limits are the gateway's own; the rest is folded where its control is.
+            _ => {}
         }
         if cancel_all {
             for order in self.orders.values_mut().filter(|o| !o.terminal()) {

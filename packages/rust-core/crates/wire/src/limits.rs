@@ -30,6 +30,8 @@ pub const DETAIL_LEN_MAX: usize = 128;
 pub const OPERATOR_REASON_LEN_MAX: usize = 256;
 /// Longest name of a principal, in bytes.
 pub const PRINCIPAL_LEN_MAX: usize = 64;
+/// Longest name of a limit, in bytes.
+pub const LIMIT_NAME_LEN_MAX: usize = 64;
 /// Bits of `BookTop.feature_flags` that have a meaning.
 pub const FEATURE_FLAGS_MASK: u32 = 0b11_1111;
 

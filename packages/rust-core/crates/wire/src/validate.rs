@@ -6,8 +6,8 @@
 
 use crate::limits::{
     ASSET_LEN_MAX, CLIENT_ORDER_ID_LEN_MAX, DEPTH_LEVELS_MAX, DETAIL_LEN_MAX, FEATURE_FLAGS_MASK,
-    FEATURES_MAX, OPERATOR_REASON_LEN_MAX, PRINCIPAL_LEN_MAX, SAFE_INTEGER_MAX, TOPIC_LEN_MAX,
-    VENUE_ID_LEN_MAX, VENUE_TEXT_LEN_MAX,
+    FEATURES_MAX, LIMIT_NAME_LEN_MAX, OPERATOR_REASON_LEN_MAX, PRINCIPAL_LEN_MAX, SAFE_INTEGER_MAX,
+    TOPIC_LEN_MAX, VENUE_ID_LEN_MAX, VENUE_TEXT_LEN_MAX,
 };
 use crate::pb::common::v1::{IntentId, Side, Source};
 use crate::pb::control::v1::{ControlAction, ControlEvent, SnapshotRequest};
@@ -313,7 +313,44 @@ fn control_event(m: &ControlEvent) -> Check {
     one_of::<ControlAction>(m.action, "control_event.action")?;
     text(&m.principal, 1, PRINCIPAL_LEN_MAX, "control_event.principal")?;
     text(&m.reason, 0, OPERATOR_REASON_LEN_MAX, "control_event.reason")?;
-    time(m.ts_ns, "control_event.ts_ns")
+    time(m.ts_ns, "control_event.ts_ns")?;
+    let action = m.action();
+    let (of_strategy, of_instrument) = match action {
+        ControlAction::Quarantine | ControlAction::Rearm | ControlAction::Override => (true, false),
+        ControlAction::Freeze | ControlAction::Thaw | ControlAction::Restrict | ControlAction::Allow => {
+            (false, true)
+        }
+        _ => (false, false),
+    };
+    subject(m.strategy_id, of_strategy, "control_event.strategy_id")?;
+    subject(m.instrument_id, of_instrument, "control_event.instrument_id")?;
+    time(m.expires_ts_ns, "control_event.expires_ts_ns")?;
+    time(m.kill_ts_ns, "control_event.kill_ts_ns")?;
+    let lifts = action == ControlAction::Unkill || m.kill_ts_ns == 0;
+    ensure(lifts, RefusalCode::Inconsistent, "control_event.kill_ts_ns")?;
+    let limits = action == ControlAction::Limits;
+    let name = usize::from(limits);
+    text(&m.limit, name, name * LIMIT_NAME_LEN_MAX, "control_event.limit")?;
+    ensure(limits || m.value == 0, RefusalCode::Inconsistent, "control_event.value")?;
+    ensure((m.limits_version != 0) == limits, RefusalCode::Inconsistent, "control_event.limits_version")?;
+    if action != ControlAction::Override {
+        text(&m.requester, 0, name * PRINCIPAL_LEN_MAX, "control_event.requester")?;
+        ensure(m.expires_ts_ns == 0, RefusalCode::Inconsistent, "control_event.expires_ts_ns")?;
+        return ensure(m.overridden == 0, RefusalCode::Inconsistent, "control_event.overridden");
+    }
+    text(&m.requester, 1, PRINCIPAL_LEN_MAX, "control_event.requester")?;
+    ensure(m.expires_ts_ns > m.ts_ns, RefusalCode::Inconsistent, "control_event.expires_ts_ns")?;
+    let reason = i32::try_from(m.overridden).ok().and_then(|n| Reason::try_from(n).ok());
+    ensure(
+        reason.is_some_and(|r| r != Reason::Unspecified),
+        RefusalCode::EnumUnknown,
+        "control_event.overridden",
+    )
+}
+
+/// An id that must be there, or must not.
+fn subject(value: u32, wanted: bool, field: &'static str) -> Check {
+    if wanted { id(value, field) } else { ensure(value == 0, RefusalCode::Inconsistent, field) }
 }
 
 fn stream_gap(m: &StreamGap) -> Check {

@@ -222,6 +222,17 @@ fn each_rule_refuses_by_name() {
         "TEXT_LENGTH control_event.principal": ControlEvent(control_event()) { principal = x(65) }
         "TEXT_LENGTH control_event.reason": ControlEvent(control_event()) { reason = x(257) }
         "OUT_OF_RANGE control_event.ts_ns": ControlEvent(control_event()) { ts_ns = -1 }
+        "INCONSISTENT control_event.strategy_id": ControlEvent(control_event()) { strategy_id = 1 }
+        "INCONSISTENT control_event.instrument_id": ControlEvent(control_event()) { instrument_id = 1 }
+        "INCONSISTENT control_event.kill_ts_ns": ControlEvent(control_event()) { kill_ts_ns = 1 }
+        "TEXT_LENGTH control_event.limit": ControlEvent(control_event()) { limit = x(1) }
+        "INCONSISTENT control_event.value": ControlEvent(control_event()) { value = 1 }
+        "INCONSISTENT control_event.limits_version": ControlEvent(control_event()) { limits_version = 1 }
+        "TEXT_LENGTH control_event.requester": ControlEvent(control_event()) { requester = x(1) }
+        "TEXT_LENGTH control_event.limit": ControlEvent(limits_event()) { limit = x(65) }
+        "TEXT_LENGTH control_event.limit": ControlEvent(limits_event()) { limit = x(0) }
+        "INCONSISTENT control_event.limits_version": ControlEvent(limits_event()) { limits_version = 0 }
+        "TEXT_LENGTH control_event.requester": ControlEvent(limits_event()) { requester = x(65) }
 
         "TEXT_LENGTH stream_gap.stream": StreamGap(stream_gap()) { stream = x(0) }
         "ID_ZERO stream_gap.epoch": StreamGap(stream_gap()) { epoch = 0 }

@@ -21,6 +21,8 @@ pub struct Config {
     pub epoch_file: PathBuf,
     pub instruments_file: PathBuf,
     pub limits_file: PathBuf,
+    /// The kill latch, beside the journal and not in it.
+    pub latch_file: PathBuf,
 }
 
 impl Config {

@@ -3,6 +3,10 @@
 //! Nothing leaves before the commit of the turn that decided it, and nothing is acknowledged before its record is safe.
 
 mod config;
+#[cfg(test)]
+mod control_tests;
+mod explain;
+mod kill;
 mod limits;
 mod stats;
 mod tail;
@@ -10,11 +14,13 @@ mod tail;
 mod tests;
 
 use crate::anchor::Anchor;
+use crate::latch::Latch;
 use crate::latency::Latency;
 use crate::span::{Span, SpanBudget};
 use crate::tier::TierName;
 use crate::{Call, Fault, Handle, Hot, clock, spawn};
 use config::Config;
+use kill::{Kill, RouterLatch};
 use limits::{
     ALIVE_NS, FAREWELL_NS, INPUTS_PER_TURN_MAX, OUTBOX_MAX, RECOVER_CHUNK, SPANS_PER_SECOND_MAX, STATS_NS,
     STRATEGIES_MAX, TICK_NS, WAIT_MS_MAX,
@@ -22,6 +28,9 @@ use limits::{
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tail::Tail;
 use tidegate_bus::ends::{
     LinkClient, LinkClientConfig, LinkInput, LinkServer, LinkServerConfig, PeerId, StreamSub, StreamWhat,
@@ -31,11 +40,14 @@ use tidegate_instruments::Table;
 use tidegate_journal::{Journal, JournalConfig, Recovery};
 use tidegate_risk::{Destination, Effects, Event, Gateway, Limits, Now, Trace};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
+use tidegate_wire::pb::common::v1::Source;
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::marketdata::v1::BookState;
 use tidegate_wire::pb::orders::v1::{Decision, Reason};
+use tidegate_wire::pb::risk::v1::Policy;
 use tidegate_wire::topic::{MdKind, md_topic, parse_md_topic};
+use tidegate_wire::validate::SCHEMA_VERSION;
 use tidegate_wire::{envelope, validate};
 
 /// Name of the journal's stream.
@@ -101,6 +113,10 @@ struct Shell {
     md_gaps: u64,
     drained: bool,
     spans: SpanBudget,
+    latch: Latch,
+    router_latch: RouterLatch,
+    journal_dir: PathBuf,
+    explaining: Arc<AtomicBool>,
 }
 
 struct Context(#[allow(dead_code)] zmq::Context);
@@ -160,6 +176,8 @@ struct Ends {
     journal: Journal,
     core: Gateway,
     recovery: Recovery,
+    latch: Latch,
+    journal_dir: PathBuf,
 }
 
 impl Ends {
@@ -175,6 +193,7 @@ impl Ends {
             .collect();
         let mut core = Gateway::new(table, limits, holder()?);
         recover(&mut journal, &mut core)?;
+        let latch = Latch::open(&config.latch_file, journal.last_seq() == 0, clock::epoch_ns());
         let epoch = crate::epoch::next(&config.epoch_file)?;
         let context = zmq::Context::new();
         let mut intents = LinkServerConfig::new(&config.intent_url, "intent", epoch);
@@ -185,13 +204,40 @@ impl Ends {
         let command = LinkClient::connect(&context, command)?;
         let prefixes: Vec<&str> = topics.iter().map(String::as_str).collect();
         let md = StreamSub::connect(&context, &config.md_url, &prefixes)?;
-        Ok(Self { tier, epoch, intents, command, tail, md, context, journal, core, recovery })
+        let journal_dir = config.journal_dir.clone();
+        Ok(Self {
+            tier,
+            epoch,
+            intents,
+            command,
+            tail,
+            md,
+            context,
+            journal,
+            core,
+            recovery,
+            latch,
+            journal_dir,
+        })
     }
 }
 
 impl Shell {
     fn new(hot: Hot, ends: Ends) -> Result<Self, Fault> {
-        let Ends { tier, epoch, intents, command, tail, md, context, journal, core, recovery } = ends;
+        let Ends {
+            tier,
+            epoch,
+            intents,
+            command,
+            tail,
+            md,
+            context,
+            journal,
+            core,
+            recovery,
+            latch,
+            journal_dir,
+        } = ends;
         let folded = json!({
             "records": core.state().log_seq(), "openOrders": core.state().open_orders(),
             "torn": recovery.torn.is_some(), "clean": recovery.clean,
@@ -228,11 +274,16 @@ impl Shell {
             md_gaps: 0,
             drained: false,
             spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
+            latch,
+            router_latch: RouterLatch::default(),
+            journal_dir,
+            explaining: Arc::new(AtomicBool::new(false)),
         })
     }
 
     fn run(mut self) -> Result<(), Fault> {
         self.apply(Event::Start)?;
+        self.agree_on_kill()?;
         while !self.hot.stopping() {
             self.wait()?;
             self.turn()?;
@@ -269,7 +320,9 @@ impl Shell {
         }
         let answers = self.take_calls()?;
         self.commit()?;
+        self.after_unkill();
         self.dispatch()?;
+        self.tell_kill()?;
         for (call, answer) in answers {
             let answer = answer.unwrap_or_else(|| json!({ "ok": true, "state": self.stats() }));
             call.answer(answer);
@@ -373,6 +426,10 @@ impl Shell {
                             let trace = Trace { hi: trace_hi, lo: trace_lo, span_id, ts_event_ns };
                             Event::Report { trace, report }
                         }
+                        Ok(Envelope { payload: Some(Payload::ControlEvent(event)), .. }) => {
+                            self.on_router_control(&event)?;
+                            continue;
+                        }
                         other => {
                             // A report that is dropped is a gap that no resend fills: it must be seen.
                             let why = other.map_or_else(|e| e.to_string(), |_| "not a report".into());
@@ -389,6 +446,7 @@ impl Shell {
                 Some(LinkInput::Event { event: LinkEvent::State { to: LinkState::Synced, .. }, .. }) => {
                     let restarted = self.router_restarted || !self.router_known;
                     (self.router_known, self.router_restarted) = (true, false);
+                    self.router_latch.link_up();
                     if restarted {
                         // Decided before the outage and never sent: the router proves it, nothing leaves late.
                         self.outbox.clear();
@@ -468,6 +526,13 @@ impl Shell {
         let mut answers = Vec::with_capacity(calls.len());
         for call in calls {
             let answer = match call.request["op"].as_str() {
+                Some("explain") => {
+                    explain::start(call, self.journal_dir.clone(), &self.explaining);
+                    continue;
+                }
+                Some("limits") => Some(self.limits_shown()),
+                Some("limit_check") => Some(self.limit_checked(&call.request)),
+                Some("export") => Some(self.export()),
                 Some("state") => Some(self.stats()),
                 Some("positions") => Some(self.positions()),
                 Some(op) => self.control(op, &call.request)?,
@@ -486,15 +551,49 @@ impl Shell {
             "unkill" => ControlAction::Unkill,
             "cancel_all" => ControlAction::CancelAll,
             "drain" => ControlAction::Drain,
+            "quarantine" => ControlAction::Quarantine,
+            "rearm" => ControlAction::Rearm,
+            "freeze" => ControlAction::Freeze,
+            "thaw" => ControlAction::Thaw,
+            "restrict" => ControlAction::Restrict,
+            "allow" => ControlAction::Allow,
+            "override" => ControlAction::Override,
+            "limit_set" => ControlAction::Limits,
             other => return Ok(Some(refused(&format!("no operation is called {other}")))),
         };
         let text = |key: &str| request[key].as_str().unwrap_or_default().to_string();
+        let number = |key: &str| request[key].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        let ts_ns = self.now().epoch_ns;
         let event = ControlEvent {
             action: action.into(),
             principal: text("principal"),
             reason: text("reason"),
-            ts_ns: self.now().epoch_ns,
+            ts_ns,
+            strategy_id: number("strategyId"),
+            instrument_id: number("instrumentId"),
+            requester: text("requester"),
+            expires_ts_ns: match request["minutes"].as_i64() {
+                Some(minutes) => ts_ns.saturating_add(minutes.clamp(1, 15) * 60_000_000_000),
+                None => 0,
+            },
+            overridden: number("overridden"),
+            limit: text("limit"),
+            value: request["value"].as_i64().unwrap_or(0),
+            limits_version: number("version"),
+            kill_ts_ns: 0,
         };
+        // What a reader of the journal would refuse must not get into it.
+        if let Err(refusal) = control_sound(&event) {
+            return Ok(Some(refused(&refusal)));
+        }
+        if action == ControlAction::Limits
+            && let Err(fault) = self.core.limits().with_event(self.core.table(), &event)
+        {
+            return Ok(Some(refused(&fault.to_string())));
+        }
+        if action == ControlAction::Kill {
+            self.hold(&event);
+        }
         let before = self.core.counters().controls_refused;
         self.apply(Event::Control(event))?;
         if self.core.counters().controls_refused > before {
@@ -506,6 +605,110 @@ impl Shell {
             json!({ "op": op, "principal": text("principal"), "reason": text("reason") }),
         );
         Ok(None)
+    }
+
+    /// Latches a kill before it acts. A disk that refuses is told; the kill goes on.
+    fn hold(&mut self, event: &ControlEvent) {
+        if let Err(fault) = self.latch.hold(&event.principal, &event.reason, event.ts_ns) {
+            self.hot.log("error", "the kill latch could not be written", json!({ "why": fault.0 }));
+        }
+    }
+
+    /// At the start: a kill of the latch is the journal's too, and one of the journal is the latch's.
+    fn agree_on_kill(&mut self) -> Result<(), Fault> {
+        let killed = self.core.state().policy() == Policy::Killed;
+        match self.latch.held().cloned() {
+            Some(held) if !killed => self.kill(&held.by, &held.reason, held.ts_ns),
+            None if killed => {
+                let detail = self.core.state().policy_state(0).detail;
+                let event = ControlEvent {
+                    principal: "journal".into(),
+                    reason: detail,
+                    ts_ns: self.now().epoch_ns,
+                    ..ControlEvent::default()
+                };
+                self.hold(&event);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn kill(&mut self, by: &str, reason: &str, ts_ns: i64) -> Result<(), Fault> {
+        let event = ControlEvent {
+            action: ControlAction::Kill.into(),
+            principal: by.into(),
+            reason: reason.into(),
+            ts_ns,
+            ..ControlEvent::default()
+        };
+        self.hold(&event);
+        self.hot.log("error", "killed", json!({ "by": by, "reason": reason }));
+        self.apply(Event::Control(event))
+    }
+
+    /// What the router says of its latch.
+    fn on_router_control(&mut self, event: &ControlEvent) -> Result<(), Fault> {
+        let killed = self.core.state().policy() == Policy::Killed;
+        match event.action() {
+            ControlAction::Kill => {
+                if self.router_latch.holds(event.ts_ns, killed) {
+                    let reason = format!("{} at the router: {}", event.principal, event.reason);
+                    let end = reason.floor_char_boundary(tidegate_wire::limits::OPERATOR_REASON_LEN_MAX);
+                    self.kill("execution-router", &reason[..end], event.ts_ns)?;
+                }
+            }
+            ControlAction::Unkill => self.router_latch.let_go(event.kill_ts_ns),
+            _ => self.bad_payloads += 1,
+        }
+        Ok(())
+    }
+
+    /// Once the journal holds that two principals lifted the kill, the latch goes too.
+    fn after_unkill(&mut self) {
+        if self.core.state().policy() == Policy::Killed {
+            return;
+        }
+        let Some(ts_ns) = self.latch.held().map(|held| held.ts_ns) else { return };
+        match self.latch.lift() {
+            Ok(()) => self.router_latch.lifted(ts_ns),
+            Err(fault) => {
+                // The next start kills again: safe, and said.
+                self.hot.log("error", "the kill latch could not be lifted", json!({ "why": fault.0 }));
+            }
+        }
+    }
+
+    /// Tells the router what is in force, until it says the same.
+    fn tell_kill(&mut self) -> Result<(), Fault> {
+        let now = clock::mono_ns();
+        let killed = self.core.state().policy() == Policy::Killed;
+        let kill = self.latch.held().filter(|_| killed);
+        let kill = kill.map(|held| Kill { by: &held.by, reason: &held.reason, ts_ns: held.ts_ns });
+        let told = self.router_latch.tell(kill, now);
+        if self.router_latch.alarm(now) {
+            self.hot.log(
+                "error",
+                "ALARM: the router has not acknowledged the kill",
+                json!({ "remedy": "kill at the router: make its kill file, or send it SIGUSR2" }),
+            );
+        }
+        let Some(event) = told else { return Ok(()) };
+        let now_ns = self.now().epoch_ns;
+        let envelope = Envelope {
+            schema_version: SCHEMA_VERSION,
+            source: Source::Gateway.into(),
+            ts_event_ns: now_ns,
+            ts_recv_ns: now_ns,
+            payload: Some(Payload::ControlEvent(event)),
+            ..Envelope::default()
+        };
+        match self.command.send(now, &envelope::encode(&envelope)) {
+            Ok(_) => self.router_latch.told(now),
+            Err(SendRefusal::NoCredit | SendRefusal::NotSynced) => {}
+            Err(refusal) => return Err(Fault(format!("bug: the command link refuses a kill: {refusal}"))),
+        }
+        Ok(())
     }
 
     /// Makes every record of this turn safe.
@@ -675,6 +878,17 @@ fn principal_of(identity: &str) -> Option<StrategyId> {
     let digits = identity.strip_prefix("strategy:")?;
     let canonical = !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
     digits.parse().ok().filter(|id| canonical && *id > 0).map(StrategyId)
+}
+
+/// Whether a control event is one that the wire takes; where not, what is wrong with it.
+fn control_sound(event: &ControlEvent) -> Result<(), String> {
+    let envelope = Envelope {
+        schema_version: SCHEMA_VERSION,
+        source: Source::Operator.into(),
+        payload: Some(Payload::ControlEvent(event.clone())),
+        ..Envelope::default()
+    };
+    validate::envelope(&envelope).map_err(|refusal| refusal.to_string())
 }
 
 fn refused(why: &str) -> Value {

@@ -157,6 +157,7 @@ impl Rig {
             principal: principal.into(),
             reason: "test".into(),
             ts_ns: self.now.epoch_ns,
+            ..ControlEvent::default()
         }));
     }
 

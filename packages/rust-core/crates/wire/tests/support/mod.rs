@@ -265,6 +265,18 @@ pub fn control_event() -> ControlEvent {
         principal: "uid:1000".into(),
         reason: "drill".into(),
         ts_ns: TS,
+        ..ControlEvent::default()
+    }
+}
+
+pub fn limits_event() -> ControlEvent {
+    ControlEvent {
+        action: ControlAction::Limits.into(),
+        limit: "firm.open_orders_max".into(),
+        value: 7,
+        limits_version: 2,
+        requester: "uid:1001".into(),
+        ..control_event()
     }
 }
 
