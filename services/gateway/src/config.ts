@@ -31,18 +31,34 @@ export const Settings = z.object({
     .describe("Session number of this process's links"),
   instrumentsFile: z.string().min(1).describe("Versioned instrument table"),
   limitsFile: z.string().min(1).describe("Limits of firm, accounts, strategies and instruments"),
-  controlTokenFile: z
+  latchFile: z
     .string()
     .min(1)
-    .default("state/control.token")
-    .describe("Bearer token of the control routes, mode 0600; made at the first start"),
+    .default("state/gateway.latch")
+    .describe("The kill latch; one that is missing or damaged counts as killed"),
+  principalsFile: z
+    .string()
+    .min(1)
+    .default("state/principals.json")
+    .describe("Who may control the gateway: names, roles, public keys"),
+  auditFile: z
+    .string()
+    .min(1)
+    .default("audit/gateway.ndjson")
+    .describe("The audit trail of the control API"),
+  controlSocket: z
+    .string()
+    .min(1)
+    .max(100)
+    .default("s/control.sock")
+    .describe("Unix socket of the control API, beside the loopback port"),
 });
 export type GatewayConfig = z.output<typeof Settings>;
 
 /** The hot loop's part of the settings. */
 export function loopConfig(config: GatewayConfig): object {
   const { intentUrl, commandUrl, tailUrl, mdUrl, journalDir, tier } = config;
-  const { epochFile, instrumentsFile, limitsFile } = config;
+  const { epochFile, instrumentsFile, limitsFile, latchFile } = config;
   return {
     intentUrl,
     commandUrl,
@@ -53,5 +69,6 @@ export function loopConfig(config: GatewayConfig): object {
     epochFile,
     instrumentsFile,
     limitsFile,
+    latchFile,
   };
 }

@@ -31,6 +31,27 @@ export const Settings = z.object({
     .describe("Folder of the venue's own log and run file"),
   apiKey: z.string().min(1).max(128).default("sim").describe("The one key the venue knows"),
   apiSecret: z.string().min(1).max(128).default("sim-secret").describe("Its HMAC secret"),
+  killKey: z
+    .string()
+    .min(1)
+    .max(128)
+    .default("sim-kill")
+    .describe("A second key of the same account, which may look and cancel and nothing else"),
+  killSecret: z.string().min(1).max(128).default("sim-kill-secret").describe("Its HMAC secret"),
+  openOrdersMax: z
+    .number()
+    .int()
+    .min(1)
+    .max(16_384)
+    .default(200)
+    .describe("Open orders of a market; one symbol may stand for the many of a venue"),
+  budgetFactor: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(1)
+    .describe("How many times the venue's own budgets of orders and request weight it grants"),
   feeds: z
     .boolean()
     .default(false)

@@ -75,9 +75,20 @@ export const MARKETS: Readonly<Record<MarketId, MarketSpec>> = {
   },
 };
 
+/** The markets with so many times the venue's own budgets of orders and request weight. */
+export function grantedSpecs(factor: number): Readonly<Record<MarketId, MarketSpec>> {
+  const granted = (spec: MarketSpec): MarketSpec => ({
+    ...spec,
+    weightPerMinuteMax: spec.weightPerMinuteMax * factor,
+    ordersPer10sMax: spec.ordersPer10sMax * factor,
+  });
+  return { spot: granted(MARKETS.spot), usdm: granted(MARKETS.usdm) };
+}
+
 /** The JSON configuration the matching core takes for one market. */
-export function coreConfig(spec: MarketSpec): string {
+export function coreConfig(spec: MarketSpec, openOrdersMax = 200): string {
   return JSON.stringify({
+    openOrdersMax,
     symbol: spec.symbol,
     market: spec.id,
     pxScale: spec.pxScale,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { VenueSimConfig } from "./config.ts";
 import type { SimMarketFactory } from "./core.ts";
 import { VenueLog } from "./log.ts";
-import { coreConfig, MARKET_IDS, MARKETS, type MarketId } from "./markets.ts";
+import { coreConfig, grantedSpecs, MARKET_IDS, type MarketId } from "./markets.ts";
 import { Replay, type ReplayEffect, rewrite, type Shift } from "./replay.ts";
 import { restoredState } from "./restore.ts";
 import { loadSample, type Sample } from "./sample.ts";
@@ -102,7 +102,9 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
     clockSkewMs: 0,
   };
   const nowMs = (): number => Math.floor(deps.clock.nowMs() + faults.clockSkewMs);
-  const newCore = (market: MarketId) => deps.newMarket(coreConfig(MARKETS[market]));
+  const specs = grantedSpecs(config.budgetFactor);
+  const newCore = (market: MarketId) =>
+    deps.newMarket(coreConfig(specs[market], config.openOrdersMax));
   const cores = { spot: newCore("spot"), usdm: newCore("usdm") };
   const tickerIds: Record<MarketId, number> = { spot: 0, usdm: 0 };
 
@@ -112,7 +114,11 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
     const newest = next === null ? tickerIds[market] : Math.min(tickerIds[market], next - 1);
     return Math.max(bookId, newest) + shift.updateId[market];
   };
-  const venue = new Venue(cores, log, { key: config.apiKey, secret: config.apiSecret }, snapshotId);
+  const keys = [
+    { key: config.apiKey, secret: config.apiSecret, trade: true },
+    { key: config.killKey, secret: config.killSecret, trade: false },
+  ];
+  const venue = new Venue(cores, log, keys, snapshotId, specs);
 
   /** The book begins from the recorded snapshot, a moment before the collector had it. */
   const feedSnapshots = (): void => {

@@ -1,7 +1,7 @@
 /** The venue's desk: requests in, answers and user events out, the log written between. Sockets are elsewhere. */
 
 import type { SimMarket } from "@tidegate/rust-core";
-import { type Credentials, checkKey, checkSigned, illegal, mandatory } from "./auth.ts";
+import { checkKey, checkSigned, illegal, mandatory, type Permitted } from "./auth.ts";
 import { type Balances, type CoreEvent, type Order, parseEvents, type Trade } from "./core.ts";
 import { ApiFault, refusal } from "./faults.ts";
 import { RateCounters } from "./limits.ts";
@@ -111,7 +111,7 @@ interface CoreAnswer {
 export class Venue {
   readonly #desks: Readonly<Record<MarketId, Desk>>;
   readonly #log: VenueLog;
-  readonly #credentials: Credentials;
+  readonly #keys: readonly Permitted[];
   readonly #snapshotId: (market: MarketId, bookId: number) => number;
   readonly #outbox: UserEvent[] = [];
   #listenKey: { readonly key: string; expiresMs: number } | null = null;
@@ -121,20 +121,21 @@ export class Venue {
   constructor(
     cores: Readonly<Record<MarketId, SimMarket>>,
     log: VenueLog,
-    credentials: Credentials,
+    keys: readonly Permitted[],
     /** The id a snapshot taken now carries: the streams may have shown later ids than the book's. */
     snapshotId: (market: MarketId, bookId: number) => number,
+    specs: Readonly<Record<MarketId, MarketSpec>> = MARKETS,
   ) {
     const desk = (market: MarketId): Desk => ({
-      spec: MARKETS[market],
+      spec: specs[market],
       core: cores[market],
-      rates: new RateCounters(MARKETS[market]),
+      rates: new RateCounters(specs[market]),
       realisedE8: 0n,
       countdownMs: null,
     });
     this.#desks = { spot: desk("spot"), usdm: desk("usdm") };
     this.#log = log;
-    this.#credentials = credentials;
+    this.#keys = keys;
     this.#snapshotId = snapshotId;
     this.#generatedIds = log.lines;
     this.rebase();
@@ -223,8 +224,11 @@ export class Venue {
         waitS,
       );
     }
-    if (rule.security !== "none") checkKey(request.key, this.#credentials);
-    if (rule.security === "signed") checkSigned(params, request.payload, nowMs, this.#credentials);
+    if (rule.security !== "none") {
+      const trades = op === "order.place" || op === "countdownCancelAll";
+      const key = checkKey(request.key, this.#keys, trades);
+      if (rule.security === "signed") checkSigned(params, request.payload, nowMs, key);
+    }
     switch (op) {
       case "ping":
         return { body: {} };
