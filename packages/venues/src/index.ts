@@ -13,6 +13,7 @@ export {
   type MassCancelReport,
   massCancel,
   QUIET_MS,
+  sweep,
 } from "./mass-cancel.ts";
 export {
   ANSWER_MS_MAX,

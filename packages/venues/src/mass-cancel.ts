@@ -128,9 +128,7 @@ export async function massCancel(
     rounds += 1;
     const stubborn = left.slice(0, BY_ID_MAX);
     const acts = await Promise.all([
-      ...desk.symbols.map((symbol) =>
-        asked(() => desk.queries.cancelAll(desk.rest, symbol, stop)),
-      ),
+      ...desk.symbols.map((symbol) => asked(() => desk.queries.cancelAll(desk.rest, symbol, stop))),
       ...stubborn.map(({ symbol, orderId }) =>
         asked(() => desk.queries.cancelOrder(desk.rest, symbol, orderId, stop)),
       ),
@@ -165,6 +163,42 @@ export async function massCancel(
     await sleep(Math.min(quietMs / 3, quietMs - (now - emptySince)) + 1);
   }
   return tell(false);
+}
+
+/** Longest go of one mass cancel of a sweep; while the sweep goes on, the next one follows. */
+export const SWEEP_MS_MAX = 60_000;
+/** Between two goes of a sweep: what nobody should have sent meanwhile is cancelled too. */
+export const SWEEP_EVERY_MS = 5_000;
+
+/**
+ * Keeps every desk empty until it is stopped: a mass cancel of all of them at once, its report, and after a while again.
+ * One that is not confirmed is followed by the next without a wait.
+ */
+export async function sweep(
+  desks: readonly MassCancelDesk[],
+  stop: AbortSignal,
+  onReport: (confirmed: boolean, reports: readonly MassCancelReport[]) => Promise<void> | void,
+): Promise<void> {
+  while (!stop.aborted) {
+    const goes = desks.map((desk) => massCancel(desk, { msMax: SWEEP_MS_MAX, stop }));
+    const reports = await Promise.all(goes);
+    if (stop.aborted) return;
+    const confirmed = reports.every((report) => report.confirmed);
+    await onReport(confirmed, reports);
+    if (confirmed) await pauseOf(SWEEP_EVERY_MS, stop);
+  }
+}
+
+function pauseOf(ms: number, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      clearTimeout(timer);
+      stop.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    stop.addEventListener("abort", end, { once: true });
+  });
 }
 
 /** Ids of the venue's list; null when it is no list. Ids are beyond what a number holds exactly at some venues. */

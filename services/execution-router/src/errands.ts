@@ -1,22 +1,12 @@
 /** What the loop asks of its shell: listen keys, and the queries a venue has over REST alone. */
 
 import type { Engine, EngineEvent } from "@tidegate/service-kit";
-import {
-  binanceSpot,
-  binanceUsdm,
-  massCancel,
-  type RestAnswer,
-  RestClient,
-} from "@tidegate/venues";
+import { binanceSpot, binanceUsdm, type RestAnswer, RestClient, sweep } from "@tidegate/venues";
 import { z } from "zod";
 import type { TradedVenue } from "./config.ts";
 
 /** Errands under way at once; a further one is refused, and the loop asks again. */
 export const ERRANDS_MAX = 64;
-/** Longest go of one mass cancel; while the kill stands, the next one follows. */
-export const MASS_CANCEL_MS_MAX = 60_000;
-/** Between two sweeps while a kill stands: what nobody should have sent is cancelled too. */
-export const SWEEP_MS = 5_000;
 /** The dead-man's countdown is set again so many times within its length. */
 const REFRESHES = 3;
 
@@ -101,38 +91,19 @@ export class Errands {
     this.#running.add(running);
   }
 
-  /** Cancels everything at every venue until it is confirmed, then looks again as long as the kill stands. */
+  /** Cancels everything at every venue until it is confirmed, and looks again as long as the kill stands. */
   #startSweep(killTsNs: string): void {
-    const sweep = new AbortController();
-    this.#sweeping = sweep;
-    const stop = AbortSignal.any([sweep.signal, this.#stop.signal]);
-    const run = async (): Promise<void> => {
-      while (!stop.aborted) {
-        const reports = await Promise.all(
-          [...this.#desks.values()].map(({ venue, rest }) => {
-            const { queries } = venue.name === "BINANCE_SPOT" ? binanceSpot : binanceUsdm;
-            const desk = { name: venue.name, rest, queries, symbols: venue.symbols };
-            return massCancel(desk, { msMax: MASS_CANCEL_MS_MAX, stop });
-          }),
-        );
-        if (stop.aborted) return;
-        const confirmed = reports.every((report) => report.confirmed);
-        this.#log(confirmed ? "info" : "warn", "mass cancel", { killTsNs, confirmed, reports });
-        await this.#call({ op: "mass_cancelled", report: { killTsNs, confirmed, reports } });
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, SWEEP_MS);
-          stop.addEventListener(
-            "abort",
-            () => {
-              clearTimeout(timer);
-              resolve();
-            },
-            { once: true },
-          );
-        });
-      }
-    };
-    const running: Promise<void> = run()
+    const ours = new AbortController();
+    this.#sweeping = ours;
+    const stop = AbortSignal.any([ours.signal, this.#stop.signal]);
+    const desks = [...this.#desks.values()].map(({ venue, rest }) => {
+      const { queries } = venue.name === "BINANCE_SPOT" ? binanceSpot : binanceUsdm;
+      return { name: venue.name, rest, queries, symbols: venue.symbols };
+    });
+    const running: Promise<void> = sweep(desks, stop, async (confirmed, reports) => {
+      this.#log(confirmed ? "info" : "warn", "mass cancel", { killTsNs, confirmed, reports });
+      await this.#call({ op: "mass_cancelled", report: { killTsNs, confirmed, reports } });
+    })
       .catch((error: unknown) => {
         if (!stop.aborted) this.#log("warn", "the mass cancel failed", { error: String(error) });
       })

@@ -23,7 +23,10 @@ export function createRouter(): HotServiceSpec<typeof Settings> {
       // The second hand on the same switch: no file system, no network, one system call of whoever may signal.
       const onSignal = (): void => {
         engine.call({ op: "kill", principal: "signal", reason: "SIGUSR2" }).catch((error) => {
-          log.error({ err: error }, "the kill by signal did not reach the loop; make the kill file");
+          log.error(
+            { err: error },
+            "the kill by signal did not reach the loop; make the kill file",
+          );
         });
       };
       process.on("SIGUSR2", onSignal);

@@ -42,11 +42,13 @@ describe("the routes", () => {
     await act("/control/freeze", { instrument: 2 });
     await act("/control/thaw", { instrument: 2 }, "bob");
     await act("/control/override", { strategy: 7, refusal: 63, minutes: 5 }, "bob");
-    expect(calls.map(({ op, strategyId, instrumentId, requester }) => [
-      op,
-      strategyId ?? instrumentId,
-      requester,
-    ])).toEqual([
+    expect(
+      calls.map(({ op, strategyId, instrumentId, requester }) => [
+        op,
+        strategyId ?? instrumentId,
+        requester,
+      ]),
+    ).toEqual([
       ["quarantine", 7, undefined],
       ["rearm", 7, undefined],
       ["freeze", 2, undefined],
@@ -78,7 +80,12 @@ describe("the routes", () => {
     const { calls, act } = core({ limit_check: { old: 9, version: 4, loosens: true } });
     const done = await act("/control/limits", { limit: "firm.open_orders_max", value: 10 }, "bob");
     expect(done.body).toMatchObject({ ok: true, old: 9, version: 5 });
-    expect(calls[1]).toMatchObject({ op: "limit_set", version: 5, principal: "ann", requester: "bob" });
+    expect(calls[1]).toMatchObject({
+      op: "limit_set",
+      version: 5,
+      principal: "ann",
+      requester: "bob",
+    });
   });
 
   it.each([

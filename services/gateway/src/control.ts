@@ -1,6 +1,12 @@
 /** The gateway's control routes: what may be asked, by whom, and which call of the core each becomes. */
 
-import { type Answer, type Call, type Role, type Route, route } from "@tidegate/service-kit/control";
+import {
+  type Answer,
+  type Call,
+  type Role,
+  type Route,
+  route,
+} from "@tidegate/service-kit/control";
 import { z } from "zod";
 
 /** Hands a request to the core; its answer comes after the journal has it. */
@@ -109,7 +115,11 @@ export function controlRoutes(core: CoreCall): readonly Route[] {
       },
     }),
     act("cancel_all", "cancel-all", "Cancels every live order"),
-    act("drain", "drain", "Refuses new orders and cancels all; /state says when every order is terminal"),
+    act(
+      "drain",
+      "drain",
+      "Refuses new orders and cancels all; /state says when every order is terminal",
+    ),
     ofStrategy("quarantine", "None of a strategy's new orders; its live ones are cancelled"),
     ofStrategy("rearm", "Ends a strategy's quarantine: a person has looked"),
     ofInstrument("freeze", "No new orders in an instrument", "never"),
@@ -119,7 +129,8 @@ export function controlRoutes(core: CoreCall): readonly Route[] {
     route({
       method: "POST",
       path: "/control/override",
-      summary: "Lifts one refusal for one strategy for at most 15 minutes; two different principals",
+      summary:
+        "Lifts one refusal for one strategy for at most 15 minutes; two different principals",
       roles: RISK,
       input: Override,
       two: "always",
@@ -164,7 +175,10 @@ export function controlRoutes(core: CoreCall): readonly Route[] {
         };
         const done = await core(set);
         if (done["ok"] === false) return answer(done);
-        return { status: 200, body: { ok: true, limit, value, old: checked["old"], version: set.version } };
+        return {
+          status: 200,
+          body: { ok: true, limit, value, old: checked["old"], version: set.version },
+        };
       },
     }),
     look("/state", "state", "What the gateway is doing, orders and policy", ALL),

@@ -19,7 +19,10 @@ export const AUDIENCE = "gateway";
 type Context = Pick<ServiceContext<GatewayConfig>, "config" | "http" | "log">;
 
 /** Every route of the control API, the audit trail's own among them. */
-export function allRoutes(engine: Pick<Engine, "call">, audit: Pick<Audit, "rows">): readonly Route[] {
+export function allRoutes(
+  engine: Pick<Engine, "call">,
+  audit: Pick<Audit, "rows">,
+): readonly Route[] {
   const trail = route({
     method: "GET",
     path: "/audit",

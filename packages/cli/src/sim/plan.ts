@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
+import { addPrincipal, makeKey, type Role } from "@tidegate/service-kit/control";
 import type { ProcessName, SimOptions } from "./options.ts";
 
 /** What each process of a run is configured to, and the environment they share. */
@@ -10,6 +11,23 @@ export interface ClusterPlan {
 
 /** The one key the simulated venue knows; it opens nothing else. */
 const VENUE_KEY = { apiKey: "sim", apiSecret: "sim-secret" } as const;
+
+/** Who acts in a run: the command line, and the monitor. Their keys live and end with the run's folder. */
+export const RUN_PRINCIPALS = [
+  ["run-sim", "operator"],
+  ["monitor", "operator"],
+] as const satisfies readonly (readonly [string, Role])[];
+
+/** Makes the keys and the file of principals of a run. */
+export function makePrincipals(
+  runDir: string,
+  people: readonly (readonly [string, Role])[] = RUN_PRINCIPALS,
+): void {
+  for (const [name, role] of people) {
+    const publicKey = makeKey(join(runDir, "state", `${name}.key`));
+    addPrincipal(join(runDir, "state/principals.json"), name, role, publicKey);
+  }
+}
 
 /** A run's settings: embedded defaults, this run's ports and files. */
 export function clusterPlan(input: {
@@ -28,6 +46,7 @@ export function clusterPlan(input: {
     JSON.stringify({ "binance-spot": VENUE_KEY, "binance-usdm": VENUE_KEY }),
     { mode: 0o600 },
   );
+  makePrincipals(runDir);
   const instrumentsFile = join(root, "config/instruments.json");
   const httpPort = (name: ProcessName) => ({ httpPort: ports[name] });
   return {

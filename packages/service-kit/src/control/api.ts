@@ -8,7 +8,7 @@
 
 import { createHash } from "node:crypto";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { z } from "zod";
+import type { z } from "zod";
 import type { Logger } from "../log.ts";
 import type { Audit } from "./audit.ts";
 import { Answers, Pending, Rates } from "./guards.ts";
@@ -46,8 +46,7 @@ export interface Route<S extends z.ZodObject = z.ZodObject> {
 }
 
 /** Types a route by its input. */
-export const route = <S extends z.ZodObject>(each: Route<S>): Route =>
-  each as unknown as Route;
+export const route = <S extends z.ZodObject>(each: Route<S>): Route => each as unknown as Route;
 
 export interface ControlApi {
   readonly routes: readonly Route[];
@@ -121,7 +120,11 @@ export function addControl(app: FastifyInstance, api: ControlApi): void {
       const known = answers.begin(`${principal.name} ${key}`, content);
       if (known === "in flight") return refuse(reply, 409, "the same key is being answered; wait");
       if (known === "other") {
-        return refuse(reply, 409, "the Idempotency-Key was used for another request; take a new one");
+        return refuse(
+          reply,
+          409,
+          "the Idempotency-Key was used for another request; take a new one",
+        );
       }
       if (known !== null) {
         return reply.header("idempotent-replay", "true").code(known.status).send(known.body);
@@ -198,7 +201,10 @@ function waiting(
   name: string,
 ): Answer {
   if (first.state === "full")
-    return { status: 503, body: { ok: false, error: "too many changes wait for a second principal" } };
+    return {
+      status: 503,
+      body: { ok: false, error: "too many changes wait for a second principal" },
+    };
   return {
     status: 202,
     body: {

@@ -86,7 +86,11 @@ describe("principals", () => {
 describe("tokens", () => {
   function judged() {
     const ann = person("ann");
-    const judge = new TokenJudge("gateway", livePrincipals(join(dir, "principals.json")), NOW - 60_000);
+    const judge = new TokenJudge(
+      "gateway",
+      livePrincipals(join(dir, "principals.json")),
+      NOW - 60_000,
+    );
     const why = (token: string, atMs = NOW) => {
       const answer = judge.judge(`Bearer ${token}`, atMs);
       return answer.ok ? "ok" : answer.why;
@@ -126,9 +130,13 @@ describe("tokens", () => {
         if (was < 0) return;
         const other = `${token.slice(0, at)}${letters[(was + by) % 62]}${token.slice(at + 1)}`;
         // The last letter of a base64url text has bits that stand for nothing.
-        if (Buffer.from(other.split(".")[2] ?? "", "base64url").equals(
-          Buffer.from(token.split(".")[2] ?? "", "base64url"),
-        ) && at > token.lastIndexOf(".")) return;
+        if (
+          Buffer.from(other.split(".")[2] ?? "", "base64url").equals(
+            Buffer.from(token.split(".")[2] ?? "", "base64url"),
+          ) &&
+          at > token.lastIndexOf(".")
+        )
+          return;
         expect(why(other)).not.toBe("ok");
       }),
     );

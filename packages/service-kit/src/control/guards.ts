@@ -47,8 +47,7 @@ export class Pending {
   readonly #first = new Map<string, { readonly by: string; readonly untilMs: number }>();
 
   meet(content: string, by: string, nowMs: number): Met {
-    for (const [each, { untilMs }] of this.#first)
-      if (untilMs <= nowMs) this.#first.delete(each);
+    for (const [each, { untilMs }] of this.#first) if (untilMs <= nowMs) this.#first.delete(each);
     const first = this.#first.get(content);
     if (first !== undefined && first.by !== by) {
       this.#first.delete(content);

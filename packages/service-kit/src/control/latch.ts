@@ -96,8 +96,7 @@ export class Latch {
 
   #write(held: Held | null): void {
     this.#fd ??= openSync(this.#path, "r+");
-    const line =
-      held === null ? "CLEAR\n" : `KILLED\t${held.tsNs}\t${held.by}\t${held.reason}\n`;
+    const line = held === null ? "CLEAR\n" : `KILLED\t${held.tsNs}\t${held.by}\t${held.reason}\n`;
     const block = Buffer.alloc(LATCH_BYTES, " ");
     block.write(line);
     for (let done = 0; done < block.length; )

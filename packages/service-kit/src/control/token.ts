@@ -109,7 +109,9 @@ export class TokenJudge {
       return no("the token's claims are no JSON");
     }
     if (!read.success)
-      return no(`the token's claims: ${String(read.error.issues[0]?.path[0] ?? "")} is missing or malformed`);
+      return no(
+        `the token's claims: ${String(read.error.issues[0]?.path[0] ?? "")} is missing or malformed`,
+      );
     const { sub, aud, iat, exp, jti } = read.data;
     const principal = this.#principals().get(sub);
     // One answer for an unknown name and for a wrong signature: a stranger learns no names.
@@ -126,8 +128,7 @@ export class TokenJudge {
       return no(`the token lives longer than ${TOKEN_LIFE_MS_MAX / 1_000} s`);
     if (nowMs >= expMs) return no("the token has expired; make a new one");
     if (iatMs > nowMs + 0.5) return no("the token is from the future; check the clock");
-    if (iatMs < this.#startedMs)
-      return no("the token is older than this process; make a new one");
+    if (iatMs < this.#startedMs) return no("the token is older than this process; make a new one");
     if (this.#used.has(jti)) return no("the token was used before; make a new one");
     if (this.#used.size >= USED_TOKENS_MAX) this.#forget(nowMs);
     if (this.#used.size >= USED_TOKENS_MAX)

@@ -2,7 +2,8 @@ import { sharedQueries } from "../binance-queries.ts";
 import type { RestAnswer, RestClient } from "../rest.ts";
 import { paths } from "./endpoints.ts";
 
-export const { depthSnapshot, exchangeInfo, time, openOrders, trades, cancelAll, cancelOrder } = sharedQueries(paths);
+export const { depthSnapshot, exchangeInfo, time, openOrders, trades, cancelAll, cancelOrder } =
+  sharedQueries(paths);
 
 /** The key of the user stream: made (or given again), renewed, given up. */
 export const listenKey = {
