@@ -1,7 +1,7 @@
 /** The cluster of the kill drill: real processes that are killed, stopped and started again, and the ways to reach each. */
 
 import { once } from "node:events";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Role } from "@tidegate/service-kit/control";
 import { binanceUsdm, RestClient } from "@tidegate/venues";
@@ -36,6 +36,7 @@ export class KillCluster implements AsyncDisposable {
   readonly #faults: Faults;
   readonly #limits: string;
   readonly #running = new Map<string, Process>();
+  readonly #latchedMs = new Map<string, number>();
   #ports: Record<(typeof NAMES)[number] | "venue", number> | null = null;
   /** Another journal, latch and epoch of the gateway: one that was never told of anything. */
   gatewayFolder = "one";
@@ -116,6 +117,7 @@ export class KillCluster implements AsyncDisposable {
       NODE_COMPILE_CACHE: join(this.#root, ".tools/compile-cache"),
     });
     this.#running.set(name, started);
+    started.onLine((line) => this.#onLine(name, line));
     const port = (await this.ports())[name];
     await this.until(`${name} is up`, UP_MS_MAX, async () => {
       if (!started.running) throw new Error(`${name} ended: ${started.text.slice(-1_500)}`);
@@ -128,6 +130,23 @@ export class KillCluster implements AsyncDisposable {
         return false;
       }
     });
+  }
+
+  /** A line that says a latch is held: it is written after the latch is on the disk. */
+  #onLine(name: Name, line: string): void {
+    if (!line.includes('"killed"') && !line.includes('"op":"kill"')) return;
+    try {
+      const { msg, op, time } = JSON.parse(line) as { msg?: string; op?: string; time: string };
+      if (msg === "killed" || op === "kill") this.#latchedMs.set(name, Date.parse(time));
+    } catch {
+      // No line of the log.
+    }
+  }
+
+  /** When a process last said that it holds its latch, from a moment on; null where it has not. */
+  latchedMs(name: Name, sinceMs: number): number | null {
+    const at = this.#latchedMs.get(name);
+    return at !== undefined && at >= sinceMs ? at : null;
   }
 
   process(name: Name): Process {
@@ -175,12 +194,6 @@ export class KillCluster implements AsyncDisposable {
     const port = (await this.ports())["execution-router"];
     const answer = await fetch(`http://127.0.0.1:${port}/health`);
     return ((await answer.json()) as { stats: Record<string, unknown> }).stats;
-  }
-
-  /** Whether a latch file says killed. */
-  latched(file: string): boolean {
-    const path = join(this.dir, "state", file);
-    return existsSync(path) && readFileSync(path, "latin1").startsWith("KILLED");
   }
 
   async until(what: string, msMax: number, holds: () => boolean | Promise<boolean>): Promise<void> {

@@ -2,8 +2,8 @@
  * A control API: one table of routes, and one way every request goes.
  *
  * token → role → rate → form → Idempotency-Key → audit record on the disk → effect → audit record of the outcome.
- * Nothing of a request is looked at before its token, and nothing has effect before its record, but a kill: it acts even
- * where the disk refuses the record, and says so.
+ * Nothing of a request is looked at before its token, and nothing has effect before its record, but a kill: like a cancel
+ * it never waits for a disk. Its record follows it, and where the disk refuses that, the kill stands and says so.
  */
 
 import { createHash } from "node:crypto";
@@ -39,7 +39,7 @@ export interface Route<S extends z.ZodObject = z.ZodObject> {
   readonly two?: "never" | "always" | "when it loosens";
   /** Refuses (an answer) or says whether a second principal is needed. */
   readonly needsTwo?: (call: Call<z.output<S>>) => Promise<Answer | boolean>;
-  /** Acts even when its record cannot be written, and is never refused for its rate. */
+  /** Acts before its record is written and without it, and is never refused for its rate. */
   readonly emergency?: boolean;
   /** `first` is the principal who asked, where a second one agrees. */
   readonly act: (call: Call<z.output<S>>, first: string | null) => Promise<Answer>;
@@ -146,8 +146,9 @@ export function addControl(app: FastifyInstance, api: ControlApi): void {
   ): Promise<Answer> {
     const { principal } = call;
     const kept = Buffer.byteLength(asked) > AUDIT_BODY_BYTES_MAX ? `sha256:${content}` : asked;
+    const first = each.emergency === true ? await run(() => each.act(call, null)) : null;
     const head = note(principal, each, "asked", 0, key, kept, "");
-    if (head === null && each.emergency !== true) {
+    if (head === null && first === null) {
       return {
         status: 503,
         body: {
@@ -156,18 +157,20 @@ export function addControl(app: FastifyInstance, api: ControlApi): void {
         },
       };
     }
-    const answer = await run(async () => {
-      const two = each.two ?? "never";
-      let wants: Answer | boolean = two === "always";
-      if (two === "when it loosens") wants = (await each.needsTwo?.(call)) ?? true;
-      if (typeof wants === "object") return wants;
-      if (!wants) return each.act(call, null);
-      // Two people word one wish differently: the reason is not part of it.
-      const { reason: _, ...wish } = call.input;
-      const first = pending.meet(`${each.path} ${canonical(wish)}`, principal.name, call.nowMs);
-      if (first.state === "met") return each.act(call, first.by);
-      return waiting(first, principal.name);
-    });
+    const answer =
+      first ??
+      (await run(async () => {
+        const two = each.two ?? "never";
+        let wants: Answer | boolean = two === "always";
+        if (two === "when it loosens") wants = (await each.needsTwo?.(call)) ?? true;
+        if (typeof wants === "object") return wants;
+        if (!wants) return each.act(call, null);
+        // Two people word one wish differently: the reason is not part of it.
+        const { reason: _, ...wish } = call.input;
+        const half = pending.meet(`${each.path} ${canonical(wish)}`, principal.name, call.nowMs);
+        if (half.state === "met") return each.act(call, half.by);
+        return waiting(half, principal.name);
+      }));
     const ok = answer.status < 400;
     const phase = ok ? "done" : "refused";
     note(principal, each, phase, answer.status, key, "", String(answer.body["error"] ?? ""));

@@ -17,8 +17,8 @@ use crate::tier::TierName;
 use crate::{Call, Fault, Handle, Hot, clock, epoch, read_table, spawn, ws_item};
 use binance::{Asked, Keys, User};
 use limits::{
-    COMMANDS_PER_TURN_MAX, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX, REPORTS_PER_TURN_MAX,
-    ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX,
+    COMMANDS_PER_TURN_MAX, COMMANDS_WAITING_MAX, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX,
+    REPORTS_PER_TURN_MAX, ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -35,6 +35,7 @@ use tidegate_units::{InstrumentId, VenueId};
 use tidegate_venue_io::sign::Secret;
 use tidegate_venue_io::{Backoff, ConnectOptions, SendFault, Stamp, WsClient, WsEvent, WsState};
 use tidegate_wire::pb::common::v1::Source;
+use tidegate_wire::pb::control::v1::ControlAction;
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::orders::v1::{CommandKind, Reason, Report, ReportKind};
 use tidegate_wire::{envelope, ids};
@@ -137,6 +138,14 @@ struct Loop<'a> {
     bad_payloads: u64,
     spans: SpanBudget,
     kill: kill::KillSwitch,
+    /// What the link has brought and is not applied yet, in order.
+    waiting: VecDeque<Waiting>,
+}
+
+/// One thing of the command link; `None` where its bytes are no message.
+enum Waiting {
+    Data { peer: tidegate_bus::ends::PeerId, seq: u64, envelope: Option<Box<Envelope>> },
+    Event(LinkEvent),
 }
 
 /// Starts the loop.
@@ -252,6 +261,7 @@ fn run(
         bad_payloads: 0,
         spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
         kill,
+        waiting: VecDeque::new(),
     };
     // What the gateway has not seen it asks for with its GRANT; until then nothing old is sent.
     state.kept_from = state.router.report_seq() + 1;
@@ -318,7 +328,7 @@ impl Loop<'_> {
             .flat_map(|session| [&session.api, &session.user])
             .flatten()
             .filter(|client| client.state() != WsState::Closed);
-        let busy = self.link.has_waiting() || clients.clone().any(WsClient::more);
+        let busy = !self.waiting.is_empty() || self.link.has_waiting() || clients.clone().any(WsClient::more);
         let mut items = vec![self.link.poll_item()];
         items.extend(clients.map(ws_item));
         self.hot.wait(items, busy, POLL_MS)
@@ -326,16 +336,18 @@ impl Loop<'_> {
 
     // ---------------------------------------------------------------- the gateway
 
+    /// Commands in their order, each with its own commit. A kill does not queue behind them: before each one, what has
+    /// come over the link, from the shell and from the file system is looked at.
     fn take_commands(&mut self) -> Result<(), Fault> {
         for _ in 0..COMMANDS_PER_TURN_MAX {
-            let at = clock::mono_ns();
-            match self.link.recv(at)? {
-                None => break,
-                Some(LinkInput::Data { peer, seq, payload, .. }) => {
-                    let decoded = envelope::decode_checked(payload);
+            self.receive()?;
+            let Some(next) = self.waiting.pop_front() else { break };
+            match next {
+                Waiting::Event(event) => self.on_link(&event),
+                Waiting::Data { peer, seq, envelope } => {
                     self.ack = Some((peer, seq));
-                    match decoded {
-                        Ok(Envelope {
+                    match envelope.map(|envelope| *envelope) {
+                        Some(Envelope {
                             payload: Some(Payload::Command(command)),
                             trace_hi,
                             trace_lo,
@@ -348,33 +360,60 @@ impl Loop<'_> {
                             }
                             self.apply(Event::Command(command))?;
                         }
-                        Ok(Envelope { payload: Some(Payload::ControlEvent(event)), .. }) => {
+                        Some(Envelope { payload: Some(Payload::ControlEvent(event)), .. }) => {
                             self.on_control(&event)?;
                         }
                         _ => self.bad_payloads += 1,
                     }
                 }
-                Some(LinkInput::Event { event, .. }) => match event {
-                    LinkEvent::State { to: LinkState::Synced, .. } => {
-                        // Whoever comes learns of a kill that is in force.
-                        self.kill.announce();
-                        self.hot.log("info", "gateway in step", json!({}));
-                    }
-                    LinkEvent::State { to: LinkState::Connecting | LinkState::Stale, .. } => {
-                        self.hot.log("warn", "gateway lost: orders stay as they are", json!({}));
-                    }
-                    LinkEvent::PeerRestarted { .. } => {
-                        // A new gateway says with its GRANT what it has seen; until then it is told nothing.
-                        self.cursor = u64::MAX;
-                    }
-                    _ => {}
-                },
             }
+            self.watch_kill()?;
+            self.take_calls()?;
         }
         if let Some((peer, seq)) = self.ack.take() {
             self.link.ack(peer, seq);
         }
         Ok(())
+    }
+
+    /// Takes what the link has into the queue of this turn. A kill has effect at once; its place in the queue stays, so
+    /// that it is acknowledged in order, and there it changes nothing any more.
+    fn receive(&mut self) -> Result<(), Fault> {
+        while self.waiting.len() < COMMANDS_WAITING_MAX {
+            let next = match self.link.recv(clock::mono_ns())? {
+                None => return Ok(()),
+                Some(LinkInput::Data { peer, seq, payload, .. }) => Waiting::Data {
+                    peer,
+                    seq,
+                    envelope: envelope::decode_checked(payload).ok().map(Box::new),
+                },
+                Some(LinkInput::Event { event, .. }) => Waiting::Event(event),
+            };
+            if let Waiting::Data { envelope: Some(envelope), .. } = &next
+                && let Some(Payload::ControlEvent(event)) = &envelope.payload
+                && event.action() == ControlAction::Kill
+            {
+                self.on_control(event)?;
+            }
+            self.waiting.push_back(next);
+        }
+        Ok(())
+    }
+
+    fn on_link(&mut self, event: &LinkEvent) {
+        match event {
+            LinkEvent::State { to: LinkState::Synced, .. } => {
+                // Whoever comes learns of a kill that is in force.
+                self.kill.announce();
+                self.hot.log("info", "gateway in step", json!({}));
+            }
+            LinkEvent::State { to: LinkState::Connecting | LinkState::Stale, .. } => {
+                self.hot.log("warn", "gateway lost: orders stay as they are", json!({}));
+            }
+            // A new gateway says with its GRANT what it has seen; until then it is told nothing.
+            LinkEvent::PeerRestarted { .. } => self.cursor = u64::MAX,
+            _ => {}
+        }
     }
 
     fn apply(&mut self, event: Event) -> Result<(), Fault> {

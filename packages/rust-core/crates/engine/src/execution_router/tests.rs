@@ -456,3 +456,40 @@ fn a_cancel_passes_a_kill() {
     assert_eq!(read(&mut venue)["method"], "order.cancel");
     rig.stop();
 }
+
+#[test]
+fn b047_a_kill_overtakes_the_orders_that_wait_before_it() {
+    let mut rig = Rig::new();
+    let mut venue = rig.venue();
+    rig.grant(0);
+    rig.until_kind(ReportKind::VenueUp);
+    let orders = 32;
+    for seq in 1..=orders {
+        rig.command(|c| {
+            let id = IntentId::new(StrategyId(1), 1, seq);
+            let (hi, lo) = id.halves();
+            c.intent_id = Some(PbIntentId { hi, lo });
+            c.client_order_id = client_order_id(id.0, 0, 0);
+        });
+    }
+    rig.tell(gateway_kill(50));
+    let refused = |rig: &Rig| rig.reports.iter().filter(|r| r.reason() == Reason::Killed).count();
+    let sent = |rig: &Rig| rig.reports.iter().filter(|r| r.kind() == ReportKind::Sent).count();
+    let end = Instant::now() + Duration::from_secs(20);
+    while refused(&rig) + sent(&rig) < orders as usize {
+        assert!(Instant::now() < end, "{} refused, {} sent", refused(&rig), sent(&rig));
+        rig.turn_once();
+    }
+    // Which of them were seen before the kill is the scheduler's; behind it there is none.
+    let kinds: Vec<bool> = rig
+        .reports
+        .iter()
+        .filter(|r| r.reason() == Reason::Killed || r.kind() == ReportKind::Sent)
+        .map(|r| r.reason() == Reason::Killed)
+        .collect();
+    assert!(kinds.windows(2).all(|w| w[0] <= w[1]), "{kinds:?}");
+    for _ in 0..sent(&rig) {
+        assert_eq!(read(&mut venue)["method"], "order.place");
+    }
+    rig.stop();
+}
