@@ -104,6 +104,7 @@ export function controlRoutes(core: CoreCall): readonly Route[] {
       emergency: true,
     }),
     act("unkill", "unkill", "Lifts a kill; the same request of two different principals", {
+      two: "by the core",
       act: async ({ principal, input }: Call<Record<string, unknown>>) => {
         const asked = { op: "unkill", principal: principal.name, reason: input["reason"] };
         const body = await core(asked);

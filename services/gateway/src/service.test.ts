@@ -249,6 +249,23 @@ describe("one request", () => {
   });
 });
 
+describe("docs/reference/control-api.md", () => {
+  it("has each route with its roles, its rule of two, its fields and its summary, and no other", () => {
+    const page = readFileSync(
+      new URL("../../../docs/reference/control-api.md", import.meta.url),
+      "utf8",
+    );
+    const section = page.slice(page.indexOf("## The gateway"), page.indexOf("## The monitor"));
+    const rows = section.split("\n").filter((line) => /^\| `(GET|POST) /.test(line));
+    const wanted = routes.map((each) => {
+      const fields = Object.keys(each.input.shape).map((name) => `\`${name}\``);
+      const two = each.two ?? "never";
+      return `| \`${each.method} ${each.path}\` | ${each.roles.join(", ")} | ${two} | ${fields.join(", ") || "–"} | ${each.summary} |`;
+    });
+    expect(rows).toEqual(wanted);
+  });
+});
+
 describe("the service", () => {
   it("is ready in each state of a gateway that leads, and in no other", () => {
     const ready = (state: unknown) => gateway.ready?.({ state });

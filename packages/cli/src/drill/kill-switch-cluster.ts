@@ -11,6 +11,9 @@ import { assignPorts } from "../sim/ports.ts";
 import { Process } from "./processes.ts";
 
 const UP_MS_MAX = 60_000;
+/** Recorded seconds of the market per wall second. */
+const MARKET_SPEED = 0.1;
+const PLACE_MS_MAX = 60_000;
 const NAMES = ["venue-sim", "market-data", "execution-router", "gateway", "monitor"] as const;
 export type Name = (typeof NAMES)[number];
 
@@ -79,7 +82,11 @@ export class KillCluster implements AsyncDisposable {
     const httpPort = ports[name];
     switch (name) {
       case "venue-sim":
-        return { httpPort, port: ports.venue, openOrdersMax: 16_384, budgetFactor: 100 };
+        // Slow: each message of the market is held against every resting order, and there are ten thousand.
+        return {
+          ...{ httpPort, port: ports.venue, speed: MARKET_SPEED },
+          ...{ openOrdersMax: 16_384, budgetFactor: 100 },
+        };
       case "market-data":
         return {
           ...{ httpPort, instrumentsFile, reconnectMsMin: 100 },
@@ -210,6 +217,7 @@ export class KillCluster implements AsyncDisposable {
         new RestClient({
           baseUrl: `http://127.0.0.1:${venue}`,
           key: { key: "sim", secret: () => "sim-secret" },
+          answerMsMax: PLACE_MS_MAX,
         }),
     );
   }
@@ -222,23 +230,28 @@ export class KillCluster implements AsyncDisposable {
   /** So many resting orders of nobody in the cluster: a strategy on another host, a person, an earlier day. */
   async rest(count: number, price: string, tag: string): Promise<void> {
     const rest = await this.#trading();
-    const path = "/fapi/v1/order";
     let next = 0;
-    const lane = async (): Promise<void> => {
-      for (let n = next++; n < count; n = next++) {
-        const params = [
-          ["symbol", "BTCUSDT"],
-          ["side", "BUY"],
-          ["type", "LIMIT"],
-          ["timeInForce", "GTC"],
-          ["price", price],
-          ["quantity", "0.001"],
-          ["newClientOrderId", `${tag}-${n}`],
-        ] as const;
-        const { status, body } = await rest.ask("POST", path, params, "signed");
-        if (status !== 200)
+    const place = async (id: string): Promise<void> => {
+      const params = [
+        ["symbol", "BTCUSDT"],
+        ["side", "BUY"],
+        ["type", "LIMIT"],
+        ["timeInForce", "GTC"],
+        ["price", price],
+        ["quantity", "0.001"],
+        ["newClientOrderId", id],
+      ] as const;
+      for (;;) {
+        const { status, body } = await rest.ask("POST", "/fapi/v1/order", params, "signed");
+        if (status === 200) return;
+        // Overloaded, and says that nothing was done.
+        if (status !== 503)
           throw new Error(`a resting order was refused: ${Buffer.from(body).toString("utf8")}`);
+        await sleep(50);
       }
+    };
+    const lane = async (): Promise<void> => {
+      for (let n = next++; n < count; n = next++) await place(`${tag}-${n}`);
     };
     await Promise.all(Array.from({ length: 16 }, lane));
   }

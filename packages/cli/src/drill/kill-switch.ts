@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { killByFile } from "../control/kill-file.ts";
 import { check, type Result, result } from "../result.ts";
 import { UsageError } from "../sim/options.ts";
-import { KillCluster, sleep } from "./kill-switch-cluster.ts";
+import { KillCluster, type Name, sleep } from "./kill-switch-cluster.ts";
 import { Flow, VenueTail } from "./kill-switch-flow.ts";
 import { KILL_PATHS } from "./options.ts";
 
@@ -19,6 +19,8 @@ type Path = (typeof KILL_PATHS)[number];
 /** An order that was under way when the latch closed may still arrive within this. */
 const LATCH_MS_MAX = 100;
 const MASS_CANCEL_MS_MAX = 2_000;
+/** A kill that has not latched by then never will. */
+const NEVER_MS = 5_000;
 /** How long the pressure goes on after everything is cancelled. */
 const PRESS_MS = 300;
 /** Orders resting before a kill of the flow. */
@@ -201,7 +203,7 @@ class KillDrill {
       const askedMs = Date.now();
       const answer = await cluster.as("ann", "gateway").post("/control/kill", { reason });
       if (answer.status !== 200) throw new Error(`kill: ${JSON.stringify(answer.body)}`);
-      return { how: "http", askedMs, latchedMs: Date.now() };
+      return { how: "http", askedMs, latchedMs: await this.#latchedAt("gateway", askedMs) };
     }
     if (path === "router") {
       // The monitor is not running, and nobody may ask the gateway: its principals are gone, or it hangs.
@@ -212,8 +214,7 @@ class KillDrill {
       const askedMs = Date.now();
       if (how === "signal") cluster.signal("execution-router", "SIGUSR2");
       else killByFile(cluster.dir, reason);
-      await this.#latchedFile("execution-router.latch");
-      return { how, askedMs, latchedMs: Date.now() };
+      return { how, askedMs, latchedMs: await this.#latchedAt("execution-router", askedMs) };
     }
     // Gateway and router hang, or are dead.
     if (!cluster.isUp("monitor")) await cluster.start("monitor");
@@ -224,19 +225,18 @@ class KillDrill {
     const askedMs = Date.now();
     const answer = await cluster.as("ann", "monitor").post("/kill", { reason });
     if (answer.status !== 200) throw new Error(`kill: ${JSON.stringify(answer.body)}`);
-    return {
-      how: dead ? "http, others dead" : "http, others hung",
-      askedMs,
-      latchedMs: Date.now(),
-    };
+    const how = dead ? "http, others dead" : "http, others hung";
+    return { how, askedMs, latchedMs: await this.#latchedAt("monitor", askedMs) };
   }
 
-  async #latchedFile(file: string): Promise<void> {
-    const end = performance.now() + 5_000;
-    while (!this.#cluster.latched(file)) {
-      // A kill that never latches is a finding, not an error of the drill.
-      if (performance.now() > end) return;
-      await new Promise<void>((resolve) => setImmediate(resolve));
+  /** When the process says that its latch is on the disk. One that never says so is a finding, not an error of the drill. */
+  async #latchedAt(name: Name, askedMs: number): Promise<number> {
+    const end = performance.now() + NEVER_MS;
+    for (;;) {
+      const at = this.#cluster.latchedMs(name, askedMs);
+      if (at !== null) return at;
+      if (performance.now() > end) return Date.now();
+      await sleep(1);
     }
   }
 

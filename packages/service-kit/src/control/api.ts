@@ -35,8 +35,8 @@ export interface Route<S extends z.ZodObject = z.ZodObject> {
   readonly summary: string;
   readonly roles: readonly Role[];
   readonly input: S;
-  /** Two different principals: `always`, or when `needsTwo` says so of this very input. */
-  readonly two?: "never" | "always" | "when it loosens";
+  /** Two different principals: `always`, when `needsTwo` says so of this very input, or as the core counts them itself. */
+  readonly two?: "never" | "always" | "when it loosens" | "by the core";
   /** Refuses (an answer) or says whether a second principal is needed. */
   readonly needsTwo?: (call: Call<z.output<S>>) => Promise<Answer | boolean>;
   /** Acts before its record is written and without it, and is never refused for its rate. */

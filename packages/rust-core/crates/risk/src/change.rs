@@ -6,7 +6,22 @@ use crate::config::{Limits, LimitsFault};
 use serde_json::Value;
 use std::fmt;
 use tidegate_instruments::Table;
-use tidegate_wire::pb::control::v1::ControlEvent;
+use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
+
+/// Whether the state changes by this act. One that it does not fold is refused where it is asked for: an act that is
+/// answered with yes and has no effect is worse than a no.
+pub const fn folds(action: ControlAction) -> bool {
+    matches!(
+        action,
+        ControlAction::Halt
+            | ControlAction::Resume
+            | ControlAction::Kill
+            | ControlAction::Unkill
+            | ControlAction::CancelAll
+            | ControlAction::Drain
+            | ControlAction::Limits
+    )
+}
 
 /// Why a change of limits was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]

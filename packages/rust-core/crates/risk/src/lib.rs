@@ -15,7 +15,7 @@ pub mod limits;
 mod order;
 mod state;
 
-pub use change::{ChangeFault, LimitsChange};
+pub use change::{ChangeFault, LimitsChange, folds};
 pub use config::{
     AccountLimits, FirmLimits, InstrumentLimits, LIMITS_BYTES_MAX, Limits, LimitsFault, StrategyLimits,
 };

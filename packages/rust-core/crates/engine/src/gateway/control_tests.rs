@@ -191,6 +191,11 @@ fn the_life_of_an_intent_is_told_from_the_journal_with_the_act_that_refused_it()
     assert_eq!(second["refused"]["lastAct"]["principal"], json!("ann"));
     assert!(second["refused"]["remedy"].as_str().unwrap().len() > 10);
     assert_eq!(explain("1/1/9")["steps"], json!([]), "of an unknown one nothing is known");
+    // What the core does not fold is refused, not answered with yes.
+    let journal = handle.stats()["journalSeq"].clone();
+    let unknown = call(&handle, json!({ "op": "override", "principal": "ann" }));
+    assert_eq!(unknown["ok"], json!(false));
+    assert_eq!(call(&handle, json!({ "op": "state" }))["journalSeq"], journal);
     let bad = call(&handle, json!({ "op": "explain", "intent": "yesterday" }));
     assert!(bad["error"].as_str().unwrap().contains("STRATEGY/SESSION/SEQ"));
     let export = call(&handle, json!({ "op": "export" }));

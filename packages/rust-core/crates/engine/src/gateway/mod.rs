@@ -561,6 +561,9 @@ impl Shell {
             "limit_set" => ControlAction::Limits,
             other => return Ok(Some(refused(&format!("no operation is called {other}")))),
         };
+        if !tidegate_risk::folds(action) {
+            return Ok(Some(refused(&format!("the core of this gateway does not know {op}; nothing was done"))));
+        }
         let text = |key: &str| request[key].as_str().unwrap_or_default().to_string();
         let number = |key: &str| request[key].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
         let ts_ns = self.now().epoch_ns;
