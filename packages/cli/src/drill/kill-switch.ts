@@ -21,6 +21,8 @@ const LATCH_MS_MAX = 100;
 const MASS_CANCEL_MS_MAX = 2_000;
 /** A kill that has not latched by then never will. */
 const NEVER_MS = 5_000;
+/** Within this the flow's orders must rest at the venue again. */
+const FLOW_MS_MAX = 60_000;
 /** How long the pressure goes on after everything is cancelled. */
 const PRESS_MS = 300;
 /** Orders resting before a kill of the flow. */
@@ -163,14 +165,28 @@ class KillDrill {
   async #flowing(): Promise<void> {
     await this.#priced();
     const since = Date.now();
-    await this.#cluster.until("the flow's orders rest at the venue", 30_000, () => {
+    const before = new Map(this.#pressure.answers);
+    const rests = (): boolean => {
       this.#tail.read();
       const fresh = [...this.#tail.open].filter((id) => {
         const order = this.#tail.orders.get(id);
         return order !== undefined && order.acceptedMs >= since;
       });
       return fresh.length >= OPEN_MIN;
-    });
+    };
+    try {
+      await this.#cluster.until("the flow's orders rest at the venue", FLOW_MS_MAX, rests);
+    } catch (error) {
+      const { policy, unknown, frozen, leads, liveOrders, outbox } = await this.#cluster.state();
+      const { venues, killed, openOrders, rateRefused } = await this.#cluster.router();
+      const answers = [...this.#pressure.answers].map(
+        ([reason, count]) => `${reason} ${count - (before.get(reason) ?? 0)}`,
+      );
+      const what = { policy, unknown, frozen, leads, liveOrders, outbox, venues, killed, openOrders };
+      throw new Error(
+        `${(error as Error).message}; link ${this.#pressure.state}; answers since: ${answers.join(", ")}; ${JSON.stringify({ ...what, rateRefused })}`,
+      );
+    }
   }
 
   async #trial(path: Path, n: number, resting: number): Promise<void> {

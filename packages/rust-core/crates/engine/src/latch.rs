@@ -32,7 +32,8 @@ pub struct Latch {
     held: Option<Held>,
 }
 
-fn cut(text: &str, max: usize) -> String {
+/// At most `max` bytes of a text, on one line.
+pub(crate) fn cut(text: &str, max: usize) -> String {
     let mut end = text.len().min(max);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -8,9 +8,21 @@ use support::*;
 use tidegate_wire::envelope;
 use tidegate_wire::limits::{DEPTH_LEVELS_MAX, FEATURES_MAX, PAYLOAD_LEN_MAX, SAFE_INTEGER_MAX};
 use tidegate_wire::pb::common::v1::IntentId;
+use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
 use tidegate_wire::pb::envelope::v1::Envelope;
 use tidegate_wire::pb::envelope::v1::envelope::Payload;
 use tidegate_wire::pb::orders::v1::{CommandKind, Reason, ReportKind};
+
+fn limits_event() -> ControlEvent {
+    ControlEvent {
+        action: ControlAction::Limits.into(),
+        limit: "firm.open_orders_max".into(),
+        value: 7,
+        limits_version: 2,
+        requester: "uid:1001".into(),
+        ..control_event()
+    }
+}
 
 fn told(message: &Envelope) -> String {
     match envelope::decode_checked(&envelope::encode(message)) {

@@ -562,7 +562,9 @@ impl Shell {
             other => return Ok(Some(refused(&format!("no operation is called {other}")))),
         };
         if !tidegate_risk::folds(action) {
-            return Ok(Some(refused(&format!("the core of this gateway does not know {op}; nothing was done"))));
+            return Ok(Some(refused(&format!(
+                "the core of this gateway does not know {op}; nothing was done"
+            ))));
         }
         let text = |key: &str| request[key].as_str().unwrap_or_default().to_string();
         let number = |key: &str| request[key].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
@@ -657,8 +659,8 @@ impl Shell {
             ControlAction::Kill => {
                 if self.router_latch.holds(event.ts_ns, killed) {
                     let reason = format!("{} at the router: {}", event.principal, event.reason);
-                    let end = reason.floor_char_boundary(tidegate_wire::limits::OPERATOR_REASON_LEN_MAX);
-                    self.kill("execution-router", &reason[..end], event.ts_ns)?;
+                    let reason = crate::latch::cut(&reason, tidegate_wire::limits::OPERATOR_REASON_LEN_MAX);
+                    self.kill("execution-router", &reason, event.ts_ns)?;
                 }
             }
             ControlAction::Unkill => self.router_latch.let_go(event.kill_ts_ns),

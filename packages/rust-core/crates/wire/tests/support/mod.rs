@@ -269,17 +269,6 @@ pub fn control_event() -> ControlEvent {
     }
 }
 
-pub fn limits_event() -> ControlEvent {
-    ControlEvent {
-        action: ControlAction::Limits.into(),
-        limit: "firm.open_orders_max".into(),
-        value: 7,
-        limits_version: 2,
-        requester: "uid:1001".into(),
-        ..control_event()
-    }
-}
-
 pub fn stream_gap() -> StreamGap {
     StreamGap { stream: "md.1.1.top.".into(), epoch: 4, first_seq: 5, last_seq: 5, ts_ns: TS }
 }
