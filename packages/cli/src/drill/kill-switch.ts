@@ -90,6 +90,8 @@ class KillDrill {
   readonly #tail: VenueTail;
   readonly #trials: Trial[] = [];
   #flow: Flow | null = null;
+  /** Why an instrument was frozen after a lift, each time it was. */
+  readonly #frozen: string[] = [];
   #lostAfterRestart = 0;
   #restarts = 0;
   #lostAfterPromotion = 0;
@@ -165,7 +167,6 @@ class KillDrill {
   async #flowing(): Promise<void> {
     await this.#priced();
     const since = Date.now();
-    const before = new Map(this.#pressure.answers);
     const rests = (): boolean => {
       this.#tail.read();
       const fresh = [...this.#tail.open].filter((id) => {
@@ -174,17 +175,33 @@ class KillDrill {
       });
       return fresh.length >= OPEN_MIN;
     };
+    await this.#explained("the flow's orders rest at the venue", rests);
+  }
+
+  /** Waits for something, and when it never comes says how everything stood. */
+  async #explained(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+    const before = new Map(this.#pressure.answers);
     try {
-      await this.#cluster.until("the flow's orders rest at the venue", FLOW_MS_MAX, rests);
+      await this.#cluster.until(what, FLOW_MS_MAX, holds);
     } catch (error) {
       const { policy, unknown, frozen, leads, liveOrders, outbox } = await this.#cluster.state();
       const { venues, killed, openOrders, rateRefused } = await this.#cluster.router();
       const answers = [...this.#pressure.answers].map(
         ([reason, count]) => `${reason} ${count - (before.get(reason) ?? 0)}`,
       );
-      const what = { policy, unknown, frozen, leads, liveOrders, outbox, venues, killed, openOrders };
+      const stood = {
+        policy,
+        unknown,
+        frozen,
+        leads,
+        liveOrders,
+        outbox,
+        venues,
+        killed,
+        openOrders,
+      };
       throw new Error(
-        `${(error as Error).message}; link ${this.#pressure.state}; answers since: ${answers.join(", ")}; ${JSON.stringify({ ...what, rateRefused })}`,
+        `${(error as Error).message}; link ${this.#pressure.state}; answers since: ${answers.join(", ")}; ${JSON.stringify({ ...stood, rateRefused })}`,
       );
     }
   }
@@ -343,14 +360,22 @@ class KillDrill {
       const policy = await cluster.policy();
       return policy !== "gone" && policy !== "?";
     });
-    await cluster.until("the kill is lifted", 60_000, async () => {
-      if ((await cluster.policy()) === "KILLED") {
+    const lifted = async (): Promise<boolean> => {
+      const policy = await cluster.policy();
+      if (policy === "KILLED") {
         for (const person of ["ann", "bob"] as const)
           await cluster.as(person, "gateway").post("/control/unkill", { reason: "drill" });
         await sleep(150);
+      } else if (policy === "DEGRADE") {
+        // A process that was cut off in the act may find an order it has to ask a person about.
+        const { policy: why } = await cluster.state();
+        this.#frozen.push(String((why as { detail?: string } | undefined)?.detail));
+        await cluster.as("ann", "gateway").post("/control/resume", { reason: "drill" });
+        await sleep(150);
       }
       return (await cluster.policy()) === "NORMAL" && (await cluster.router())["killed"] === null;
-    });
+    };
+    await this.#explained("the kill is lifted", lifted);
     // The flow's link may have lost its peer; it comes back by itself.
     await cluster.until("the flow is in step", 60_000, () => this.#pressure.state === "SYNCED");
     await this.#priced();
@@ -504,6 +529,7 @@ class KillDrill {
         resting_orders: big.map(({ path, restingOrders }) => ({ path, restingOrders })),
         orders_per_s: ORDERS_PER_S,
         answers: Object.fromEntries(this.#pressure.answers),
+        instruments_frozen: this.#frozen,
         tier: "T2",
         venue_log: existsSync(join(this.#cluster.dir, "venue/log.ndjson")),
       },
