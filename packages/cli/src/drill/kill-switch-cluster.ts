@@ -98,6 +98,8 @@ export class KillCluster implements AsyncDisposable {
           ...{ spotWsApiUrl: ws, spotRestUrl: http },
           ...{ usdmWsApiUrl: ws, usdmStreamUrl: ws, usdmRestUrl: http },
           usdmOrdersPer10s: 10_000,
+          // Longer than the venue may be busy with ten thousand orders: not this switch is on trial.
+          deadManMs: 120_000,
           ...(this.#faults.wrongFile ? { killFile: "state/elsewhere" } : {}),
         };
       case "gateway":
