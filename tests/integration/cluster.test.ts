@@ -42,10 +42,11 @@ beforeAll(async () => {
   });
   const ended = once(hft, "close");
   await vi.waitFor(async () => {
-    const { intents, nonTerminal } = JSON.parse(await http("gateway", "/state")) as {
-      intents: number;
-      nonTerminal: number;
-    };
+    const { intents, nonTerminal } = (
+      JSON.parse(await http("gateway", "/health")) as {
+        stats: { intents: number; nonTerminal: number };
+      }
+    ).stats;
     if (intents < 20 || nonTerminal === 0) throw new Error(`not trading yet: ${says}`);
   }, patience);
   for (const name of PROCESSES) scraped.set(name, await http(name, "/metrics"));
