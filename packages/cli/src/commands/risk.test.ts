@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { lifeText, stepLine } from "./gateway.ts";
-import { limitLines, principalOf, whole } from "./risk.ts";
+import { limitLines, principalOf, standing, whole } from "./risk.ts";
 
 describe("hft risk", () => {
   it("names each limit of the shipped file once, as set takes it", () => {
@@ -14,6 +14,15 @@ describe("hft risk", () => {
     const names = lines.map((line) => line.split(" ")[0]);
     expect(new Set(names).size).toBe(names.length);
     expect(names.some((name) => name?.endsWith("_id"))).toBe(false);
+  });
+
+  it("says how a gateway stands, of its state and of the answer of an act", () => {
+    const killed = { by: "ann", routerAcknowledged: false };
+    const state = { state: "KILLED", policy: { state: "KILLED", detail: "KILL by ann" }, killed };
+    const said =
+      "KILLED (KILL by ann); the router has NOT acknowledged it yet; 4 orders not terminal";
+    expect(standing({ ...state, nonTerminal: 4 })).toBe(said);
+    expect(standing({ ok: true, state: { ...state, nonTerminal: 4 } })).toBe(said);
   });
 
   it("takes whole numbers alone", () => {

@@ -89,8 +89,13 @@ export function limitLines(limits: unknown): string[] {
   return lines;
 }
 
-function standing(body: ControlAnswer["body"]): string {
-  const state = (body["state"] ?? body) as Record<string, unknown>;
+/** How a gateway stands: of its /state, or of the answer of an act, which has it inside. */
+export function standing(body: ControlAnswer["body"]): string {
+  const inside = body["state"];
+  const state = (typeof inside === "object" && inside !== null ? inside : body) as Record<
+    string,
+    unknown
+  >;
   const policy = state["policy"] as { state?: string; detail?: string } | undefined;
   const killed = state["killed"] as { routerAcknowledged?: boolean } | null | undefined;
   const detail = policy?.detail === "" || policy?.detail === undefined ? "" : ` (${policy.detail})`;
