@@ -53,8 +53,8 @@ export const Settings = z.object({
   principalsFile: z
     .string()
     .min(1)
-    .default("state/principals.json")
-    .describe("Who may kill here: names, roles, public keys"),
+    .optional()
+    .describe("Who may kill here: names, roles, public keys; unset = this monitor has no kill"),
   auditFile: z
     .string()
     .min(1)

@@ -108,20 +108,10 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
   /** Its own word: a token of its own key, read anew so that a changed one is found. */
   const own = (): string =>
     `Bearer ${mint(readSigner(config.principal, config.keyFile), "gateway", Date.now())}`;
-  const judge = new TokenJudge(AUDIENCE, livePrincipals(config.principalsFile), Date.now());
-  const audit = new Audit(config.auditFile);
-  const kill = new KillSwitch({
-    latch: new Latch(config.latchFile, Date.now()),
-    desks: killDesks(config),
-    routerKillFile: config.routerKillFile,
-    log,
-    async tellGateway(reason) {
-      const { status, body } = await gateway("kill", reason.slice(0, 200), randomUUID(), own());
-      if (status !== 200) throw new Error(`status ${status}: ${JSON.stringify(body)}`);
-    },
+  const killSwitch = await startKill(context, async (reason) => {
+    const { status, body } = await gateway("kill", reason.slice(0, 200), randomUUID(), own());
+    if (status !== 200) throw new Error(`status ${status}: ${JSON.stringify(body)}`);
   });
-  addControl(http, { routes: killRoutes(kill), judge, audit, log });
-  await serveUnix(http, config.controlSocket);
 
   const look = async (name: string): Promise<void> => {
     const found = await lookAt(config.stateDir, name);
@@ -175,10 +165,35 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
       clearInterval(timer);
     },
     async stop() {
-      await kill.stop();
-      audit.close();
+      await killSwitch?.();
       await subscriber[Symbol.asyncDispose]();
     },
+  };
+}
+
+/** The kill of its own, where somebody may use it; gives what ends it. */
+async function startKill(
+  { config, log, http }: ServiceContext<MonitorConfig & BaseConfig>,
+  tellGateway: (reason: string) => Promise<void>,
+): Promise<(() => Promise<void>) | null> {
+  if (config.principalsFile === undefined) {
+    log.warn("this monitor has no kill: no principalsFile is set");
+    return null;
+  }
+  const judge = new TokenJudge(AUDIENCE, livePrincipals(config.principalsFile), Date.now());
+  const audit = new Audit(config.auditFile);
+  const kill = new KillSwitch({
+    latch: new Latch(config.latchFile, Date.now()),
+    desks: killDesks(config),
+    routerKillFile: config.routerKillFile,
+    log,
+    tellGateway,
+  });
+  addControl(http, { routes: killRoutes(kill), judge, audit, log });
+  await serveUnix(http, config.controlSocket);
+  return async () => {
+    await kill.stop();
+    audit.close();
   };
 }
 

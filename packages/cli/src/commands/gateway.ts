@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Command, Option } from "commander";
 import { UsageError } from "../sim/options.ts";
@@ -85,15 +86,22 @@ export function addGateway(program: Command): void {
     )
     .option("--run-dir <folder>", "the run directory of the cluster", ".")
     .option("--key <file>", "where the private key goes (default: state/<principal>.key)")
+    .option("--principals <file>", "the principals file (default: state/principals.json)")
     .option("--json", "print the answer as JSON")
     .addHelpText("after", "\nExample: ./hft gateway keygen ann --role risk --run-dir var/run/last")
     .action(
       async (
         name: string | undefined,
-        options: { role: string; runDir: string; key?: string; json?: true },
+        options: {
+          role: string;
+          runDir: string;
+          key?: string;
+          principals?: string;
+          json?: true;
+        },
       ) => {
         const { join } = await import("node:path");
-        const { addPrincipal, makeKey, PrincipalName, ROLES } = await import(
+        const { addPrincipal, makeKey, PrincipalName, ROLES, readPrincipals } = await import(
           "@tidegate/service-kit/control"
         );
         const principal = name ?? principalOf({ runDir: options.runDir });
@@ -104,9 +112,15 @@ export function addGateway(program: Command): void {
         const state = join(resolve(options.runDir), "state");
         const key =
           options.key === undefined ? join(state, `${principal}.key`) : resolve(options.key);
+        const principals = resolve(options.principals ?? join(state, "principals.json"));
+        // Who is there already keeps the key there is.
+        if (existsSync(principals) && readPrincipals(principals).has(principal))
+          throw new UsageError(
+            `${principals}: ${principal} is there already; take the row out first`,
+          );
         const publicKey = makeKey(key);
-        addPrincipal(join(state, "principals.json"), principal, role, publicKey);
-        const done = { ok: true, principal, role, key, principals: join(state, "principals.json") };
+        addPrincipal(principals, principal, role, publicKey);
+        const done = { ok: true, principal, role, key, principals };
         process.stdout.write(
           options.json
             ? `${JSON.stringify(done)}\n`

@@ -100,8 +100,8 @@ export class KillCluster implements AsyncDisposable {
           ...{ spotWsApiUrl: ws, spotRestUrl: http },
           ...{ usdmWsApiUrl: ws, usdmStreamUrl: ws, usdmRestUrl: http },
           usdmOrdersPer10s: 10_000,
-          // Longer than the venue may be busy with ten thousand orders: not this switch is on trial.
-          deadManMs: 120_000,
+          // Not this switch is on trial, and a venue busy with ten thousand orders would set it off.
+          deadManMs: 0,
           ...(this.#faults.wrongFile ? { killFile: "state/elsewhere" } : {}),
         };
       case "gateway":
@@ -114,6 +114,7 @@ export class KillCluster implements AsyncDisposable {
         return {
           ...{ httpPort, instrumentsFile, haltAfterMs: 0, killKeysFile: "state/kill-keys.json" },
           ...{ killSpotRestUrl: http, killUsdmRestUrl: http },
+          principalsFile: "state/principals.json",
         };
     }
   }

@@ -209,8 +209,11 @@ class KillDrill {
   async #trial(path: Path, n: number, resting: number): Promise<void> {
     const cluster = this.#cluster;
     if (resting > 0) {
-      // The flow's own orders beside them, and nothing that trades.
+      // The flow rests meanwhile: the venue has enough to do.
+      this.#pressure.rest();
       await cluster.rest(resting, "30000.00", `rest-${path}-${n}`);
+      this.#pressure.press(ORDERS_PER_S);
+      await this.#flowing();
     }
     this.#tail.read();
     const killed = await this.#kill(path, n, resting > 0);

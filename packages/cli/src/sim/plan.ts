@@ -11,6 +11,8 @@ export interface ClusterPlan {
 
 /** The one key the simulated venue knows; it opens nothing else. */
 const VENUE_KEY = { apiKey: "sim", apiSecret: "sim-secret" } as const;
+/** Its second key, which looks and cancels: monitor's. */
+const KILL_KEY = { apiKey: "sim-kill", apiSecret: "sim-kill-secret" } as const;
 
 /** Who acts in a run: the command line, and the monitor. Their keys live and end with the run's folder. */
 export const RUN_PRINCIPALS = [
@@ -44,6 +46,12 @@ export function clusterPlan(input: {
   writeFileSync(
     keysFile,
     JSON.stringify({ "binance-spot": VENUE_KEY, "binance-usdm": VENUE_KEY }),
+    { mode: 0o600 },
+  );
+  const killKeysFile = join(runDir, "state/kill-keys.json");
+  writeFileSync(
+    killKeysFile,
+    JSON.stringify({ "binance-spot": KILL_KEY, "binance-usdm": KILL_KEY }),
     { mode: 0o600 },
   );
   makePrincipals(runDir);
@@ -91,7 +99,15 @@ export function clusterPlan(input: {
       },
       recorder: httpPort("recorder"),
       "wal-loader": httpPort("wal-loader"),
-      monitor: { ...httpPort("monitor"), haltAfterMs: 0 },
+      monitor: {
+        ...httpPort("monitor"),
+        haltAfterMs: 0,
+        principalsFile: "state/principals.json",
+        instrumentsFile,
+        killKeysFile,
+        killSpotRestUrl: http,
+        killUsdmRestUrl: http,
+      },
     },
     env: environment(root, options.otlp),
   };
