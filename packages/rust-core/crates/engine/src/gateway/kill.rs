@@ -21,8 +21,11 @@ pub struct Kill<'a> {
 /// What the gateway knows of the router's latch.
 #[derive(Debug, Default)]
 pub struct RouterLatch {
-    /// The kill the router says it holds.
+    /// The kill the router has last said it holds. It outlives the link: an end that only seemed gone does not say it
+    /// again, and a kill that was forgotten here would never be lifted there.
     held_ts_ns: Option<i64>,
+    /// The router has said so since the link came into step.
+    confirmed: bool,
     /// The newest kill that two principals have lifted here.
     lifted_ts_ns: i64,
     told_mono_ns: Option<u64>,
@@ -31,14 +34,14 @@ pub struct RouterLatch {
 }
 
 impl RouterLatch {
-    /// The link came (back) into step: what the router holds is not known until it says so.
+    /// The link came (back) into step: a kill in force counts as held there once the router says so again.
     pub fn link_up(&mut self) {
-        (self.held_ts_ns, self.told_mono_ns) = (None, None);
+        (self.confirmed, self.told_mono_ns) = (false, None);
     }
 
     /// The router says that it holds a kill. Whether it is news: this gateway then has to kill too.
     pub fn holds(&mut self, ts_ns: i64, killed: bool) -> bool {
-        self.held_ts_ns = Some(ts_ns);
+        (self.held_ts_ns, self.confirmed) = (Some(ts_ns), true);
         !killed && ts_ns > self.lifted_ts_ns
     }
 
@@ -62,7 +65,7 @@ impl RouterLatch {
             None => (self.killed_mono_ns, self.alarmed) = (None, false),
         }
         let event = match (killed, self.held_ts_ns) {
-            (Some(kill), None) => ControlEvent {
+            (Some(kill), _) if !self.acknowledged() => ControlEvent {
                 action: ControlAction::Kill.into(),
                 principal: kill.by.into(),
                 reason: kill.reason.into(),
@@ -88,7 +91,7 @@ impl RouterLatch {
 
     /// Whether the router has said that it holds a kill.
     pub const fn acknowledged(&self) -> bool {
-        self.held_ts_ns.is_some()
+        self.held_ts_ns.is_some() && self.confirmed
     }
 
     /// Whether a kill has gone without acknowledgement for too long; tells it once per kill.
@@ -119,6 +122,22 @@ mod tests {
         // A router that comes back from a restart is told once more: nobody knows what it holds.
         latch.link_up();
         assert!(latch.tell(kill(5), 3 * TELL_NS).is_some());
+    }
+
+    #[test]
+    fn a_link_that_only_seemed_gone_forgets_no_kill_that_is_to_be_lifted() {
+        let mut latch = RouterLatch::default();
+        assert!(latch.holds(7, false));
+        latch.lifted(7);
+        // This end takes the link for new, the router's does not and says nothing again.
+        latch.link_up();
+        for turn in 0..3 {
+            let lift = latch.tell(None, turn * TELL_NS).unwrap();
+            assert_eq!((lift.action(), lift.kill_ts_ns), (ControlAction::Unkill, 7));
+            latch.told(turn * TELL_NS);
+        }
+        latch.let_go(7);
+        assert_eq!(latch.tell(None, 9 * TELL_NS), None);
     }
 
     #[test]
