@@ -42,10 +42,11 @@ beforeAll(async () => {
   });
   const ended = once(hft, "close");
   await vi.waitFor(async () => {
-    const { intents, nonTerminal } = JSON.parse(await http("gateway", "/state")) as {
-      intents: number;
-      nonTerminal: number;
-    };
+    const { intents, nonTerminal } = (
+      JSON.parse(await http("gateway", "/health")) as {
+        stats: { intents: number; nonTerminal: number };
+      }
+    ).stats;
     if (intents < 20 || nonTerminal === 0) throw new Error(`not trading yet: ${says}`);
   }, patience);
   for (const name of PROCESSES) scraped.set(name, await http(name, "/metrics"));
@@ -87,10 +88,11 @@ describe("a trading cluster", () => {
         msg: expect.any(String),
       });
     }
-    const token = readFileSync(join(runDir, "state/control.token"), "utf8").trim();
+    const key = readFileSync(join(runDir, "state/run-sim.key"), "utf8").split("\n")[1] ?? "";
+    expect(key.length).toBeGreaterThan(32);
     const keys = readFileSync(join(runDir, "state/venue-keys.json"), "utf8");
     expect(keys).toContain("sim-secret");
-    for (const secret of [token, "sim-secret"]) expect(text).not.toContain(secret);
+    for (const secret of [key, "sim-secret"]) expect(text).not.toContain(secret);
   });
 
   it("SIGTERM in mid trade leaves no order at the venue, a sealed WAL and equal books [A49 B049 B086]", () => {

@@ -5,13 +5,13 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
-  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { addPrincipal, makeKey, mint, readSigner } from "@tidegate/service-kit/control";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -33,6 +33,10 @@ let running: Gateway[];
 
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "gw-"));
+  for (const name of ["ann", "bob"]) {
+    const publicKey = makeKey(join(dir, "state", `${name}.key`));
+    addPrincipal(join(dir, "state/principals.json"), name, "operator", publicKey);
+  }
   running = [];
 });
 
@@ -67,7 +71,8 @@ async function get(gateway: Gateway, path: string): Promise<Record<string, unkno
     if (!existsSync(file)) continue;
     const state = JSON.parse(readFileSync(file, "utf8")) as { pid: number; httpPort: number };
     if (state.pid !== gateway.child.pid) continue;
-    const answer = await fetch(`http://127.0.0.1:${state.httpPort}${path}`);
+    const headers = path === "/live" ? {} : as("ann");
+    const answer = await fetch(`http://127.0.0.1:${state.httpPort}${path}`, { headers });
     return (await answer.json()) as Record<string, unknown>;
   }
   throw new Error(`no answer from the gateway: ${gateway.output()}`);
@@ -82,17 +87,21 @@ async function control(gateway: Gateway, operation: string, headers: Record<stri
   return fetch(url, { method: "POST", headers });
 }
 
-const token = (): string => readFileSync(join(dir, "state/control.token"), "utf8").trim();
+let keys = 0;
+/** One request's headers: a token of its own, and a key of its own. */
+function as(name: string): Record<string, string> {
+  keys += 1;
+  const signer = readSigner(name, join(dir, "state", `${name}.key`));
+  return {
+    authorization: `Bearer ${mint(signer, "gateway", Date.now())}`,
+    "idempotency-key": `key-number-${keys}`,
+  };
+}
 
 describe("the gateway process", () => {
   it("keeps a kill through SIGKILL, and takes two principals to lift it [A14 B046 B048]", async () => {
     const first = start(...FILES, "--tier", "T0");
-    const as = (who: string) => ({
-      authorization: `Bearer ${token()}`,
-      "x-tidegate-principal": who,
-    });
     await get(first, "/live");
-    expect(statSync(join(dir, "state/control.token")).mode & 0o777).toBe(0o600);
     expect((await control(first, "kill", as("ann"))).status).toBe(200);
     first.child.kill("SIGKILL");
     await first.ended;
@@ -128,6 +137,23 @@ describe("the gateway process", () => {
     const files = ["--instruments-file", table, "--limits-file", join(root, "config/limits.json")];
     const health = await get(start(...files), "/health");
     expect(health["stats"]).toMatchObject({ instrumentTable: { version, hash } });
+  });
+
+  it("refuses everything while its kill latch cannot be read [A14]", async () => {
+    const first = start(...FILES, "--tier", "T0");
+    await get(first, "/live");
+    first.child.kill("SIGTERM");
+    await first.ended;
+    writeFileSync(join(dir, "state/gateway.latch"), "CLEA");
+    const second = start(...FILES, "--tier", "T0");
+    expect((await get(second, "/state"))["policy"]).toMatchObject({ state: "KILLED" });
+  });
+
+  it("without a principals file it ends with the remedy", async () => {
+    rmSync(join(dir, "state/principals.json"));
+    const gateway = start(...FILES);
+    expect(await gateway.ended).toBe(1);
+    expect(gateway.output()).toContain("hft gateway keygen");
   });
 
   it("a stranger on its port changes nothing [B046 B104]", async () => {

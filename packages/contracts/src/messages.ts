@@ -67,6 +67,7 @@ const LONG_TEXT_BYTES_MAX = 256;
 const PRINCIPAL_BYTES_MAX = 64;
 const REFERENCE_BYTES_MAX = 64;
 const APPROVAL_BYTES = 90;
+const LIMIT_NAME_BYTES_MAX = 64;
 
 const bookTop = {
   instrumentId: f.u32,
@@ -349,6 +350,10 @@ const controlEvent = {
   requester: text(PRINCIPAL_BYTES_MAX),
   expiresTsNs: f.epochNs,
   overridden: f.u32,
+  limit: text(LIMIT_NAME_BYTES_MAX),
+  value: f.money,
+  limitsVersion: f.u32,
+  killTsNs: f.epochNs,
 };
 /** An operator's act. */
 export type ControlEvent = Domain<typeof controlEvent>;

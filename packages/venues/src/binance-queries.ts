@@ -9,6 +9,8 @@ export interface QueryPaths {
   readonly exchangeInfo: string;
   readonly depth: string;
   readonly openOrders: string;
+  readonly order: string;
+  readonly cancelAll: string;
   readonly trades: string;
 }
 
@@ -41,6 +43,24 @@ export const sharedQueries = (paths: QueryPaths) => ({
   /** Our open orders of one symbol. */
   openOrders: (rest: RestClient, symbol: string, stop?: AbortSignal): Promise<RestAnswer> =>
     rest.ask("GET", paths.openOrders, [["symbol", symbol]], "signed", stop),
+
+  /** Cancels every open order of one symbol. */
+  cancelAll: (rest: RestClient, symbol: string, stop?: AbortSignal): Promise<RestAnswer> =>
+    rest.ask("DELETE", paths.cancelAll, [["symbol", symbol]], "signed", stop),
+
+  /** Cancels one order by the venue's id. */
+  cancelOrder: (
+    rest: RestClient,
+    symbol: string,
+    orderId: string,
+    stop?: AbortSignal,
+  ): Promise<RestAnswer> => {
+    const params = [
+      ["symbol", symbol],
+      ["orderId", orderId],
+    ] as const;
+    return rest.ask("DELETE", paths.order, params, "signed", stop);
+  },
 
   /** Our trades of one order, or of the symbol from a trade id on, oldest first. */
   trades: (

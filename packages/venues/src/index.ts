@@ -9,6 +9,13 @@ import * as shioaji from "./shioaji/index.ts";
 
 export type { FeedLane, FeedRules, FeedStream, MarketData, WaitCode } from "./market-data.ts";
 export {
+  type MassCancelDesk,
+  type MassCancelReport,
+  massCancel,
+  QUIET_MS,
+  sweep,
+} from "./mass-cancel.ts";
+export {
   ANSWER_MS_MAX,
   BODY_BYTES_MAX,
   RECV_WINDOW_MS,

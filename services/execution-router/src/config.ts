@@ -30,6 +30,25 @@ export const Settings = z.object({
     .min(1)
     .default("state/execution-router.epoch")
     .describe("Session number of this process's link"),
+  latchFile: z
+    .string()
+    .min(1)
+    .default("state/execution-router.latch")
+    .describe("The kill latch; one that is missing or damaged counts as killed"),
+  killFile: z
+    .string()
+    .min(1)
+    .default("state/kill")
+    .describe("Whoever makes this file kills; it must be gone before an un-kill lasts"),
+  deadManMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(3_600_000)
+    .default(15_000)
+    .describe(
+      "The venue cancels all when neither this process nor a gateway in step is there for so long, ms, where it has such a countdown; 0 = never",
+    ),
   instrumentsFile: z.string().min(1).describe("Versioned instrument table"),
   approvalKeyFile: z
     .string()
@@ -75,7 +94,13 @@ const KeyPair = z.object({
 });
 const KeyFile = z.partialRecord(z.enum(["binance-spot", "binance-usdm"]), KeyPair);
 const Table = z.object({
-  instruments: z.array(z.object({ venue_id: z.number().int().positive(), venue: z.string() })),
+  instruments: z.array(
+    z.object({
+      venue_id: z.number().int().positive(),
+      venue: z.string(),
+      symbol: z.string().min(1),
+    }),
+  ),
 });
 
 /** One traded venue. */
@@ -86,6 +111,8 @@ export interface TradedVenue {
   readonly userStreamUrl: string;
   readonly restUrl: string;
   readonly ordersPer10s: number;
+  /** Every symbol of the table: what a mass cancel has to reach. */
+  readonly symbols: readonly string[];
   readonly apiKey: string;
   readonly apiSecret: Secret;
 }
@@ -121,7 +148,7 @@ export function tradedVenues(config: RouterConfig): TradedVenue[] {
   if (venues.length === 0)
     throw new ServiceFault("no venue is configured: set spotWsApiUrl or usdmWsApiUrl");
   const keys = readKeys(config.keysFile);
-  const ids = venueIds(config.instrumentsFile);
+  const listed = venueRows(config.instrumentsFile);
   return venues.map(({ name, ws, stream, rest, per10s, needs }) => {
     if (ws === undefined || stream === undefined || rest === undefined) {
       throw new ServiceFault(`${name} also needs ${needs}`);
@@ -131,14 +158,15 @@ export function tradedVenues(config: RouterConfig): TradedVenue[] {
       throw new ServiceFault(
         `${config.keysFile} has no key of ${KEY_NAMES[name]}; add it or unset the venue's URL`,
       );
-    const venueId = ids.get(name);
-    if (venueId === undefined)
+    const row = listed.get(name);
+    if (row === undefined)
       throw new ServiceFault(
         `${config.instrumentsFile} has no instrument of ${name}; add one or unset the venue's URL`,
       );
     return {
       name,
-      venueId,
+      venueId: row.venueId,
+      symbols: row.symbols,
       apiUrl: `${ws.replace(/\/+$/, "")}${VENUES[name].endpoints.wsApiPath}`,
       userStreamUrl: stream,
       restUrl: rest,
@@ -173,10 +201,19 @@ function readKeys(path: string): z.output<typeof KeyFile> {
   }
 }
 
-function venueIds(path: string): ReadonlyMap<string, number> {
+/** The id and the symbols of each venue of the instrument table. */
+function venueRows(
+  path: string,
+): ReadonlyMap<string, { readonly venueId: number; readonly symbols: string[] }> {
   try {
     const table = Table.parse(JSON.parse(readFileSync(path, "utf8")));
-    return new Map(table.instruments.map((row) => [row.venue, row.venue_id]));
+    const rows = new Map<string, { venueId: number; symbols: string[] }>();
+    for (const { venue, venue_id: venueId, symbol } of table.instruments) {
+      const row = rows.get(venue) ?? { venueId, symbols: [] };
+      row.symbols.push(symbol);
+      rows.set(venue, row);
+    }
+    return rows;
   } catch (error) {
     throw new ServiceFault(`cannot read the instrument table ${path}: ${(error as Error).message}`);
   }
@@ -191,6 +228,8 @@ export function loopConfig(config: RouterConfig, venues: readonly TradedVenue[])
     journalDir: config.journalDir,
     tier: config.tier,
     approvalKeyPath: config.approvalKeyFile,
+    latchPath: config.latchFile,
+    killPath: config.killFile,
     venues: venues.map((venue) => ({
       venueId: venue.venueId,
       apiUrl: venue.apiUrl,

@@ -1,15 +1,18 @@
 /** What the loop asks of its shell: listen keys, and the queries a venue has over REST alone. */
 
 import type { Engine, EngineEvent } from "@tidegate/service-kit";
-import { binanceSpot, binanceUsdm, type RestAnswer, RestClient } from "@tidegate/venues";
+import { binanceSpot, binanceUsdm, type RestAnswer, RestClient, sweep } from "@tidegate/venues";
 import { z } from "zod";
 import type { TradedVenue } from "./config.ts";
 
 /** Errands under way at once; a further one is refused, and the loop asks again. */
 export const ERRANDS_MAX = 64;
+/** The dead-man's countdown is set again so many times within its length. */
+const REFRESHES = 3;
 
 const Wanted = z.discriminatedUnion("type", [
   z.object({ type: z.literal("listen_key_wanted"), venueId: z.number().int() }),
+  z.object({ type: z.enum(["mass_cancel_wanted", "mass_cancel_done"]), killTsNs: z.string() }),
   z.object({
     type: z.literal("rest_wanted"),
     venueId: z.number().int(),
@@ -40,6 +43,9 @@ export class Errands {
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
   readonly #renewals = new Map<number, NodeJS.Timeout>();
+  /** The kill whose orders are being cancelled. */
+  #sweeping: AbortController | null = null;
+  #deadMan: NodeJS.Timeout | null = null;
 
   constructor(venues: readonly TradedVenue[], call: Call, log: Log) {
     const desk = (venue: TradedVenue): Desk => {
@@ -56,6 +62,12 @@ export class Errands {
     const wanted = Wanted.safeParse(event);
     if (!wanted.success) {
       this.#log("warn", "the loop said something unknown", { event: event.type });
+      return;
+    }
+    if (!("venueId" in wanted.data)) {
+      this.#sweeping?.abort();
+      this.#sweeping = null;
+      if (wanted.data.type === "mass_cancel_wanted") this.#startSweep(wanted.data.killTsNs);
       return;
     }
     const desk = this.#desks.get(wanted.data.venueId);
@@ -77,6 +89,61 @@ export class Errands {
       })
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
+  }
+
+  /** Cancels everything at every venue until it is confirmed, and looks again as long as the kill stands. */
+  #startSweep(killTsNs: string): void {
+    const ours = new AbortController();
+    this.#sweeping = ours;
+    const stop = AbortSignal.any([ours.signal, this.#stop.signal]);
+    const desks = [...this.#desks.values()].map(({ venue, rest }) => {
+      const { queries } = venue.name === "BINANCE_SPOT" ? binanceSpot : binanceUsdm;
+      return { name: venue.name, rest, queries, symbols: venue.symbols };
+    });
+    const running: Promise<void> = sweep(desks, stop, async (confirmed, reports) => {
+      this.#log(confirmed ? "info" : "warn", "mass cancel", { killTsNs, confirmed, reports });
+      await this.#call({ op: "mass_cancelled", report: { killTsNs, confirmed, reports } });
+    })
+      .catch((error: unknown) => {
+        if (!stop.aborted) this.#log("warn", "the mass cancel failed", { error: String(error) });
+      })
+      .finally(() => this.#running.delete(running));
+    this.#running.add(running);
+  }
+
+  /**
+   * Keeps the venues' dead-man switches from going off, as long as `alive` says that the gateway is there. Where a venue
+   * has no countdown there is nothing to keep.
+   */
+  keepAlive(deadManMs: number, alive: () => boolean): void {
+    if (deadManMs === 0) return;
+    const refresh = (): void => {
+      if (!alive()) return;
+      for (const { venue, rest } of this.#desks.values()) {
+        const { countdown } = (venue.name === "BINANCE_SPOT" ? binanceSpot : binanceUsdm).queries;
+        if (countdown === null) continue;
+        for (const symbol of venue.symbols) {
+          countdown(rest, symbol, deadManMs, this.#stop.signal).then(
+            (answer) => {
+              if (answer.status !== 200)
+                this.#log("warn", "the cancel countdown was not set", {
+                  venue: venue.name,
+                  status: answer.status,
+                });
+            },
+            (error: unknown) => {
+              if (!this.#stop.signal.aborted)
+                this.#log("warn", "the cancel countdown was not set", {
+                  venue: venue.name,
+                  error: String(error),
+                });
+            },
+          );
+        }
+      }
+    };
+    this.#deadMan = setInterval(refresh, Math.ceil(deadManMs / REFRESHES)).unref();
+    refresh();
   }
 
   async #listenKey({ venue, rest }: Desk): Promise<void> {
@@ -129,6 +196,7 @@ export class Errands {
   /** Gives up what is under way. */
   async stop(): Promise<void> {
     this.#stop.abort();
+    if (this.#deadMan !== null) clearInterval(this.#deadMan);
     for (const timer of this.#renewals.values()) clearInterval(timer);
     await Promise.all(this.#running);
   }

@@ -172,6 +172,55 @@ describe("errands", () => {
     await made.stop();
   });
 
+  it("keeps the venue's dead-man switch from going off while the gateway is there, and not when it is not", async () => {
+    const { seen, url } = await venue(() => ({ status: 200, body: "{}" }));
+    const { made } = errands(url);
+    let alive = true;
+    let asked = 0;
+    made.keepAlive(30, () => {
+      asked += 1;
+      return alive;
+    });
+    const until = async (holds: () => boolean) => {
+      for (let n = 0; n < 500 && !holds(); n += 1) await new Promise((done) => setTimeout(done, 5));
+      expect(holds()).toBe(true);
+    };
+    await until(() => seen.length >= 3);
+    expect(new Set(seen)).toEqual(new Set(["POST /fapi/v1/countdownCancelAll"]));
+    alive = false;
+    // What was asked before has arrived once two further looks have said no.
+    const from = asked;
+    await until(() => asked >= from + 2);
+    const last = seen.length;
+    await until(() => asked >= from + 6);
+    expect(seen.length).toBeLessThanOrEqual(last + 1);
+    await made.stop();
+  });
+
+  it("a kill is swept until it is lifted, and its report goes to the loop [B049]", async () => {
+    const { seen, url } = await venue((path) => ({
+      status: 200,
+      body: path.startsWith("/fapi/v1/openOrders") ? "[]" : "{}",
+    }));
+    const { made, calls, next } = errands(url);
+    const done = next();
+    made.onEvent({ type: "mass_cancel_wanted", killTsNs: "5" });
+    await done;
+    expect(seen.slice(0, 2)).toEqual(["DELETE /fapi/v1/allOpenOrders", "GET /fapi/v1/openOrders"]);
+    await new Promise<void>((resolve) => {
+      const look = () => (calls.length > 0 ? resolve() : setTimeout(look, 5));
+      look();
+    });
+    expect(calls[0]?.request).toMatchObject({
+      op: "mass_cancelled",
+      report: { killTsNs: "5", confirmed: true },
+    });
+    made.onEvent({ type: "mass_cancel_done", killTsNs: "0" });
+    const after = seen.length;
+    await made.stop();
+    expect(seen.length).toBe(after);
+  });
+
   it("a flood of errands is bounded, and none is left behind by a stop", async () => {
     const { seen, url } = await venue(() => ({ status: 401, body: "{}" }));
     const { made, logs } = errands(url);

@@ -17,14 +17,15 @@ describe("gateway settings", () => {
     ["tier", "T9"],
     ["intentUrl", "tcp://127.0.0.1:1"],
     ["journalDir", ""],
-    ["controlTokenFile", ""],
+    ["principalsFile", ""],
+    ["controlSocket", "x".repeat(101)],
   ])("refuse %s = %j", (key, value) => {
     expect(Settings.safeParse({ ...files, [key]: value }).success).toBe(false);
   });
 
-  it("reach the hot loop but for the control token", () => {
+  it("reach the hot loop but for those of the control API", () => {
     const config = Settings.parse(files);
-    const { controlTokenFile: _, ...rest } = config;
+    const { principalsFile: _, auditFile: _a, controlSocket: _s, ...rest } = config;
     expect(loopConfig(config)).toEqual(rest);
   });
 

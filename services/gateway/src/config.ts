@@ -38,11 +38,27 @@ export const Settings = z.object({
     .describe(
       "Key shared by gateway and execution-router, 32 bytes, mode 0600: no new order leaves without an approval made with it; empty = none is asked for",
     ),
-  controlTokenFile: z
+  latchFile: z
     .string()
     .min(1)
-    .default("state/control.token")
-    .describe("Bearer token of the control routes, mode 0600; made at the first start"),
+    .default("state/gateway.latch")
+    .describe("The kill latch; one that is missing or damaged counts as killed"),
+  principalsFile: z
+    .string()
+    .min(1)
+    .default("state/principals.json")
+    .describe("Who may control the gateway: names, roles, public keys"),
+  auditFile: z
+    .string()
+    .min(1)
+    .default("audit/gateway.ndjson")
+    .describe("The audit trail of the control API"),
+  controlSocket: z
+    .string()
+    .min(1)
+    .max(100)
+    .default("s/control.sock")
+    .describe("Unix socket of the control API, beside the loopback port"),
   pairNode: z
     .string()
     .regex(/^[a-z0-9]{1,16}$/, "want 1 to 16 of a-z and 0-9")
@@ -90,7 +106,7 @@ function pairConfig(config: GatewayConfig): object | undefined {
 /** The hot loop's part of the settings. */
 export function loopConfig(config: GatewayConfig): object {
   const { intentUrl, commandUrl, tailUrl, mdUrl, journalDir, tier } = config;
-  const { epochFile, instrumentsFile, limitsFile, approvalKeyFile } = config;
+  const { epochFile, instrumentsFile, limitsFile, latchFile, approvalKeyFile } = config;
   return {
     intentUrl,
     commandUrl,
@@ -101,6 +117,7 @@ export function loopConfig(config: GatewayConfig): object {
     epochFile,
     instrumentsFile,
     limitsFile,
+    latchFile,
     approvalKeyFile,
     pair: pairConfig(config),
   };

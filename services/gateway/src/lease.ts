@@ -6,7 +6,7 @@
 import type { EngineEvent } from "@tidegate/service-kit";
 import { Redis } from "ioredis";
 import { z } from "zod";
-import type { Call } from "./control.ts";
+import type { CoreCall } from "./control.ts";
 
 export const LEASE_KEY = "tidegate:gateway:lease";
 /** A request without an answer by then is given up; the loop asks again anyway. */
@@ -39,11 +39,11 @@ interface Log {
 /** Carries the loop's requests to Redis and the answers back. */
 export class RedisLease {
   readonly #redis: Redis;
-  readonly #call: Call;
+  readonly #call: CoreCall;
   readonly #log: Log;
   #away = false;
 
-  constructor(url: string, call: Call, log: Log) {
+  constructor(url: string, call: CoreCall, log: Log) {
     this.#call = call;
     this.#log = log;
     this.#redis = new Redis(url, {

@@ -1,30 +1,52 @@
 import type { Engine, HotServiceSpec, ServiceContext } from "@tidegate/service-kit";
+import {
+  Audit,
+  addControl,
+  livePrincipals,
+  type Route,
+  route,
+  serveUnix,
+  TokenJudge,
+} from "@tidegate/service-kit/control";
+import { z } from "zod";
 import { type GatewayConfig, loopConfig, Settings } from "./config.ts";
-import { type Call, onControl, PRINCIPAL_HEADER } from "./control.ts";
+import { controlRoutes } from "./control.ts";
 import { RedisLease } from "./lease.ts";
-import { controlToken } from "./token.ts";
+
+/** The name that tokens for this service carry. */
+export const AUDIENCE = "gateway";
 
 /** The part of the kit's context that the routes need. */
 type Context = Pick<ServiceContext<GatewayConfig>, "config" | "http" | "log">;
 
-/** Adds POST /control/<operation>, GET /state and GET /positions. */
-export function addRoutes({ config, http, log }: Context, engine: Pick<Engine, "call">): void {
-  const token = controlToken(config.controlTokenFile);
-  const call: Call = (request) => engine.call(request);
-  http.post<{ Params: { operation: string } }>("/control/:operation", async (request, reply) => {
-    const { operation } = request.params;
-    const named = request.headers[PRINCIPAL_HEADER];
-    const principal = typeof named === "string" ? named : undefined;
-    const { authorization } = request.headers;
-    const asked = { operation, authorization, principal, body: request.body };
-    const answer = await onControl(asked, token, call);
-    if (answer.status !== 200) {
-      log.warn({ operation, principal, status: answer.status }, "control request refused");
-    }
-    return reply.code(answer.status).send(answer.body);
+/** Every route of the control API, the audit trail's own among them. */
+export function allRoutes(
+  engine: Pick<Engine, "call">,
+  audit: Pick<Audit, "rows">,
+): readonly Route[] {
+  const trail = route({
+    method: "GET",
+    path: "/audit",
+    summary: "Records of the audit trail after a number, and its head",
+    roles: ["risk", "admin"],
+    input: z.strictObject({ after: z.coerce.number().int().min(0).default(0) }),
+    act: async ({ input }) => ({ status: 200, body: { ok: true, ...audit.rows(input.after) } }),
   });
-  http.get("/state", () => engine.call({ op: "state" }));
-  http.get("/positions", () => engine.call({ op: "positions" }));
+  const core = (request: Readonly<Record<string, unknown>>, timeoutMs?: number) =>
+    engine.call(request, null, timeoutMs);
+  return [...controlRoutes(core), trail];
+}
+
+/** Adds the control API to the loopback port and to its unix socket. */
+export async function addRoutes(
+  { config, http, log }: Context,
+  engine: Pick<Engine, "call">,
+): Promise<() => void> {
+  const judge = new TokenJudge(AUDIENCE, livePrincipals(config.principalsFile), Date.now());
+  const audit = new Audit(config.auditFile);
+  addControl(http, { routes: allRoutes(engine, audit), judge, audit, log });
+  await serveUnix(http, config.controlSocket);
+  return () => audit.close();
 }
 
 /** States of a loop whose commands the router takes; halted and killed are states of a gateway that works. */
@@ -43,13 +65,16 @@ export function createGateway(): HotServiceSpec<typeof Settings> {
     schema: Settings,
     engineConfig: ({ config }) => loopConfig(config),
     ready: (stats) => READY.has(stats["state"]) || follows(stats),
-    attach(context, engine) {
-      addRoutes(context, engine);
+    async attach(context, engine) {
+      const endRoutes = await addRoutes(context, engine);
       const { leaseRedisUrl } = context.config;
       if (leaseRedisUrl !== undefined) {
         lease = new RedisLease(leaseRedisUrl, (request) => engine.call(request), context.log);
       }
-      return async () => lease?.close();
+      return async () => {
+        await lease?.close();
+        endRoutes();
+      };
     },
     onEvent: (event) => lease?.onEvent(event),
   };

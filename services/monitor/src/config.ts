@@ -44,10 +44,57 @@ export const Settings = z.object({
     .startsWith("ipc://")
     .default(`ipc://${SOCKETS.md}`)
     .describe("Market-data stream whose heartbeats are watched"),
-  controlTokenFile: z
+  principal: z.string().min(1).max(64).default("monitor").describe("Its own name as a principal"),
+  keyFile: z
     .string()
     .min(1)
-    .default("state/control.token")
-    .describe("The gateway's control token"),
+    .default("state/monitor.key")
+    .describe("Its own private key, by which it asks the gateway for HALT or a kill"),
+  principalsFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Who may kill here: names, roles, public keys; unset = this monitor has no kill"),
+  auditFile: z
+    .string()
+    .min(1)
+    .default("audit/monitor.ndjson")
+    .describe("The audit trail of its own routes"),
+  controlSocket: z
+    .string()
+    .min(1)
+    .max(100)
+    .default("s/monitor.sock")
+    .describe("Unix socket of its routes, beside the loopback port"),
+  latchFile: z
+    .string()
+    .min(1)
+    .default("state/monitor.latch")
+    .describe("Its own kill latch; one that is damaged counts as killed"),
+  routerKillFile: z
+    .string()
+    .min(1)
+    .default("state/kill")
+    .describe("The router's kill file, which a kill here makes"),
+  killKeysFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'Venue keys of its own as JSON, mode 0600: {"binance-spot": {"apiKey", "apiSecret"}, …}; read and cancel are enough',
+    ),
+  killSpotRestUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Binance spot REST; unset = a kill here cancels nothing there"),
+  killUsdmRestUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Binance USD-M REST; unset = a kill here cancels nothing there"),
+  instrumentsFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Versioned instrument table: the symbols a kill cancels"),
 });
 export type MonitorConfig = z.output<typeof Settings>;

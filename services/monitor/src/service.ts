@@ -1,7 +1,18 @@
+import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { StreamSubscriber } from "@tidegate/bus";
 import type { BaseConfig, Service, ServiceContext } from "@tidegate/service-kit";
+import {
+  Audit,
+  addControl,
+  Latch,
+  livePrincipals,
+  mint,
+  readSigner,
+  serveUnix,
+  TokenJudge,
+} from "@tidegate/service-kit/control";
 import type { MonitorConfig } from "./config.ts";
 import {
   type Effect,
@@ -11,10 +22,14 @@ import {
   onLook,
   overall,
 } from "./core.ts";
+import { killDesks } from "./desks.ts";
+import { KillSwitch, killRoutes } from "./kill.ts";
+
+/** The name that tokens for this service carry. */
+export const AUDIENCE = "monitor";
 
 /** Longest wait for the answer of a process. */
 const LOOK_MS_MAX = 1_000;
-const PRINCIPAL = "monitor";
 
 /** Looks at every process, listens to the market-data heartbeats, and passes an operator's or its own HALT to the gateway. */
 export async function start(context: ServiceContext<MonitorConfig & BaseConfig>): Promise<Service> {
@@ -54,27 +69,29 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
   const apply = async (effect: Effect): Promise<void> => {
     if (effect.kind === "log") log[effect.level](effect.message);
     else {
-      const answer = await gateway("halt", effect.reason, PRINCIPAL, undefined);
-      log.warn({ status: answer.status }, `asked the gateway for HALT: ${effect.reason}`);
+      try {
+        const answer = await gateway("halt", effect.reason, randomUUID(), own());
+        log.warn({ status: answer.status }, `asked the gateway for HALT: ${effect.reason}`);
+      } catch (error) {
+        log.error({ err: error }, `could not ask the gateway for HALT: ${effect.reason}`);
+      }
     }
   };
 
   const gateway = async (
     operation: string,
     reason: string,
-    principal: string,
-    authorization: string | undefined,
+    key: string,
+    authorization: string,
   ): Promise<{ readonly status: number; readonly body: unknown }> => {
     try {
       const { httpPort } = stateFile(config.stateDir, "gateway");
-      const bearer =
-        authorization ?? `Bearer ${readFileSync(config.controlTokenFile, "utf8").trim()}`;
       const response = await fetch(`http://127.0.0.1:${httpPort}/control/${operation}`, {
         method: "POST",
         headers: {
-          authorization: bearer,
+          authorization,
           "content-type": "application/json",
-          "x-tidegate-principal": principal,
+          "idempotency-key": key,
         },
         body: JSON.stringify({ reason }),
         signal: AbortSignal.timeout(LOOK_MS_MAX),
@@ -87,6 +104,14 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
       };
     }
   };
+
+  /** Its own word: a token of its own key, read anew so that a changed one is found. */
+  const own = (): string =>
+    `Bearer ${mint(readSigner(config.principal, config.keyFile), "gateway", Date.now())}`;
+  const killSwitch = await startKill(context, async (reason) => {
+    const { status, body } = await gateway("kill", reason.slice(0, 200), randomUUID(), own());
+    if (status !== 200) throw new Error(`status ${status}: ${JSON.stringify(body)}`);
+  });
 
   const look = async (name: string): Promise<void> => {
     const found = await lookAt(config.stateDir, name);
@@ -112,15 +137,15 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
     processes: [...state.processes.values()],
     streams: Object.fromEntries(streams),
   }));
-  // The gateway checks token and principal; the monitor only carries them there.
+  // The gateway judges the token; the monitor only carries it there.
   http.post<{ Params: { operation: string }; Body: { reason?: string } | null }>(
     "/control/:operation",
     async (request, reply) => {
-      const principal = request.headers["x-tidegate-principal"];
+      const key = request.headers["idempotency-key"];
       const answer = await gateway(
         encodeURIComponent(request.params.operation),
         request.body?.reason ?? "",
-        typeof principal === "string" ? principal : "",
+        typeof key === "string" ? key : "",
         request.headers.authorization ?? "",
       );
       return reply.code(answer.status).send(answer.body);
@@ -140,8 +165,35 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
       clearInterval(timer);
     },
     async stop() {
+      await killSwitch?.();
       await subscriber[Symbol.asyncDispose]();
     },
+  };
+}
+
+/** The kill of its own, where somebody may use it; gives what ends it. */
+async function startKill(
+  { config, log, http }: ServiceContext<MonitorConfig & BaseConfig>,
+  tellGateway: (reason: string) => Promise<void>,
+): Promise<(() => Promise<void>) | null> {
+  if (config.principalsFile === undefined) {
+    log.warn("this monitor has no kill: no principalsFile is set");
+    return null;
+  }
+  const judge = new TokenJudge(AUDIENCE, livePrincipals(config.principalsFile), Date.now());
+  const audit = new Audit(config.auditFile);
+  const kill = new KillSwitch({
+    latch: new Latch(config.latchFile, Date.now()),
+    desks: killDesks(config),
+    routerKillFile: config.routerKillFile,
+    log,
+    tellGateway,
+  });
+  addControl(http, { routes: killRoutes(kill), judge, audit, log });
+  await serveUnix(http, config.controlSocket);
+  return async () => {
+    await kill.stop();
+    audit.close();
   };
 }
 

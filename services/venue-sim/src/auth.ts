@@ -39,11 +39,22 @@ export function restPayload(query: string, body: string): string {
     .join("");
 }
 
-/** Refuses a key that is not ours. */
-export function checkKey(key: string | undefined, wanted: Credentials): void {
+/** A key of the account and what it may do: everything, or look and cancel alone. */
+export interface Permitted extends Credentials {
+  readonly trade: boolean;
+}
+
+/** The key a request came with. Refuses one that is not ours, and one that may not do what is asked. */
+export function checkKey(
+  key: string | undefined,
+  known: readonly Permitted[],
+  trades: boolean,
+): Permitted {
   if (key === undefined || key === "") throw new ApiFault(401, -2014, "API-key format invalid.");
-  if (key !== wanted.key)
+  const found = known.find((each) => each.key === key);
+  if (found === undefined || (trades && !found.trade))
     throw new ApiFault(401, -2015, "Invalid API-key, IP, or permissions for action.");
+  return found;
 }
 
 /**

@@ -37,6 +37,20 @@ export const Settings = z.object({
     .max(1_000)
     .default(1)
     .describe("The venue allows so many times its usual requests and orders; for load"),
+  killKey: z
+    .string()
+    .min(1)
+    .max(128)
+    .default("sim-kill")
+    .describe("A second key of the same account, which may look and cancel and nothing else"),
+  killSecret: z.string().min(1).max(128).default("sim-kill-secret").describe("Its HMAC secret"),
+  openOrdersMax: z
+    .number()
+    .int()
+    .min(1)
+    .max(16_384)
+    .default(200)
+    .describe("Open orders of a market; one symbol may stand for the many of a venue"),
   feeds: z
     .boolean()
     .default(false)

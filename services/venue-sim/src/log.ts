@@ -20,7 +20,13 @@ interface LineBase {
   readonly ledger?: Balances;
 }
 export type LogBody =
-  | { readonly k: "order"; readonly m: MarketId; readonly order: Order }
+  | {
+      readonly k: "order";
+      readonly m: MarketId;
+      readonly order: Order;
+      /** The request's own signed `timestamp`: when its sender says it was made, ms since the Unix epoch. */
+      readonly stampMs?: number;
+    }
   | { readonly k: "fill"; readonly m: MarketId; readonly trade: Trade; readonly order: Order }
   | {
       readonly k: "end";

@@ -76,8 +76,9 @@ export const MARKETS: Readonly<Record<MarketId, MarketSpec>> = {
 };
 
 /** The JSON configuration the matching core takes for one market. */
-export function coreConfig(spec: MarketSpec): string {
+export function coreConfig(spec: MarketSpec, openOrdersMax = 200): string {
   return JSON.stringify({
+    openOrdersMax,
     symbol: spec.symbol,
     market: spec.id,
     pxScale: spec.pxScale,

@@ -76,9 +76,16 @@ describe("signatures", () => {
   it("a signature over anything else is -1022, a missing one -1102, a wrong key -2015", () => {
     expect(call(now, [], "other")).toBe(-1022);
     expect(code(() => checkSigned(new Map(), "p", now, { key: "k", secret: "s" }))).toBe(-1102);
-    expect(code(() => checkKey("x", { key: "k", secret: "s" }))).toBe(-2015);
-    expect(code(() => checkKey(undefined, { key: "k", secret: "s" }))).toBe(-2014);
-    expect(code(() => checkKey("k", { key: "k", secret: "s" }))).toBe(0);
+    const known = [
+      { key: "k", secret: "s", trade: true },
+      { key: "c", secret: "t", trade: false },
+    ];
+    expect(code(() => checkKey("x", known, false))).toBe(-2015);
+    expect(code(() => checkKey(undefined, known, false))).toBe(-2014);
+    expect(code(() => checkKey("k", known, true))).toBe(0);
+    // The key of the kill looks and cancels, and cannot trade.
+    expect(code(() => checkKey("c", known, false))).toBe(0);
+    expect(code(() => checkKey("c", known, true))).toBe(-2015);
   });
 });
 

@@ -102,7 +102,8 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
     clockSkewMs: 0,
   };
   const nowMs = (): number => Math.floor(deps.clock.nowMs() + faults.clockSkewMs);
-  const newCore = (market: MarketId) => deps.newMarket(coreConfig(MARKETS[market]));
+  const newCore = (market: MarketId) =>
+    deps.newMarket(coreConfig(MARKETS[market], config.openOrdersMax));
   const cores = { spot: newCore("spot"), usdm: newCore("usdm") };
   const tickerIds: Record<MarketId, number> = { spot: 0, usdm: 0 };
 
@@ -112,8 +113,11 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
     const newest = next === null ? tickerIds[market] : Math.min(tickerIds[market], next - 1);
     return Math.max(bookId, newest) + shift.updateId[market];
   };
-  const credentials = { key: config.apiKey, secret: config.apiSecret };
-  const venue = new Venue(cores, log, credentials, snapshotId, config.ratesScale);
+  const keys = [
+    { key: config.apiKey, secret: config.apiSecret, trade: true },
+    { key: config.killKey, secret: config.killSecret, trade: false },
+  ];
+  const venue = new Venue(cores, log, keys, snapshotId, config.ratesScale);
 
   /** The book begins from the recorded snapshot, a moment before the collector had it. */
   const feedSnapshots = (): void => {

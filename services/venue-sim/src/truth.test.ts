@@ -154,7 +154,7 @@ describe("the log against the core", () => {
     const venueLog = new VenueLog(path);
     const core = (market: MarketId) => newRustMarket(coreConfig(MARKETS[market]));
     const cores = { spot: core("spot"), usdm: core("usdm") };
-    const venue = new Venue(cores, venueLog, keys, (_, id) => id);
+    const venue = new Venue(cores, venueLog, [{ ...keys, trade: true }], (_, id) => id);
     for (const [market, { bytes }] of sample.snapshots) venue.onMarket(market, bytes, 1);
     let at = 0;
     const nowMs = 1_000_000;

@@ -1,7 +1,7 @@
 /** The venue's desk: requests in, answers and user events out, the log written between. Sockets are elsewhere. */
 
 import type { SimMarket } from "@tidegate/rust-core";
-import { type Credentials, checkKey, checkSigned, illegal, mandatory } from "./auth.ts";
+import { checkKey, checkSigned, illegal, mandatory, type Permitted } from "./auth.ts";
 import { type Balances, type CoreEvent, type Order, parseEvents, type Trade } from "./core.ts";
 import { ApiFault, refusal } from "./faults.ts";
 import { RateCounters } from "./limits.ts";
@@ -111,7 +111,7 @@ interface CoreAnswer {
 export class Venue {
   readonly #desks: Readonly<Record<MarketId, Desk>>;
   readonly #log: VenueLog;
-  readonly #credentials: Credentials;
+  readonly #keys: readonly Permitted[];
   readonly #snapshotId: (market: MarketId, bookId: number) => number;
   readonly #outbox: UserEvent[] = [];
   #listenKey: { readonly key: string; expiresMs: number } | null = null;
@@ -121,7 +121,7 @@ export class Venue {
   constructor(
     cores: Readonly<Record<MarketId, SimMarket>>,
     log: VenueLog,
-    credentials: Credentials,
+    keys: readonly Permitted[],
     /** The id a snapshot taken now carries: the streams may have shown later ids than the book's. */
     snapshotId: (market: MarketId, bookId: number) => number,
     ratesScale = 1,
@@ -135,7 +135,7 @@ export class Venue {
     });
     this.#desks = { spot: desk("spot"), usdm: desk("usdm") };
     this.#log = log;
-    this.#credentials = credentials;
+    this.#keys = keys;
     this.#snapshotId = snapshotId;
     this.#generatedIds = log.lines;
     this.rebase();
@@ -224,8 +224,11 @@ export class Venue {
         waitS,
       );
     }
-    if (rule.security !== "none") checkKey(request.key, this.#credentials);
-    if (rule.security === "signed") checkSigned(params, request.payload, nowMs, this.#credentials);
+    if (rule.security !== "none") {
+      const trades = op === "order.place" || op === "countdownCancelAll";
+      const key = checkKey(request.key, this.#keys, trades);
+      if (rule.security === "signed") checkSigned(params, request.payload, nowMs, key);
+    }
     switch (op) {
       case "ping":
         return { body: {} };
@@ -323,7 +326,7 @@ export class Venue {
     }
     const request = { clientOrderId, side, type, timeInForce, price, quantity, timeMs: nowMs };
     const answer = JSON.parse(desk.core.place(JSON.stringify(request))) as CoreAnswer;
-    this.#commit(market, nowMs, null);
+    this.#commit(market, nowMs, null, Number(params.get("timestamp")));
     if (!answer.ok || answer.order === undefined)
       throw refusal(answer.reason ?? "MALFORMED", market);
     if (answer.order.status === "FILLED") desk.rates.onFilled(nowMs);
@@ -443,7 +446,7 @@ export class Venue {
   }
 
   /** Logs what the core has done, then queues what the user streams have to say. */
-  #commit(market: MarketId, nowMs: number, cancelId: string | null): void {
+  #commit(market: MarketId, nowMs: number, cancelId: string | null, stampMs?: number): void {
     const desk = this.#desks[market];
     const events = parseEvents(desk.core.drainEvents()).filter(({ type }) => type !== "rejected");
     if (events.length === 0) return;
@@ -455,7 +458,7 @@ export class Venue {
     const profitE8 = realisedE8 - desk.realisedE8;
     for (const event of events) {
       places.push(bodies.length);
-      bodies.push(...logBodies(desk.spec, event));
+      bodies.push(...logBodies(desk.spec, event, stampMs));
       if (market === "usdm" && event === trades.at(-1) && profitE8 !== 0n) {
         const tradeId = event.trade?.tradeId ?? 0;
         bodies.push({
@@ -496,9 +499,11 @@ export class Venue {
 }
 
 /** The log lines of one event. */
-function logBodies(spec: MarketSpec, event: CoreEvent): LogBody[] {
+function logBodies(spec: MarketSpec, event: CoreEvent, stampMs?: number): LogBody[] {
   const { order, trade } = event;
-  if (event.type === "new") return [{ k: "order", m: spec.id, order }];
+  if (event.type === "new") {
+    return [{ k: "order", m: spec.id, order, ...(stampMs === undefined ? {} : { stampMs }) }];
+  }
   if (trade === null) {
     return [
       { k: "end", m: spec.id, how: event.type === "canceled" ? "canceled" : "expired", order },

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 
 const DRILLS = [
+  ["kill-switch", "each hand on the kill with the two others broken, orders pressed all the while"],
   ["feeds", "market data of every venue, every switch of its simulator, books against the truth"],
   ["gateway-kill", "SIGKILL to the leading gateway under load: outage, duplicates, losses"],
   ["gateway-hang", "SIGSTOP to the leading gateway under load, and what it does when it wakes"],
@@ -64,6 +65,39 @@ export function addDrill(program: Command, root: string): void {
       process.stdout.write(`${text}\n`);
     });
   addPairDrills(drill, root);
+  drill
+    .command("kill-switch")
+    .description(
+      "kill by each of the three paths with the two others broken, while a strategy presses orders; the venue's log judges",
+    )
+    .option("--trials <n>", "kills of each path", "30")
+    .option("--resting <n>", "resting orders of the one great mass cancel of each path", "10000")
+    .option("--paths <names...>", "these paths alone: gateway, router, monitor")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: wrong-file, wrong-key")
+    .addHelpText("after", "\nExample: ./hft drill kill-switch --json")
+    .action(
+      async (options: {
+        trials: string;
+        resting: string;
+        paths?: string[];
+        json?: true;
+        break?: string;
+      }) => {
+        const { drillKillSwitch } = await import("../drill/kill-switch.ts");
+        const { parsePaths } = await import("../drill/options.ts");
+        const { report } = await import("../result.ts");
+        const paths = parsePaths(options.paths);
+        const value = await drillKillSwitch(root, "drill kill-switch", {
+          trials: Number(options.trials),
+          resting: Number(options.resting),
+          plant: options.break ?? null,
+          ...(paths === null ? {} : { paths }),
+          progress: (line) => process.stderr.write(`${line}\n`),
+        });
+        report(value, options.json ?? false);
+      },
+    );
   drill
     .command("feeds")
     .description(

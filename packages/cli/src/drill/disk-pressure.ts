@@ -1,11 +1,12 @@
 /** `hft drill disk-pressure`: the recorder's disk fills up step by step while the cluster trades. */
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeEnvelope } from "@tidegate/contracts";
 import { walVerify } from "@tidegate/rust-core";
 import { type VenueTruth, venueTruth } from "@tidegate/venue-sim";
+import { ControlClient } from "../control/client.ts";
 import { check, type Result, result } from "../result.ts";
 import { Cluster, makeRunDir, removeRunDir, sleep } from "../sim/cluster.ts";
 import type { GatewayState } from "../sim/facts.ts";
@@ -147,6 +148,7 @@ class Drill {
   readonly #cluster: Cluster;
   readonly #levels = new Set<string>();
   readonly #wal: string;
+  #control: ControlClient | null = null;
 
   constructor(root: string, runDir: string, disk: SmallDisk, options: DiskPressureOptions) {
     this.#root = root;
@@ -193,6 +195,7 @@ class Drill {
         otlp: null,
       },
     });
+    this.#control = ControlClient.of(this.#runDir, "gateway", "run-sim");
     const off = this.#options.plant === "no-policy";
     const recorder = {
       ...plan.configs.recorder,
@@ -219,8 +222,8 @@ class Drill {
   }
 
   async #gateway(): Promise<GatewayState | null> {
-    const answer = await this.#cluster.http("gateway", "/state");
-    return answer?.status === 200 ? (answer.body as GatewayState) : null;
+    const answer = await this.#control?.get("/state").catch(() => null);
+    return answer?.status === 200 ? (answer.body as unknown as GatewayState) : null;
   }
 
   async #until(msMax: number, holds: () => Promise<boolean>): Promise<boolean> {
@@ -353,15 +356,10 @@ class Drill {
   }
 
   async #drain(): Promise<void> {
-    const token = readFileSync(join(this.#runDir, "state/control.token"), "utf8").trim();
-    const headers = {
-      authorization: `Bearer ${token}`,
-      "content-type": "application/json",
-      "x-tidegate-principal": "drill",
-    };
     await this.#until(STEP_MS_MAX, async () => {
-      const body = JSON.stringify({ reason: "the drill ends" });
-      await this.#cluster.http("gateway", "/control/drain", { method: "POST", headers, body });
+      await this.#control
+        ?.post("/control/drain", { reason: "the drill ends" })
+        .catch(() => undefined);
       const state = await this.#gateway();
       return state !== null && state.nonTerminal === 0 && state.awaitingFills === 0;
     });

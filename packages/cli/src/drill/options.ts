@@ -25,3 +25,7 @@ export const parseVenues = (given: readonly string[] | undefined): FeedVenue[] |
   parse("--venues", VENUES, given);
 export const parseSwitches = (given: readonly string[] | undefined): SwitchName[] | null =>
   parse("--switches", SWITCH_NAMES, given);
+export const KILL_PATHS = ["gateway", "router", "monitor"] as const;
+export const parsePaths = (
+  given: readonly string[] | undefined,
+): (typeof KILL_PATHS)[number][] | null => parse("--paths", KILL_PATHS, given);

@@ -11,6 +11,8 @@ export class Process implements AsyncDisposable {
   readonly name: string;
   readonly child: ChildProcess;
   #text = "";
+  readonly #watchers: ((line: string) => void)[] = [];
+  #line = "";
 
   constructor(
     root: string,
@@ -29,9 +31,19 @@ export class Process implements AsyncDisposable {
     for (const stream of [this.child.stdout, this.child.stderr]) {
       stream?.on("data", (data: Buffer) => {
         // The end alone: it says why a process is gone.
-        this.#text = (this.#text + data.toString("utf8")).slice(-20_000);
+        const text = data.toString("utf8");
+        this.#text = (this.#text + text).slice(-20_000);
+        if (this.#watchers.length === 0) return;
+        const lines = (this.#line + text).split("\n");
+        this.#line = lines.pop() ?? "";
+        for (const line of lines) for (const watch of this.#watchers) watch(line);
       });
     }
+  }
+
+  /** Hands on each line it writes from now on. */
+  onLine(watch: (line: string) => void): void {
+    this.#watchers.push(watch);
   }
 
   get text(): string {

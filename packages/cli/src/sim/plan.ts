@@ -1,5 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
+import { addPrincipal, makeKey, type Role } from "@tidegate/service-kit/control";
 import type { ProcessName, SimOptions } from "./options.ts";
 
 /** What each process of a run is configured to, and the environment they share. */
@@ -10,6 +11,25 @@ export interface ClusterPlan {
 
 /** The one key the simulated venue knows; it opens nothing else. */
 const VENUE_KEY = { apiKey: "sim", apiSecret: "sim-secret" } as const;
+/** Its second key, which looks and cancels: monitor's. */
+const KILL_KEY = { apiKey: "sim-kill", apiSecret: "sim-kill-secret" } as const;
+
+/** Who acts in a run: the command line, and the monitor. Their keys live and end with the run's folder. */
+export const RUN_PRINCIPALS = [
+  ["run-sim", "operator"],
+  ["monitor", "operator"],
+] as const satisfies readonly (readonly [string, Role])[];
+
+/** Makes the keys and the file of principals of a run. */
+export function makePrincipals(
+  runDir: string,
+  people: readonly (readonly [string, Role])[] = RUN_PRINCIPALS,
+): void {
+  for (const [name, role] of people) {
+    const publicKey = makeKey(join(runDir, "state", `${name}.key`));
+    addPrincipal(join(runDir, "state/principals.json"), name, role, publicKey);
+  }
+}
 
 /** A run's settings: embedded defaults, this run's ports and files. */
 export function clusterPlan(input: {
@@ -28,6 +48,13 @@ export function clusterPlan(input: {
     JSON.stringify({ "binance-spot": VENUE_KEY, "binance-usdm": VENUE_KEY }),
     { mode: 0o600 },
   );
+  const killKeysFile = join(runDir, "state/kill-keys.json");
+  writeFileSync(
+    killKeysFile,
+    JSON.stringify({ "binance-spot": KILL_KEY, "binance-usdm": KILL_KEY }),
+    { mode: 0o600 },
+  );
+  makePrincipals(runDir);
   const instrumentsFile = join(root, "config/instruments.json");
   const httpPort = (name: ProcessName) => ({ httpPort: ports[name] });
   return {
@@ -72,7 +99,15 @@ export function clusterPlan(input: {
       },
       recorder: httpPort("recorder"),
       "wal-loader": httpPort("wal-loader"),
-      monitor: { ...httpPort("monitor"), haltAfterMs: 0 },
+      monitor: {
+        ...httpPort("monitor"),
+        haltAfterMs: 0,
+        principalsFile: "state/principals.json",
+        instrumentsFile,
+        killKeysFile,
+        killSpotRestUrl: http,
+        killUsdmRestUrl: http,
+      },
     },
     env: environment(root, options.otlp),
   };

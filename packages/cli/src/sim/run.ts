@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { ControlClient } from "../control/client.ts";
 import { check, type Result, report, result } from "../result.ts";
 import { Cluster, makeRunDir, READY_MS_MAX, removeRunDir, sleep } from "./cluster.ts";
 import { type Database, openDatabase } from "./database.ts";
@@ -60,6 +61,7 @@ class SimRun {
   readonly #cluster: Cluster;
   readonly #stop = new AbortController();
   #database: Database | null = null;
+  #control: ControlClient | null = null;
   #startSeconds = 0;
   #pidsTogether = 0;
   #looks = new Map<string, { readonly events: number; readonly atMs: number }>();
@@ -106,6 +108,7 @@ class SimRun {
       options: this.#options,
       ports,
     });
+    this.#control = ControlClient.of(this.#runDir, "gateway", "run-sim");
     for (const name of PROCESSES) {
       if (name !== "wal-loader") this.#cluster.start(name, plan.configs[name], plan.env);
     }
@@ -201,8 +204,8 @@ class SimRun {
   }
 
   async #gatewayState(): Promise<GatewayState | null> {
-    const answer = await this.#cluster.http("gateway", "/state");
-    return answer?.status === 200 ? (answer.body as GatewayState) : null;
+    const answer = await this.#control?.get("/state").catch(() => null);
+    return answer?.status === 200 ? (answer.body as unknown as GatewayState) : null;
   }
 
   async #tradingView(elapsedS: number): Promise<TradingView> {
@@ -278,18 +281,10 @@ class SimRun {
 
   /** Tells the gateway to drain until it says that every order is terminal; a killed gateway is told again. */
   async #drain(): Promise<void> {
-    const token = readFileSync(join(this.#runDir, "state/control.token"), "utf8").trim();
-    const headers = {
-      authorization: `Bearer ${token}`,
-      "content-type": "application/json",
-      "x-tidegate-principal": "run-sim",
-    };
     const done = await this.#until(async () => {
-      await this.#cluster.http("gateway", "/control/drain", {
-        method: "POST",
-        headers,
-        body: JSON.stringify({ reason: "the run ends" }),
-      });
+      await this.#control
+        ?.post("/control/drain", { reason: "the run ends" })
+        .catch(() => undefined);
       const state = await this.#gatewayState();
       return state !== null && state.nonTerminal === 0 && state.awaitingFills === 0;
     }, DRAIN_MS_MAX);

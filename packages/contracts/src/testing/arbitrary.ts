@@ -109,6 +109,7 @@ const rules: Partial<Record<PayloadKind, (draw: Draw) => Draw>> = {
     const action = String(m["action"]);
     const tsNs = (m["tsNs"] as bigint) >> 1n;
     const overrides = action === "OVERRIDE";
+    const limits = action === "LIMITS";
     return {
       ...m,
       tsNs,
@@ -116,9 +117,13 @@ const rules: Partial<Record<PayloadKind, (draw: Draw) => Draw>> = {
       instrumentId: ["FREEZE", "THAW", "RESTRICT", "ALLOW"].includes(action)
         ? m["instrumentId"]
         : 0,
-      requester: overrides ? m["requester"] : "",
+      requester: overrides || limits ? m["requester"] : "",
       expiresTsNs: overrides ? tsNs + 1n : 0n,
       overridden: overrides ? 63 : 0,
+      limit: limits ? m["limit"] : "",
+      value: limits ? m["value"] : 0n,
+      limitsVersion: limits ? m["limitsVersion"] : 0,
+      killTsNs: action === "UNKILL" ? m["killTsNs"] : 0n,
     };
   },
   riskEvent: (drawn) => {

@@ -16,6 +16,8 @@ export const paths = {
   exchangeInfo: "/dapi/v1/exchangeInfo",
   depth: "/dapi/v1/depth",
   openOrders: "/dapi/v1/openOrders",
+  order: "/dapi/v1/order",
+  cancelAll: "/dapi/v1/allOpenOrders",
   trades: "/dapi/v1/userTrades",
   listenKey: "/dapi/v1/listenKey",
 } as const;

@@ -16,5 +16,7 @@ export const paths = {
   exchangeInfo: "/api/v3/exchangeInfo",
   depth: "/api/v3/depth",
   openOrders: "/api/v3/openOrders",
+  order: "/api/v3/order",
+  cancelAll: "/api/v3/openOrders",
   trades: "/api/v3/myTrades",
 } as const;

@@ -16,6 +16,9 @@ export const paths = {
   exchangeInfo: "/fapi/v1/exchangeInfo",
   depth: "/fapi/v1/depth",
   openOrders: "/fapi/v1/openOrders",
+  order: "/fapi/v1/order",
+  cancelAll: "/fapi/v1/allOpenOrders",
+  countdown: "/fapi/v1/countdownCancelAll",
   trades: "/fapi/v1/userTrades",
   listenKey: "/fapi/v1/listenKey",
 } as const;

@@ -4,7 +4,9 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import { ControlClient } from "../../control/client.ts";
 import { type GatewayState, gatewayFacts, venueFacts } from "../../sim/facts.ts";
+import { makePrincipals } from "../../sim/plan.ts";
 import { anyFree } from "../../sim/ports.ts";
 import { difference } from "../../sim/verdict.ts";
 import { Process } from "../processes.ts";
@@ -22,7 +24,11 @@ const WAIT_MS_MAX = 30_000;
 const HTTP_MS_MAX = 1_000;
 const POLL_MS = 20;
 const INSTRUMENTS = [1, 2];
+/** Who looks at the gateways. */
+const PRINCIPAL = "drill";
 const KEY = { apiKey: "sim", apiSecret: "sim-secret" } as const;
+
+const controlSocket = (node: NodeName) => `s/control-${node}.sock`;
 
 export const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
@@ -103,6 +109,7 @@ export class PairCluster implements AsyncDisposable {
     const keys = JSON.stringify({ "binance-spot": KEY, "binance-usdm": KEY });
     writeFileSync(join(dir, "keys.json"), keys, { mode: 0o600 });
     writeFileSync(join(dir, "limits.json"), JSON.stringify(this.#limits()));
+    makePrincipals(dir, [[PRINCIPAL, "viewer"]]);
     this.venuePort = await anyFree();
     const sim = this.#run("venue-sim", "venue-sim", [
       ...["--rates-scale", String(RATES_SCALE), "--port", String(this.venuePort)],
@@ -169,7 +176,8 @@ export class PairCluster implements AsyncDisposable {
         "--epoch-file",
         `state/gateway-${node}.epoch`,
       ],
-      ...["--control-token-file", `state/control-${node}.token`],
+      ...["--latch-file", `state/gateway-${node}.latch`],
+      ...["--audit-file", `audit/gateway-${node}.ndjson`, "--control-socket", controlSocket(node)],
       ...(redis === undefined ? ["--lease-file", "state/lease"] : ["--lease-redis-url", redis]),
     ]);
   }
@@ -230,15 +238,23 @@ export class PairCluster implements AsyncDisposable {
   }
 
   async node(node: NodeName): Promise<NodeState | null> {
-    return (await this.#get(node, "/state")) as NodeState | null;
+    if (!this.process(node).running) return null;
+    try {
+      const key = join(this.dir, "state", `${PRINCIPAL}.key`);
+      const socket = join(this.dir, controlSocket(node));
+      const asked = ControlClient.at(socket, "gateway", PRINCIPAL, key).get("/state");
+      const answer = await Promise.race([asked, sleep(HTTP_MS_MAX).then(() => null)]);
+      return answer?.status === 200 ? (answer.body as unknown as NodeState) : null;
+    } catch {
+      return null;
+    }
   }
 
   async #get(label: string, path: string): Promise<unknown> {
-    const service = NODES.includes(label as NodeName) ? "gateway" : label;
     const process = this.process(label);
     if (!process.running) return null;
     try {
-      const file = join(this.dir, `state-${label}`, `${service}.json`);
+      const file = join(this.dir, `state-${label}`, `${label}.json`);
       if (!existsSync(file)) return null;
       const { pid, httpPort } = JSON.parse(readFileSync(file, "utf8")) as {
         pid: number;

@@ -6,6 +6,7 @@
 
 mod binance;
 mod gateways;
+mod kill;
 pub mod limits;
 #[cfg(test)]
 mod tests;
@@ -19,8 +20,8 @@ use binance::{Asked, Keys, User};
 use gateways::Gateways;
 pub(crate) use gateways::identity;
 use limits::{
-    COMMANDS_PER_TURN_MAX, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX, REPORTS_PER_TURN_MAX,
-    ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX,
+    COMMANDS_PER_TURN_MAX, COMMANDS_WAITING_MAX, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX,
+    REPORTS_PER_TURN_MAX, ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -37,6 +38,7 @@ use tidegate_units::{InstrumentId, VenueId};
 use tidegate_venue_io::sign::Secret;
 use tidegate_venue_io::{Backoff, ConnectOptions, SendFault, Stamp, WsClient, WsEvent, WsState};
 use tidegate_wire::pb::common::v1::Source;
+use tidegate_wire::pb::control::v1::ControlAction;
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, Reason, Report, ReportKind};
 use tidegate_wire::{envelope, ids};
@@ -74,6 +76,10 @@ struct Config {
     /// Shared with the gateway; empty where orders need no approval.
     #[serde(default)]
     approval_key_path: PathBuf,
+    /// The kill latch of this process.
+    latch_path: PathBuf,
+    /// Whoever makes this file kills: it is looked for in every turn and before every new order.
+    kill_path: PathBuf,
 }
 
 /// One venue's order session and user stream.
@@ -137,6 +143,15 @@ struct Loop<'a> {
     tier: &'static str,
     bad_payloads: u64,
     spans: SpanBudget,
+    kill: kill::KillSwitch,
+    /// What the link has brought and is not applied yet, in order.
+    waiting: VecDeque<Waiting>,
+}
+
+/// One thing of the command link; `None` where its bytes are no message.
+enum Waiting {
+    Data { peer: PeerId, seq: u64, envelope: Option<Box<Envelope>> },
+    Event { peer: PeerId, event: LinkEvent },
 }
 
 /// Starts the loop.
@@ -232,6 +247,7 @@ fn run(
     if let Some(key) = crate::approval_key::read(&config.approval_key_path)? {
         router = router.with_approvals(key);
     }
+    let kill = kill::KillSwitch::open(&config.latch_path, &config.kill_path, journal.last_seq() == 0);
     let mut gateways = Gateways::new(&table, clock::mono_ns());
     let folded = fold(&mut journal, &mut router, &mut gateways)?;
     let context = zmq::Context::new();
@@ -257,6 +273,8 @@ fn run(
         tier: config.tier.name(),
         bad_payloads: 0,
         spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
+        kill,
+        waiting: VecDeque::new(),
     };
     // What the gateway has not seen it asks for with its GRANT; until then nothing old is sent.
     state.kept_from = state.router.report_seq() + 1;
@@ -265,9 +283,12 @@ fn run(
     let mut effects = Vec::new();
     state.router.recovered(now(), &mut effects);
     state.carry_out(effects)?;
+    // A kill of before the start stops and cancels again.
+    state.watch_kill()?;
     let mut stats_at = 0;
     while !hot.stopping() {
         state.wait()?;
+        state.watch_kill()?;
         state.take_commands()?;
         state.drive_venues()?;
         state.take_calls()?;
@@ -328,7 +349,7 @@ impl Loop<'_> {
             .flat_map(|session| [&session.api, &session.user])
             .flatten()
             .filter(|client| client.state() != WsState::Closed);
-        let busy = self.link.has_waiting() || clients.clone().any(WsClient::more);
+        let busy = !self.waiting.is_empty() || self.link.has_waiting() || clients.clone().any(WsClient::more);
         let mut items = vec![self.link.poll_item()];
         items.extend(clients.map(ws_item));
         self.hot.wait(items, busy, POLL_MS)
@@ -336,16 +357,18 @@ impl Loop<'_> {
 
     // ---------------------------------------------------------------- the gateway
 
+    /// Commands in their order, each with its own commit. A kill does not queue behind them: before each one, what has
+    /// come over the link, from the shell and from the file system is looked at.
     fn take_commands(&mut self) -> Result<(), Fault> {
         for _ in 0..COMMANDS_PER_TURN_MAX {
-            let at = clock::mono_ns();
-            match self.link.recv(at)? {
-                None => break,
-                Some(LinkInput::Data { peer, seq, payload, .. }) => {
-                    let decoded = envelope::decode_checked(payload);
+            self.receive()?;
+            let Some(next) = self.waiting.pop_front() else { break };
+            match next {
+                Waiting::Event { peer, event } => self.on_link(peer, &event),
+                Waiting::Data { peer, seq, envelope } => {
                     self.acks.insert(peer, seq);
-                    match decoded {
-                        Ok(Envelope {
+                    match envelope.map(|envelope| *envelope) {
+                        Some(Envelope {
                             payload: Some(Payload::Command(command)),
                             trace_hi,
                             trace_lo,
@@ -358,34 +381,68 @@ impl Loop<'_> {
                             }
                             self.take_command(peer, command)?;
                         }
+                        Some(Envelope { payload: Some(Payload::ControlEvent(event)), .. }) => {
+                            self.on_control(peer, &event)?;
+                        }
                         _ => self.bad_payloads += 1,
                     }
                 }
-                Some(LinkInput::Event { peer, event }) => match event {
-                    LinkEvent::State { to: LinkState::Synced, .. } => {
-                        let identity = self.link.identity(peer).unwrap_or_default();
-                        self.hot.log("info", "gateway in step", json!({ "gateway": identity }));
-                        self.gateways.beat_due();
-                    }
-                    LinkEvent::State { to: LinkState::Connecting | LinkState::Stale, .. } => {
-                        let identity = self.link.identity(peer).unwrap_or_default();
-                        let text = "gateway lost: orders stay as they are";
-                        self.hot.log("warn", text, json!({ "gateway": identity }));
-                        self.gateways.beat_due();
-                    }
-                    LinkEvent::PeerRestarted { .. } if self.gateways.leads(peer) => {
-                        // A new gateway says with its GRANT what it has seen; until then it is told nothing.
-                        self.cursor = u64::MAX;
-                        self.gateways.gone();
-                    }
-                    _ => {}
-                },
             }
+            self.watch_kill()?;
+            self.take_calls()?;
         }
         for (peer, seq) in std::mem::take(&mut self.acks) {
             self.link.ack(peer, seq);
         }
         Ok(())
+    }
+
+    /// Takes what the link has into the queue of this turn. A kill has effect at once; its place in the queue stays, so
+    /// that it is acknowledged in order, and there it changes nothing any more.
+    fn receive(&mut self) -> Result<(), Fault> {
+        while self.waiting.len() < COMMANDS_WAITING_MAX {
+            let next = match self.link.recv(clock::mono_ns())? {
+                None => return Ok(()),
+                Some(LinkInput::Data { peer, seq, payload, .. }) => Waiting::Data {
+                    peer,
+                    seq,
+                    envelope: envelope::decode_checked(payload).ok().map(Box::new),
+                },
+                Some(LinkInput::Event { peer, event }) => Waiting::Event { peer, event },
+            };
+            if let Waiting::Data { peer, envelope: Some(envelope), .. } = &next
+                && let Some(Payload::ControlEvent(event)) = &envelope.payload
+                && event.action() == ControlAction::Kill
+            {
+                self.on_control(*peer, event)?;
+            }
+            self.waiting.push_back(next);
+        }
+        Ok(())
+    }
+
+    fn on_link(&mut self, peer: PeerId, event: &LinkEvent) {
+        match event {
+            LinkEvent::State { to: LinkState::Synced, .. } => {
+                // Whoever comes learns of a kill that is in force.
+                self.kill.announce();
+                let identity = self.link.identity(peer).unwrap_or_default();
+                self.hot.log("info", "gateway in step", json!({ "gateway": identity }));
+                self.gateways.beat_due();
+            }
+            LinkEvent::State { to: LinkState::Connecting | LinkState::Stale, .. } => {
+                let identity = self.link.identity(peer).unwrap_or_default();
+                let text = "gateway lost: orders stay as they are";
+                self.hot.log("warn", text, json!({ "gateway": identity }));
+                self.gateways.beat_due();
+            }
+            LinkEvent::PeerRestarted { .. } if self.gateways.leads(peer) => {
+                // A new gateway says with its GRANT what it has seen; until then it is told nothing.
+                self.cursor = u64::MAX;
+                self.gateways.gone();
+            }
+            _ => {}
+        }
     }
 
     fn take_command(&mut self, peer: PeerId, command: Command) -> Result<(), Fault> {
@@ -636,6 +693,9 @@ impl Loop<'_> {
         let Request { token, venue, what, expires_mono_ns } = request;
         let asked = Asked::of(&what);
         let never = |reason| vec![Event::NotWritten { token, reason }];
+        if matches!(what, What::Place { .. }) && self.killed_now() {
+            return never(Reason::Killed);
+        }
         let Some(at) = self.sessions.iter().position(|s| s.id == venue) else {
             return never(Reason::VenueUnreachable);
         };
@@ -877,6 +937,15 @@ impl Loop<'_> {
                 }
                 Ok(json!({ "ok": true }))
             }
+            Some("kill") => {
+                let text = |key: &str| call.request[key].as_str().unwrap_or_default();
+                self.kill(text("principal"), text("reason"));
+                Ok(json!({ "ok": true, "killed": self.kill.shown() }))
+            }
+            Some("mass_cancelled") => {
+                self.kill.mass_cancel = call.request["report"].clone();
+                Ok(json!({ "ok": true }))
+            }
             Some("unfinished") => {
                 let rows: Vec<Value> = self
                     .router
@@ -886,7 +955,9 @@ impl Loop<'_> {
                     .collect();
                 Ok(json!({ "orders": rows }))
             }
-            _ => Ok(json!({ "error": "unknown op; want listen_key, rest or unfinished" })),
+            _ => Ok(
+                json!({ "error": "unknown op; want listen_key, rest, kill, mass_cancelled or unfinished" }),
+            ),
         }
     }
 
@@ -914,6 +985,9 @@ impl Loop<'_> {
             "tier": self.tier,
             "spansNotTold": self.spans.not_told(),
             "gateway": gateway.unwrap_or("CONNECTING"),
+            "killed": self.kill.shown(),
+            "killRefused": s.kill_refused,
+            "massCancel": self.kill.mass_cancel,
             "leaderEpoch": leader.map_or(0, |(epoch, _)| epoch),
             "commands": s.commands, "commandsRepeated": s.commands_repeated, "fenced": s.fenced,
             "placed": s.placed, "cancelsSent": s.cancels_sent, "neverSent": s.never_sent,

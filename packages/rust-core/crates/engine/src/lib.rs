@@ -10,6 +10,7 @@ mod epoch;
 pub mod execution_router;
 pub mod gateway;
 mod hot;
+mod latch;
 mod latency;
 pub mod limits;
 pub mod market_data;

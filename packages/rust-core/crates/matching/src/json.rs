@@ -34,7 +34,13 @@ struct RawConfig {
     quote_asset: String,
     maker_fee_e8: String,
     taker_fee_e8: String,
+    #[serde(default = "open_orders_max")]
+    open_orders_max: usize,
     balances: RawBalances,
+}
+
+const fn open_orders_max() -> usize {
+    crate::limits::OPEN_ORDERS_MAX
 }
 
 fn number<T: std::str::FromStr>(name: &str, text: &str) -> Result<T, String> {
@@ -113,6 +119,7 @@ impl SimMarket {
             base_e8_per_lot: raw.base_e8_per_lot,
             maker_fee_e8: number("makerFeeE8", &raw.maker_fee_e8)?,
             taker_fee_e8: number("takerFeeE8", &raw.taker_fee_e8)?,
+            open_orders_max: raw.open_orders_max,
             base_e8: number("balances.baseE8", &raw.balances.base_e8)?,
             quote_e8: number("balances.quoteE8", &raw.balances.quote_e8)?,
         })?;

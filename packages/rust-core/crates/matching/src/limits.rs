@@ -1,7 +1,10 @@
 //! Every bound of the simulated venue.
 
-/// Open orders of the account in the symbol; the next is refused (Binance `MAX_NUM_ORDERS`).
+/// Open orders of the account in the symbol, where its configuration says no other; the next is refused (Binance
+/// `MAX_NUM_ORDERS`).
 pub const OPEN_ORDERS_MAX: usize = 200;
+/// The most a configuration may say: one symbol then stands for the many of a venue.
+pub const OPEN_ORDERS_CONFIG_MAX: usize = 16_384;
 /// Orders kept for queries; beyond it the oldest terminal one is forgotten.
 pub const ORDERS_KEPT_MAX: usize = 100_000;
 /// Trades kept for queries; beyond it the oldest is forgotten.
@@ -21,5 +24,7 @@ pub const E8_PER_TICK_LOT_MAX: i64 = 1 << 20;
 /// Largest notional of one order in 1e-8; ten million such fills still fit in the ledger.
 pub const NOTIONAL_E8_MAX: i128 = 10_i128.pow(30);
 
-const _: () = assert!(OPEN_ORDERS_MAX < ORDERS_KEPT_MAX, "open orders are never forgotten");
+const _: () = assert!(OPEN_ORDERS_MAX <= OPEN_ORDERS_CONFIG_MAX);
+const _: () = assert!(OPEN_ORDERS_CONFIG_MAX < ORDERS_KEPT_MAX, "open orders are never forgotten");
+const _: () = assert!(OPEN_ORDERS_CONFIG_MAX < EVENTS_UNREAD_MAX, "the end of every open order is told");
 const _: () = assert!(NOTIONAL_E8_MAX < i128::MAX / 10_000_000, "the ledger cannot overflow");

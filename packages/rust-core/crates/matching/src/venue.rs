@@ -2,8 +2,8 @@
 
 use crate::ledger::{Ledger, text};
 use crate::limits::{
-    CLIENT_ORDER_ID_BYTES_MAX, E8_PER_TICK_LOT_MAX, EVENTS_UNREAD_MAX, NOTIONAL_E8_MAX, OPEN_ORDERS_MAX,
-    ORDERS_KEPT_MAX, TRADES_KEPT_MAX,
+    CLIENT_ORDER_ID_BYTES_MAX, E8_PER_TICK_LOT_MAX, EVENTS_UNREAD_MAX, NOTIONAL_E8_MAX,
+    OPEN_ORDERS_CONFIG_MAX, ORDERS_KEPT_MAX, TRADES_KEPT_MAX,
 };
 use crate::market::Market;
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub struct Config {
     pub taker_fee_e8: i64,
     pub base_e8: i128,
     pub quote_e8: i128,
+    /// Open orders of the account in the symbol; the next is refused.
+    pub open_orders_max: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -320,6 +322,12 @@ impl Venue {
             if !(0..=100_000_000).contains(&fee) {
                 return Err(format!("{name} is {fee}, want 0 to 100000000 (1e-8 of the notional)"));
             }
+        }
+        if !(1..=OPEN_ORDERS_CONFIG_MAX).contains(&config.open_orders_max) {
+            return Err(format!(
+                "openOrdersMax is {}, want 1 to {OPEN_ORDERS_CONFIG_MAX}",
+                config.open_orders_max
+            ));
         }
         let ledger = Ledger { base_e8: config.base_e8, quote_e8: config.quote_e8, ..Ledger::default() };
         Ok(Self {
@@ -613,7 +621,7 @@ impl Venue {
         if self.events.len() >= EVENTS_UNREAD_MAX {
             return Err(Refused::EventsUnread);
         }
-        if self.resting.iter().map(BTreeSet::len).sum::<usize>() >= OPEN_ORDERS_MAX {
+        if self.resting.iter().map(BTreeSet::len).sum::<usize>() >= self.config.open_orders_max {
             return Err(Refused::OpenOrdersExceeded);
         }
         let cost = match limit {
@@ -791,8 +799,8 @@ impl Venue {
                 return Err(format!("order {id} is there twice"));
             }
         }
-        if resting.iter().map(BTreeSet::len).sum::<usize>() > OPEN_ORDERS_MAX {
-            return Err(format!("more than {OPEN_ORDERS_MAX} open orders"));
+        if resting.iter().map(BTreeSet::len).sum::<usize>() > self.config.open_orders_max {
+            return Err(format!("more than {} open orders", self.config.open_orders_max));
         }
         if state.trades.iter().any(|trade| trade.trade_id >= state.next_trade_id) {
             return Err("a trade id at or above nextTradeId".into());

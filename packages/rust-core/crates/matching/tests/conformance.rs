@@ -31,6 +31,7 @@ fn eth_xbt(base: i128, quote: i128) -> Venue {
         base_e8_per_lot: 100_000,
         maker_fee_e8: 0,
         taker_fee_e8: 0,
+        open_orders_max: tidegate_matching::limits::OPEN_ORDERS_MAX,
         base_e8: base,
         quote_e8: quote,
     })

@@ -166,6 +166,23 @@ fn open_orders_are_bounded() {
 }
 
 #[test]
+fn the_bound_of_open_orders_may_be_configured_within_its_own() {
+    let with =
+        |open_orders_max| Venue::new(tidegate_matching::Config { open_orders_max, ..config(Money::Usdm) });
+    let most = tidegate_matching::limits::OPEN_ORDERS_CONFIG_MAX;
+    for bad in [0, most + 1] {
+        assert!(with(bad).unwrap_err().contains("openOrdersMax"), "{bad}");
+    }
+    let mut v = with(most).unwrap();
+    v.on_market(snapshot(1, &[(99, 10)], &[(101, 10)]), 1);
+    for n in 0..most {
+        v.place(limit(&n.to_string(), Buy, 90, 1, Tif::Gtc)).unwrap();
+    }
+    assert_eq!(v.place(limit("x", Buy, 90, 1, Tif::Gtc)), Err(Refused::OpenOrdersExceeded));
+    assert_eq!(v.cancel_all(2).len(), most);
+}
+
+#[test]
 fn a_spot_fee_is_taken_from_what_is_received() {
     let mut v = Venue::new(config(Money::Spot)).unwrap();
     v.on_market(snapshot(1, &[(99, 10)], &[(100, 1_000)]), 1);

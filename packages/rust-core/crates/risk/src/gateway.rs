@@ -226,6 +226,8 @@ pub(crate) struct Touch {
 pub struct Gateway {
     pub(crate) table: Table,
     pub(crate) limits: Limits,
+    /// As they were read: what the journal changes in them is made on these.
+    given: Limits,
     /// Which process this is, random at its start; the router tells two of one epoch apart by it.
     holder: u64,
     pub(crate) state: State,
@@ -261,6 +263,7 @@ impl Gateway {
     pub fn with_bounds(table: Table, limits: Limits, holder: u64, bounds: Bounds) -> Self {
         Self {
             table,
+            given: limits.clone(),
             limits,
             holder,
             state: State::new(bounds),
@@ -284,6 +287,15 @@ impl Gateway {
             monitor_mono_ns: None,
             not_trading: BTreeSet::new(),
         }
+    }
+
+    /// Goes back to before any record, for a journal that is read from its beginning. What was archived of the journal before
+    /// it is not of this one.
+    pub fn begin_anew(&mut self, archive: Option<Box<dyn Archive>>) {
+        let bounds = self.state.bounds();
+        let fresh = Self::with_bounds(self.table.clone(), self.given.clone(), self.holder, bounds);
+        let old = std::mem::replace(self, fresh);
+        (self.approver, self.archive) = (old.approver, archive);
     }
 
     /// Puts an approval on every new order, which a router that has the key asks for.
@@ -328,6 +340,23 @@ impl Gateway {
     pub fn recover(&mut self, record: &Envelope) -> Result<(), FoldFault> {
         self.state.fold(record, &self.table)?;
         self.archive_evicted();
+        match &record.payload {
+            Some(Payload::ControlEvent(event)) => self.recover_limits(record.log_seq, event),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes a journalled change of limits again, unless the file is of its version or later.
+    fn recover_limits(&mut self, seq: u64, event: &ControlEvent) -> Result<(), FoldFault> {
+        if event.action() != ControlAction::Limits || event.limits_version <= self.limits.version {
+            return Ok(());
+        }
+        self.limits = self.limits.with_event(&self.table, event).map_err(|fault| FoldFault::Limits {
+            seq,
+            file: self.limits.version,
+            change: event.limits_version,
+            why: fault.to_string(),
+        })?;
         Ok(())
     }
 
@@ -1172,11 +1201,19 @@ impl Gateway {
                 && event.expires_ts_ns > now.epoch_ns
                 && event.expires_ts_ns.saturating_sub(now.epoch_ns) <= OVERRIDE_NS_MAX;
         }
-        if !sound {
+        let limits = if event.action() == ControlAction::Limits {
+            Some(self.limits.with_event(&self.table, &event))
+        } else {
+            None
+        };
+        if !sound || matches!(limits, Some(Err(_))) {
             self.counters.controls_refused += 1;
             return Ok(());
         }
         self.record(Payload::ControlEvent(event), Trace::default(), now, out)?;
+        if let Some(Ok(limits)) = limits {
+            self.limits = limits;
+        }
         self.chase(now, out)
     }
 }

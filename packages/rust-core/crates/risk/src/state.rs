@@ -74,6 +74,8 @@ pub enum FoldFault {
     OutputDiffers { seq: u64 },
     /// An input while outputs of the one before are still owed.
     OutputsMissing { seq: u64 },
+    /// A change of limits that does not follow from the limits file.
+    Limits { seq: u64, file: u32, change: u32, why: String },
 }
 
 impl fmt::Display for FoldFault {
@@ -90,6 +92,10 @@ impl fmt::Display for FoldFault {
             Self::OutputDiffers { seq } => {
                 write!(f, "cannot fold record {seq}: it is not the output its input gives")
             }
+            Self::Limits { seq, file, change, why } => write!(
+                f,
+                "cannot fold record {seq}: it changes the limits to version {change}, the limits file has {file} ({why}); name the file it was made on, or one of version {change} or above that holds what is to be in force"
+            ),
             Self::OutputsMissing { seq } => {
                 write!(f, "cannot fold record {seq}: outputs of the input before it are missing")
             }
@@ -152,6 +158,10 @@ pub struct State {
 }
 
 impl State {
+    pub(crate) const fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
     /// The state before the first record.
     pub fn new(bounds: Bounds) -> Self {
         Self {
@@ -1082,6 +1092,8 @@ impl State {
                 let reason = i32::try_from(event.overridden).unwrap_or(0);
                 self.risk.override_block(StrategyId(event.strategy_id), reason, event.expires_ts_ns, ts_ns);
             }
+            // The limits themselves are the gateway's own, here is only their version.
+            ControlAction::Limits => self.risk.limits_version = event.limits_version,
             ControlAction::Unkill | ControlAction::Unspecified => {}
         }
         if cancel_all {

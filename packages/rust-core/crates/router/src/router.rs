@@ -153,6 +153,8 @@ pub struct Stats {
     pub fills_repeated: u64,
     pub foreign: u64,
     pub rate_refused: u64,
+    /// New orders refused because of the kill latch.
+    pub kill_refused: u64,
     pub reports: u64,
 }
 
@@ -517,6 +519,7 @@ impl Router {
     /// Proof that no byte left for (id, generation), and that none will: the id is spent.
     fn refuse(&mut self, now: Now, command: &Command, reason: Reason, out: &mut Vec<Effect>) {
         self.stats.never_sent += 1;
+        self.stats.kill_refused += u64::from(reason == Reason::Killed);
         let text = if reason == Reason::NeverSent { "not in the router's journal" } else { "" };
         let report = Report {
             intent_id: command.intent_id,
@@ -668,6 +671,7 @@ impl Router {
                     return;
                 }
                 self.stats.never_sent += 1;
+                self.stats.kill_refused += u64::from(reason == Reason::Killed);
                 let report = Report {
                     reason: reason as i32,
                     command_seq: order.command_seq,

@@ -42,6 +42,8 @@ pub const MARKS_MAX: usize = 128;
 pub const APPROVAL_LEN: usize = 90;
 /// Longest reference of a risk event, in bytes.
 pub const REFERENCE_LEN_MAX: usize = 64;
+/// Longest name of a limit, in bytes.
+pub const LIMIT_NAME_LEN_MAX: usize = 64;
 /// Bits of `BookTop.feature_flags` that have a meaning.
 pub const FEATURE_FLAGS_MASK: u32 = 0b11_1111;
 

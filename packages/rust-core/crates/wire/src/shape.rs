@@ -155,8 +155,10 @@ static POLICY_STATE: Shape = Shape { name: "policy_state", fields: &[v(1), v(2),
 static POSITION_UPDATE: Shape =
     Shape { name: "position_update", fields: &[v(1), v(2), v(3), v(4), v(5), v(6), v(7)] };
 static SNAPSHOT_REQUEST: Shape = Shape { name: "snapshot_request", fields: &[l(1), v(2)] };
-static CONTROL_EVENT: Shape =
-    Shape { name: "control_event", fields: &[v(1), l(2), l(3), v(4), v(5), v(6), l(7), v(8), v(9)] };
+static CONTROL_EVENT: Shape = Shape {
+    name: "control_event",
+    fields: &[v(1), l(2), l(3), v(4), v(5), v(6), l(7), v(8), v(9), l(10), v(11), v(12), v(13)],
+};
 static RISK_EVENT: Shape = Shape {
     name: "risk_event",
     fields: &[

@@ -6,9 +6,9 @@
 
 use crate::limits::{
     APPROVAL_LEN, ASSET_LEN_MAX, CLIENT_ORDER_ID_LEN_MAX, DEPTH_LEVELS_MAX, DETAIL_LEN_MAX,
-    FEATURE_FLAGS_MASK, FEATURES_MAX, MARKS_MAX, OPERATOR_REASON_LEN_MAX, PRINCIPAL_LEN_MAX,
-    REFERENCE_LEN_MAX, SAFE_INTEGER_MAX, STATUS_CODE_LEN_MAX, TOPIC_LEN_MAX, TRADE_EXCLUDED_LAST,
-    TRADE_EXCLUDED_MASK, VENUE_ID_LEN_MAX, VENUE_TEXT_LEN_MAX,
+    FEATURE_FLAGS_MASK, FEATURES_MAX, LIMIT_NAME_LEN_MAX, MARKS_MAX, OPERATOR_REASON_LEN_MAX,
+    PRINCIPAL_LEN_MAX, REFERENCE_LEN_MAX, SAFE_INTEGER_MAX, STATUS_CODE_LEN_MAX, TOPIC_LEN_MAX,
+    TRADE_EXCLUDED_LAST, TRADE_EXCLUDED_MASK, VENUE_ID_LEN_MAX, VENUE_TEXT_LEN_MAX,
 };
 use crate::pb::common::v1::{IntentId, Side, Source};
 use crate::pb::control::v1::{ControlAction, ControlEvent, SnapshotRequest};
@@ -368,8 +368,16 @@ fn control_event(m: &ControlEvent) -> Check {
     subject(m.strategy_id, of_strategy, "control_event.strategy_id")?;
     subject(m.instrument_id, of_instrument, "control_event.instrument_id")?;
     time(m.expires_ts_ns, "control_event.expires_ts_ns")?;
+    time(m.kill_ts_ns, "control_event.kill_ts_ns")?;
+    let lifts = action == ControlAction::Unkill || m.kill_ts_ns == 0;
+    ensure(lifts, RefusalCode::Inconsistent, "control_event.kill_ts_ns")?;
+    let limits = action == ControlAction::Limits;
+    let name = usize::from(limits);
+    text(&m.limit, name, name * LIMIT_NAME_LEN_MAX, "control_event.limit")?;
+    ensure(limits || m.value == 0, RefusalCode::Inconsistent, "control_event.value")?;
+    ensure((m.limits_version != 0) == limits, RefusalCode::Inconsistent, "control_event.limits_version")?;
     if action != ControlAction::Override {
-        text(&m.requester, 0, 0, "control_event.requester")?;
+        text(&m.requester, 0, name * PRINCIPAL_LEN_MAX, "control_event.requester")?;
         ensure(m.expires_ts_ns == 0, RefusalCode::Inconsistent, "control_event.expires_ts_ns")?;
         return ensure(m.overridden == 0, RefusalCode::Inconsistent, "control_event.overridden");
     }

@@ -8,9 +8,21 @@ use support::*;
 use tidegate_wire::envelope;
 use tidegate_wire::limits::{DEPTH_LEVELS_MAX, FEATURES_MAX, PAYLOAD_LEN_MAX, SAFE_INTEGER_MAX};
 use tidegate_wire::pb::common::v1::IntentId;
+use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
 use tidegate_wire::pb::envelope::v1::Envelope;
 use tidegate_wire::pb::envelope::v1::envelope::Payload;
 use tidegate_wire::pb::orders::v1::{CommandKind, Reason, ReportKind};
+
+fn limits_event() -> ControlEvent {
+    ControlEvent {
+        action: ControlAction::Limits.into(),
+        limit: "firm.open_orders_max".into(),
+        value: 7,
+        limits_version: 2,
+        requester: "uid:1001".into(),
+        ..control_event()
+    }
+}
 
 fn told(message: &Envelope) -> String {
     match envelope::decode_checked(&envelope::encode(message)) {
@@ -244,6 +256,17 @@ fn each_rule_refuses_by_name() {
         "TEXT_LENGTH control_event.principal": ControlEvent(control_event()) { principal = x(65) }
         "TEXT_LENGTH control_event.reason": ControlEvent(control_event()) { reason = x(257) }
         "OUT_OF_RANGE control_event.ts_ns": ControlEvent(control_event()) { ts_ns = -1 }
+        "INCONSISTENT control_event.strategy_id": ControlEvent(control_event()) { strategy_id = 1 }
+        "INCONSISTENT control_event.instrument_id": ControlEvent(control_event()) { instrument_id = 1 }
+        "INCONSISTENT control_event.kill_ts_ns": ControlEvent(control_event()) { kill_ts_ns = 1 }
+        "TEXT_LENGTH control_event.limit": ControlEvent(control_event()) { limit = x(1) }
+        "INCONSISTENT control_event.value": ControlEvent(control_event()) { value = 1 }
+        "INCONSISTENT control_event.limits_version": ControlEvent(control_event()) { limits_version = 1 }
+        "TEXT_LENGTH control_event.requester": ControlEvent(control_event()) { requester = x(1) }
+        "TEXT_LENGTH control_event.limit": ControlEvent(limits_event()) { limit = x(65) }
+        "TEXT_LENGTH control_event.limit": ControlEvent(limits_event()) { limit = x(0) }
+        "INCONSISTENT control_event.limits_version": ControlEvent(limits_event()) { limits_version = 0 }
+        "TEXT_LENGTH control_event.requester": ControlEvent(limits_event()) { requester = x(65) }
 
         "INCONSISTENT control_event.strategy_id": ControlEvent(control_event()) { strategy_id = 1 }
         "INCONSISTENT control_event.instrument_id": ControlEvent(control_event()) { instrument_id = 1 }

@@ -4,6 +4,8 @@
 pub const REPORTS_KEPT_MAX: usize = 16_384;
 /// Inputs taken from the command link in one turn.
 pub const COMMANDS_PER_TURN_MAX: usize = 256;
+/// Commands taken from the link and not applied yet; more stay in the link, whose window bounds them.
+pub const COMMANDS_WAITING_MAX: usize = 8_192;
 /// Reports handed to the link in one turn.
 pub const REPORTS_PER_TURN_MAX: usize = 512;
 /// Orders whose trace is remembered; the oldest goes first.
@@ -30,4 +32,5 @@ pub const ROUNDS_MAX: usize = 16;
 /// Spans told per second.
 pub const SPANS_PER_SECOND_MAX: u32 = 200;
 
+const _: () = assert!(COMMANDS_WAITING_MAX >= 2 * 4_096, "a kill behind a whole link window is seen");
 const _: () = assert!(REPORTS_KEPT_MAX >= 2 * 4_096, "a whole link window must be in memory");

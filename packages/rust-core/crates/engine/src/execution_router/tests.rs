@@ -7,6 +7,7 @@ use tidegate_bus::ends::{LinkClient, LinkClientConfig};
 use tidegate_units::{IntentId, StrategyId};
 use tidegate_wire::ids::client_order_id;
 use tidegate_wire::pb::common::v1::{IntentId as PbIntentId, Side as PbSide};
+use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
 use tidegate_wire::pb::orders::v1::{Command, OrderType, Tif};
 use tungstenite::{Message, WebSocket};
 
@@ -17,6 +18,8 @@ struct Rig {
     context: zmq::Context,
     link: Option<LinkClient>,
     reports: Vec<Report>,
+    /// What the router says of kills.
+    controls: Vec<ControlEvent>,
     seq: u64,
     epoch: u32,
 }
@@ -32,6 +35,7 @@ impl Rig {
             context: zmq::Context::new(),
             link: None,
             reports: vec![],
+            controls: vec![],
             seq: 0,
             epoch: 0,
         };
@@ -50,7 +54,7 @@ impl Rig {
         let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../config/instruments.json");
         let config = json!({
             "endpoint": self.endpoint(), "epochPath": at.join("e"), "instrumentsPath": table,
-            "journalDir": at.join("j"), "tier": "T0",
+            "journalDir": at.join("j"), "tier": "T0", "latchPath": at.join("k.latch"), "killPath": at.join("kill"),
             "venues": [{ "venueId": 1, "apiUrl": format!("ws://{}/ws-api/v3", self.listener.local_addr().unwrap()),
                 "apiKey": "sim", "apiSecret": "sim-secret", "ordersPer10s": 50 }],
         });
@@ -81,11 +85,11 @@ impl Rig {
             link.pump(now, |input| {
                 if let LinkInput::Data { seq, payload, .. } = input {
                     ack = Some(seq);
-                    let Some(Payload::Report(report)) = envelope::decode_checked(payload).unwrap().payload
-                    else {
-                        panic!("not a report")
-                    };
-                    self.reports.push(report);
+                    match envelope::decode_checked(payload).unwrap().payload {
+                        Some(Payload::Report(report)) => self.reports.push(report),
+                        Some(Payload::ControlEvent(event)) => self.controls.push(event),
+                        other => panic!("{other:?}"),
+                    }
                 }
             })
             .unwrap();
@@ -286,10 +290,228 @@ fn configurations_that_cannot_be_used_are_named() {
     for (text, want) in [
         ("{", "cannot read"),
         (
-            r#"{"endpoint":"x","epochPath":"e","instrumentsPath":"/nowhere","journalDir":"j","tier":"T0","venues":[]}"#,
+            r#"{"endpoint":"x","epochPath":"e","instrumentsPath":"/nowhere","journalDir":"j","tier":"T0","latchPath":"l","killPath":"k","venues":[]}"#,
             "instrument table",
         ),
     ] {
         assert!(start(text).unwrap_err().0.contains(want));
     }
+}
+
+impl Rig {
+    fn tell(&mut self, event: ControlEvent) {
+        let bytes = envelope::encode(&Envelope {
+            schema_version: 1,
+            source: Source::Gateway.into(),
+            payload: Some(Payload::ControlEvent(event)),
+            ..Envelope::default()
+        });
+        self.link.as_mut().unwrap().send(clock::mono_ns(), &bytes).unwrap();
+    }
+
+    fn stat(&self, key: &str) -> Value {
+        self.handle.as_ref().unwrap().stats()[key].clone()
+    }
+
+    fn until_stat(&mut self, key: &str, want: impl Fn(&Value) -> bool) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while !want(&self.stat(key)) {
+            assert!(Instant::now() < end, "{key}: {}", self.stat(key));
+            self.turn_once();
+        }
+    }
+
+    fn turn_once(&mut self) {
+        self.until(|_, _| true);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+
+    fn until_told(&mut self, action: ControlAction) {
+        let end = Instant::now() + Duration::from_secs(20);
+        while self.kills().last().is_none_or(|told| told.0 != action) {
+            assert!(Instant::now() < end, "never told {action:?}: {:?}", self.controls);
+            self.turn_once();
+        }
+    }
+
+    fn kills(&self) -> Vec<(ControlAction, String, i64)> {
+        self.controls.iter().map(|c| (c.action(), c.principal.clone(), c.ts_ns.max(c.kill_ts_ns))).collect()
+    }
+}
+
+fn gateway_kill(ts_ns: i64) -> ControlEvent {
+    ControlEvent {
+        action: ControlAction::Kill.into(),
+        principal: "ann".into(),
+        reason: "drill".into(),
+        ts_ns,
+        ..ControlEvent::default()
+    }
+}
+
+fn lift(kill_ts_ns: i64) -> ControlEvent {
+    ControlEvent {
+        action: ControlAction::Unkill.into(),
+        principal: "gateway".into(),
+        kill_ts_ns,
+        ..ControlEvent::default()
+    }
+}
+
+#[test]
+fn a14_b046_a_kill_file_stops_every_new_order_and_outlives_a_restart() {
+    let mut rig = Rig::new();
+    let mut venue = rig.venue();
+    rig.grant(0);
+    rig.until_kind(ReportKind::VenueUp);
+    std::fs::write(rig.dir.path().join("kill"), "").unwrap();
+    // The file alone: nobody has told the loop, and the order comes in the very same turn.
+    rig.command(|_| ());
+    let refused = rig.until_kind(ReportKind::NeverSent);
+    assert_eq!(refused.reason(), Reason::Killed);
+    rig.until_stat("killed", |k| k["by"] == json!("file"));
+    let events = rig.handle.as_ref().unwrap().take_events(Duration::ZERO);
+    assert_eq!(events.iter().filter(|e| e["type"] == "mass_cancel_wanted").count(), 1, "asked once");
+    rig.until_told(ControlAction::Kill);
+    // The file goes, the process is killed: the latch stays.
+    std::fs::remove_file(rig.dir.path().join("kill")).unwrap();
+    rig.stop();
+    drop(venue);
+    (rig.reports, rig.controls) = (vec![], vec![]);
+    rig.start();
+    rig.connect(2);
+    venue = rig.venue();
+    rig.grant(0);
+    rig.until_stat("killed", |k| k["by"] == json!("file"));
+    // A gateway that comes is told.
+    rig.until_told(ControlAction::Kill);
+    drop(venue);
+    rig.stop();
+}
+
+#[test]
+fn b047_a_kill_over_the_link_is_latched_acknowledged_and_lifted_by_its_own_name_alone() {
+    let mut rig = Rig::new();
+    let mut venue = rig.venue();
+    rig.grant(0);
+    rig.until_kind(ReportKind::VenueUp);
+    for _ in 0..3 {
+        rig.tell(gateway_kill(50));
+    }
+    rig.until_stat("killed", |k| k["tsNs"] == json!("50"));
+    rig.command(|_| ());
+    assert_eq!(rig.until_kind(ReportKind::NeverSent).reason(), Reason::Killed);
+    // The lift of another kill lifts nothing.
+    rig.tell(lift(49));
+    rig.turn_once();
+    rig.until_stat("killed", |k| k["tsNs"] == json!("50"));
+    rig.tell(lift(50));
+    rig.until_stat("killed", Value::is_null);
+    rig.until_told(ControlAction::Unkill);
+    assert!(rig.kills().contains(&(ControlAction::Kill, "ann".into(), 50)), "acknowledged");
+    assert_eq!(rig.kills().last().unwrap(), &(ControlAction::Unkill, "execution-router".into(), 50));
+    // While the file is there a lift does not last, and the answer is a new kill.
+    std::fs::write(rig.dir.path().join("kill"), "").unwrap();
+    rig.until_stat("killed", |k| !k.is_null());
+    let ts = rig.stat("killed")["tsNs"].as_str().unwrap().parse::<i64>().unwrap();
+    rig.tell(lift(ts));
+    rig.until_stat("killed", |k| k["reason"].as_str().is_some_and(|r| r.contains("remove it")));
+    // A cancel passes while killed: the order goes to the venue's session.
+    std::fs::remove_file(rig.dir.path().join("kill")).unwrap();
+    let ts = rig.stat("killed")["tsNs"].as_str().unwrap().parse::<i64>().unwrap();
+    rig.tell(lift(ts));
+    rig.until_stat("killed", Value::is_null);
+    rig.command(|c| {
+        let (hi, lo) = IntentId::new(StrategyId(1), 1, 2).halves();
+        c.intent_id = Some(PbIntentId { hi, lo });
+        c.client_order_id = client_order_id(IntentId::new(StrategyId(1), 1, 2).0, 0, 0);
+    });
+    assert_eq!(read(&mut venue)["method"], "order.place", "the negative control: lifted, orders leave again");
+    rig.stop();
+}
+
+#[test]
+fn a_cancel_passes_a_kill() {
+    let mut rig = Rig::new();
+    let mut venue = rig.venue();
+    rig.grant(0);
+    rig.until_kind(ReportKind::VenueUp);
+    rig.command(|_| ());
+    let place = read(&mut venue);
+    write(
+        &mut venue,
+        &json!({ "id": place["id"], "status": 200, "result": { "orderId": 7, "transactTime": 1 } }),
+    );
+    rig.until_kind(ReportKind::Ack);
+    let handle = rig.handle.as_ref().unwrap();
+    let killed = handle
+        .call(
+            json!({ "op": "kill", "principal": "signal", "reason": "SIGUSR2" }),
+            vec![],
+            Duration::from_secs(5),
+        )
+        .unwrap();
+    assert_eq!(killed["killed"]["by"], json!("signal"));
+    assert_eq!(
+        read(&mut venue)["method"],
+        "order.cancel",
+        "the core cancels what is open, nobody else was asked"
+    );
+    rig.stop();
+}
+
+#[test]
+fn b048_a_lift_is_taken_from_the_gateway_that_leads_and_from_no_other() {
+    let mut rig = Rig::new();
+    let venue = rig.venue();
+    rig.until(|_, link| link.state() == LinkState::Synced);
+    rig.tell(gateway_kill(50));
+    rig.until_stat("killed", |k| k["tsNs"] == json!("50"));
+    rig.tell(lift(50));
+    // Behind the lift on the same link, so that it was looked at.
+    rig.grant(0);
+    rig.until_stat("leaderEpoch", |epoch| *epoch == json!(1));
+    assert_eq!(rig.stat("killed")["tsNs"], json!("50"));
+    assert!(rig.kills().iter().all(|told| told.0 == ControlAction::Kill));
+    rig.tell(lift(50));
+    rig.until_stat("killed", Value::is_null);
+    drop(venue);
+    rig.stop();
+}
+
+#[test]
+fn b047_a_kill_overtakes_the_orders_that_wait_before_it() {
+    let mut rig = Rig::new();
+    let mut venue = rig.venue();
+    rig.grant(0);
+    rig.until_kind(ReportKind::VenueUp);
+    let orders = 32;
+    for seq in 1..=orders {
+        rig.command(|c| {
+            let id = IntentId::new(StrategyId(1), 1, seq);
+            let (hi, lo) = id.halves();
+            c.intent_id = Some(PbIntentId { hi, lo });
+            c.client_order_id = client_order_id(id.0, 0, 0);
+        });
+    }
+    rig.tell(gateway_kill(50));
+    let refused = |rig: &Rig| rig.reports.iter().filter(|r| r.reason() == Reason::Killed).count();
+    let sent = |rig: &Rig| rig.reports.iter().filter(|r| r.kind() == ReportKind::Sent).count();
+    let end = Instant::now() + Duration::from_secs(20);
+    while refused(&rig) + sent(&rig) < orders as usize {
+        assert!(Instant::now() < end, "{} refused, {} sent", refused(&rig), sent(&rig));
+        rig.turn_once();
+    }
+    // Which of them were seen before the kill is the scheduler's; behind it there is none.
+    let kinds: Vec<bool> = rig
+        .reports
+        .iter()
+        .filter(|r| r.reason() == Reason::Killed || r.kind() == ReportKind::Sent)
+        .map(|r| r.reason() == Reason::Killed)
+        .collect();
+    assert!(kinds.windows(2).all(|w| w[0] <= w[1]), "{kinds:?}");
+    for _ in 0..sent(&rig) {
+        assert_eq!(read(&mut venue)["method"], "order.place");
+    }
+    rig.stop();
 }

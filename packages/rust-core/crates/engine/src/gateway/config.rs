@@ -40,6 +40,8 @@ pub struct Config {
     /// Shared with the execution-router; empty where orders carry no approval.
     #[serde(default)]
     pub approval_key_file: PathBuf,
+    /// The kill latch, beside the journal and not in it.
+    pub latch_file: PathBuf,
 }
 
 impl Config {

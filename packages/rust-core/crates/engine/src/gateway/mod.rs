@@ -4,7 +4,11 @@
 
 mod archive;
 mod config;
+#[cfg(test)]
+mod control_tests;
+mod explain;
 mod health;
+mod kill;
 mod lease_file;
 mod limits;
 mod pair;
@@ -16,6 +20,7 @@ mod tail;
 mod tests;
 
 use crate::anchor::Anchor;
+use crate::latch::Latch;
 use crate::latency::Latency;
 use crate::span::{Span, SpanBudget};
 use crate::tier::TierName;
@@ -23,6 +28,7 @@ use crate::{Call, Fault, Handle, Hot, clock, spawn};
 use archive::DiskArchive;
 use config::Config;
 use health::Health;
+use kill::{Kill, RouterLatch};
 use limits::{
     ALIVE_NS, FAREWELL_NS, INPUTS_PER_TURN_MAX, OUTBOX_MAX, RECOVER_CHUNK, SPANS_PER_SECOND_MAX, STATS_NS,
     STRATEGIES_MAX, TICK_NS, WAIT_MS_MAX,
@@ -31,6 +37,9 @@ use pair::Pair;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Read;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tail::Tail;
 use tidegate_bus::ends::{
     LinkClient, LinkClientConfig, LinkInput, LinkServer, LinkServerConfig, PeerId, StreamSub, StreamWhat,
@@ -42,11 +51,14 @@ use tidegate_leadership::Beat;
 use tidegate_risk::{Destination, Effects, Event, Gateway, Limits, Now, Scope, Trace};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
 use tidegate_wire::approval::Approver;
+use tidegate_wire::pb::common::v1::Source;
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::marketdata::v1::BookState;
 use tidegate_wire::pb::orders::v1::{Decision, Reason};
+use tidegate_wire::pb::risk::v1::Policy;
 use tidegate_wire::topic::{MdKind, md_topic, parse_md_topic};
+use tidegate_wire::validate::SCHEMA_VERSION;
 use tidegate_wire::{envelope, validate};
 
 /// Name of the journal's stream.
@@ -114,6 +126,10 @@ struct Shell {
     drained: bool,
     spans: SpanBudget,
     health: Health,
+    latch: Latch,
+    router_latch: RouterLatch,
+    journal_dir: PathBuf,
+    explaining: Arc<AtomicBool>,
 }
 
 struct Context(#[allow(dead_code)] zmq::Context);
@@ -174,6 +190,8 @@ struct Ends {
     core: Gateway,
     pair: Option<Pair>,
     recovery: Recovery,
+    latch: Latch,
+    journal_dir: PathBuf,
 }
 
 impl Ends {
@@ -195,6 +213,7 @@ impl Ends {
         let archive = DiskArchive::create(&config.journal_dir.with_extension("outcomes"))?;
         core = core.with_archive(Box::new(archive));
         recover(&mut journal, &mut core)?;
+        let latch = Latch::open(&config.latch_file, journal.last_seq() == 0, clock::epoch_ns());
         let epoch = crate::epoch::next(&config.epoch_file)?;
         let context = zmq::Context::new();
         let mut intents = LinkServerConfig::new(&config.intent_url, "intent", epoch);
@@ -211,13 +230,42 @@ impl Ends {
             Pair::connect(&context, pair, (holder, epoch), place, core.table(), journal.last_seq())
         });
         let pair = pair.transpose()?;
-        Ok(Self { tier, epoch, intents, command, tail, md, context, journal, core, pair, recovery })
+        let journal_dir = config.journal_dir.clone();
+        Ok(Self {
+            tier,
+            epoch,
+            intents,
+            command,
+            tail,
+            md,
+            context,
+            journal,
+            core,
+            pair,
+            recovery,
+            latch,
+            journal_dir,
+        })
     }
 }
 
 impl Shell {
     fn new(hot: Hot, ends: Ends) -> Result<Self, Fault> {
-        let Ends { tier, epoch, intents, command, tail, md, context, journal, core, pair, recovery } = ends;
+        let Ends {
+            tier,
+            epoch,
+            intents,
+            command,
+            tail,
+            md,
+            context,
+            journal,
+            core,
+            pair,
+            recovery,
+            latch,
+            journal_dir,
+        } = ends;
         let folded = json!({
             "records": core.state().log_seq(), "openOrders": core.state().open_orders(),
             "torn": recovery.torn.is_some(), "clean": recovery.clean,
@@ -259,6 +307,10 @@ impl Shell {
             drained: false,
             spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
             health: Health::default(),
+            latch,
+            router_latch: RouterLatch::default(),
+            journal_dir,
+            explaining: Arc::new(AtomicBool::new(false)),
         })
     }
 
@@ -268,6 +320,7 @@ impl Shell {
             self.apply(Event::Candidacy { allowed: false, epoch: 0 })?;
         } else {
             self.apply(Event::Start)?;
+            self.agree_on_kill()?;
         }
         while !self.hot.stopping() {
             self.wait()?;
@@ -312,7 +365,9 @@ impl Shell {
         self.pair_turn(now)?;
         let answers = self.take_calls()?;
         self.commit()?;
+        self.after_unkill();
         self.dispatch()?;
+        self.tell_kill()?;
         for (call, answer) in answers {
             let answer = answer.unwrap_or_else(|| json!({ "ok": true, "state": self.stats() }));
             call.answer(answer);
@@ -420,10 +475,16 @@ impl Shell {
                         self.on_beat(clock::mono_ns(), beat)?;
                         continue;
                     }
+                    let decoded = envelope::decode_checked(payload);
+                    // A kill is heard by one that follows too.
+                    if let Ok(Envelope { payload: Some(Payload::ControlEvent(event)), .. }) = &decoded {
+                        self.on_router_control(event)?;
+                        continue;
+                    }
                     if !heeds {
                         continue;
                     }
-                    match envelope::decode_checked(payload) {
+                    match decoded {
                         Ok(Envelope {
                             payload: Some(Payload::Command(command)),
                             trace_hi,
@@ -463,6 +524,7 @@ impl Shell {
                 Some(LinkInput::Event { event: LinkEvent::State { to: LinkState::Synced, .. }, .. }) => {
                     let restarted = self.router_restarted || !self.router_known;
                     (self.router_known, self.router_restarted) = (true, false);
+                    self.router_latch.link_up();
                     if restarted {
                         // Decided before the outage and never sent: the router proves it, nothing leaves late.
                         self.outbox.clear();
@@ -542,6 +604,13 @@ impl Shell {
         let mut answers = Vec::with_capacity(calls.len());
         for call in calls {
             let answer = match call.request["op"].as_str() {
+                Some("explain") => {
+                    explain::start(call, self.journal_dir.clone(), &self.explaining);
+                    continue;
+                }
+                Some("limits") => Some(self.limits_shown()),
+                Some("limit_check") => Some(self.limit_checked(&call.request)),
+                Some("export") => Some(self.export()),
                 Some("state") => Some(self.stats()),
                 Some("positions") => Some(self.positions()),
                 Some(op @ ("lease" | "hand_over")) => self.pair_call(op, &call.request)?,
@@ -568,29 +637,57 @@ impl Shell {
             "restrict" => ControlAction::Restrict,
             "allow" => ControlAction::Allow,
             "override" => ControlAction::Override,
+            "limit_set" => ControlAction::Limits,
             other => return Ok(Some(refused(&format!("no operation is called {other}")))),
         };
-        if self.pair.is_some() && !self.core.leads() {
+        // A kill is taken by whoever is asked.
+        if self.pair.is_some() && !self.core.leads() && action != ControlAction::Kill {
             return Ok(Some(refused(
                 "this gateway does not lead, and only the leader's journal holds an operator's act; ask the other one",
             )));
         }
+        if !tidegate_risk::folds(action) {
+            return Ok(Some(refused(&format!(
+                "the core of this gateway does not know {op}; nothing was done"
+            ))));
+        }
         let text = |key: &str| request[key].as_str().unwrap_or_default().to_string();
         // An id that is none reads as 0, which the core refuses where one is wanted.
-        let id = |key: &str| request[key].as_u64().and_then(|v| u32::try_from(v).ok()).unwrap_or(0);
+        let number = |key: &str| request[key].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+        let ts_ns = self.now().epoch_ns;
         let event = ControlEvent {
             action: action.into(),
             principal: text("principal"),
             reason: text("reason"),
-            ts_ns: self.now().epoch_ns,
-            strategy_id: id("strategyId"),
-            instrument_id: id("instrumentId"),
+            ts_ns,
+            strategy_id: number("strategyId"),
+            instrument_id: number("instrumentId"),
             requester: text("requester"),
-            expires_ts_ns: request["expiresTsNs"].as_str().and_then(|v| v.parse().ok()).unwrap_or(0),
-            overridden: id("reasonNumber"),
+            expires_ts_ns: match request["minutes"].as_i64() {
+                Some(minutes) => ts_ns.saturating_add(minutes.clamp(1, 15) * 60_000_000_000),
+                None => 0,
+            },
+            overridden: number("overridden"),
+            limit: text("limit"),
+            value: request["value"].as_i64().unwrap_or(0),
+            limits_version: number("version"),
+            kill_ts_ns: 0,
         };
+        // What a reader of the journal would refuse must not get into it.
+        if let Err(refusal) = control_sound(&event) {
+            return Ok(Some(refused(&refusal)));
+        }
+        if action == ControlAction::Limits
+            && let Err(fault) = self.core.limits().with_event(self.core.table(), &event)
+        {
+            return Ok(Some(refused(&fault.to_string())));
+        }
+        if action == ControlAction::Kill && !self.heeds_the_router() {
+            self.kill_as_standby(&event);
+            return Ok(None);
+        }
         let before = self.core.counters().controls_refused;
-        self.apply(Event::Control(event))?;
+        self.apply(Event::Control(event.clone()))?;
         if self.core.counters().controls_refused > before {
             return Ok(Some(refused(
                 "a principal has 1 to 64 bytes and a reason at most 256; an act on a strategy or an instrument names it; \
@@ -598,16 +695,165 @@ impl Shell {
                  end within 15 minutes",
             )));
         }
-        self.hot.log(
-            "warn",
-            "operator",
-            json!({ "op": op, "principal": text("principal"), "reason": text("reason") }),
-        );
+        self.tell_operator(&event);
         Ok(None)
     }
 
-    /// Makes every record of this turn safe.
+    fn tell_operator(&self, event: &ControlEvent) {
+        let action = event.action().as_str_name();
+        let op = action.strip_prefix("CONTROL_ACTION_").unwrap_or(action).to_lowercase();
+        let told = json!({ "op": op, "principal": event.principal, "reason": event.reason });
+        self.hot.log("warn", "operator", told);
+    }
+
+    /// Latches a kill; one that is in force stands. A disk that refuses is told; the kill goes on.
+    fn hold(&mut self, event: &ControlEvent) {
+        if self.latch.held().is_some() {
+            return;
+        }
+        if let Err(fault) = self.latch.hold(&event.principal, &event.reason, event.ts_ns) {
+            self.hot.log("error", "the kill latch could not be written", json!({ "why": fault.0 }));
+        }
+        self.hot.log(
+            "error",
+            "killed",
+            json!({
+                "by": event.principal, "reason": event.reason, "tsNs": event.ts_ns.to_string(),
+                "latchedNs": clock::epoch_ns().to_string(),
+            }),
+        );
+    }
+
+    fn lift(&mut self) -> bool {
+        match self.latch.lift() {
+            Ok(()) => true,
+            Err(fault) => {
+                // The next start kills again: safe, and said.
+                self.hot.log("error", "the kill latch could not be lifted", json!({ "why": fault.0 }));
+                false
+            }
+        }
+    }
+
+    fn killed(&self) -> bool {
+        self.core.state().policy() == Policy::Killed
+    }
+
+    /// Before this gateway decides anything: a kill of the latch is the journal's too, and one of the journal is the latch's.
+    fn agree_on_kill(&mut self) -> Result<(), Fault> {
+        match self.latch.held().cloned() {
+            Some(held) if !self.killed() => self.kill(&held.by, &held.reason, held.ts_ns),
+            None if self.killed() => {
+                let detail = self.core.state().policy_state(0).detail;
+                let event = ControlEvent {
+                    principal: "journal".into(),
+                    reason: detail,
+                    ts_ns: self.now().epoch_ns,
+                    ..ControlEvent::default()
+                };
+                self.hold(&event);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn kill(&mut self, by: &str, reason: &str, ts_ns: i64) -> Result<(), Fault> {
+        let event = ControlEvent {
+            action: ControlAction::Kill.into(),
+            principal: by.into(),
+            reason: reason.into(),
+            ts_ns,
+            ..ControlEvent::default()
+        };
+        self.apply(Event::Control(event))
+    }
+
+    /// What the router says of its latch.
+    fn on_router_control(&mut self, event: &ControlEvent) -> Result<(), Fault> {
+        match event.action() {
+            ControlAction::Kill => {
+                let reason = format!("{} at the router: {}", event.principal, event.reason);
+                let reason = crate::latch::cut(&reason, tidegate_wire::limits::OPERATOR_REASON_LEN_MAX);
+                let news = self.router_latch.holds(event.ts_ns, self.killed());
+                if !self.heeds_the_router() {
+                    self.standby_hears_of_kill(&reason, event.ts_ns);
+                } else if news {
+                    self.kill("execution-router", &reason, event.ts_ns)?;
+                }
+            }
+            ControlAction::Unkill => {
+                self.router_latch.let_go(event.kill_ts_ns);
+                if !self.heeds_the_router() {
+                    self.standby_hears_of_lift(event.kill_ts_ns);
+                }
+            }
+            _ => self.bad_payloads += 1,
+        }
+        Ok(())
+    }
+
+    /// Once the journal holds that two principals lifted the kill, the latch goes too.
+    fn after_unkill(&mut self) {
+        if self.killed() || !self.heeds_the_router() {
+            return;
+        }
+        let Some(ts_ns) = self.latch.held().map(|held| held.ts_ns) else { return };
+        if self.lift() {
+            self.router_latch.lifted(ts_ns);
+        }
+    }
+
+    /// Tells the router what is in force, until it says the same.
+    fn tell_kill(&mut self) -> Result<(), Fault> {
+        let now = clock::mono_ns();
+        let decides = self.heeds_the_router();
+        let tells = if decides { self.killed() } else { self.standby_tells_of_kill() };
+        if !decides && !tells {
+            // What is in force is the leader's to tell.
+            return Ok(());
+        }
+        let kill = self.latch.held().filter(|_| tells);
+        let kill = kill.map(|held| Kill { by: &held.by, reason: &held.reason, ts_ns: held.ts_ns });
+        let told = self.router_latch.tell(kill, now);
+        if self.router_latch.alarm(now) {
+            self.hot.log(
+                "error",
+                "ALARM: the router has not acknowledged the kill",
+                json!({ "remedy": "kill at the router: make its kill file, or send it SIGUSR2" }),
+            );
+        }
+        let Some(event) = told else { return Ok(()) };
+        let now_ns = self.now().epoch_ns;
+        let envelope = Envelope {
+            schema_version: SCHEMA_VERSION,
+            source: Source::Gateway.into(),
+            ts_event_ns: now_ns,
+            ts_recv_ns: now_ns,
+            payload: Some(Payload::ControlEvent(event)),
+            ..Envelope::default()
+        };
+        match self.command.send(now, &envelope::encode(&envelope)) {
+            Ok(_) => self.router_latch.told(now),
+            Err(SendRefusal::NoCredit | SendRefusal::NotSynced) => {}
+            Err(refusal) => return Err(Fault(format!("bug: the command link refuses a kill: {refusal}"))),
+        }
+        Ok(())
+    }
+
+    /// Makes every record of this turn safe. A kill is latched before its record is there, whoever pulled it.
     fn commit(&mut self) -> Result<(), Fault> {
+        let kill = self.out.iter().filter(|effect| effect.journal).find_map(|effect| {
+            match &effect.envelope.payload {
+                Some(Payload::ControlEvent(event)) if event.action() == ControlAction::Kill => {
+                    Some(event.clone())
+                }
+                _ => None,
+            }
+        });
+        if let Some(kill) = kill {
+            self.hold(&kill);
+        }
         let mono = clock::mono_ns();
         for effect in self.out.iter().filter(|e| e.journal) {
             let bytes = envelope::encode(&effect.envelope);
@@ -780,6 +1026,17 @@ fn principal_of(identity: &str) -> Option<StrategyId> {
     let digits = identity.strip_prefix("strategy:")?;
     let canonical = !digits.starts_with('0') && digits.bytes().all(|b| b.is_ascii_digit());
     digits.parse().ok().filter(|id| canonical && *id > 0).map(StrategyId)
+}
+
+/// Whether a control event is one that the wire takes; where not, what is wrong with it.
+fn control_sound(event: &ControlEvent) -> Result<(), String> {
+    let envelope = Envelope {
+        schema_version: SCHEMA_VERSION,
+        source: Source::Operator.into(),
+        payload: Some(Payload::ControlEvent(event.clone())),
+        ..Envelope::default()
+    };
+    validate::envelope(&envelope).map_err(|refusal| refusal.to_string())
 }
 
 fn refused(why: &str) -> Value {

@@ -2,6 +2,7 @@
 //!
 //! The rules are those of `tidegate_leadership`; here are the sockets, the lease and the journal they act on.
 
+use super::archive::DiskArchive;
 use super::config::PairConfig;
 use super::lease_file::LeaseFile;
 use super::limits::{ATTACH_NS, FOLLOW_PER_TURN_MAX};
@@ -19,8 +20,10 @@ use tidegate_leadership::{
     Beat, Follower, Input, LeaseReply, LeaseRequest, Node, NodeConfig, Output, Proof, Refusal, Role, StoreOp,
     ToFollower, ToLeader, record_hash,
 };
-use tidegate_risk::{Event, Gateway};
+use tidegate_risk::Event;
 use tidegate_wire::envelope;
+use tidegate_wire::pb::control::v1::ControlEvent;
+use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 
 /// What a gateway of a pair has besides one that is alone.
 #[derive(Debug)]
@@ -44,6 +47,8 @@ pub struct Pair {
     /// Commands decided by a leader that was none any more.
     dropped: u64,
     followed: u64,
+    /// A kill was given here while the other leads, and is to be told to the router.
+    tells_kill: bool,
     refusal: String,
 }
 
@@ -78,6 +83,7 @@ impl Pair {
             set_aside: 0,
             dropped: 0,
             followed: 0,
+            tells_kill: false,
             refusal: String::new(),
         })
     }
@@ -224,6 +230,8 @@ impl Shell {
                     if !std::mem::replace(&mut pair.started, true) {
                         self.apply(Event::Start)?;
                     }
+                    // It may lead from the router's next word on, and a kill that only its latch knows is not for that to wait.
+                    self.agree_on_kill()?;
                 }
                 self.apply(Event::Candidacy { allowed, epoch })?;
             }
@@ -347,11 +355,8 @@ impl Shell {
                                 record.log_seq
                             )));
                         }
-                        self.core.recover(&record).map_err(|e| {
-                            Fault(format!("cannot follow: {e}; run the same version on both"))
-                        })?;
                         pair.followed += 1;
-                        return Ok(());
+                        return self.follow_record(&record);
                     }
                     Err(refusal) => refusal,
                 }
@@ -398,6 +403,66 @@ impl Shell {
         Ok(())
     }
 
+    /// Folds a record of the leader's. The latch here follows the kill and the lift in it, whatever this journal becomes.
+    fn follow_record(&mut self, record: &Envelope) -> Result<(), Fault> {
+        let before = self.killed();
+        self.core
+            .recover(record)
+            .map_err(|e| Fault(format!("cannot follow: {e}; run the same version on both")))?;
+        if let Some(Payload::ControlEvent(event)) = &record.payload {
+            // A lift in a journal that is read again is older than a kill in force.
+            let held_ns = self.latch.held().map(|held| held.ts_ns).filter(|held| event.ts_ns > *held);
+            match (self.killed(), held_ns) {
+                (true, _) if !before => self.hold(event),
+                (false, Some(held_ns)) if before => {
+                    if self.lift() {
+                        self.router_latch.lifted_by_the_leader(held_ns);
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// A kill that an operator gave to the one that follows: latched here, told to the router, and by that to the leader,
+    /// whose journal gets it.
+    pub(super) fn kill_as_standby(&mut self, event: &ControlEvent) {
+        self.hold(event);
+        self.router_latch.link_up();
+        if let Some(pair) = &mut self.pair {
+            pair.tells_kill = true;
+        }
+        self.tell_operator(event);
+    }
+
+    /// Whether the kill of this latch was given here and the router has not said that it holds one.
+    pub(super) fn standby_tells_of_kill(&mut self) -> bool {
+        let acknowledged = self.router_latch.acknowledged();
+        self.pair.as_mut().is_some_and(|pair| {
+            pair.tells_kill &= !acknowledged;
+            pair.tells_kill
+        })
+    }
+
+    /// The router holds a kill: the leader journals it; here it is latched, in case this one has to lead before.
+    pub(super) fn standby_hears_of_kill(&mut self, reason: &str, ts_ns: i64) {
+        let event = ControlEvent {
+            principal: "execution-router".into(),
+            reason: reason.into(),
+            ts_ns,
+            ..ControlEvent::default()
+        };
+        self.hold(&event);
+    }
+
+    /// The router let go of a kill that two principals lifted at the leader.
+    pub(super) fn standby_hears_of_lift(&mut self, kill_ts_ns: i64) {
+        if self.latch.held().is_some_and(|held| held.ts_ns == kill_ts_ns) && !self.killed() {
+            self.lift();
+        }
+    }
+
     /// Keeps this journal beside its place under another name, and begins an empty one to follow the leader with.
     ///
     /// Nothing is lost by it: the router tells a new leader every command it got, and what it did not get has no effect.
@@ -411,8 +476,7 @@ impl Shell {
         })?;
         let (journal, _) = Journal::open(&dir, JournalConfig::new(JOURNAL, tier))?;
         self.journal = journal;
-        let (table, limits) = (self.core.table().clone(), self.core.limits().clone());
-        self.core = Gateway::new(table, limits, pair.holder);
+        self.core.begin_anew(Some(Box::new(DiskArchive::create(&dir.with_extension("outcomes"))?)));
         pair.follower = Follower::default();
         (pair.attach_ns, pair.proven_at) = (0, 0);
         pair.set_aside += 1;

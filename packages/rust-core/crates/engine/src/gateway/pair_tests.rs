@@ -17,6 +17,7 @@ fn config(dir: &Path, node: &str, other: &str) -> String {
         "tailUrl": url(dir, &format!("t{node}")), "mdUrl": url(dir, "m"),
         "journalDir": dir.join(format!("journal-{node}")), "tier": "T0",
         "epochFile": dir.join(format!("gateway-{node}.epoch")),
+        "latchFile": dir.join(format!("gateway-{node}.latch")),
         "instrumentsFile": format!("{ROOT}/config/instruments.json"),
         "limitsFile": format!("{ROOT}/config/limits.json"),
         "pair": {
@@ -38,6 +39,8 @@ struct World {
     taken: Vec<Command>,
     fenced: usize,
     replies: Vec<(usize, Reason, bool)>,
+    /// The kill that the router holds, by its time.
+    kill: Option<i64>,
     _context: zmq::Context,
 }
 
@@ -64,6 +67,7 @@ impl World {
             taken: vec![],
             fenced: 0,
             replies: vec![],
+            kill: None,
             _context: context,
         }
     }
@@ -99,14 +103,18 @@ impl World {
         };
         self.md.publish(now, topic, &message(Payload::BookTop(top))).unwrap();
         self.md.tick(now).unwrap();
-        let mut commands = vec![];
+        let (mut commands, mut controls) = (vec![], vec![]);
         while let Some(input) = self.router.recv(now).unwrap() {
             let LinkInput::Data { peer, seq, payload, .. } = input else { continue };
-            let Some(Payload::Command(command)) = envelope::decode_checked(payload).unwrap().payload else {
-                panic!()
-            };
+            match envelope::decode_checked(payload).unwrap().payload {
+                Some(Payload::Command(command)) => commands.push((peer, command)),
+                Some(Payload::ControlEvent(event)) => controls.push((peer, event)),
+                other => panic!("{other:?}"),
+            }
             self.router.ack(peer, seq);
-            commands.push((peer, command));
+        }
+        for (peer, event) in controls {
+            self.control(peer, &event);
         }
         for (peer, command) in commands {
             self.answer(now, peer, command);
@@ -172,6 +180,40 @@ impl World {
         };
         self.taken.push(command);
         self.router.send(now, peer, &message(Payload::Report(report))).unwrap();
+    }
+
+    /// The router's latch: the first kill stands, a lift is the leader's, and everybody hears of both.
+    fn control(&mut self, peer: PeerId, event: &ControlEvent) {
+        let ts_ns = match event.action() {
+            ControlAction::Kill => *self.kill.get_or_insert(event.ts_ns),
+            _ => {
+                assert_eq!(
+                    self.leader.map(|(.., leads)| leads),
+                    Some(peer),
+                    "a lift of one that does not lead"
+                );
+                self.kill = self.kill.filter(|held| *held != event.kill_ts_ns);
+                event.kill_ts_ns
+            }
+        };
+        for name in ["a", "b"] {
+            self.say(name, event.action(), ts_ns);
+        }
+    }
+
+    /// What the router says of its latch to one of the two.
+    fn say(&mut self, node: &str, action: ControlAction, ts_ns: i64) {
+        let lifts = action == ControlAction::Unkill;
+        let event = ControlEvent {
+            action: action.into(),
+            principal: "router".into(),
+            ts_ns: if lifts { 0 } else { ts_ns },
+            kill_ts_ns: if lifts { ts_ns } else { 0 },
+            ..ControlEvent::default()
+        };
+        if let Some(peer) = self.router.peer(&format!("gateway:{node}")) {
+            let _ = self.router.send(clock::mono_ns(), peer, &message(Payload::ControlEvent(event)));
+        }
     }
 
     fn news(&self) -> usize {
@@ -288,5 +330,87 @@ fn a_journal_that_went_another_way_is_set_aside_and_the_leaders_is_followed() {
         .filter(|entry| entry.as_ref().is_ok_and(|e| e.file_name().to_string_lossy().contains("aside-")));
     assert_eq!(kept.count(), 1, "nothing is deleted");
     a.stop().unwrap();
+    b.stop().unwrap();
+}
+
+fn killed(handle: &Handle) -> bool {
+    call(handle, json!({ "op": "state" }))["policy"]["state"] == json!("KILLED")
+}
+
+fn latched(handle: &Handle) -> bool {
+    call(handle, json!({ "op": "state" }))["killed"] != Value::Null
+}
+
+fn lift(handle: &Handle) {
+    for principal in ["ann", "bob"] {
+        assert_eq!(call(handle, json!({ "op": "unkill", "principal": principal }))["ok"], json!(true));
+    }
+}
+
+/// A leads, B follows it, and both strategies are in step.
+fn pair(world: &mut World) -> (Handle, Handle) {
+    let a = world.start("a");
+    world.until("a leads", |_| leads(&a));
+    let b = world.start("b");
+    world.until("b follows and strategies are in step", |w| {
+        applied(&b).is_some() && w.strategies.iter().all(|s| s.state() == LinkState::Synced)
+    });
+    (a, b)
+}
+
+#[test]
+fn b048_a_standby_is_latched_with_its_leader_and_still_killed_when_it_leads_until_two_lift_it() {
+    let mut world = World::new();
+    let (a, b) = pair(&mut world);
+    call(&a, json!({ "op": "kill", "principal": "ann", "reason": "drill" }));
+    world.until("the router holds it", |w| w.kill.is_some());
+    world.until("the standby's latch", |_| latched(&b) && killed(&b));
+    a.stop().unwrap();
+    world.until("b leads", |_| leads(&b));
+    assert!(killed(&b));
+    world.send(1, 1);
+    world.until("a refusal", |w| !w.replies.is_empty());
+    assert_eq!((world.replies[0].1, world.news()), (Reason::Killed, 0));
+    // The first one comes back latched, and its latch goes when the leader's journal says so.
+    let a = world.start("a");
+    world.until("a follows", |_| applied(&a).is_some() && latched(&a));
+    lift(&b);
+    world.until("lifted at the router and at both", |w| w.kill.is_none() && !latched(&a) && !latched(&b));
+    assert!(!killed(&b), "and nobody kills anew");
+    world.send(1, 2);
+    world.until("orders leave again", |w| w.news() == 1);
+    a.stop().unwrap();
+    b.stop().unwrap();
+}
+
+#[test]
+fn b048_a_kill_given_to_the_standby_reaches_the_leader_through_the_router() {
+    let mut world = World::new();
+    let (a, b) = pair(&mut world);
+    assert_eq!(call(&b, json!({ "op": "kill", "principal": "ann" }))["ok"], json!(true));
+    assert!(latched(&b), "before anybody else knows");
+    world.until("the leader is killed", |w| w.kill.is_some() && killed(&a) && latched(&a));
+    world.until("the standby has it from the leader's journal", |_| killed(&b));
+    let refused = call(&b, json!({ "op": "unkill", "principal": "ann" }));
+    assert!(refused["error"].as_str().unwrap().contains("ask the other"));
+    lift(&a);
+    world.until("lifted everywhere", |w| w.kill.is_none() && !latched(&a) && !latched(&b) && !killed(&b));
+    a.stop().unwrap();
+    b.stop().unwrap();
+}
+
+#[test]
+fn b048_a_kill_that_only_the_standbys_latch_knows_is_in_force_before_it_decides_anything() {
+    let mut world = World::new();
+    let (a, b) = pair(&mut world);
+    world.say("b", ControlAction::Kill, clock::epoch_ns());
+    world.until("the standby's latch", |_| latched(&b));
+    assert!(!killed(&a) && !killed(&b), "the leader was never told");
+    a.stop().unwrap();
+    world.until("b leads", |_| leads(&b));
+    assert!(killed(&b));
+    world.send(1, 1);
+    world.until("a refusal", |w| !w.replies.is_empty());
+    assert_eq!((world.replies[0].1, world.news()), (Reason::Killed, 0));
     b.stop().unwrap();
 }

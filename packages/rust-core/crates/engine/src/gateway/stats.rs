@@ -86,6 +86,9 @@ impl Shell {
             "cash": self.cash(),
             "policy": { "state": policy.policy().as_str_name().trim_start_matches("POLICY_"), "detail": policy.detail },
             "frozen": frozen,
+            "killed": self.latch.held().map(|held| json!({
+                "by": held.by, "reason": held.reason, "tsNs": held.ts_ns.to_string(),
+                "routerAcknowledged": self.router_latch.acknowledged() })),
             "leads": core.leads(),
             "drained": core.drained(),
             "gatewayEpoch": state.epoch(),
@@ -146,6 +149,45 @@ impl Shell {
     /// The worst mode over the guards.
     fn storm(&self) -> Value {
         format!("{:?}", self.core.state().risk().storm_worst()).to_uppercase().into()
+    }
+
+    /// The limits in force with their version.
+    pub fn limits_shown(&self) -> Value {
+        let limits = self.core.limits();
+        json!({ "ok": true, "version": limits.version, "limits": limits.document() })
+    }
+
+    /// What a change of one limit would do; nothing is changed.
+    pub fn limit_checked(&self, request: &Value) -> Value {
+        let limit = request["limit"].as_str().unwrap_or_default();
+        let Some(value) = request["value"].as_i64() else {
+            return super::refused("a limit is a whole number");
+        };
+        let limits = self.core.limits();
+        match limits.with_change(self.core.table(), limit, value) {
+            Ok(change) => json!({ "ok": true, "limit": limit, "old": change.old, "value": value,
+                "loosens": change.loosens, "version": limits.version }),
+            Err(fault) => super::refused(&fault.to_string()),
+        }
+    }
+
+    /// The whole state as one object, with the hash by which two gateways compare themselves.
+    pub fn export(&self) -> Value {
+        let state = self.core.state();
+        let hash: String = state.hash().iter().map(|b| format!("{b:02x}")).collect();
+        let orders: Vec<Value> = state
+            .orders()
+            .map(|o| {
+                json!({ "intent": o.id.to_string(), "clientOrderId": o.client_order_id,
+                    "accountId": o.key.account.0, "instrumentId": o.key.instrument.0, "venueId": o.venue_id,
+                    "side": if o.side == tidegate_units::Side::Buy { "BUY" } else { "SELL" }, "pxTicks": o.px_ticks, "qtyLots": o.qty_lots,
+                    "cumLots": o.cum_lots, "reservedLots": o.reserved_lots(),
+                    "state": o.state.as_str_name(), "reason": reason_name(o.reason.into()),
+                    "cancelWanted": o.cancel_wanted })
+            })
+            .collect();
+        json!({ "ok": true, "journalSeq": state.log_seq(), "stateHash": hash, "orders": orders,
+            "limits": self.limits_shown(), "state": self.stats() })
     }
 
     /// Cash legs by account, venue and asset, fees included, as text in 1e-8 of the asset.

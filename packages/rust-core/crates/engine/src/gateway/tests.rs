@@ -12,17 +12,17 @@ use tidegate_wire::pb::orders::v1::{
 };
 use tidegate_wire::pb::risk::v1::Policy;
 
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(super) const DEADLINE: Duration = Duration::from_secs(20);
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../..");
 
 pub(super) fn url(dir: &Path, name: &str) -> String {
     format!("ipc://{}/s/{name}.sock", dir.display())
 }
 
-fn config(dir: &Path) -> String {
+pub(super) fn config(dir: &Path) -> String {
     json!({
         "intentUrl": url(dir, "i"), "commandUrl": url(dir, "c"), "tailUrl": url(dir, "t"), "mdUrl": url(dir, "m"),
-        "journalDir": dir.join("journal"), "tier": "T0", "epochFile": dir.join("gateway.epoch"),
+        "journalDir": dir.join("journal"), "tier": "T0", "epochFile": dir.join("gateway.epoch"), "latchFile": dir.join("gateway.latch"),
         "instrumentsFile": format!("{ROOT}/config/instruments.json"),
         "limitsFile": format!("{ROOT}/config/limits.json"),
     })
@@ -60,22 +60,24 @@ pub(super) fn buy(seq: u64, px_ticks: i64) -> Intent {
 }
 
 /// Everything around the gateway, turned by hand.
-struct World {
-    dir: tempfile::TempDir,
-    context: zmq::Context,
-    router: LinkServer,
+pub(super) struct World {
+    pub(super) dir: tempfile::TempDir,
+    pub(super) context: zmq::Context,
+    pub(super) router: LinkServer,
     strategy: LinkClient,
     recorder: LinkClient,
     md: StreamPub,
-    to_strategy: Vec<Payload>,
-    commands: Vec<Command>,
-    followed: Vec<Envelope>,
-    report_seq: u64,
-    answers: bool,
+    pub(super) to_strategy: Vec<Payload>,
+    pub(super) commands: Vec<Command>,
+    /// What the gateway says of kills.
+    pub(super) controls: Vec<ControlEvent>,
+    pub(super) followed: Vec<Envelope>,
+    pub(super) report_seq: u64,
+    pub(super) answers: bool,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("gw").tempdir().unwrap();
         std::fs::create_dir(dir.path().join("s")).unwrap();
         let context = zmq::Context::new();
@@ -100,18 +102,19 @@ impl World {
             md,
             to_strategy,
             commands,
+            controls: vec![],
             followed,
             report_seq: 0,
             answers: true,
         }
     }
 
-    fn start(&self) -> Handle {
+    pub(super) fn start(&self) -> Handle {
         start(&config(self.dir.path())).unwrap()
     }
 
     /// Turns every end until `done`, publishing the price all the while.
-    fn until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
+    pub(super) fn until(&mut self, what: &str, mut done: impl FnMut(&Self) -> bool) {
         let end = Instant::now() + DEADLINE;
         let topic = self.md.topic("md.2.2.top.").unwrap();
         while !done(self) {
@@ -135,14 +138,20 @@ impl World {
         }
     }
 
-    fn turn(&mut self, now: u64) {
+    pub(super) fn turn(&mut self, now: u64) {
         let mut reports = vec![];
         while let Some(input) = self.router.recv(now).unwrap() {
             let LinkInput::Data { peer, seq, payload, .. } = input else { continue };
-            let Some(Payload::Command(command)) = envelope::decode_checked(payload).unwrap().payload else {
-                panic!()
-            };
+            let payload = envelope::decode_checked(payload).unwrap().payload;
             self.router.ack(peer, seq);
+            let command = match payload {
+                Some(Payload::Command(command)) => command,
+                Some(Payload::ControlEvent(event)) => {
+                    self.controls.push(event);
+                    continue;
+                }
+                other => panic!("{other:?}"),
+            };
             reports.extend(self.answer(&command).map(|report| (peer, report)));
             self.commands.push(command);
         }
@@ -206,21 +215,21 @@ impl World {
         })
     }
 
-    fn send(&mut self, intent: Intent) {
+    pub(super) fn send(&mut self, intent: Intent) {
         let bytes = message(Payload::Intent(intent));
         self.strategy.send(clock::mono_ns(), &bytes).unwrap();
     }
 
-    fn reasons(&self) -> Vec<Reason> {
+    pub(super) fn reasons(&self) -> Vec<Reason> {
         let reply = |p: &Payload| if let Payload::IntentReply(r) = p { Some(r.reason()) } else { None };
         self.to_strategy.iter().filter_map(reply).collect()
     }
 
-    fn kinds(&self) -> Vec<CommandKind> {
+    pub(super) fn kinds(&self) -> Vec<CommandKind> {
         self.commands.iter().map(Command::kind).collect()
     }
 
-    fn ready(&mut self, handle: &Handle) {
+    pub(super) fn ready(&mut self, handle: &Handle) {
         self.until("the gateway leads and has a price", |w| {
             let stats = handle.stats();
             assert_eq!(stats["fault"], Value::Null);

@@ -45,6 +45,7 @@ pub fn config(money: Money) -> Config {
         base_e8_per_lot: 1_000,
         maker_fee_e8: 50_000,
         taker_fee_e8: 100_000,
+        open_orders_max: tidegate_matching::limits::OPEN_ORDERS_MAX,
         base_e8: 10_i128.pow(12),
         quote_e8: 10_i128.pow(12),
     }

@@ -28,6 +28,7 @@ impl Limits {
         note(next.firm.exposure_e8_max > self.firm.exposure_e8_max, "firm.exposure_e8_max");
         note(next.firm.open_orders_max > self.firm.open_orders_max, "firm.open_orders_max");
         note(next.startup_holdoff_ns < self.startup_holdoff_ns, "startup_holdoff_ms");
+        note(next.requery_ns != self.requery_ns, "requery_ms");
         note(!self.restricted.is_subset(&next.restricted), "restricted");
         note(next.currency != self.currency, "currency");
         note(next.rate_age_ns > self.rate_age_ns, "rate_age_ms_max");
@@ -60,6 +61,7 @@ impl Limits {
             note(is.refusals != was.refusals && was.refusals.is_some(), "refusals");
             note(is.order_to_trade != was.order_to_trade && was.order_to_trade.is_some(), "order_to_trade");
             note(is.permissions != was.permissions, "permissions");
+            note(is.attribution != was.attribution && was.attribution.is_some(), "attribution");
             note(is.desk_id != was.desk_id, "desk_id");
             note(!same_loss(was.loss.as_ref(), is.loss.as_ref()), "loss");
         });

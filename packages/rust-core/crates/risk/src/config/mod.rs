@@ -279,6 +279,8 @@ pub struct Limits {
     pub kill: KillLimits,
     /// Whether an order without an attribution is refused.
     pub require_attribution: bool,
+    /// What they were read from: a change while running is made there and read again.
+    pub(crate) document: serde_json::Value,
 }
 
 /// Life of an approval where the limits name none.
@@ -326,6 +328,7 @@ impl Limits {
             storm: file.storm,
             kill: file.kill,
             require_attribution: file.require_attribution.unwrap_or(false),
+            document: serde_json::from_slice(json).map_err(|e| LimitsFault::Malformed(e.to_string()))?,
         };
         for (value, what) in [
             (file.rate_age_ms_max, "rate_age_ms_max"),
