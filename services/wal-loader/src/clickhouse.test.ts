@@ -84,7 +84,7 @@ describe.skipIf("kind" in found)("loading into a real ClickHouse (needs chdb)", 
     await proveComplete();
   });
 
-  it("each record is in once though the loader is killed -9 again and again [A37, B086]", async () => {
+  it("each record is in once though the loader is killed -9 again and again [A37, B058, B086]", async () => {
     const program = fileURLToPath(new URL("./testing/load-fake-wal.ts", import.meta.url));
     let kills = 0;
     for (let life = 0; life < 20; life += 1) {
