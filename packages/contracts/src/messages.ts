@@ -350,7 +350,7 @@ const controlEvent = {
   requester: text(PRINCIPAL_BYTES_MAX),
   expiresTsNs: f.epochNs,
   overridden: f.u32,
-  limit: text(LIMIT_NAME_BYTES_MAX),
+  limitName: text(LIMIT_NAME_BYTES_MAX),
   value: f.money,
   limitsVersion: f.u32,
   killTsNs: f.epochNs,

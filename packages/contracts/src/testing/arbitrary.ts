@@ -120,7 +120,7 @@ const rules: Partial<Record<PayloadKind, (draw: Draw) => Draw>> = {
       requester: overrides || limits ? m["requester"] : "",
       expiresTsNs: overrides ? tsNs + 1n : 0n,
       overridden: overrides ? 63 : 0,
-      limit: limits ? m["limit"] : "",
+      limitName: limits ? m["limitName"] : "",
       value: limits ? m["value"] : 0n,
       limitsVersion: limits ? m["limitsVersion"] : 0,
       killTsNs: action === "UNKILL" ? m["killTsNs"] : 0n,

@@ -141,9 +141,9 @@ impl Limits {
         if event.limits_version != want {
             return Err(ChangeFault::Version { is: event.limits_version, want });
         }
-        let change = self.with_change(table, &event.limit, event.value)?;
+        let change = self.with_change(table, &event.limit_name, event.value)?;
         if change.loosens && (event.requester.is_empty() || event.requester == event.principal) {
-            return Err(ChangeFault::NeedsTwo { limit: event.limit.clone() });
+            return Err(ChangeFault::NeedsTwo { limit: event.limit_name.clone() });
         }
         Ok(change.limits)
     }
@@ -235,7 +235,7 @@ mod tests {
         let event = |value, requester: &str| ControlEvent {
             principal: "ann".into(),
             requester: requester.into(),
-            limit: "firm.open_orders_max".into(),
+            limit_name: "firm.open_orders_max".into(),
             value,
             limits_version: limits.version + 1,
             ..ControlEvent::default()

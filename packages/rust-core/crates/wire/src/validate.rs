@@ -373,7 +373,7 @@ fn control_event(m: &ControlEvent) -> Check {
     ensure(lifts, RefusalCode::Inconsistent, "control_event.kill_ts_ns")?;
     let limits = action == ControlAction::Limits;
     let name = usize::from(limits);
-    text(&m.limit, name, name * LIMIT_NAME_LEN_MAX, "control_event.limit")?;
+    text(&m.limit_name, name, name * LIMIT_NAME_LEN_MAX, "control_event.limit_name")?;
     ensure(limits || m.value == 0, RefusalCode::Inconsistent, "control_event.value")?;
     ensure((m.limits_version != 0) == limits, RefusalCode::Inconsistent, "control_event.limits_version")?;
     if action != ControlAction::Override {

@@ -16,7 +16,7 @@ use tidegate_wire::pb::orders::v1::{CommandKind, Reason, ReportKind};
 fn limits_event() -> ControlEvent {
     ControlEvent {
         action: ControlAction::Limits.into(),
-        limit: "firm.open_orders_max".into(),
+        limit_name: "firm.open_orders_max".into(),
         value: 7,
         limits_version: 2,
         requester: "uid:1001".into(),
@@ -259,12 +259,12 @@ fn each_rule_refuses_by_name() {
         "INCONSISTENT control_event.strategy_id": ControlEvent(control_event()) { strategy_id = 1 }
         "INCONSISTENT control_event.instrument_id": ControlEvent(control_event()) { instrument_id = 1 }
         "INCONSISTENT control_event.kill_ts_ns": ControlEvent(control_event()) { kill_ts_ns = 1 }
-        "TEXT_LENGTH control_event.limit": ControlEvent(control_event()) { limit = x(1) }
+        "TEXT_LENGTH control_event.limit_name": ControlEvent(control_event()) { limit_name = x(1) }
         "INCONSISTENT control_event.value": ControlEvent(control_event()) { value = 1 }
         "INCONSISTENT control_event.limits_version": ControlEvent(control_event()) { limits_version = 1 }
         "TEXT_LENGTH control_event.requester": ControlEvent(control_event()) { requester = x(1) }
-        "TEXT_LENGTH control_event.limit": ControlEvent(limits_event()) { limit = x(65) }
-        "TEXT_LENGTH control_event.limit": ControlEvent(limits_event()) { limit = x(0) }
+        "TEXT_LENGTH control_event.limit_name": ControlEvent(limits_event()) { limit_name = x(65) }
+        "TEXT_LENGTH control_event.limit_name": ControlEvent(limits_event()) { limit_name = x(0) }
         "INCONSISTENT control_event.limits_version": ControlEvent(limits_event()) { limits_version = 0 }
         "TEXT_LENGTH control_event.requester": ControlEvent(limits_event()) { requester = x(65) }
 

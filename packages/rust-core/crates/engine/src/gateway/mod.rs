@@ -668,7 +668,7 @@ impl Shell {
                 None => 0,
             },
             overridden: number("overridden"),
-            limit: text("limit"),
+            limit_name: text("limit"),
             value: request["value"].as_i64().unwrap_or(0),
             limits_version: number("version"),
             kill_ts_ns: 0,
