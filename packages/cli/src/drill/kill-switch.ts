@@ -10,23 +10,13 @@ import { killByFile } from "../control/kill-file.ts";
 import { check, type Result, result } from "../result.ts";
 import { UsageError } from "../sim/options.ts";
 import { KillCluster, type Name, sleep } from "./kill-switch-cluster.ts";
-import { Flow, VenueTail } from "./kill-switch-flow.ts";
+import { Flow, type LoggedOrder, VenueTail } from "./kill-switch-flow.ts";
 import { KILL_PATHS } from "./options.ts";
 
 export const BREAKS = ["wrong-file", "wrong-key"] as const;
 type Path = (typeof KILL_PATHS)[number];
 
 const LATCH_MS_MAX = 100;
-/**
- * How long after the hand's own latch an order may still be stamped. At the router nothing passes it: the stamp is of the
- * decision, and the latch is looked at again before the bytes. The gateway's word has a link to cross, and what it gave the
- * router before is under way until the router's latch closes too; that has the time a latch has. A stamp has whole ms.
- */
-const UNDER_WAY_MS_MAX: Readonly<Record<Path, number>> = {
-  gateway: LATCH_MS_MAX,
-  router: 1,
-  monitor: 1,
-};
 const MASS_CANCEL_MS_MAX = 2_000;
 /** A kill that has not latched by then never will. */
 const NEVER_MS = 5_000;
@@ -46,7 +36,7 @@ export interface KillDrillOptions {
   readonly progress?: (line: string) => void;
 }
 
-interface Trial {
+interface Trial extends Judged {
   readonly path: Path;
   readonly how: string;
   /** From the request to a latch that is on the disk. */
@@ -55,16 +45,54 @@ interface Trial {
   readonly massCancelMs: number;
   readonly restingOrders: number;
   readonly notCancelled: number;
-  /** Orders the venue took whose intent came after the latch, or whose own stamp is of later than one under way may have. */
-  readonly afterLatch: number;
-  /** Orders the venue took after the latch that had left before it. */
-  readonly underWay: number;
   /** Intents handed to the gateway after the latch. */
   readonly pressed: number;
+  /** From the hand's latch to the router's, by which nothing leaves any more. */
+  readonly closedMs: number;
+}
+
+/** What the venue took around a latch. */
+export interface Judged {
+  /** Orders whose intent came after the latch, or that left after the last hand before the wire had closed. */
+  readonly afterLatch: number;
+  /** Orders that had left before and came after the latch. */
+  readonly underWay: number;
   /** From the latch to the stamp of the last order that left. */
   readonly lastSentMs: number;
   /** From the latch to the last order the venue took. */
   readonly lastOrderMs: number;
+}
+
+/**
+ * When nothing may leave any more, ms since the Unix epoch. At the router that is its own latch. The gateway's word has a
+ * link to cross, and what it gave the router before is on its way to the wire until the router's latch closes too; for that
+ * it has the time a latch has, and not longer where it never says so. With the monitor, both others stand still.
+ */
+export function closed(path: Path, latchedMs: number, routerMs: number | null): number {
+  if (path !== "gateway") return latchedMs;
+  return Math.min(routerMs ?? Number.POSITIVE_INFINITY, latchedMs + LATCH_MS_MAX);
+}
+
+/**
+ * Judges what the venue took by its own log. What counts is when an order left, as its signed stamp says: a venue that is
+ * busy with ten thousand cancels may take what stood in its socket before the latch long after it.
+ */
+export function judge(
+  orders: readonly LoggedOrder[],
+  sentMs: ReadonlyMap<string, number>,
+  { askedMs, latchedMs, closedMs }: Readonly<Record<"askedMs" | "latchedMs" | "closedMs", number>>,
+): Judged {
+  let [afterLatch, underWay, lastSentMs, lastOrderMs] = [0, 0, 0, 0];
+  for (const { id, acceptedMs, stampMs } of orders) {
+    if (acceptedMs < askedMs) continue;
+    lastSentMs = Math.max(lastSentMs, stampMs - latchedMs);
+    lastOrderMs = Math.max(lastOrderMs, acceptedMs - latchedMs);
+    // A stamp has whole ms.
+    const late = stampMs > closedMs || (sentMs.get(id) ?? 0) > latchedMs;
+    if (late) afterLatch += 1;
+    else if (acceptedMs > latchedMs) underWay += 1;
+  }
+  return { afterLatch, underWay, lastSentMs, lastOrderMs };
 }
 
 const at = (values: readonly number[], share: number): number => {
@@ -328,21 +356,14 @@ class KillDrill {
     open: ReadonlySet<string>,
   ): void {
     const { how, askedMs, latchedMs } = killed;
-    const orders = [...this.#tail.orders.values()];
     const flow = this.#pressure;
-    let afterLatch = 0;
-    let underWay = 0;
-    let last = Number.NEGATIVE_INFINITY;
-    let lastSent = Number.NEGATIVE_INFINITY;
-    for (const { id, acceptedMs, stampMs } of orders) {
-      if (acceptedMs < askedMs) continue;
-      last = Math.max(last, acceptedMs - latchedMs);
-      lastSent = Math.max(lastSent, stampMs - latchedMs);
-      const sentMs = flow.sentMs.get(id);
-      const asked = sentMs !== undefined && sentMs > latchedMs;
-      if (asked || stampMs > latchedMs + UNDER_WAY_MS_MAX[path]) afterLatch += 1;
-      else if (acceptedMs > latchedMs) underWay += 1;
-    }
+    const routerMs = this.#cluster.latchedMs("execution-router", askedMs);
+    const closedMs = closed(path, latchedMs, routerMs);
+    const judged = judge([...this.#tail.orders.values()], flow.sentMs, {
+      askedMs,
+      latchedMs,
+      closedMs,
+    });
     let massCancelMs = 0;
     let notCancelled = 0;
     for (const id of open) {
@@ -359,11 +380,9 @@ class KillDrill {
       massCancelMs,
       restingOrders: open.size,
       notCancelled,
-      afterLatch,
-      underWay,
+      ...judged,
       pressed: flow.pressedSince(latchedMs),
-      lastSentMs: Math.max(0, lastSent),
-      lastOrderMs: Math.max(0, last),
+      closedMs: closedMs - latchedMs,
     });
     // Judged once: a later trial starts from an empty slate.
     this.#tail.forget();
@@ -482,6 +501,7 @@ class KillDrill {
         ),
         latch_ms: { p50: at(latch, 0.5), p99: at(latch, 0.99), max: Math.max(...latch) },
         mass_cancel_ms: { p50: at(cancel, 0.5), p99: at(cancel, 0.99), max: Math.max(...cancel) },
+        router_latched_ms_max: Math.max(...mine.map(({ closedMs }) => closedMs)),
         last_sent_ms_max: Math.max(...mine.map(({ lastSentMs }) => lastSentMs)),
         last_order_ms_max: Math.max(...mine.map(({ lastOrderMs }) => lastOrderMs)),
         under_way: mine.reduce((total, each) => total + each.underWay, 0),

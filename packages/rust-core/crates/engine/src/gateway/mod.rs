@@ -366,8 +366,9 @@ impl Shell {
         let answers = self.take_calls()?;
         self.commit()?;
         self.after_unkill();
-        self.dispatch()?;
+        // Before the cancels it leads to: they may be more than the link takes at once.
         self.tell_kill()?;
+        self.dispatch()?;
         for (call, answer) in answers {
             let answer = answer.unwrap_or_else(|| json!({ "ok": true, "state": self.stats() }));
             call.answer(answer);
