@@ -260,10 +260,12 @@ class KillDrill {
     const killed = await this.#kill(path, n, resting > 0);
     const open = new Set(this.#tail.open);
     await this.#emptied();
+    // What this path has left is counted before those come back that would cancel it too.
+    const left = this.#tail.open.size;
     await this.#resumeStopped(path);
     await sleep(PRESS_MS);
     this.#tail.read();
-    this.#record(path, killed, open);
+    this.#record(path, killed, open, left);
     await this.#lift(path);
   }
 
@@ -354,6 +356,7 @@ class KillDrill {
     path: Path,
     killed: { how: string; askedMs: number; latchedMs: number },
     open: ReadonlySet<string>,
+    left: number,
   ): void {
     const { how, askedMs, latchedMs } = killed;
     const flow = this.#pressure;
@@ -372,7 +375,7 @@ class KillDrill {
       else massCancelMs = Math.max(massCancelMs, endedMs - askedMs);
     }
     // What arrived between the look and the latch counts too.
-    notCancelled = Math.max(notCancelled, this.#tail.open.size);
+    notCancelled = Math.max(notCancelled, left, this.#tail.open.size);
     this.#trials.push({
       path,
       how,

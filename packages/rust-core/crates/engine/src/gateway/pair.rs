@@ -412,14 +412,15 @@ impl Shell {
         if let Some(Payload::ControlEvent(event)) = &record.payload {
             // A lift in a journal that is read again is older than a kill in force.
             let held_ns = self.latch.held().map(|held| held.ts_ns).filter(|held| event.ts_ns > *held);
-            match (self.killed(), held_ns) {
-                (true, _) if !before => self.hold(event),
-                (false, Some(held_ns)) if before => {
-                    if self.lift() {
-                        self.router_latch.lifted_by_the_leader(held_ns);
-                    }
-                }
-                _ => {}
+            let killed = self.killed();
+            if killed && !before {
+                self.hold(event);
+            } else if before
+                && !killed
+                && let Some(held_ns) = held_ns
+                && self.lift()
+            {
+                self.router_latch.lifted_by_the_leader(held_ns);
             }
         }
         Ok(())
