@@ -158,6 +158,13 @@ impl Node {
         self.lease.held(mono_ns)
     }
 
+    /// Whether a leader may let out what it has decided: by the clock it still has its lease, or the router named it a moment ago.
+    ///
+    /// Asked once a decision is safe and before it leaves: between the two a process may be stopped for longer than a takeover takes.
+    pub fn may_tell(&self, mono_ns: u64) -> bool {
+        self.lease.held(mono_ns) || self.confirmed(mono_ns)
+    }
+
     /// Handles one input. `mono_ns` decides; `epoch_ns`, the wall clock, decides nothing.
     pub fn apply(&mut self, mono_ns: u64, epoch_ns: i64, input: Input, out: &mut Vec<Output>) {
         let now = if planted(Bug::LeaseByWallClock) { u64::try_from(epoch_ns).unwrap_or(0) } else { mono_ns };
@@ -220,6 +227,10 @@ impl Node {
         self.beat.filter(|(at, _)| now.saturating_sub(*at) <= BEAT_STALE_NS).map(|(_, beat)| beat)
     }
 
+    fn confirmed(&self, now: u64) -> bool {
+        self.fresh_beat(now).is_some_and(|beat| beat.holder == self.config.holder)
+    }
+
     fn tell(&mut self, now: u64, out: &mut Vec<Output>) {
         if self.role == Role::Candidate {
             self.role = Role::Standby;
@@ -231,10 +242,9 @@ impl Node {
                 if held {
                     self.bare_since_ns = now;
                 }
-                let confirmed = beat.is_some_and(|beat| beat.holder == self.config.holder);
                 let bare = now.saturating_sub(self.bare_since_ns);
-                let may =
-                    (held || (confirmed && bare <= self.config.without_store_ns)) && self.skew.is_none();
+                let may = (held || (self.confirmed(now) && bare <= self.config.without_store_ns))
+                    && self.skew.is_none();
                 (may, may)
             }
             Role::Standby | Role::Candidate => {

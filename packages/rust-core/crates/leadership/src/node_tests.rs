@@ -106,6 +106,25 @@ fn a21_the_first_leader_is_the_holder_of_the_lease() {
 }
 
 #[test]
+fn a21_what_was_decided_before_a_pause_is_told_only_by_lease_or_by_the_routers_word() {
+    let mut bench = Bench::new();
+    bench.run(500);
+    bench.apply(Input::Leads(Some(3)));
+    bench.beat = Some(led_by(7, true));
+    bench.run(1_000);
+    let tells = |bench: &Bench, ms: u64| bench.node.may_tell((bench.ms + ms) * MS);
+    assert!(tells(&bench, 0));
+    let longest = (LEASE_STALE_NS.max(BEAT_STALE_NS) + LEASE_RENEW_NS) / MS;
+    assert!(!tells(&bench, longest + 1), "stopped for so long that another may lead");
+    bench.store_answers = None;
+    bench.run(longest);
+    assert!(tells(&bench, 0), "without the store the router's word is enough");
+    bench.beat = Some(led_by(9, true));
+    bench.run(50);
+    assert!(!tells(&bench, 0));
+}
+
+#[test]
 fn a21_a_leader_stops_new_orders_when_neither_store_nor_router_speaks() {
     let mut bench = Bench::new();
     bench.run(500);

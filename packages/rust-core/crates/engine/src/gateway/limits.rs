@@ -13,6 +13,8 @@ pub const HEALTH_NS: u64 = 1_000_000_000;
 pub const INPUTS_PER_TURN_MAX: usize = 256;
 /// Commands decided and not yet taken by the link. The core decides no more than the link has credits, so more is a bug.
 pub const OUTBOX_MAX: usize = 16_384;
+/// Messages to strategies held back by a leader that may be none any more; at the bound intents wait in their links.
+pub const HELD_MAX: usize = 4_096;
 /// Journal records sent to one follower in one turn.
 pub const TAIL_PER_TURN_MAX: usize = 512;
 /// Followers of the journal at a time.

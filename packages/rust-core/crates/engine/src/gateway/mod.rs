@@ -30,8 +30,8 @@ use config::Config;
 use health::Health;
 use kill::{Kill, RouterLatch};
 use limits::{
-    ALIVE_NS, FAREWELL_NS, INPUTS_PER_TURN_MAX, OUTBOX_MAX, RECOVER_CHUNK, SPANS_PER_SECOND_MAX, STATS_NS,
-    STRATEGIES_MAX, TICK_NS, WAIT_MS_MAX,
+    ALIVE_NS, FAREWELL_NS, HELD_MAX, INPUTS_PER_TURN_MAX, OUTBOX_MAX, RECOVER_CHUNK, SPANS_PER_SECOND_MAX,
+    STATS_NS, STRATEGIES_MAX, TICK_NS, WAIT_MS_MAX,
 };
 use pair::Pair;
 use serde_json::{Value, json};
@@ -48,7 +48,7 @@ use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
 use tidegate_instruments::Table;
 use tidegate_journal::{Journal, JournalConfig, Recovery};
 use tidegate_leadership::Beat;
-use tidegate_risk::{Destination, Effects, Event, Gateway, Limits, Now, Scope, Trace};
+use tidegate_risk::{Destination, Effect, Effects, Event, Gateway, Limits, Now, Scope, Trace};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
 use tidegate_wire::approval::Approver;
 use tidegate_wire::pb::common::v1::Source;
@@ -106,6 +106,8 @@ struct Shell {
     decided: Vec<Decided>,
     /// Committed commands the link has not taken yet, oldest first.
     outbox: VecDeque<Vec<u8>>,
+    /// Safe, and not told while another may lead.
+    held: Effects,
     intent_acks: BTreeMap<PeerId, u64>,
     report_ack: Option<u64>,
     /// Strategies to be told everything anew.
@@ -147,6 +149,11 @@ fn holder() -> Result<u64, Fault> {
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(|e| Fault(format!("cannot read /dev/urandom: {e}")))?;
     Ok(u64::from_le_bytes(bytes).max(1))
+}
+
+/// No answer: the strategy asks the other gateway.
+fn is_turned_away(effect: &Effect) -> bool {
+    matches!(&effect.envelope.payload, Some(Payload::IntentReply(reply)) if reply.reason() == Reason::NotLeader)
 }
 
 /// Folds the whole journal into the core.
@@ -289,6 +296,7 @@ impl Shell {
             out: Vec::new(),
             decided: Vec::new(),
             outbox: VecDeque::new(),
+            held: Effects::new(),
             intent_acks: BTreeMap::new(),
             report_ack: None,
             tell_all: BTreeSet::new(),
@@ -351,6 +359,7 @@ impl Shell {
     fn turn(&mut self) -> Result<(), Fault> {
         self.take_market_data()?;
         self.take_reports()?;
+        self.pair_tick()?;
         self.take_intents()?;
         let now = clock::mono_ns();
         if now.saturating_sub(self.ticked_ns) >= TICK_NS {
@@ -553,6 +562,9 @@ impl Shell {
 
     fn take_intents(&mut self) -> Result<(), Fault> {
         for _ in 0..INPUTS_PER_TURN_MAX {
+            if self.held.len() >= HELD_MAX {
+                break;
+            }
             let start_mono_ns = clock::mono_ns();
             let (peer, seq, decoded) = match self.intents.recv(start_mono_ns)? {
                 None => break,
@@ -873,7 +885,18 @@ impl Shell {
     /// Sends what is committed and acknowledges what led to it.
     fn dispatch(&mut self) -> Result<(), Fault> {
         let now = clock::mono_ns();
-        for effect in std::mem::take(&mut self.out) {
+        let tells = self.may_tell(now);
+        let mut effects = std::mem::take(&mut self.out);
+        if tells && !self.held.is_empty() {
+            self.held.append(&mut effects);
+            effects = std::mem::take(&mut self.held);
+        }
+        for effect in effects {
+            let to_strategies = matches!(effect.to, Destination::Strategy(_) | Destination::EveryStrategy);
+            if !tells && to_strategies && !is_turned_away(&effect) {
+                self.held.push(effect);
+                continue;
+            }
             match effect.to {
                 Destination::Nobody => {}
                 Destination::Router => self.outbox.push_back(envelope::encode(&effect.envelope)),
@@ -928,7 +951,7 @@ impl Shell {
     }
 
     fn tell_all(&mut self, now: u64) {
-        if self.pair.is_some() && !self.core.leads() {
+        if self.pair.is_some() && !(self.core.leads() && self.may_tell(now)) {
             // The leader tells.
             return;
         }

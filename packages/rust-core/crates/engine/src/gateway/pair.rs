@@ -6,7 +6,7 @@ use super::archive::DiskArchive;
 use super::config::PairConfig;
 use super::lease_file::LeaseFile;
 use super::limits::{ATTACH_NS, FOLLOW_PER_TURN_MAX};
-use super::{JOURNAL, KIND_ENVELOPE, Shell};
+use super::{JOURNAL, KIND_ENVELOPE, Shell, is_turned_away};
 use crate::execution_router::identity;
 use crate::{Fault, clock};
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ use tidegate_leadership::{
     Beat, Follower, Input, LeaseReply, LeaseRequest, Node, NodeConfig, Output, Proof, Refusal, Role, StoreOp,
     ToFollower, ToLeader, record_hash,
 };
-use tidegate_risk::Event;
+use tidegate_risk::{Destination, Event};
 use tidegate_wire::envelope;
 use tidegate_wire::pb::control::v1::ControlEvent;
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
@@ -114,6 +114,7 @@ impl Pair {
             "node": self.name,
             "role": self.role(),
             "leaseHeld": self.node.lease_held(clock::mono_ns()),
+            "mayTell": self.node.may_tell(clock::mono_ns()),
             "attached": self.follower.is_attached(),
             "applied": self.follower.applied(),
             "proven": self.follower.proven(),
@@ -127,6 +128,16 @@ impl Pair {
 }
 
 impl Shell {
+    /// Lets the clock take the lead from a process that was stopped, before it decides anything.
+    pub(super) fn pair_tick(&mut self) -> Result<(), Fault> {
+        self.inform(clock::mono_ns(), Input::Tick)
+    }
+
+    /// Whether what is decided may be told. A leader that was stopped may be none any more and not have heard of it.
+    pub(super) fn may_tell(&self, now: u64) -> bool {
+        self.pair.as_ref().is_none_or(|pair| !self.core.leads() || pair.node.may_tell(now))
+    }
+
     /// What this pair does in one turn, besides what a gateway that is alone does.
     pub(super) fn pair_turn(&mut self, now: u64) -> Result<(), Fault> {
         if self.pair.is_none() {
@@ -245,11 +256,19 @@ impl Shell {
     /// Leads no longer: because the router names another, or to hand over to the standby.
     fn step_down(&mut self) -> Result<(), Fault> {
         self.apply(Event::StepDown)?;
+        // What waited to be told is no answer: strategies ask the one that leads.
+        self.held.clear();
+        let told = !self.killed() || self.router_latch.acknowledged();
         let Some(pair) = &mut self.pair else { return Ok(()) };
+        // A kill that was taken here and never got to the router is still to be told.
+        pair.tells_kill |= !told;
         if pair.other_leads() {
             // The router drops this process's commands since; what it still holds of them is of no use.
             pair.dropped += self.outbox.len() as u64;
             self.outbox.clear();
+            for effect in self.out.iter_mut().filter(|effect| !is_turned_away(effect)) {
+                effect.to = Destination::Nobody;
+            }
             let epoch = pair.beat.map_or(0, |beat| beat.epoch);
             self.hot.log("warn", "deposed: another gateway leads", json!({ "epoch": epoch }));
             return Ok(());
@@ -481,6 +500,7 @@ impl Shell {
         pair.follower = Follower::default();
         (pair.attach_ns, pair.proven_at) = (0, 0);
         pair.set_aside += 1;
+        self.held.clear();
         self.out.clear();
         self.outbox.clear();
         self.hot.log("warn", "journal set aside", json!({ "why": why, "kept": kept.display().to_string() }));

@@ -5,8 +5,9 @@ use super::*;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tidegate_bus::ends::StreamPub;
+use tidegate_wire::pb::common::v1::IntentId as PbIntentId;
 use tidegate_wire::pb::marketdata::v1::BookTop;
-use tidegate_wire::pb::orders::v1::{Command, CommandKind, Report, ReportKind};
+use tidegate_wire::pb::orders::v1::{Command, CommandKind, Intent, IntentKind, Report, ReportKind};
 
 const DEADLINE: Duration = Duration::from_secs(20);
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../..");
@@ -35,6 +36,8 @@ struct World {
     leader: Option<(u32, u64, PeerId)>,
     report_seq: u64,
     beat_ns: u64,
+    /// The router says nothing to anybody.
+    mute: bool,
     /// What the router took as the leader's.
     taken: Vec<Command>,
     fenced: usize,
@@ -64,6 +67,7 @@ impl World {
             leader: None,
             report_seq: 0,
             beat_ns: 0,
+            mute: false,
             taken: vec![],
             fenced: 0,
             replies: vec![],
@@ -119,7 +123,7 @@ impl World {
         for (peer, command) in commands {
             self.answer(now, peer, command);
         }
-        if now.saturating_sub(self.beat_ns) > 50_000_000 {
+        if now.saturating_sub(self.beat_ns) > 50_000_000 && !self.mute {
             self.beat_ns = now;
             let alive = |peer| self.router.link(peer).is_some_and(|l| l.state() == LinkState::Synced);
             let beat = Beat {
@@ -305,6 +309,62 @@ fn b082_a_leader_that_was_deposed_sends_nothing_and_sets_its_own_way_aside() {
     assert_eq!(world.news(), before);
     a.stop().unwrap();
     b.stop().unwrap();
+}
+
+/// A leader that hears neither router nor lease while it decides a cancel: what happens to its answer once it hears again.
+fn answer_after(isolation: impl FnOnce(&mut World)) -> (World, Handle, usize) {
+    let mut world = World::new();
+    let a = world.start("a");
+    world.until("a leads", |_| leads(&a));
+    world.until("strategies are in step", |w| w.strategies[0].state() == LinkState::Synced);
+    world.send(0, 1);
+    world.until("an order", |w| w.replies.len() == 1 && w.news() == 1);
+    world.mute = true;
+    let lease = std::fs::File::open(world.dir.path().join("lease")).unwrap();
+    rustix::fs::flock(&lease, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    world.until("a is cut off", |_| a.stats()["pair"]["mayTell"] == json!(false));
+    let target = buy(1, 600_000).intent_id;
+    let (hi, lo) = IntentId::new(StrategyId(1), 1, 2).halves();
+    let cancel = Intent {
+        intent_id: Some(PbIntentId { hi, lo }),
+        kind: IntentKind::Cancel.into(),
+        instrument_id: 2,
+        account_id: 1,
+        target_intent_id: target,
+        instrument_table_version: 1,
+        intent_mono_ns: clock::mono_ns(),
+        ..Intent::default()
+    };
+    world.replies.clear();
+    world.strategies[0].send(clock::mono_ns(), &message(Payload::Intent(cancel))).unwrap();
+    world.send(0, 3);
+    world.until("the new order is turned away", |w| !w.replies.is_empty());
+    assert_eq!(world.replies, [(0, Reason::NotLeader, false)], "the cancel was decided before it, and waits");
+    isolation(&mut world);
+    world.mute = false;
+    let told = world.replies.len();
+    (world, a, told)
+}
+
+#[test]
+fn b082_a_leader_cut_off_tells_what_it_decided_once_the_router_names_it_again() {
+    let (mut world, a, told) = answer_after(|_| {});
+    world.until("the cancel's answer", |w| w.replies.len() > told);
+    assert_eq!(world.replies[told], (0, Reason::Ok, false));
+    a.stop().unwrap();
+}
+
+#[test]
+fn b082_a_leader_cut_off_never_tells_what_it_decided_when_another_leads() {
+    let (mut world, a, told) = answer_after(|world| {
+        let (epoch, _, peer) = world.leader.unwrap();
+        world.leader = Some((epoch + 1, 12_345, peer));
+    });
+    world.until("a knows", |_| !leads(&a));
+    world.send(0, 4);
+    world.until("the next one's answer", |w| w.replies.len() > told);
+    assert_eq!(world.replies[told..], [(0, Reason::NotLeader, false)]);
+    a.stop().unwrap();
 }
 
 #[test]

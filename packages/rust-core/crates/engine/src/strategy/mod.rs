@@ -287,12 +287,19 @@ impl StrategyLane {
                             }
                             false
                         }
-                        Some(Payload::IntentReply(reply)) => {
-                            self.pair.answered(id_of(reply.intent_id.as_ref()));
-                            self.pair.leads(which, now)
+                        Some(Payload::PolicyState(policy)) => {
+                            self.pair.leads(which, policy.gateway_epoch, now)
                         }
-                        _ => self.pair.leads(which, now),
+                        _ => false,
                     };
+                    // One that was stopped and leads no longer may still say what it had decided. The one that leads tells its
+                    // own state, and is asked again for what it has not answered.
+                    if !self.pair.heeds(which) {
+                        continue;
+                    }
+                    if let Some(Payload::IntentReply(reply)) = &envelope.payload {
+                        self.pair.answered(id_of(reply.intent_id.as_ref()));
+                    }
                     if turned {
                         self.turned(rows, since);
                     }

@@ -15,6 +15,8 @@ pub const TURN_NS: u64 = 10_000_000;
 pub struct Pair {
     gateways: usize,
     active: usize,
+    /// The highest epoch a leader has spoken with.
+    epoch: u32,
     /// In the order of their sending.
     unanswered: BTreeMap<u64, (u128, Vec<u8>)>,
     places: BTreeMap<u128, u64>,
@@ -74,13 +76,22 @@ impl Pair {
         true
     }
 
-    /// A gateway speaks as only a leader does. True where another one was asked so far.
-    pub fn leads(&mut self, which: usize, now_ns: u64) -> bool {
-        if self.gateways < 2 || which == self.active {
-            return false;
+    /// A gateway tells its policy, which only a leader does, and with the epoch it leads by. True where another one was asked so
+    /// far: one that was stopped and woke up later speaks with an epoch that is over.
+    pub fn leads(&mut self, which: usize, epoch: u32, now_ns: u64) -> bool {
+        let turns = self.gateways == 2 && which != self.active && epoch > self.epoch;
+        if turns {
+            self.turn(which, now_ns);
         }
-        self.turn(which, now_ns);
-        true
+        if which == self.active {
+            self.epoch = epoch;
+        }
+        turns
+    }
+
+    /// Whether what a gateway says counts: the word of the one that is asked does.
+    pub const fn heeds(&self, which: usize) -> bool {
+        which == self.active
     }
 
     fn turn(&mut self, to: usize, again_at: u64) {
@@ -121,15 +132,18 @@ mod tests {
         assert_eq!(pair.take_due(100 + TURN_NS), [vec![7], vec![5]]);
         assert!(pair.take_due(u64::MAX).is_empty());
         assert!(!pair.not_leading(0, 200), "an old word of the one that is not asked");
-        assert!(pair.leads(0, 300) && pair.active() == 0);
+        assert!(pair.leads(0, 4, 300) && pair.active() == 0);
         assert_eq!(pair.take_due(300).len(), 2);
+        assert!(!pair.leads(1, 4, 400) && !pair.leads(1, 3, 400), "its time is over");
+        assert!(pair.heeds(0) && !pair.heeds(1));
+        assert!(pair.leads(1, 5, 500) && pair.heeds(1));
     }
 
     #[test]
     fn one_gateway_is_never_turned_away_from_and_keeps_nothing() {
         let mut pair = Pair::new(1);
         pair.sent(1, b"x");
-        assert!(!pair.not_leading(0, 1) && !pair.lost(0, true, 1) && !pair.leads(1, 1));
+        assert!(!pair.not_leading(0, 1) && !pair.lost(0, true, 1) && !pair.leads(1, 1, 1));
         assert!(pair.take_due(u64::MAX).is_empty() && pair.has_room());
     }
 

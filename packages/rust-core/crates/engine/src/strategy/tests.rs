@@ -1,7 +1,8 @@
 use super::*;
 use tidegate_bus::ends::{LinkServer, LinkServerConfig, PeerId, StreamPub};
 use tidegate_wire::pb::marketdata::v1::{BookState, BookTop};
-use tidegate_wire::pb::orders::v1::{Decision, IntentReply, Reason};
+use tidegate_wire::pb::orders::v1::{Decision, Intent, IntentReply, Reason};
+use tidegate_wire::pb::risk::v1::{Policy, PolicyState};
 
 struct Rig {
     dir: tempfile::TempDir,
@@ -230,6 +231,100 @@ fn a_gateway_that_restarted_is_told_as_a_link_that_went_and_came() {
         seen.extend(states(rig, count));
         seen.contains(&0.0) && seen.last() == Some(&1.0)
     });
+}
+
+/// What one gateway's end says to the strategy, which is its only peer.
+fn say(server: &mut LinkServer, payload: Payload) {
+    let peer = server.peers().next().unwrap().0;
+    let message = Envelope {
+        schema_version: 1,
+        source: Source::Gateway.into(),
+        ts_event_ns: 1,
+        ts_recv_ns: 1,
+        payload: Some(payload),
+        ..Envelope::default()
+    };
+    server.send(clock::mono_ns(), peer, &envelope::encode(&message)).unwrap();
+}
+
+#[test]
+fn b082_an_answer_of_a_gateway_that_is_not_asked_any_more_is_none() {
+    let mut rig = rig();
+    let url = |name: &str| format!("ipc://{}/{name}.sock", rig.dir.path().display());
+    let mut other = LinkServer::bind(&rig.zmq, LinkServerConfig::new(url("standby"), "intent", 9)).unwrap();
+    let config = json!({
+        "strategyId": 8, "sessionEpoch": 2, "accountId": 1, "instrumentTableVersion": 1, "mdUrl": url("md"),
+        "intentUrl": url("intent"), "standbyIntentUrl": url("standby"), "topics": ["md.2.2.top."],
+    });
+    rig.lane = StrategyLane::open(&config.to_string()).unwrap();
+    let mut asked = None;
+    let mut replies = Vec::new();
+    let mut turn = |rig: &mut Rig, other: &mut LinkServer, done: &mut dyn FnMut(&mut Rig, &[f64]) -> bool| {
+        rig.turn(|rig, count| {
+            let now = clock::mono_ns();
+            other.tick(now).unwrap();
+            while let Some(input) = other.recv(now).unwrap() {
+                let LinkInput::Data { peer, seq, payload, .. } = input else { continue };
+                let message = envelope::decode_checked(payload).unwrap();
+                other.ack(peer, seq);
+                if let Some(Payload::Intent(intent)) = message.payload {
+                    asked = intent.intent_id;
+                }
+            }
+            replies.extend((0..count).map(|i| row(&rig.rows, i)).filter_map(|row| {
+                (row[at::EVENT_KIND] == at::EVENT_KIND_INTENT_REPLY as f64)
+                    .then_some(row[at::INTENT_REPLY_REASON])
+            }));
+            done(rig, &replies)
+        });
+        asked.take()
+    };
+    turn(&mut rig, &mut other, &mut |rig, _| rig.lane.submit(&quote(-1.0)) == Submitted::Ok);
+    turn(&mut rig, &mut other, &mut |rig, _| !rig.received.is_empty());
+    let Some(Payload::Intent(Intent { intent_id, .. })) = rig.received[0].2.payload.clone() else { panic!() };
+    // The other one leads now and says so; the intent without an answer is asked of it.
+    for _ in 0..10_000 {
+        if other.peers().any(|(peer, ..)| other.link(peer).is_some_and(|l| l.state() == LinkState::Synced)) {
+            break;
+        }
+        turn(&mut rig, &mut other, &mut |_, _| true);
+    }
+    let policy = |gateway_epoch| {
+        Payload::PolicyState(PolicyState {
+            policy: Policy::Normal.into(),
+            cause: Reason::Ok.into(),
+            gateway_epoch,
+            ..PolicyState::default()
+        })
+    };
+    say(&mut other, policy(3));
+    let mut again = None;
+    for _ in 0..10_000 {
+        again = again.or(turn(&mut rig, &mut other, &mut |_, _| true));
+        if again.is_some() {
+            break;
+        }
+    }
+    assert_eq!(again, intent_id);
+    let reply = |reason: Reason| {
+        let decision = if reason == Reason::Ok { Decision::Accepted } else { Decision::Refused };
+        Payload::IntentReply(IntentReply {
+            intent_id,
+            decision: decision.into(),
+            reason: reason.into(),
+            ..IntentReply::default()
+        })
+    };
+    // Both answer, each its own way; the first one's word is older, however late it comes.
+    say(&mut rig.server, reply(Reason::SelfMatch));
+    say(&mut rig.server, policy(2));
+    say(&mut rig.server, reply(Reason::SelfMatch));
+    for _ in 0..50 {
+        turn(&mut rig, &mut other, &mut |_, _| true);
+    }
+    say(&mut other, reply(Reason::Ok));
+    turn(&mut rig, &mut other, &mut |_, replies| !replies.is_empty());
+    assert_eq!(replies, [f64::from(Reason::Ok as i32)]);
 }
 
 #[test]
