@@ -10,7 +10,9 @@ pub mod contract;
 mod decide;
 mod evaluate;
 mod evidence;
+mod fixed;
 mod gateway;
+mod index;
 mod ledger;
 pub mod limits;
 mod means;
@@ -20,6 +22,7 @@ mod risk_state;
 mod scope;
 mod state;
 pub mod storm;
+mod sums;
 
 pub use config::{
     AccountChecks, AccountKind, AccountLimits, Attribution, Blackout, DeskLimits, DrawdownLimit, DriftLimit,

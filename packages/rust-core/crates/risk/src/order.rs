@@ -1,6 +1,6 @@
 //! One order as the gateway knows it.
 
-use crate::canon::Canon;
+use crate::canon::{Canon, Short};
 use crate::evidence::{Answers, Evidence};
 use tidegate_mutants::{Bug, planted};
 use tidegate_units::{AccountId, InstrumentId, IntentId, Side, StrategyId};
@@ -177,7 +177,7 @@ pub(crate) fn from_wire_side(side: i32) -> Option<Side> {
 /// The first 128 bits of the hash of what an intent asks for. Its stamps and its remaining life are not part of it: a
 /// retry of the same wish has others.
 pub(crate) fn content_hash(intent: &Intent) -> u128 {
-    let mut canon = Canon::new("intent content v1");
+    let mut canon = Short::new("intent content v1");
     canon.i64(intent.kind.into()).u64(intent.instrument_id.into()).u64(intent.account_id.into());
     canon.i64(intent.side.into()).i64(intent.order_type.into()).i64(intent.tif.into());
     canon.i64(intent.px_ticks).u64(intent.qty_lots);
@@ -189,7 +189,7 @@ pub(crate) fn content_hash(intent: &Intent) -> u128 {
 /// The first 128 bits of the hash of what a new order does to the market, whatever its id: account, instrument, side, type,
 /// px, qty. Never 0.
 pub(crate) fn economics_hash(intent: &Intent) -> u128 {
-    let mut canon = Canon::new("order economics v1");
+    let mut canon = Short::new("order economics v1");
     canon.u64(intent.instrument_id.into()).u64(intent.account_id.into()).i64(intent.side.into());
     canon.i64(intent.order_type.into()).i64(intent.px_ticks).u64(intent.qty_lots);
     canon.finish_u128().max(1)

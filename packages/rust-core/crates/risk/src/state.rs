@@ -7,19 +7,18 @@
 use crate::canon::Canon;
 use crate::contract::{cost_e8, settle_asset};
 use crate::evidence::Evidence;
+use crate::index::{At, Index, Lots};
 use crate::ledger::{Contra, Ledger, Position};
-use crate::limits::{
-    ASSET_BYTES_MAX, DETAIL_BYTES_MAX, EXEC_ID_BYTES_MAX, FILL_KEYS_MAX, OUTCOMES_MAX, RATE_WINDOW_MAX,
-};
+use crate::limits::{ASSET_BYTES_MAX, DETAIL_BYTES_MAX, EXEC_ID_BYTES_MAX, FILL_KEYS_MAX, OUTCOMES_MAX};
 use crate::order::{
     BookKey, Order, content_hash, economics_hash, from_wire_id, from_wire_side, is_terminal, lots, wire_id,
     wire_side,
 };
 use crate::outcomes::{Outcome, Outcomes};
-use crate::risk_state::{Message, OwnFill, RiskState, push_window};
+use crate::risk_state::{Message, Messages, OwnFill, RiskState, push_window};
 use crate::scope::Scope;
 use crate::storm::Mode;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use tidegate_instruments::{Instrument, Kind, Table};
 use tidegate_mutants::{Bug, planted};
@@ -56,6 +55,10 @@ impl Book {
             Side::Buy => self.buy_lots,
             Side::Sell => self.sell_lots,
         }
+    }
+
+    pub(crate) const fn lots(&self) -> Lots {
+        Lots { position: self.position.lots, buys: self.buy_lots, sells: self.sell_lots }
     }
 }
 
@@ -131,7 +134,7 @@ pub struct State {
     pub(crate) frozen: BTreeSet<InstrumentId>,
     pub(crate) venues_down: BTreeSet<u32>,
     pub(crate) orders: BTreeMap<IntentId, Order>,
-    by_client_order_id: BTreeMap<String, IntentId>,
+    by_client_order_id: HashMap<String, IntentId>,
     open_orders: usize,
     pub(crate) outcomes: Outcomes,
     fill_keys: BTreeSet<FillKey>,
@@ -139,7 +142,7 @@ pub struct State {
     pub(crate) books: BTreeMap<BookKey, Book>,
     pub(crate) ledger: Ledger,
     pub(crate) marks: BTreeMap<InstrumentId, i64>,
-    pub(crate) messages: BTreeMap<StrategyId, VecDeque<Message>>,
+    pub(crate) messages: BTreeMap<StrategyId, Messages>,
     pub(crate) risk: RiskState,
     /// Decisions by reason number.
     pub(crate) decisions: BTreeMap<i32, u64>,
@@ -149,6 +152,8 @@ pub struct State {
     pub(crate) contradictions: u64,
     pending: Option<Intent>,
     pub(crate) owed: VecDeque<Payload>,
+    /// Derived from the above, no part of the hash.
+    pub(crate) index: Index,
 }
 
 impl State {
@@ -169,7 +174,7 @@ impl State {
             frozen: BTreeSet::new(),
             venues_down: BTreeSet::new(),
             orders: BTreeMap::new(),
-            by_client_order_id: BTreeMap::new(),
+            by_client_order_id: HashMap::new(),
             open_orders: 0,
             outcomes: Outcomes::new(bounds.outcomes_max),
             fill_keys: BTreeSet::new(),
@@ -186,6 +191,7 @@ impl State {
             contradictions: 0,
             pending: None,
             owed: VecDeque::new(),
+            index: Index::default(),
         }
     }
 
@@ -320,9 +326,12 @@ impl State {
 
     /// Whether an instrument takes no new orders: frozen by a break, or home of an order of unknown outcome.
     pub fn symbol_frozen(&self, instrument: InstrumentId) -> bool {
-        self.frozen.contains(&instrument)
-            || (!planted(Bug::UnknownNotFrozen)
-                && self.orders.values().any(|o| o.key.instrument == instrument && o.unknown()))
+        let unknown = self.index.at(instrument).is_some_and(At::unknown);
+        debug_assert_eq!(
+            unknown,
+            self.orders.values().any(|o| o.key.instrument == instrument && o.unknown())
+        );
+        self.frozen.contains(&instrument) || (!planted(Bug::UnknownNotFrozen) && unknown)
     }
 
     /// Hash of the whole durable state.
@@ -362,8 +371,8 @@ impl State {
         }
         canon.len(self.messages.len());
         for (id, window) in &self.messages {
-            canon.u64(id.0.into()).len(window.len());
-            for m in window {
+            canon.u64(id.0.into()).len(window.iter().len());
+            for m in window.iter() {
                 canon.i64(m.ts_ns).u64(m.account.0.into()).u64(m.instrument.0.into()).u128(m.economics);
             }
         }
@@ -413,6 +422,13 @@ impl State {
         Ok(())
     }
 
+    /// Takes off the next output that is owed: the record of it, at its seq, is what the fold would want next.
+    pub(crate) fn next_owed(&mut self) -> Option<(u64, Payload)> {
+        let payload = self.owed.pop_front()?;
+        self.log_seq += 1;
+        Some((self.log_seq, payload))
+    }
+
     fn fold_reply(
         &mut self,
         seq: u64,
@@ -446,11 +462,7 @@ impl State {
                     (message.account, message.instrument) = (order.key.account, order.key.instrument);
                 }
             }
-            let window = self.messages.entry(id.strategy()).or_default();
-            if window.len() >= RATE_WINDOW_MAX {
-                window.pop_front();
-            }
-            window.push_back(message);
+            self.messages.entry(id.strategy()).or_default().push(message);
             self.risk.day_counts.entry(id.strategy()).or_default().0 += 1;
         } else if of_its_own_making(reply.reason()) {
             push_window(self.risk.refusals.entry(id.strategy()).or_default(), ts_ns);
@@ -489,7 +501,7 @@ impl State {
             strategy: id.strategy(),
             instrument: row.instrument_id(),
         };
-        self.marks.insert(key.instrument, reply.reference_px_ticks);
+        self.mark(key.instrument, reply.reference_px_ticks);
         let is_market = intent.order_type() == OrderType::Market;
         let order = Order {
             id,
@@ -518,6 +530,7 @@ impl State {
         self.open_orders += 1;
         self.reserve(key, side, i128::from(order.reserved_lots()));
         self.owed.push_back(Payload::OrderUpdate(order.update(false)));
+        self.index.opened(&order);
         self.orders.insert(id, order);
         Ok(())
     }
@@ -528,6 +541,12 @@ impl State {
             Side::Buy => book.buy_lots += lots,
             Side::Sell => book.sell_lots += lots,
         }
+        self.index.booked(key, book.lots());
+    }
+
+    fn mark(&mut self, instrument: InstrumentId, px_ticks: i64) {
+        self.marks.insert(instrument, px_ticks);
+        self.index.marked(instrument, px_ticks);
     }
 
     fn fold_command(&mut self, command: &Command) {
@@ -571,7 +590,9 @@ impl State {
         let Some(order) = self.orders.get_mut(&id) else { return };
         let (before, was_reserved, was_terminal) =
             (order.update(false), order.reserved_lots(), order.terminal());
+        let was_unknown = order.unknown();
         with(order);
+        self.index.moved(order, was_terminal, was_unknown);
         let (after, reserved, terminal) = (order.update(false), order.reserved_lots(), order.terminal());
         let (key, side) = (order.key, order.side);
         if before != after {
@@ -591,6 +612,7 @@ impl State {
     /// Forgets a terminal order with nothing reserved but for its outcome.
     fn retire(&mut self, id: IntentId) {
         let Some(order) = self.orders.remove(&id) else { return };
+        self.index.retired(&order);
         self.by_client_order_id.remove(&order.client_order_id);
         self.outcomes.settle(id, order.state, order.cum_lots);
     }
@@ -784,6 +806,7 @@ impl State {
         let book = self.books.entry(book_key).or_default();
         book.position = position;
         book.fees_e8 = book.fees_e8.saturating_add(fee_e8);
+        self.index.booked(book_key, book.lots());
         self.remember_fill(key);
         self.fills += 1;
         self.count_fill(book_key, row, side, px, qty, ts_ns);
@@ -866,7 +889,9 @@ impl State {
             self.freeze(instrument, "an undone fill beyond 128 bits", ts_ns);
             return;
         };
-        self.books.entry(book_key).or_default().position = position;
+        let book = self.books.entry(book_key).or_default();
+        book.position = position;
+        self.index.booked(book_key, book.lots());
         self.remember_fill(key);
         self.fills += 1;
         self.owed.push_back(Payload::Fill(Fill {
@@ -915,7 +940,7 @@ impl State {
         match event.kind() {
             RiskEventKind::Marks => {
                 for (id, px) in event.instrument_ids.iter().zip(&event.px_ticks) {
-                    self.marks.insert(InstrumentId(u32::try_from(*id).unwrap_or(0)), *px);
+                    self.mark(InstrumentId(u32::try_from(*id).unwrap_or(0)), *px);
                 }
             }
             RiskEventKind::Posting => self.fold_posting(event, ts_ns, table),
@@ -980,6 +1005,7 @@ impl State {
                 BookKey { account, strategy: StrategyId(event.strategy_id), instrument: row.instrument_id() };
             let book = self.books.entry(key).or_default();
             book.posted_e8 = book.posted_e8.saturating_add(amount);
+            self.index.booked(key, book.lots());
         }
     }
 
@@ -1009,6 +1035,7 @@ impl State {
                 return;
             };
             book.position = position;
+            self.index.booked(key, book.lots());
             self.owed.push_back(Payload::PositionUpdate(position_update(key, &position, false)));
         }
     }

@@ -11,6 +11,11 @@ use prost::Message;
 /// Does not validate: a writer's own message is checked by its tests, and by every reader.
 pub fn encode_into(buf: &mut Vec<u8>, envelope: &Envelope) {
     buf.clear();
+    append_to(buf, envelope);
+}
+
+/// Writes `envelope` behind what `buf` holds.
+pub fn append_to(buf: &mut Vec<u8>, envelope: &Envelope) {
     buf.reserve(envelope.encoded_len());
     envelope.encode_raw(buf);
 }
