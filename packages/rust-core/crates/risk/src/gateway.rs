@@ -319,6 +319,9 @@ impl Gateway {
     }
 
     fn archive_evicted(&mut self) {
+        if !self.state.outcomes.has_evicted() {
+            return;
+        }
         let evicted = self.state.outcomes.take_evicted();
         if let Some(archive) = &mut self.archive {
             for (id, outcome) in &evicted {
@@ -575,6 +578,7 @@ impl Gateway {
     }
 
     /// Writes one record: folds it, and hands on what it owes.
+    #[inline]
     pub(crate) fn record(
         &mut self,
         payload: Payload,
@@ -586,6 +590,7 @@ impl Gateway {
         self.pay(trace, now, out)
     }
 
+    #[inline(always)]
     fn write(
         &mut self,
         payload: Payload,
@@ -596,8 +601,8 @@ impl Gateway {
         let to = destination(&payload);
         let envelope = stamped(payload, trace, now, self.state.log_seq + 1, &mut self.spans);
         self.state.fold(&envelope, &self.table)?;
-        self.archive_evicted();
         out.push(Effect { envelope, journal: true, to });
+        self.archive_evicted();
         Ok(())
     }
 
@@ -727,6 +732,8 @@ impl Gateway {
             Some(Reason::StormNewBlocked)
         } else if self.monitor_is_dead(now) {
             Some(Reason::Degraded)
+        } else if risk.latches.is_empty() {
+            None
         } else {
             self.scopes_of(&wish).into_iter().find_map(|scope| risk.reduce_only(scope))
         };
@@ -1046,6 +1053,8 @@ impl Gateway {
         if kind == ReportKind::Fill {
             self.after_fill(now, out)?;
         }
+        // Now, and not before the next order: that one should not wait for what the reports before it changed.
+        self.sums.refresh(&mut self.state.index, &self.table, &self.limits);
         if grants {
             self.granted = true;
             self.granted_mono_ns = now.mono_ns;
@@ -1326,6 +1335,7 @@ fn envelope(payload: Payload, trace: Trace, now: Now, log_seq: u64) -> Envelope 
     stamped(payload, trace, now, log_seq, &mut Spans::default())
 }
 
+#[inline(always)]
 fn stamped(payload: Payload, trace: Trace, now: Now, log_seq: u64, spans: &mut Spans) -> Envelope {
     let (source, stage) = match &payload {
         Payload::Intent(_) => (Source::StrategyRunner, None),

@@ -177,6 +177,10 @@ impl Outcomes {
         }
     }
 
+    pub(crate) fn has_evicted(&self) -> bool {
+        !self.evicted.is_empty()
+    }
+
     /// What left the window since this was last asked.
     pub(crate) fn take_evicted(&mut self) -> Vec<(IntentId, Outcome)> {
         std::mem::take(&mut self.evicted)

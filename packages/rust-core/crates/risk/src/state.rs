@@ -11,14 +11,14 @@ use crate::index::{At, Index, Lots};
 use crate::ledger::{Contra, Ledger, Position};
 use crate::limits::{ASSET_BYTES_MAX, DETAIL_BYTES_MAX, EXEC_ID_BYTES_MAX, FILL_KEYS_MAX, OUTCOMES_MAX};
 use crate::order::{
-    BookKey, Order, content_hash, economics_hash, from_wire_id, from_wire_side, is_terminal, lots, wire_id,
-    wire_side,
+    BookKey, ByClientId, Order, Orders, content_hash, economics_hash, from_wire_id, from_wire_side,
+    is_terminal, lots, wire_id, wire_side,
 };
 use crate::outcomes::{Outcome, Outcomes};
 use crate::risk_state::{Message, Messages, OwnFill, RiskState, push_window};
 use crate::scope::Scope;
 use crate::storm::Mode;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use tidegate_instruments::{Instrument, Kind, Table};
 use tidegate_mutants::{Bug, planted};
@@ -133,8 +133,8 @@ pub struct State {
     pub(crate) policy_detail: String,
     pub(crate) frozen: BTreeSet<InstrumentId>,
     pub(crate) venues_down: BTreeSet<u32>,
-    pub(crate) orders: BTreeMap<IntentId, Order>,
-    by_client_order_id: HashMap<String, IntentId>,
+    pub(crate) orders: Orders,
+    by_client_order_id: ByClientId,
     open_orders: usize,
     pub(crate) outcomes: Outcomes,
     fill_keys: BTreeSet<FillKey>,
@@ -173,8 +173,8 @@ impl State {
             policy_detail: String::new(),
             frozen: BTreeSet::new(),
             venues_down: BTreeSet::new(),
-            orders: BTreeMap::new(),
-            by_client_order_id: HashMap::new(),
+            orders: Orders::default(),
+            by_client_order_id: ByClientId::default(),
             open_orders: 0,
             outcomes: Outcomes::new(bounds.outcomes_max),
             fill_keys: BTreeSet::new(),
@@ -526,12 +526,12 @@ impl State {
             command_epoch: self.epoch,
             ts_venue_ns: 0,
         };
-        self.by_client_order_id.insert(order.client_order_id.clone(), id);
+        self.by_client_order_id.insert(&order.client_order_id, id);
         self.open_orders += 1;
         self.reserve(key, side, i128::from(order.reserved_lots()));
         self.owed.push_back(Payload::OrderUpdate(order.update(false)));
         self.index.opened(&order);
-        self.orders.insert(id, order);
+        self.orders.insert(order);
         Ok(())
     }
 
@@ -588,15 +588,14 @@ impl State {
     /// Changes one order, keeps the sums right, and owes an update where a strategy would see a difference.
     fn change(&mut self, id: IntentId, with: impl FnOnce(&mut Order)) {
         let Some(order) = self.orders.get_mut(&id) else { return };
-        let (before, was_reserved, was_terminal) =
-            (order.update(false), order.reserved_lots(), order.terminal());
+        let (before, was_reserved, was_terminal) = (order.seen(), order.reserved_lots(), order.terminal());
         let was_unknown = order.unknown();
         with(order);
         self.index.moved(order, was_terminal, was_unknown);
-        let (after, reserved, terminal) = (order.update(false), order.reserved_lots(), order.terminal());
+        let (reserved, terminal) = (order.reserved_lots(), order.terminal());
         let (key, side) = (order.key, order.side);
-        if before != after {
-            self.owed.push_back(Payload::OrderUpdate(after));
+        if before != order.seen() {
+            self.owed.push_back(Payload::OrderUpdate(order.update(false)));
         }
         if reserved != was_reserved {
             self.reserve(key, side, i128::from(reserved) - i128::from(was_reserved));
@@ -656,7 +655,7 @@ impl State {
     /// The live order a report is about: by intent where it names one, else by client order id.
     pub(crate) fn order_of(&self, report: &Report) -> Option<&Order> {
         let id = from_wire_id(report.intent_id.as_ref());
-        let id = if id.0 == 0 { *self.by_client_order_id.get(&report.client_order_id)? } else { id };
+        let id = if id.0 == 0 { self.by_client_order_id.get(&report.client_order_id)? } else { id };
         self.orders.get(&id).filter(|o| o.generation == report.generation)
     }
 

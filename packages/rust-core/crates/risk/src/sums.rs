@@ -30,6 +30,7 @@ struct Part {
     books: Vec<OfBook>,
     /// By account: what its strategies hold together.
     nets: Vec<(AccountId, i128)>,
+    collar_bps: Option<u32>,
     plain: bool,
 }
 
@@ -75,21 +76,27 @@ fn of_account(books: &[Held]) -> impl Iterator<Item = (AccountId, &[Held])> {
 }
 
 impl Part {
-    /// Values every book; `None` where one has no plain value.
-    fn fill(&mut self, at: &At, row: Option<&Instrument>, limits: &Limits) -> Option<()> {
+    /// Values every book; `None` where one has no plain value. What does not change while the limits stand is taken from `was`.
+    fn fill(&mut self, was: &Self, at: &At, row: Option<&Instrument>, limits: &Limits) -> Option<()> {
         self.books.clear();
         self.nets.clear();
+        self.collar_bps = was.collar_bps;
         let row = row?;
-        let collar = limits.instruments.get(&row.instrument_id()).map_or(0, |l| l.collar_bps);
+        let collar = || limits.instruments.get(&row.instrument_id()).map_or(0, |l| l.collar_bps);
+        let collar = self.collar_bps.unwrap_or_else(collar);
+        self.collar_bps = Some(collar);
         let px = at.valuation(collar);
+        let foreign = row.quote != limits.currency;
         let plain = |lots: Lots| {
             if worst(lots.position, lots.buys, lots.sells)? == 0 {
                 return Some(0);
             }
-            if row.quote == limits.currency { value(row, px?, lots) } else { None }
+            if foreign { None } else { value(row, px?, lots) }
         };
-        for &Held { account, strategy, lots } in at.books() {
-            let desk = limits.strategies.get(&strategy).and_then(|row| row.desk_id);
+        for (n, &Held { account, strategy, lots }) in at.books().iter().enumerate() {
+            let known = was.books.get(n).filter(|book| book.strategy == strategy);
+            let desk = || limits.strategies.get(&strategy).and_then(|row| row.desk_id);
+            let desk = known.map_or_else(desk, |book| book.desk);
             self.books.push(OfBook { account, strategy, desk, value: plain(lots)? });
         }
         for (account, books) in of_account(at.books()) {
@@ -116,14 +123,14 @@ impl Sums {
     }
 
     fn update(&mut self, id: InstrumentId, at: &At, table: &Table, limits: &Limits) {
+        let fresh = || Part { plain: true, ..Part::default() };
         let mut next = std::mem::take(&mut self.scratch);
-        next.plain = next.fill(at, table.get(id), limits).is_some();
+        let was = std::mem::take(self.parts.entry(id).or_insert_with(fresh));
+        next.plain = next.fill(&was, at, table.get(id), limits).is_some();
         if !next.plain {
             next.books.clear();
             next.nets.clear();
         }
-        let known = self.parts.get_mut(&id).map(std::mem::take);
-        let was = known.unwrap_or_else(|| Part { plain: true, ..Part::default() });
         self.not_plain = self.not_plain + usize::from(!next.plain) - usize::from(!was.plain);
         let key = |book: &OfBook| (book.account, book.strategy, book.desk);
         let same = was.books.len() == next.books.len()
@@ -136,10 +143,12 @@ impl Sums {
             was.books.iter().for_each(|book| self.shift_book(book, -book.value));
             next.books.iter().for_each(|book| self.shift_book(book, book.value));
         }
-        for (signed, nets) in [(-1, &was.nets), (1, &next.nets)] {
-            for (account, value) in nets {
-                self.firm += signed * value;
-                shift(&mut self.accounts, *account, signed * value);
+        if was.nets != next.nets {
+            for (signed, nets) in [(-1, &was.nets), (1, &next.nets)] {
+                for (account, value) in nets {
+                    self.firm += signed * value;
+                    shift(&mut self.accounts, *account, signed * value);
+                }
             }
         }
         self.scratch = was;
@@ -177,8 +186,14 @@ impl Sums {
             firm: self.firm,
         };
         // The instrument goes out as it was valued…
-        if let Some(part) = self.parts.get(&key.instrument) {
-            for book in &part.books {
+        let books = at.map_or(&[][..], At::books);
+        let part = self.parts.get(&key.instrument);
+        let valued = part.map_or(&[][..], |part| part.books.as_slice());
+        if valued.len() != books.len() {
+            return None;
+        }
+        if let Some(part) = part {
+            for book in valued {
                 if book.strategy == key.strategy {
                     before.strategy -= book.value;
                 }
@@ -195,18 +210,10 @@ impl Sums {
         }
         // …and comes in at the wish's price, without the wish and with it.
         let mut after = before;
-        let books = at.map_or(&[][..], At::books);
-        let desk_of = |strategy: StrategyId| {
-            if strategy == key.strategy {
-                desk
-            } else {
-                limits.strategies.get(&strategy).and_then(|row| row.desk_id)
-            }
-        };
         let mut found = false;
-        for book in books {
+        for (book, valued) in books.iter().zip(valued) {
             let of_strategy = book.strategy == key.strategy;
-            let of_desk = desk.is_some() && desk_of(book.strategy) == desk;
+            let of_desk = desk.is_some() && valued.desk == desk;
             if !of_strategy && !of_desk {
                 continue;
             }

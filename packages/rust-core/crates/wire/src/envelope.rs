@@ -16,13 +16,17 @@ pub fn encode_into(buf: &mut Vec<u8>, envelope: &Envelope) {
 
 /// Writes `envelope` behind what `buf` holds.
 pub fn append_to(buf: &mut Vec<u8>, envelope: &Envelope) {
-    buf.reserve(envelope.encoded_len());
-    envelope.encode_raw(buf);
+    let from = buf.len();
+    // Into a slice of the right length: a growing vector asks for room at every byte of every number.
+    buf.resize(from + envelope.encoded_len(), 0);
+    envelope.encode_raw(&mut &mut buf[from..]);
 }
 
 /// The bytes of `envelope`.
 pub fn encode(envelope: &Envelope) -> Vec<u8> {
-    envelope.encode_to_vec()
+    let mut buf = Vec::new();
+    append_to(&mut buf, envelope);
+    buf
 }
 
 /// Reads an envelope without its semantic checks, for a reader that has to answer even a malformed one.
