@@ -34,6 +34,37 @@ export function addBench(program: Command, root: string): void {
     });
 
   bench
+    .command("gateway")
+    .description(
+      "the gateway's decision beside nine bare checks, its journal beside the disk alone",
+    )
+    .option("--rounds <n>", "interleaved rounds", "13")
+    .option("--commits <n>", "commits of a round of the closed loop", "2000")
+    .option("--dir <folder>", "a folder on the disk to measure", "var")
+    .option("--size <name>", "full, or tiny as the tests run it", "full")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft bench gateway --json")
+    .action(
+      async (options: {
+        rounds: string;
+        commits: string;
+        dir: string;
+        size: string;
+        json?: true;
+      }) => {
+        const { mkdirSync } = await import("node:fs");
+        const { resolve } = await import("node:path");
+        const { prove } = await import("./measured.ts");
+        const { report } = await import("../result.ts");
+        const dir = resolve(root, options.dir);
+        mkdirSync(dir, { recursive: true });
+        const { rounds, commits, size } = options;
+        const value = await prove(root, "bench gateway", { rounds, commits, size, dir });
+        report(value, options.json ?? false);
+      },
+    );
+
+  bench
     .command("wal")
     .description("the WAL's barrier beside a raw preallocated append and fdatasync")
     .option("--rounds <n>", "interleaved rounds", "60")

@@ -3,8 +3,10 @@
 //! A journal is a [`tidegate_segment::Log`] with a durability tier. Seq is 1.. without holes and is the `log_seq` of an envelope.
 #![forbid(unsafe_code)]
 
+mod behind;
 pub mod torture;
 
+pub use behind::{BATCH_BYTES_MAX, Behind, IN_FLIGHT_MAX};
 use std::path::Path;
 pub use tidegate_segment::limits::{PAYLOAD_BYTES_MAX, SEGMENT_BYTES_LIVE, SEGMENT_BYTES_SIM};
 use tidegate_segment::{Cursor, DirStorage, Log, LogConfig, Storage};

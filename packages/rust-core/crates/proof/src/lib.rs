@@ -7,6 +7,7 @@ mod accounting;
 pub mod args;
 mod audit_tamper;
 pub mod bench_book;
+mod bench_gateway;
 mod bench_wal;
 pub mod books;
 pub mod cluster;
@@ -42,6 +43,7 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "power-cut judge" => power_cut::judge(args),
         "bench wal" => bench_wal::run(args),
         "bench book" => bench_book::run(args),
+        "bench gateway" => bench_gateway::run(args),
         _ => Err(format!("{subject}: no such proof")),
     }
 }

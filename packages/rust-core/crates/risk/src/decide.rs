@@ -2,6 +2,7 @@
 
 use crate::config::{InstrumentLimits, Limits, Sides, StrategyLimits};
 use crate::contract::worth_e8;
+use crate::index::{At, Lots};
 use crate::limits::{BOOKS_MAX, OPEN_ORDERS_MAX};
 use crate::means::Means;
 use crate::order::{BookKey, Order, economics_hash, from_wire_side, lots};
@@ -9,6 +10,7 @@ use crate::risk_state::recent;
 use crate::scope::Scope;
 use crate::state::{Book, State};
 use crate::storm::Mode;
+use crate::sums::Sums;
 use std::collections::BTreeMap;
 use tidegate_instruments::{Instrument, Table};
 use tidegate_mutants::{Bug, planted};
@@ -43,7 +45,7 @@ pub(crate) struct Wish<'a> {
     pub may_take: bool,
     pub px_ticks: i64,
     pub qty_lots: i64,
-    pub economics: u128,
+    pub intent: &'a Intent,
 }
 
 /// What a yes comes with.
@@ -55,7 +57,7 @@ pub struct Accepted {
 
 /// Step 1: what the order is, or why it is none.
 pub(crate) fn decode<'a>(
-    intent: &Intent,
+    intent: &'a Intent,
     strategy: StrategyId,
     table: &'a Table,
     limits: &'a Limits,
@@ -126,7 +128,7 @@ pub(crate) fn decode<'a>(
         may_take: market || intent.tif() != Tif::PostOnly,
         px_ticks: intent.px_ticks,
         qty_lots,
-        economics: economics_hash(intent),
+        intent,
     })
 }
 
@@ -163,7 +165,7 @@ pub struct Exposure {
     pub firm: i128,
 }
 
-fn worst(position: i128, buys: i128, sells: i128) -> Option<i128> {
+pub(crate) fn worst(position: i128, buys: i128, sells: i128) -> Option<i128> {
     Some(position.checked_add(buys)?.checked_abs()?.max(position.checked_sub(sells)?.checked_abs()?))
 }
 
@@ -310,6 +312,7 @@ pub(crate) struct Checks<'a> {
     pub state: &'a State,
     pub table: &'a Table,
     pub limits: &'a Limits,
+    pub sums: &'a Sums,
     pub wish: Wish<'a>,
     pub now_ns: i64,
     /// Why only reducing orders pass: a guard, a latch, a dead monitor.
@@ -319,8 +322,20 @@ pub(crate) struct Checks<'a> {
 impl Checks<'_> {
     /// Lots of the wish's side that only reduce.
     pub(crate) fn capacity(&self) -> i128 {
-        let book = self.state.books.get(&self.wish.key).copied().unwrap_or_default();
-        reducing_capacity(book.position.lots, self.wish.side, book.leaves(self.wish.side))
+        let lots = self.lots();
+        reducing_capacity(lots.position, self.wish.side, lots.leaves(self.wish.side))
+    }
+
+    /// The book the wish is for.
+    fn lots(&self) -> Lots {
+        let lots = self.state.index.lots(self.wish.key);
+        debug_assert_eq!(lots, self.state.book(self.wish.key).lots());
+        lots
+    }
+
+    /// What is known of the wish's instrument.
+    fn at(&self) -> Option<&At> {
+        self.state.index.at(self.wish.key.instrument)
     }
 
     /// Whether some part of the order could pass as reducing.
@@ -496,9 +511,9 @@ impl Pass<'_> {
 
     fn position(&self, qty_lots: i64) -> Result<(), Reason> {
         let wish = &self.checks.wish;
-        let book = self.checks.state.books.get(&wish.key).copied().unwrap_or_default();
-        let leaves = book.leaves(wish.side) + i128::from(qty_lots);
-        let after = book.position.lots + i128::from(wish.side.sign()) * leaves;
+        let lots = self.checks.lots();
+        let leaves = lots.leaves(wish.side) + i128::from(qty_lots);
+        let after = lots.position + i128::from(wish.side.sign()) * leaves;
         let size = if planted(Bug::PositionSignForgotten) { after } else { after.abs() };
         if size > i128::from(wish.limits.position_lots_max) {
             return self.refuse(Reason::PositionLimitExceeded);
@@ -510,13 +525,8 @@ impl Pass<'_> {
     fn open_positions(&self) -> Result<(), Reason> {
         let wish = &self.checks.wish;
         let Some(max) = wish.strategy.open_positions_max else { return Ok(()) };
-        let held = |b: &Book| b.position.lots != 0 || b.buy_lots != 0 || b.sell_lots != 0;
-        let books = self.checks.state.books.iter();
-        let open: std::collections::BTreeSet<InstrumentId> = books
-            .filter(|(key, book)| key.strategy == wish.key.strategy && held(book))
-            .map(|(key, _)| key.instrument)
-            .collect();
-        if open.len() >= max as usize && !open.contains(&wish.key.instrument) {
+        let (open, is_open) = self.checks.state.index.open_positions(wish.key.strategy, wish.key.instrument);
+        if open >= max as usize && !is_open {
             return self.refuse(Reason::OpenPositionsExceeded);
         }
         Ok(())
@@ -524,8 +534,9 @@ impl Pass<'_> {
 
     fn open_orders(&self) -> Result<(), Reason> {
         let (state, wish) = (self.checks.state, &self.checks.wish);
+        let mine = state.index.live_orders(wish.key.strategy);
         let of_strategy = |o: &&Order| !o.terminal() && o.key.strategy == wish.key.strategy;
-        let mine = state.orders.values().filter(of_strategy).count();
+        debug_assert_eq!(mine, state.orders.values().filter(of_strategy).count());
         if state.orders.len() >= OPEN_ORDERS_MAX {
             return Err(Reason::OpenOrdersExceeded);
         }
@@ -537,17 +548,9 @@ impl Pass<'_> {
     /// No own order on the other side at a price it would trade at, in flight and of unknown outcome included.
     fn self_match(&self) -> Result<(), Reason> {
         let wish = &self.checks.wish;
-        let meets = self.checks.state.orders.values().any(|o| {
-            let opposite = !o.terminal()
-                && o.key.instrument == wish.key.instrument
-                && o.key.account == wish.key.account
-                && o.side == wish.side.opposite();
-            let crosses = match wish.side {
-                Side::Buy => wish.px_ticks >= o.px_ticks,
-                Side::Sell => wish.px_ticks <= o.px_ticks,
-            };
-            opposite && (wish.market || o.is_market || crosses)
-        });
+        let limit = (!wish.market).then_some(wish.px_ticks);
+        let meets = self.checks.at().is_some_and(|at| at.meets(wish.key.account, wish.side, limit));
+        debug_assert_eq!(meets, self.checks.state.orders.values().any(|o| meets_order(wish, o)));
         if meets { Err(Reason::SelfMatch) } else { Ok(()) }
     }
 
@@ -556,9 +559,9 @@ impl Pass<'_> {
         let wish = &self.checks.wish;
         let Some(window) = wish.strategy.duplicates else { return Ok(()) };
         let Some(messages) = self.checks.state.messages.get(&wish.key.strategy) else { return Ok(()) };
-        let same = recent(messages.iter(), |m| m.ts_ns, self.checks.now_ns, window.ns())
-            .filter(|m| m.economics == wish.economics)
-            .count();
+        let economics = economics_hash(wish.intent);
+        let within = messages.recent(self.checks.now_ns, window.ns());
+        let same = within.filter(|m| m.economics == economics).count();
         if same >= window.count_max as usize { self.refuse(Reason::DuplicateEconomics) } else { Ok(()) }
     }
 
@@ -567,15 +570,13 @@ impl Pass<'_> {
         let (state, wish, now_ns) = (self.checks.state, &self.checks.wish, self.checks.now_ns);
         let strategy_ns = i64::from(wish.strategy.messages_window_ms) * 1_000_000;
         let own = state.messages.get(&wish.key.strategy);
-        let mine = own.map_or(0, |m| recent(m.iter(), |m| m.ts_ns, now_ns, strategy_ns).count());
-        if mine as i64 >= self.warmed(wish.strategy.messages_max.into()) {
+        let most = usize::try_from(self.warmed(wish.strategy.messages_max.into())).unwrap_or(usize::MAX);
+        if own.is_some_and(|m| m.at_least(most, now_ns, strategy_ns)) {
             return self.refuse(Reason::MessageRate);
         }
         let all = |window_ns: i64, which: &dyn Fn(&crate::risk_state::Message) -> bool| {
-            let of = |m: &std::collections::VecDeque<crate::risk_state::Message>| {
-                recent(m.iter(), |m| m.ts_ns, now_ns, window_ns).filter(|m| which(m)).count()
-            };
-            state.messages.values().map(of).sum::<usize>() as i64
+            let within = state.messages.values().flat_map(|m| m.recent(now_ns, window_ns));
+            within.filter(|m| which(m)).count() as i64
         };
         if let Some(window) = self.checks.limits.accounts.get(&wish.key.account).and_then(|a| a.messages)
             && all(window.ns(), &|m| m.account == wish.key.account) >= self.warmed(window.count_max.into())
@@ -650,26 +651,20 @@ impl Pass<'_> {
     }
 
     fn exposure(&self, qty_lots: i64, reduces: bool) -> Result<(), Reason> {
-        let Checks { state, table, limits, wish, now_ns, .. } = self.checks;
-        let mut px = valuations(state, limits);
-        let own = edge(self.quote.reference.px_ticks, wish.limits.collar_bps).max(i128::from(wish.px_ticks));
-        let dearest_live = state.orders.values().filter(|o| o.key.instrument == wish.key.instrument);
-        let dearest_live = dearest_live.map(|o| i128::from(o.px_ticks)).max().unwrap_or(0);
-        px.insert(wish.key.instrument, own.max(dearest_live));
-
-        let mut books = state.books.clone();
-        if !books.contains_key(&wish.key) && books.len() >= BOOKS_MAX {
+        let Checks { state, limits, sums, wish, .. } = self.checks;
+        if state.books.len() >= BOOKS_MAX && !state.books.contains_key(&wish.key) {
             return Err(Reason::ExposureCardinality);
         }
-        let valuer = Valuer { state, table, limits, now_ns };
-        let before = valuer.exposure(&books, wish.key, &px);
-        let book = books.entry(wish.key).or_default();
-        match wish.side {
-            Side::Buy => book.buy_lots += i128::from(qty_lots),
-            Side::Sell => book.sell_lots += i128::from(qty_lots),
-        }
-        let after = valuer.exposure(&books, wish.key, &px);
-        let (before, after) = match (before, after) {
+        let own = edge(self.quote.reference.px_ticks, wish.limits.collar_bps).max(i128::from(wish.px_ticks));
+        let own = own.max(i128::from(self.checks.at().map_or(0, At::dearest)));
+        let kept = sums.around(&wish, self.checks.at(), qty_lots, own, limits);
+        debug_assert!(
+            kept.is_none_or(|(before, after)| self.added_up(qty_lots, own) == (Ok(before), Ok(after))),
+            "the kept sums are not what the books add up to"
+        );
+        let both =
+            kept.map_or_else(|| self.added_up(qty_lots, own), |(before, after)| (Ok(before), Ok(after)));
+        let (before, after) = match both {
             (Ok(before), Ok(after)) => (before, after),
             // What is not known cannot be held against an order that only reduces it.
             (Err(reason), _) | (_, Err(reason)) if reduces && lifted_by_reducing(reason) => return Ok(()),
@@ -692,6 +687,35 @@ impl Pass<'_> {
         }
         Ok(())
     }
+
+    /// Exposure before the wish and with so much of it, added up book by book, its instrument valued at `own_px`.
+    fn added_up(&self, qty_lots: i64, own_px: i128) -> (Result<Exposure, Reason>, Result<Exposure, Reason>) {
+        let Checks { state, table, limits, wish, now_ns, .. } = self.checks;
+        let mut px = valuations(state, limits);
+        px.insert(wish.key.instrument, own_px);
+        let mut books = state.books.clone();
+        let valuer = Valuer { state, table, limits, now_ns };
+        let before = valuer.exposure(&books, wish.key, &px);
+        let book = books.entry(wish.key).or_default();
+        match wish.side {
+            Side::Buy => book.buy_lots += i128::from(qty_lots),
+            Side::Sell => book.sell_lots += i128::from(qty_lots),
+        }
+        (before, valuer.exposure(&books, wish.key, &px))
+    }
+}
+
+/// Whether an order is live, of the wish's account on its other side, and would trade with it.
+fn meets_order(wish: &Wish<'_>, o: &Order) -> bool {
+    let opposite = !o.terminal()
+        && o.key.instrument == wish.key.instrument
+        && o.key.account == wish.key.account
+        && o.side == wish.side.opposite();
+    let crosses = match wish.side {
+        Side::Buy => wish.px_ticks >= o.px_ticks,
+        Side::Sell => wish.px_ticks <= o.px_ticks,
+    };
+    opposite && (wish.market || o.is_market || crosses)
 }
 
 /// Whether a price is further from another than so many 1/10,000 of that.

@@ -166,15 +166,13 @@ impl Gateway {
         except: Option<InstrumentId>,
         out: &mut Effects,
     ) -> Result<(), FoldFault> {
-        let held = |book: &Book| book.position.lots != 0 || book.buy_lots != 0 || book.sell_lots != 0;
-        let books = self.state.books().filter(|(_, book)| held(book));
-        let instruments: BTreeSet<InstrumentId> = books.map(|(key, _)| key.instrument).collect();
-        let changed: Vec<(InstrumentId, i64)> = instruments
-            .into_iter()
-            .filter(|id| Some(*id) != except)
-            .filter_map(|id| Some((id, self.reference(id, now)?.px_ticks)))
-            .filter(|(id, px)| self.state.marks.get(id) != Some(px))
-            .collect();
+        let touches = &self.touches;
+        let present = |id: InstrumentId| touches.get(&id).map(|touch| touch.quote.reference.px_ticks);
+        let moved: Vec<InstrumentId> =
+            self.state.index.unmarked(present).filter(|id| Some(*id) != except).collect();
+        let priced = |id: InstrumentId| Some((id, self.reference(id, now)?.px_ticks));
+        let changed: Vec<(InstrumentId, i64)> = moved.into_iter().filter_map(priced).collect();
+        debug_assert_eq!(changed, self.marks_that_differ(now, except));
         for marks in changed.chunks(MARKS_MAX) {
             let event = RiskEvent {
                 kind: RiskEventKind::Marks.into(),
@@ -186,6 +184,16 @@ impl Gateway {
             self.risk_event(event, now, out)?;
         }
         Ok(())
+    }
+
+    /// The same by a pass over every book.
+    fn marks_that_differ(&self, now: Now, except: Option<InstrumentId>) -> Vec<(InstrumentId, i64)> {
+        let held = |book: &Book| book.position.lots != 0 || book.buy_lots != 0 || book.sell_lots != 0;
+        let books = self.state.books().filter(|(_, book)| held(book));
+        let instruments: BTreeSet<InstrumentId> = books.map(|(key, _)| key.instrument).collect();
+        let others = instruments.into_iter().filter(|id| Some(*id) != except);
+        let priced = others.filter_map(|id| Some((id, self.reference(id, now)?.px_ticks)));
+        priced.filter(|(id, px)| self.state.marks.get(id) != Some(px)).collect()
     }
 
     /// A strategy that holds what has had no fresh price for too long may only reduce: its loss is not known.

@@ -2,6 +2,7 @@
 
 use crate::config::Limits;
 use crate::decide::{Accepted, Checks, Quote, ReferencePx, Wish, decide, decode, may_be_overridden};
+use crate::fixed::ById;
 use crate::limits::{
     CANCEL_RESERVE_SHARE, GRANT_RETRY_NS, HELD_AGE_MS, OVERRIDE_NS_MAX, PRINCIPAL_BYTES_MAX, REASON_BYTES_MAX,
 };
@@ -11,6 +12,7 @@ use crate::outcomes::{Archive, Lookup, Outcome};
 use crate::scope::Scope;
 use crate::state::{Bounds, FoldFault, State, position_update};
 use crate::storm::{Guard, Input, Mode};
+use crate::sums::Sums;
 use std::collections::{BTreeMap, BTreeSet};
 use tidegate_calendar::Phase;
 use tidegate_instruments::Table;
@@ -245,8 +247,10 @@ pub struct Gateway {
     credits: usize,
     credits_full: usize,
     journal_available: bool,
-    pub(crate) touches: BTreeMap<InstrumentId, Touch>,
-    asked_mono_ns: BTreeMap<IntentId, u64>,
+    pub(crate) touches: ById<InstrumentId, Touch>,
+    asked_mono_ns: ById<IntentId, u64>,
+    sums: Sums,
+    spans: Spans,
     pub(crate) guards: BTreeMap<Scope, Guard>,
     pub(crate) evaluated_mono_ns: Option<u64>,
     monitor_mono_ns: Option<u64>,
@@ -278,8 +282,10 @@ impl Gateway {
             credits: 0,
             credits_full: 0,
             journal_available: true,
-            touches: BTreeMap::new(),
-            asked_mono_ns: BTreeMap::new(),
+            touches: ById::default(),
+            asked_mono_ns: ById::default(),
+            sums: Sums::default(),
+            spans: Spans::default(),
             approver: None,
             archive: None,
             guards: BTreeMap::new(),
@@ -325,6 +331,9 @@ impl Gateway {
     }
 
     fn archive_evicted(&mut self) {
+        if !self.state.outcomes.has_evicted() {
+            return;
+        }
         let evicted = self.state.outcomes.take_evicted();
         if let Some(archive) = &mut self.archive {
             for (id, outcome) in &evicted {
@@ -451,7 +460,11 @@ impl Gateway {
                     Some(px_ticks) => {
                         let reference = ReferencePx { px_ticks, ts_ns };
                         let quote = Quote { reference, bid_px_ticks, ask_px_ticks };
-                        self.touches.insert(instrument, Touch { quote, seen_mono_ns: now.mono_ns });
+                        let touch = Touch { quote, seen_mono_ns: now.mono_ns };
+                        let was = self.touches.insert(instrument, touch);
+                        if was.is_none_or(|was| was.quote.reference.px_ticks != px_ticks) {
+                            self.state.index.repriced(instrument);
+                        }
                     }
                     None => drop(self.touches.remove(&instrument)),
                 }
@@ -594,6 +607,7 @@ impl Gateway {
     }
 
     /// Writes one record: folds it, and hands on what it owes.
+    #[inline]
     pub(crate) fn record(
         &mut self,
         payload: Payload,
@@ -605,6 +619,7 @@ impl Gateway {
         self.pay(trace, now, out)
     }
 
+    #[inline(always)]
     fn write(
         &mut self,
         payload: Payload,
@@ -613,16 +628,18 @@ impl Gateway {
         out: &mut Effects,
     ) -> Result<(), FoldFault> {
         let to = destination(&payload);
-        let envelope = envelope(payload, trace, now, self.state.log_seq + 1);
+        let envelope = stamped(payload, trace, now, self.state.log_seq + 1, &mut self.spans);
         self.state.fold(&envelope, &self.table)?;
-        self.archive_evicted();
         out.push(Effect { envelope, journal: true, to });
+        self.archive_evicted();
         Ok(())
     }
 
     fn pay(&mut self, trace: Trace, now: Now, out: &mut Effects) -> Result<(), FoldFault> {
-        while let Some(payload) = self.state.owed.front().cloned() {
-            self.write(payload, trace, now, out)?;
+        while let Some((seq, payload)) = self.state.next_owed() {
+            let to = destination(&payload);
+            let envelope = stamped(payload, trace, now, seq, &mut self.spans);
+            out.push(Effect { envelope, journal: true, to });
         }
         Ok(())
     }
@@ -698,6 +715,7 @@ impl Gateway {
         if self.granted && self.journal_available {
             self.journal_marks(now, Some(instrument), out)?;
         }
+        self.sums.refresh(&mut self.state.index, &self.table, &self.limits);
         let decided = decode(&intent, id.strategy(), &self.table, &self.limits)
             .and_then(|wish| self.gate(&intent, wish, now))
             .and_then(|checks| decide(checks, quote).map(|accepted| (accepted, checks.wish.row.venue_id)))
@@ -712,7 +730,7 @@ impl Gateway {
     }
 
     /// Steps 3 to 5: time, leadership, policy. What only reducing orders pass is left to the limits as their block.
-    fn gate<'a>(&'a self, intent: &Intent, wish: Wish<'a>, now: Now) -> Result<Checks<'a>, Reason> {
+    fn gate<'a>(&'a self, intent: &'a Intent, wish: Wish<'a>, now: Now) -> Result<Checks<'a>, Reason> {
         if intent.ttl_ns != 0 && remaining_ttl_ns(intent, now).is_none() {
             return Err(Reason::TtlExpired);
         }
@@ -743,11 +761,20 @@ impl Gateway {
             Some(Reason::StormNewBlocked)
         } else if self.monitor_is_dead(now) {
             Some(Reason::Degraded)
+        } else if risk.latches.is_empty() {
+            None
         } else {
             self.scopes_of(&wish).into_iter().find_map(|scope| risk.reduce_only(scope))
         };
-        let checks =
-            Checks { state, table: &self.table, limits: &self.limits, wish, now_ns: now.epoch_ns, block };
+        let checks = Checks {
+            state,
+            table: &self.table,
+            limits: &self.limits,
+            sums: &self.sums,
+            wish,
+            now_ns: now.epoch_ns,
+            block,
+        };
         if let Some(block) = block
             && !checks.may_reduce()
         {
@@ -1055,6 +1082,8 @@ impl Gateway {
         if kind == ReportKind::Fill {
             self.after_fill(now, out)?;
         }
+        // Now, and not before the next order: that one should not wait for what the reports before it changed.
+        self.sums.refresh(&mut self.state.index, &self.table, &self.limits);
         if grants {
             self.granted = true;
             self.granted_mono_ns = now.mono_ns;
@@ -1319,20 +1348,45 @@ fn destination(payload: &Payload) -> Destination {
     }
 }
 
+/// The spans of the trace last written: the records of one decision are all of one trace.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spans {
+    trace: (u64, u64),
+    by_stage: [Option<u64>; 2],
+}
+
+impl Spans {
+    fn of(&mut self, trace: Trace, stage: &'static str) -> u64 {
+        if self.trace != (trace.hi, trace.lo) {
+            *self = Self { trace: (trace.hi, trace.lo), ..Self::default() };
+        }
+        let known = &mut self.by_stage[usize::from(stage == BOOK)];
+        *known.get_or_insert_with(|| span_id(trace.hi, trace.lo, stage))
+    }
+}
+
+const DECIDE: &str = "gateway.decide";
+const BOOK: &str = "gateway.book";
+
 fn envelope(payload: Payload, trace: Trace, now: Now, log_seq: u64) -> Envelope {
+    stamped(payload, trace, now, log_seq, &mut Spans::default())
+}
+
+#[inline(always)]
+fn stamped(payload: Payload, trace: Trace, now: Now, log_seq: u64, spans: &mut Spans) -> Envelope {
     let (source, stage) = match &payload {
         Payload::Intent(_) => (Source::StrategyRunner, None),
         Payload::Report(_) => (Source::ExecutionRouter, None),
         Payload::ControlEvent(_) => (Source::Operator, None),
-        Payload::IntentReply(_) | Payload::Command(_) => (Source::Gateway, Some("gateway.decide")),
-        _ => (Source::Gateway, Some("gateway.book")),
+        Payload::IntentReply(_) | Payload::Command(_) => (Source::Gateway, Some(DECIDE)),
+        _ => (Source::Gateway, Some(BOOK)),
     };
     Envelope {
         schema_version: SCHEMA_VERSION,
         source: source.into(),
         trace_hi: trace.hi,
         trace_lo: trace.lo,
-        span_id: stage.map_or(trace.span_id, |stage| span_id(trace.hi, trace.lo, stage)),
+        span_id: stage.map_or(trace.span_id, |stage| spans.of(trace, stage)),
         ts_event_ns: if stage.is_none() && trace.ts_event_ns > 0 { trace.ts_event_ns } else { now.epoch_ns },
         ts_recv_ns: now.epoch_ns,
         log_seq,

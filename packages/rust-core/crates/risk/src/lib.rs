@@ -10,7 +10,9 @@ pub mod contract;
 mod decide;
 mod evaluate;
 mod evidence;
+mod fixed;
 mod gateway;
+mod index;
 mod ledger;
 mod limit_change;
 pub mod limits;
@@ -21,6 +23,7 @@ mod risk_state;
 mod scope;
 mod state;
 pub mod storm;
+mod sums;
 
 pub use config::{
     AccountChecks, AccountKind, AccountLimits, Attribution, Blackout, DeskLimits, DrawdownLimit, DriftLimit,

@@ -1,7 +1,7 @@
 //! Every bound of the gateway core and the relations between them.
 
 /// Orders that are not terminal, over all strategies; the next NEW is refused with OPEN_ORDERS_EXCEEDED.
-pub const OPEN_ORDERS_MAX: usize = 4_096;
+pub const OPEN_ORDERS_MAX: usize = 16_384;
 /// Terminal outcomes kept for idempotency; beyond it the oldest terminal one goes. A live one never does.
 pub const OUTCOMES_MAX: usize = 1 << 20;
 /// Fill keys kept against doubles; beyond it the oldest goes.

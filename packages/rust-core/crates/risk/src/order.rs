@@ -1,9 +1,12 @@
 //! One order as the gateway knows it.
 
-use crate::canon::Canon;
+use crate::canon::{Canon, Short};
 use crate::evidence::{Answers, Evidence};
+use crate::fixed::ById;
+use std::collections::BTreeMap;
 use tidegate_mutants::{Bug, planted};
 use tidegate_units::{AccountId, InstrumentId, IntentId, Side, StrategyId};
+use tidegate_wire::ids::CLIENT_ORDER_ID_LEN;
 use tidegate_wire::pb::orders::v1::{Intent, OrderState, OrderUpdate, Reason};
 
 /// Whose position an order or a fill belongs to.
@@ -115,6 +118,12 @@ impl Order {
         }
     }
 
+    /// What of an update can change while the order lives.
+    pub(crate) fn seen(&self) -> (OrderState, Reason, i64, i64, i64) {
+        let leaves = if self.terminal() { 0 } else { self.reserved_lots() };
+        (self.state, self.reason, self.cum_lots, leaves, self.ts_venue_ns)
+    }
+
     pub(crate) fn canon(&self, canon: &mut Canon) {
         canon.u128(self.id.0).text(&self.client_order_id);
         canon.u64(self.key.account.0.into()).u64(self.key.strategy.0.into());
@@ -128,6 +137,86 @@ impl Order {
             .u64(self.cancel_command_seq)
             .u64(self.command_epoch.into())
             .i64(self.ts_venue_ns);
+    }
+}
+
+/// A client order id as its 125 bits; `None` where it is not of the form the gateway gives.
+fn client_bits(text: &str) -> Option<u128> {
+    let letters = text.as_bytes();
+    if letters.len() != CLIENT_ORDER_ID_LEN {
+        return None;
+    }
+    letters.iter().try_fold(0, |bits, letter| {
+        let five = match letter {
+            b'0'..=b'9' => letter - b'0',
+            b'a'..=b'v' => letter - b'a' + 10,
+            _ => return None,
+        };
+        Some(bits << 5 | u128::from(five))
+    })
+}
+
+/// Intents by the client order ids of their orders.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ByClientId {
+    ours: ById<u128, IntentId>,
+    /// Of another form.
+    others: BTreeMap<String, IntentId>,
+}
+
+impl ByClientId {
+    pub(crate) fn get(&self, client_order_id: &str) -> Option<IntentId> {
+        let id = client_bits(client_order_id).map(|bits| self.ours.get(&bits));
+        id.unwrap_or_else(|| self.others.get(client_order_id)).copied()
+    }
+
+    pub(crate) fn insert(&mut self, client_order_id: &str, id: IntentId) {
+        match client_bits(client_order_id) {
+            Some(bits) => drop(self.ours.insert(bits, id)),
+            None => drop(self.others.insert(client_order_id.to_string(), id)),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, client_order_id: &str) {
+        match client_bits(client_order_id) {
+            Some(bits) => drop(self.ours.remove(&bits)),
+            None => drop(self.others.remove(client_order_id)),
+        }
+    }
+}
+
+/// Orders by id. Each lies in a place of its own, so that one more moves ids and not orders.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Orders(BTreeMap<IntentId, Box<Order>>);
+
+impl Orders {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(crate) fn get(&self, id: &IntentId) -> Option<&Order> {
+        self.0.get(id).map(|order| &**order)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: &IntentId) -> Option<&mut Order> {
+        self.0.get_mut(id).map(|order| &mut **order)
+    }
+
+    pub(crate) fn insert(&mut self, order: Order) {
+        self.0.insert(order.id, Box::new(order));
+    }
+
+    pub(crate) fn remove(&mut self, id: &IntentId) -> Option<Box<Order>> {
+        self.0.remove(id)
+    }
+
+    /// In order of id.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Order> {
+        self.0.values().map(|order| &**order)
+    }
+
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Order> {
+        self.0.values_mut().map(|order| &mut **order)
     }
 }
 
@@ -177,7 +266,7 @@ pub(crate) fn from_wire_side(side: i32) -> Option<Side> {
 /// The first 128 bits of the hash of what an intent asks for. Its stamps and its remaining life are not part of it: a
 /// retry of the same wish has others.
 pub(crate) fn content_hash(intent: &Intent) -> u128 {
-    let mut canon = Canon::new("intent content v1");
+    let mut canon = Short::new("intent content v1");
     canon.i64(intent.kind.into()).u64(intent.instrument_id.into()).u64(intent.account_id.into());
     canon.i64(intent.side.into()).i64(intent.order_type.into()).i64(intent.tif.into());
     canon.i64(intent.px_ticks).u64(intent.qty_lots);
@@ -189,8 +278,40 @@ pub(crate) fn content_hash(intent: &Intent) -> u128 {
 /// The first 128 bits of the hash of what a new order does to the market, whatever its id: account, instrument, side, type,
 /// px, qty. Never 0.
 pub(crate) fn economics_hash(intent: &Intent) -> u128 {
-    let mut canon = Canon::new("order economics v1");
+    let mut canon = Short::new("order economics v1");
     canon.u64(intent.instrument_id.into()).u64(intent.account_id.into()).i64(intent.side.into());
     canon.i64(intent.order_type.into()).i64(intent.px_ticks).u64(intent.qty_lots);
     canon.finish_u128().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+    use tidegate_wire::ids::client_order_id;
+
+    #[test]
+    fn a_client_order_id_is_found_by_its_whole_text_and_no_other() {
+        let ids: Vec<String> = (0..500).map(|n| client_order_id(n, 0, 0)).collect();
+        assert_eq!(ids.iter().map(|id| client_bits(id)).collect::<BTreeSet<_>>().len(), 500);
+        let mut by = ByClientId::default();
+        let others = [
+            "",
+            "x",
+            "0000000000000000000000000w",
+            "0000000000000000000000000V",
+            "00000000000000000000000000",
+        ];
+        let all = ids.iter().map(String::as_str).chain(others);
+        for (n, text) in (1..).zip(all.clone()) {
+            assert_eq!(by.get(text), None, "{text}");
+            by.insert(text, IntentId(n));
+        }
+        for (n, text) in (1..).zip(all) {
+            assert_eq!(by.get(text), Some(IntentId(n)), "{text}");
+            by.remove(text);
+            assert_eq!(by.get(text), None, "{text}");
+        }
+        assert!(by.ours.is_empty() && by.others.is_empty());
+    }
 }

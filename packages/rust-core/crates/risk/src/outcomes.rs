@@ -6,6 +6,7 @@
 //! for new.
 
 use crate::canon::Canon;
+use crate::fixed::Split;
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_mutants::{Bug, planted};
 use tidegate_units::{IntentId, StrategyId};
@@ -108,8 +109,8 @@ impl Archive for MemoryArchive {
 /// The outcomes in memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcomes {
-    live: BTreeMap<IntentId, Live>,
-    settled: BTreeMap<IntentId, Settled>,
+    live: Split<Live>,
+    settled: Split<Settled>,
     window: VecDeque<IntentId>,
     max: usize,
     /// The highest id of each strategy that has left the window: what is not above it may have been decided.
@@ -121,8 +122,8 @@ pub(crate) struct Outcomes {
 impl Outcomes {
     pub(crate) fn new(max: usize) -> Self {
         Self {
-            live: BTreeMap::new(),
-            settled: BTreeMap::new(),
+            live: Split::default(),
+            settled: Split::default(),
             window: VecDeque::new(),
             max,
             forgotten: BTreeMap::new(),
@@ -131,8 +132,8 @@ impl Outcomes {
     }
 
     pub(crate) fn get(&self, id: IntentId) -> Option<&Outcome> {
-        let settled = self.settled.get(&id).map(|Settled(outcome)| outcome);
-        settled.or_else(|| self.live.get(&id).map(|Live(outcome)| outcome))
+        let settled = self.settled.get(id).map(|Settled(outcome)| outcome);
+        settled.or_else(|| self.live.get(id).map(|Live(outcome)| outcome))
     }
 
     /// Whether an id that is not in memory may have been there.
@@ -157,7 +158,7 @@ impl Outcomes {
 
     /// The order of an intent has ended, with nothing of it still to come.
     pub(crate) fn settle(&mut self, id: IntentId, state: OrderState, cum_lots: i64) {
-        if let Some(Live(outcome)) = self.live.remove(&id) {
+        if let Some(Live(outcome)) = self.live.remove(id) {
             self.settle_as(id, Outcome { state, cum_lots, ..outcome });
         }
     }
@@ -168,12 +169,16 @@ impl Outcomes {
         }
         while self.window.len() > self.max {
             let Some(oldest) = self.window.pop_front() else { return };
-            if let Some(Settled(outcome)) = self.settled.remove(&oldest) {
+            if let Some(Settled(outcome)) = self.settled.remove(oldest) {
                 let highest = self.forgotten.entry(oldest.strategy()).or_insert(oldest);
                 *highest = (*highest).max(oldest);
                 self.evicted.push((oldest, outcome));
             }
         }
+    }
+
+    pub(crate) fn has_evicted(&self) -> bool {
+        !self.evicted.is_empty()
     }
 
     /// What left the window since this was last asked.
@@ -188,8 +193,8 @@ impl Outcomes {
 
     pub(crate) fn canon(&self, canon: &mut Canon) {
         canon.len(self.live.len() + self.settled.len());
-        let live = self.live.iter().map(|(id, Live(o))| (id, o));
-        for (id, o) in live.chain(self.settled.iter().map(|(id, Settled(o))| (id, o))) {
+        let live = self.live.sorted().into_iter().map(|(id, Live(o))| (id, o));
+        for (id, o) in live.chain(self.settled.sorted().into_iter().map(|(id, Settled(o))| (id, o))) {
             canon.u128(id.0).u128(o.content).u64(o.accepted.into()).i64(o.reason as i64);
             canon.u64(o.has_order.into()).i64(o.reference_px_ticks).i64(o.reference_ts_ns);
             canon.u64(o.accepted_qty_lots).i64(o.state as i64).i64(o.cum_lots).i64(o.ts_ns);

@@ -3,7 +3,7 @@
 
 use crate::canon::Canon;
 use crate::contract::{convert_back_e8, convert_e8};
-use crate::limits::{OVERRIDES_MAX, POSTINGS_MAX, RISK_ROWS_MAX, WINDOW_MAX};
+use crate::limits::{OVERRIDES_MAX, POSTINGS_MAX, RATE_WINDOW_MAX, RISK_ROWS_MAX, WINDOW_MAX};
 use crate::scope::Scope;
 use crate::storm::{Mode, StormState};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -55,6 +55,54 @@ pub struct Message {
     pub instrument: InstrumentId,
     /// What a new order asks for, hashed; 0 for a cancel.
     pub economics: u128,
+}
+
+/// The messages of one strategy, oldest first; beyond [`RATE_WINDOW_MAX`] the oldest goes. Knows whether their stamps rise, as they
+/// do but after a clock was set back, and then needs no pass over all of them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Messages {
+    entries: VecDeque<Message>,
+    /// Neighbours of which the later has the earlier stamp.
+    steps_back: usize,
+}
+
+impl Messages {
+    pub(crate) fn push(&mut self, message: Message) {
+        if self.entries.len() >= RATE_WINDOW_MAX
+            && let Some(oldest) = self.entries.pop_front()
+            && self.entries.front().is_some_and(|next| next.ts_ns < oldest.ts_ns)
+        {
+            self.steps_back -= 1;
+        }
+        if self.entries.back().is_some_and(|last| message.ts_ns < last.ts_ns) {
+            self.steps_back += 1;
+        }
+        self.entries.push_back(message);
+    }
+
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Message> + DoubleEndedIterator {
+        self.entries.iter()
+    }
+
+    fn rises_to(&self, now_ns: i64) -> bool {
+        self.steps_back == 0 && self.entries.back().is_none_or(|last| last.ts_ns <= now_ns)
+    }
+
+    /// Whether at least so many lie within `window_ns` before now.
+    pub(crate) fn at_least(&self, count: usize, now_ns: i64, window_ns: i64) -> bool {
+        if !self.rises_to(now_ns) {
+            return recent(self.entries.iter(), |m| m.ts_ns, now_ns, window_ns).count() >= count;
+        }
+        let Some(first) = self.entries.len().checked_sub(count) else { return false };
+        self.entries.get(first).is_none_or(|first| now_ns.saturating_sub(first.ts_ns) < window_ns)
+    }
+
+    /// Those within `window_ns` before now, newest first.
+    pub(crate) fn recent(&self, now_ns: i64, window_ns: i64) -> impl Iterator<Item = &Message> {
+        let rises = self.rises_to(now_ns);
+        let within = move |m: &&Message| now_ns.saturating_sub(m.ts_ns).saturating_abs() < window_ns;
+        self.entries.iter().rev().take_while(move |m| !rises || within(m)).filter(within)
+    }
 }
 
 /// The state of risk.
@@ -391,5 +439,32 @@ impl RiskState {
             canon.u64(id.0.into()).i64((*reason).into()).i64(*expires);
         }
         canon.u64(self.limits_version.into()).u64(self.rows_refused);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Against a pass over the whole window, with clocks that step back and forth and more messages than are kept.
+        #[test]
+        fn a_window_counts_as_a_pass_over_it_does(
+            steps in prop::collection::vec((-3_i64..9, 1_usize..700), 1..40), now in -50_i64..80, window in 1_i64..60, count in 1_usize..5_000
+        ) {
+            let (mut messages, mut ts_ns) = (Messages::default(), 0);
+            for (step, times) in steps {
+                ts_ns += step;
+                let message = Message { ts_ns, account: AccountId(1), instrument: InstrumentId(1), economics: 1 };
+                (0..times).for_each(|_| messages.push(message));
+            }
+            let now_ns = ts_ns + now;
+            let want: Vec<i64> = recent(messages.iter(), |m| m.ts_ns, now_ns, window).map(|m| m.ts_ns).collect();
+            prop_assert_eq!(messages.at_least(count, now_ns, window), want.len() >= count);
+            let found: Vec<i64> = messages.recent(now_ns, window).map(|m| m.ts_ns).collect();
+            prop_assert_eq!(found, want);
+            prop_assert!(messages.iter().len() <= RATE_WINDOW_MAX);
+        }
     }
 }

@@ -7,16 +7,15 @@
 use crate::canon::Canon;
 use crate::contract::{cost_e8, settle_asset};
 use crate::evidence::Evidence;
+use crate::index::{At, Index, Lots};
 use crate::ledger::{Contra, Ledger, Position};
-use crate::limits::{
-    ASSET_BYTES_MAX, DETAIL_BYTES_MAX, EXEC_ID_BYTES_MAX, FILL_KEYS_MAX, OUTCOMES_MAX, RATE_WINDOW_MAX,
-};
+use crate::limits::{ASSET_BYTES_MAX, DETAIL_BYTES_MAX, EXEC_ID_BYTES_MAX, FILL_KEYS_MAX, OUTCOMES_MAX};
 use crate::order::{
-    BookKey, Order, content_hash, economics_hash, from_wire_id, from_wire_side, is_terminal, lots, wire_id,
-    wire_side,
+    BookKey, ByClientId, Order, Orders, content_hash, economics_hash, from_wire_id, from_wire_side,
+    is_terminal, lots, wire_id, wire_side,
 };
 use crate::outcomes::{Outcome, Outcomes};
-use crate::risk_state::{Message, OwnFill, RiskState, push_window};
+use crate::risk_state::{Message, Messages, OwnFill, RiskState, push_window};
 use crate::scope::Scope;
 use crate::storm::Mode;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -56,6 +55,10 @@ impl Book {
             Side::Buy => self.buy_lots,
             Side::Sell => self.sell_lots,
         }
+    }
+
+    pub(crate) const fn lots(&self) -> Lots {
+        Lots { position: self.position.lots, buys: self.buy_lots, sells: self.sell_lots }
     }
 }
 
@@ -136,8 +139,8 @@ pub struct State {
     pub(crate) policy_detail: String,
     pub(crate) frozen: BTreeSet<InstrumentId>,
     pub(crate) venues_down: BTreeSet<u32>,
-    pub(crate) orders: BTreeMap<IntentId, Order>,
-    by_client_order_id: BTreeMap<String, IntentId>,
+    pub(crate) orders: Orders,
+    by_client_order_id: ByClientId,
     open_orders: usize,
     pub(crate) outcomes: Outcomes,
     fill_keys: BTreeSet<FillKey>,
@@ -145,7 +148,7 @@ pub struct State {
     pub(crate) books: BTreeMap<BookKey, Book>,
     pub(crate) ledger: Ledger,
     pub(crate) marks: BTreeMap<InstrumentId, i64>,
-    pub(crate) messages: BTreeMap<StrategyId, VecDeque<Message>>,
+    pub(crate) messages: BTreeMap<StrategyId, Messages>,
     pub(crate) risk: RiskState,
     /// Decisions by reason number.
     pub(crate) decisions: BTreeMap<i32, u64>,
@@ -155,6 +158,8 @@ pub struct State {
     pub(crate) contradictions: u64,
     pending: Option<Intent>,
     pub(crate) owed: VecDeque<Payload>,
+    /// Derived from the above, no part of the hash.
+    pub(crate) index: Index,
 }
 
 impl State {
@@ -178,8 +183,8 @@ impl State {
             policy_detail: String::new(),
             frozen: BTreeSet::new(),
             venues_down: BTreeSet::new(),
-            orders: BTreeMap::new(),
-            by_client_order_id: BTreeMap::new(),
+            orders: Orders::default(),
+            by_client_order_id: ByClientId::default(),
             open_orders: 0,
             outcomes: Outcomes::new(bounds.outcomes_max),
             fill_keys: BTreeSet::new(),
@@ -196,6 +201,7 @@ impl State {
             contradictions: 0,
             pending: None,
             owed: VecDeque::new(),
+            index: Index::default(),
         }
     }
 
@@ -330,9 +336,12 @@ impl State {
 
     /// Whether an instrument takes no new orders: frozen by a break, or home of an order of unknown outcome.
     pub fn symbol_frozen(&self, instrument: InstrumentId) -> bool {
-        self.frozen.contains(&instrument)
-            || (!planted(Bug::UnknownNotFrozen)
-                && self.orders.values().any(|o| o.key.instrument == instrument && o.unknown()))
+        let unknown = self.index.at(instrument).is_some_and(At::unknown);
+        debug_assert_eq!(
+            unknown,
+            self.orders.values().any(|o| o.key.instrument == instrument && o.unknown())
+        );
+        self.frozen.contains(&instrument) || (!planted(Bug::UnknownNotFrozen) && unknown)
     }
 
     /// Hash of the whole durable state.
@@ -372,8 +381,8 @@ impl State {
         }
         canon.len(self.messages.len());
         for (id, window) in &self.messages {
-            canon.u64(id.0.into()).len(window.len());
-            for m in window {
+            canon.u64(id.0.into()).len(window.iter().len());
+            for m in window.iter() {
                 canon.i64(m.ts_ns).u64(m.account.0.into()).u64(m.instrument.0.into()).u128(m.economics);
             }
         }
@@ -423,6 +432,13 @@ impl State {
         Ok(())
     }
 
+    /// Takes off the next output that is owed: the record of it, at its seq, is what the fold would want next.
+    pub(crate) fn next_owed(&mut self) -> Option<(u64, Payload)> {
+        let payload = self.owed.pop_front()?;
+        self.log_seq += 1;
+        Some((self.log_seq, payload))
+    }
+
     fn fold_reply(
         &mut self,
         seq: u64,
@@ -456,11 +472,7 @@ impl State {
                     (message.account, message.instrument) = (order.key.account, order.key.instrument);
                 }
             }
-            let window = self.messages.entry(id.strategy()).or_default();
-            if window.len() >= RATE_WINDOW_MAX {
-                window.pop_front();
-            }
-            window.push_back(message);
+            self.messages.entry(id.strategy()).or_default().push(message);
             self.risk.day_counts.entry(id.strategy()).or_default().0 += 1;
         } else if of_its_own_making(reply.reason()) {
             push_window(self.risk.refusals.entry(id.strategy()).or_default(), ts_ns);
@@ -499,7 +511,7 @@ impl State {
             strategy: id.strategy(),
             instrument: row.instrument_id(),
         };
-        self.marks.insert(key.instrument, reply.reference_px_ticks);
+        self.mark(key.instrument, reply.reference_px_ticks);
         let is_market = intent.order_type() == OrderType::Market;
         let order = Order {
             id,
@@ -524,11 +536,12 @@ impl State {
             command_epoch: self.epoch,
             ts_venue_ns: 0,
         };
-        self.by_client_order_id.insert(order.client_order_id.clone(), id);
+        self.by_client_order_id.insert(&order.client_order_id, id);
         self.open_orders += 1;
         self.reserve(key, side, i128::from(order.reserved_lots()));
         self.owed.push_back(Payload::OrderUpdate(order.update(false)));
-        self.orders.insert(id, order);
+        self.index.opened(&order);
+        self.orders.insert(order);
         Ok(())
     }
 
@@ -538,6 +551,12 @@ impl State {
             Side::Buy => book.buy_lots += lots,
             Side::Sell => book.sell_lots += lots,
         }
+        self.index.booked(key, book.lots());
+    }
+
+    fn mark(&mut self, instrument: InstrumentId, px_ticks: i64) {
+        self.marks.insert(instrument, px_ticks);
+        self.index.marked(instrument, px_ticks);
     }
 
     fn fold_command(&mut self, command: &Command) {
@@ -579,13 +598,14 @@ impl State {
     /// Changes one order, keeps the sums right, and owes an update where a strategy would see a difference.
     fn change(&mut self, id: IntentId, with: impl FnOnce(&mut Order)) {
         let Some(order) = self.orders.get_mut(&id) else { return };
-        let (before, was_reserved, was_terminal) =
-            (order.update(false), order.reserved_lots(), order.terminal());
+        let (before, was_reserved, was_terminal) = (order.seen(), order.reserved_lots(), order.terminal());
+        let was_unknown = order.unknown();
         with(order);
-        let (after, reserved, terminal) = (order.update(false), order.reserved_lots(), order.terminal());
+        self.index.moved(order, was_terminal, was_unknown);
+        let (reserved, terminal) = (order.reserved_lots(), order.terminal());
         let (key, side) = (order.key, order.side);
-        if before != after {
-            self.owed.push_back(Payload::OrderUpdate(after));
+        if before != order.seen() {
+            self.owed.push_back(Payload::OrderUpdate(order.update(false)));
         }
         if reserved != was_reserved {
             self.reserve(key, side, i128::from(reserved) - i128::from(was_reserved));
@@ -601,6 +621,7 @@ impl State {
     /// Forgets a terminal order with nothing reserved but for its outcome.
     fn retire(&mut self, id: IntentId) {
         let Some(order) = self.orders.remove(&id) else { return };
+        self.index.retired(&order);
         self.by_client_order_id.remove(&order.client_order_id);
         self.outcomes.settle(id, order.state, order.cum_lots);
     }
@@ -644,7 +665,7 @@ impl State {
     /// The live order a report is about: by intent where it names one, else by client order id.
     pub(crate) fn order_of(&self, report: &Report) -> Option<&Order> {
         let id = from_wire_id(report.intent_id.as_ref());
-        let id = if id.0 == 0 { *self.by_client_order_id.get(&report.client_order_id)? } else { id };
+        let id = if id.0 == 0 { self.by_client_order_id.get(&report.client_order_id)? } else { id };
         self.orders.get(&id).filter(|o| o.generation == report.generation)
     }
 
@@ -794,6 +815,7 @@ impl State {
         let book = self.books.entry(book_key).or_default();
         book.position = position;
         book.fees_e8 = book.fees_e8.saturating_add(fee_e8);
+        self.index.booked(book_key, book.lots());
         self.remember_fill(key);
         self.fills += 1;
         self.count_fill(book_key, row, side, px, qty, ts_ns);
@@ -876,7 +898,9 @@ impl State {
             self.freeze(instrument, "an undone fill beyond 128 bits", ts_ns);
             return;
         };
-        self.books.entry(book_key).or_default().position = position;
+        let book = self.books.entry(book_key).or_default();
+        book.position = position;
+        self.index.booked(book_key, book.lots());
         self.remember_fill(key);
         self.fills += 1;
         self.owed.push_back(Payload::Fill(Fill {
@@ -925,7 +949,7 @@ impl State {
         match event.kind() {
             RiskEventKind::Marks => {
                 for (id, px) in event.instrument_ids.iter().zip(&event.px_ticks) {
-                    self.marks.insert(InstrumentId(u32::try_from(*id).unwrap_or(0)), *px);
+                    self.mark(InstrumentId(u32::try_from(*id).unwrap_or(0)), *px);
                 }
             }
             RiskEventKind::Posting => self.fold_posting(event, ts_ns, table),
@@ -990,6 +1014,7 @@ impl State {
                 BookKey { account, strategy: StrategyId(event.strategy_id), instrument: row.instrument_id() };
             let book = self.books.entry(key).or_default();
             book.posted_e8 = book.posted_e8.saturating_add(amount);
+            self.index.booked(key, book.lots());
         }
     }
 
@@ -1019,6 +1044,7 @@ impl State {
                 return;
             };
             book.position = position;
+            self.index.booked(key, book.lots());
             self.owed.push_back(Payload::PositionUpdate(position_update(key, &position, false)));
         }
     }

@@ -230,7 +230,7 @@ impl Storage for DirStorage {
         self.unmake();
         let Ok(dir) = self.handle.try_clone() else { return };
         let file = name.to_string();
-        let thread = std::thread::Builder::new().name("wal-ahead".into());
+        let thread = std::thread::Builder::new().name("ahead".into());
         if let Ok(thread) = thread.spawn(move || make_zeros(&dir, &file, len)) {
             self.making = Some((name.to_string(), thread));
         }

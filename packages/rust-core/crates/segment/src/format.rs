@@ -232,6 +232,11 @@ pub(crate) fn new_name(index: u64) -> String {
     format!("{index:010}.new")
 }
 
+/// Name of the zeros that the segment at `index` will be written over; `.new`, so that a restart takes them away.
+pub(crate) fn ahead_name(index: u64) -> String {
+    format!("{index:010}.ahead.new")
+}
+
 pub(crate) fn segment_index(name: &str) -> Option<u64> {
     name.strip_suffix(".seg").filter(|n| n.len() == 10).and_then(|n| n.parse().ok())
 }

@@ -2,7 +2,7 @@
 
 use crate::fault::LogFault;
 use crate::format::{
-    Record, SegmentHeader, encode_record, kind, new_name, record_size, segment_name, stream_id,
+    Record, SegmentHeader, ahead_name, encode_record, kind, new_name, record_size, segment_name, stream_id,
 };
 use crate::limits::{
     BATCH_ALIGN, BATCH_BYTES_MAX, PAYLOAD_BYTES_MAX, RECORD_HEADER_BYTES, SEGMENT_BYTES_MAX,
@@ -51,6 +51,8 @@ pub struct Log<S> {
     next_seq: u64,
     committed_seq: u64,
     batch: Vec<u8>,
+    /// Whether the next segment is being made already.
+    ahead: bool,
     poisoned: Option<String>,
 }
 
@@ -108,6 +110,7 @@ impl<S: Storage> Log<S> {
             next_seq: last + 1,
             committed_seq: last,
             batch,
+            ahead: false,
             poisoned: None,
         };
         log.put(kind::OPEN, last, &[], 0, 0)?;
@@ -182,6 +185,10 @@ impl<S: Storage> Log<S> {
         self.tail.offset += self.batch.len() as u64;
         self.batch.clear();
         self.committed_seq = self.next_seq - 1;
+        if self.config.power_safe && !self.ahead && self.tail.offset >= self.tail.segment_bytes / 2 {
+            self.ahead = true;
+            self.storage.prepare(&ahead_name(self.tail.index + 1), self.config.segment_bytes);
+        }
         Ok(self.committed_seq)
     }
 
@@ -214,6 +221,7 @@ impl<S: Storage> Log<S> {
         };
         self.tail =
             make_segment(&mut self.storage, &header, self.config.power_safe).map_err(|e| self.poison(e))?;
+        self.ahead = false;
         Ok(())
     }
 
@@ -260,7 +268,8 @@ impl<S: Storage> Log<S> {
     }
 }
 
-/// Makes a segment under a passing name, whole, and only then gives it its own.
+/// Makes a segment under a passing name, whole, and only then gives it its own. A power-safe one is written over zeros that are
+/// there: a commit into blocks that are only reserved would change the file system's own log as well.
 fn make_segment<S: Storage>(
     storage: &mut S,
     header: &SegmentHeader,
@@ -268,7 +277,16 @@ fn make_segment<S: Storage>(
 ) -> Result<TailState, StorageError> {
     let (passing, name) = (new_name(header.index), segment_name(header.index));
     let page = header.encode();
-    storage.create(&passing, header.segment_bytes)?;
+    let zeros = ahead_name(header.index);
+    let mut made = power_safe && storage.adopt(&zeros, &passing)?;
+    if power_safe && !made {
+        storage.prepare(&zeros, header.segment_bytes);
+        made = storage.adopt(&zeros, &passing)?;
+    }
+    // Where zeros could not be had, the operation that is due says why.
+    if !made {
+        storage.create(&passing, header.segment_bytes)?;
+    }
     storage.write(&passing, 0, &page)?;
     if power_safe {
         storage.sync(&passing)?;

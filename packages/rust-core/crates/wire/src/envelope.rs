@@ -11,13 +11,22 @@ use prost::Message;
 /// Does not validate: a writer's own message is checked by its tests, and by every reader.
 pub fn encode_into(buf: &mut Vec<u8>, envelope: &Envelope) {
     buf.clear();
-    buf.reserve(envelope.encoded_len());
-    envelope.encode_raw(buf);
+    append_to(buf, envelope);
+}
+
+/// Writes `envelope` behind what `buf` holds.
+pub fn append_to(buf: &mut Vec<u8>, envelope: &Envelope) {
+    let from = buf.len();
+    // Into a slice of the right length: a growing vector asks for room at every byte of every number.
+    buf.resize(from + envelope.encoded_len(), 0);
+    envelope.encode_raw(&mut &mut buf[from..]);
 }
 
 /// The bytes of `envelope`.
 pub fn encode(envelope: &Envelope) -> Vec<u8> {
-    envelope.encode_to_vec()
+    let mut buf = Vec::new();
+    append_to(&mut buf, envelope);
+    buf
 }
 
 /// Reads an envelope without its semantic checks, for a reader that has to answer even a malformed one.

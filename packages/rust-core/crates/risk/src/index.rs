@@ -1,0 +1,307 @@
+//! What a decision asks of all orders and books at once, kept beside them as the fold goes: derived from the state, no part of
+//! its hash, and never older than it.
+
+use crate::decide::edge;
+use crate::fixed::ById;
+use crate::order::{BookKey, Order};
+use std::collections::{BTreeMap, BTreeSet};
+use tidegate_units::{AccountId, InstrumentId, Side, StrategyId};
+
+/// Lots of one book: position, and what is reserved on each side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Lots {
+    pub position: i128,
+    pub buys: i128,
+    pub sells: i128,
+}
+
+impl Lots {
+    pub(crate) const fn leaves(&self, side: Side) -> i128 {
+        match side {
+            Side::Buy => self.buys,
+            Side::Sell => self.sells,
+        }
+    }
+
+    const fn held(&self) -> bool {
+        self.position != 0 || self.buys != 0 || self.sells != 0
+    }
+}
+
+/// A book of an instrument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub account: AccountId,
+    pub strategy: StrategyId,
+    pub lots: Lots,
+}
+
+/// Prices of orders, each with how many.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct Prices(BTreeMap<i64, u32>);
+
+impl Prices {
+    fn add(&mut self, px: i64) {
+        *self.0.entry(px).or_insert(0) += 1;
+    }
+
+    fn take(&mut self, px: i64) {
+        if let Some(count) = self.0.get_mut(&px) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&px);
+            }
+        }
+    }
+
+    fn lowest(&self) -> Option<i64> {
+        self.0.first_key_value().map(|(px, _)| *px)
+    }
+
+    fn highest(&self) -> Option<i64> {
+        self.0.last_key_value().map(|(px, _)| *px)
+    }
+}
+
+/// Orders of one account on one side that are not terminal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Resting {
+    account: AccountId,
+    side: Side,
+    limits: Prices,
+    markets: u32,
+}
+
+/// All that is known of one instrument.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct At {
+    /// Orders of unknown outcome.
+    unknown: u32,
+    /// The journalled mark.
+    mark: Option<i64>,
+    /// By account, then strategy.
+    books: Vec<Held>,
+    /// Of every order that is kept: live, or ended with fills still to come.
+    kept: Prices,
+    resting: Vec<Resting>,
+    changed: bool,
+}
+
+impl At {
+    pub(crate) const fn unknown(&self) -> bool {
+        self.unknown > 0
+    }
+
+    pub(crate) fn books(&self) -> &[Held] {
+        &self.books
+    }
+
+    fn held(&self) -> bool {
+        self.books.iter().any(|book| book.lots.held())
+    }
+
+    /// Price of the dearest order, 0 where there is none.
+    pub(crate) fn dearest(&self) -> i64 {
+        self.kept.highest().unwrap_or(0)
+    }
+
+    /// What a lot is valued at: the collar's edge above the mark, or the dearest order if that is more; `None` where it was
+    /// never priced.
+    pub(crate) fn valuation(&self, collar_bps: u32) -> Option<i128> {
+        let dearest = self.kept.highest().map(|px| i128::from(px).max(0));
+        self.mark.map(|mark| edge(mark, collar_bps)).max(dearest)
+    }
+
+    fn place(&self, account: AccountId, strategy: StrategyId) -> Result<usize, usize> {
+        self.books.binary_search_by_key(&(account, strategy), |book| (book.account, book.strategy))
+    }
+
+    /// Whether a live order of the account on the other side would trade with one.
+    pub(crate) fn meets(&self, account: AccountId, side: Side, limit_px_ticks: Option<i64>) -> bool {
+        let other = side.opposite();
+        let Some(resting) = self.resting.iter().find(|r| r.account == account && r.side == other) else {
+            return false;
+        };
+        let best = match side {
+            Side::Buy => resting.limits.lowest(),
+            Side::Sell => resting.limits.highest(),
+        };
+        let crosses = match (limit_px_ticks, best) {
+            (_, None) => false,
+            (None, Some(_)) => true,
+            (Some(px), Some(best)) => side.sign() * (px - best) >= 0,
+        };
+        resting.markets > 0 || crosses
+    }
+
+    fn resting(&mut self, account: AccountId, side: Side) -> &mut Resting {
+        let at = self.resting.iter().position(|r| r.account == account && r.side == side);
+        let at = at.unwrap_or_else(|| {
+            self.resting.push(Resting { account, side, limits: Prices::default(), markets: 0 });
+            self.resting.len() - 1
+        });
+        &mut self.resting[at]
+    }
+}
+
+/// What is counted of a strategy.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct OfStrategy {
+    /// Orders that are not terminal.
+    live: usize,
+    /// Instruments with a position or an order, with how many books.
+    held: ById<InstrumentId, u32>,
+}
+
+/// The index.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Index {
+    at: ById<InstrumentId, At>,
+    strategies: ById<StrategyId, OfStrategy>,
+    /// Instruments whose value may be another than when it was last added up; each once.
+    changed: Vec<InstrumentId>,
+    /// A superset of the held instruments whose present price differs from the journalled mark.
+    unmarked: BTreeSet<InstrumentId>,
+}
+
+impl Index {
+    pub(crate) fn at(&self, instrument: InstrumentId) -> Option<&At> {
+        self.at.get(&instrument)
+    }
+
+    /// Lots of a book; none where it is not.
+    pub(crate) fn lots(&self, key: BookKey) -> Lots {
+        let at = self.at.get(&key.instrument);
+        let book = at.and_then(|at| at.books.get(at.place(key.account, key.strategy).ok()?));
+        book.map(|book| book.lots).unwrap_or_default()
+    }
+
+    /// Orders of a strategy that are not terminal.
+    pub(crate) fn live_orders(&self, strategy: StrategyId) -> usize {
+        self.strategies.get(&strategy).map_or(0, |s| s.live)
+    }
+
+    /// Instruments in which a strategy has a position or an order, and whether this is one.
+    pub(crate) fn open_positions(&self, strategy: StrategyId, instrument: InstrumentId) -> (usize, bool) {
+        let of = self.strategies.get(&strategy);
+        of.map_or((0, false), |s| (s.held.len(), s.held.contains_key(&instrument)))
+    }
+
+    fn touch(&mut self, instrument: InstrumentId) -> &mut At {
+        let at = self.at.entry(instrument).or_default();
+        if !std::mem::replace(&mut at.changed, true) {
+            self.changed.push(instrument);
+        }
+        at
+    }
+
+    /// A new order.
+    pub(crate) fn opened(&mut self, order: &Order) {
+        self.strategies.entry(order.key.strategy).or_default().live += 1;
+        let at = self.touch(order.key.instrument);
+        at.kept.add(order.px_ticks);
+        let resting = at.resting(order.key.account, order.side);
+        if order.is_market {
+            resting.markets += 1;
+        } else {
+            resting.limits.add(order.px_ticks);
+        }
+        at.unknown += u32::from(order.unknown());
+    }
+
+    /// An order after a change, with what it was before.
+    pub(crate) fn moved(&mut self, order: &Order, was_terminal: bool, was_unknown: bool) {
+        if order.unknown() != was_unknown {
+            let at = self.touch(order.key.instrument);
+            at.unknown = if was_unknown { at.unknown.saturating_sub(1) } else { at.unknown + 1 };
+        }
+        if order.terminal() && !was_terminal {
+            if let Some(of) = self.strategies.get_mut(&order.key.strategy) {
+                of.live = of.live.saturating_sub(1);
+            }
+            let resting = self.touch(order.key.instrument).resting(order.key.account, order.side);
+            if order.is_market {
+                resting.markets = resting.markets.saturating_sub(1);
+            } else {
+                resting.limits.take(order.px_ticks);
+            }
+        }
+    }
+
+    /// An order that is kept no longer.
+    pub(crate) fn retired(&mut self, order: &Order) {
+        self.touch(order.key.instrument).kept.take(order.px_ticks);
+    }
+
+    /// A book after a change.
+    pub(crate) fn booked(&mut self, key: BookKey, lots: Lots) {
+        let at = self.touch(key.instrument);
+        let was = match at.place(key.account, key.strategy) {
+            Ok(place) => std::mem::replace(&mut at.books[place].lots, lots).held(),
+            Err(place) => {
+                at.books.insert(place, Held { account: key.account, strategy: key.strategy, lots });
+                false
+            }
+        };
+        if was == lots.held() {
+            return;
+        }
+        let held = &mut self.strategies.entry(key.strategy).or_default().held;
+        if was {
+            let books = held.entry(key.instrument).or_insert(1);
+            *books -= 1;
+            if *books == 0 {
+                held.remove(&key.instrument);
+            }
+        } else {
+            *held.entry(key.instrument).or_insert(0) += 1;
+            self.unmarked.insert(key.instrument);
+        }
+    }
+
+    /// A journalled mark.
+    pub(crate) fn marked(&mut self, instrument: InstrumentId, px_ticks: i64) {
+        if self.at.get(&instrument).is_none_or(|at| at.mark != Some(px_ticks)) {
+            self.touch(instrument).mark = Some(px_ticks);
+            self.unmarked.insert(instrument);
+        }
+    }
+
+    /// The present price of an instrument has changed.
+    pub(crate) fn repriced(&mut self, instrument: InstrumentId) {
+        if self.at.get(&instrument).is_some_and(At::held) {
+            self.unmarked.insert(instrument);
+        }
+    }
+
+    /// The held instruments whose present price is not their mark, in order; `price` gives what is known of it, however old.
+    pub(crate) fn unmarked(
+        &mut self,
+        price: impl Fn(InstrumentId) -> Option<i64>,
+    ) -> impl Iterator<Item = InstrumentId> {
+        let at = &self.at;
+        self.unmarked.retain(|id| {
+            at.get(id).is_some_and(|at| at.held() && price(*id).is_some_and(|px| at.mark != Some(px)))
+        });
+        self.unmarked.iter().copied()
+    }
+
+    /// Every instrument counts as changed.
+    pub(crate) fn all_changed(&mut self) {
+        for (id, at) in &mut self.at {
+            if !std::mem::replace(&mut at.changed, true) {
+                self.changed.push(*id);
+            }
+        }
+    }
+
+    /// Hands each changed instrument to `each`; afterwards none is.
+    pub(crate) fn drain_changed(&mut self, mut each: impl FnMut(InstrumentId, &At)) {
+        for id in self.changed.drain(..) {
+            if let Some(at) = self.at.get_mut(&id) {
+                at.changed = false;
+                each(id, at);
+            }
+        }
+    }
+}
