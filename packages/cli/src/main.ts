@@ -94,7 +94,7 @@ program
 
 addVerify(program, root);
 addBench(program, root);
-addConformance(program);
+addConformance(program, root);
 addDrill(program, root);
 addFeature(program, root);
 addJournal(program, root);

@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 const POLL_NS_MAX: u64 = 20_000_000;
 /// How long a connection may stay without a Logon, in ns.
 const ATTACH_WAIT_NS: u64 = 10_000_000_000;
+/// How long each address is tried.
+const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// Connections without a session.
 const UNATTACHED_MAX: usize = 16;
 
@@ -180,7 +182,14 @@ pub fn dial<S: Store>(
     driver: &mut dyn Driver<S>,
     clock: Clock,
 ) -> io::Result<End> {
-    let mut link = Link::new(TcpStream::connect(address)?)?;
+    let mut stream = Err(ErrorKind::AddrNotAvailable.into());
+    for address in address.to_socket_addrs()? {
+        stream = TcpStream::connect_timeout(&address, CONNECT_WAIT);
+        if stream.is_ok() {
+            break;
+        }
+    }
+    let mut link = Link::new(stream?)?;
     session.connect(clock.now());
     loop {
         if let Some(end) = link.turn(session, driver, &[], clock) {
