@@ -169,7 +169,7 @@ class Launcher extends SessionLauncher {
           reconnectSeconds: 1,
           tcp: { host: "127.0.0.1", port: Number(port) },
           protocol: "ascii",
-          dictionary: "repo44",
+          dictionary: "qf44",
         },
         EncryptMethod: 0,
         ResetSeqNumFlag: true,

@@ -184,10 +184,13 @@ pub enum Verdict<'a> {
     Reject(Fault),
 }
 
+/// MsgType and body.
+type Reply = (Box<[u8]>, Box<[u8]>);
+
 /// Messages an application answers with, sent in their order.
 #[derive(Debug, Default)]
 pub struct Replies {
-    list: Vec<(Box<[u8]>, Box<[u8]>)>,
+    list: Vec<Reply>,
 }
 
 impl Replies {
