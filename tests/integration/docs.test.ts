@@ -21,6 +21,7 @@ function npmDependencies(): Map<string, string> {
     ),
     "strategies/package.json",
     "tests/package.json",
+    "packages/cli/fix-peers/package.json",
   ];
   const all = new Map<string, string>();
   for (const manifest of manifests) {
@@ -51,6 +52,13 @@ function rustDependencies(): Map<string, string> {
   return all;
 }
 
+function mavenDependencies(): Map<string, string> {
+  const found = read("packages/cli/fix-peers/pom.xml").matchAll(
+    /<dependency><groupId>(.+?)<\/groupId><artifactId>(.+?)<\/artifactId><version>(.+?)<\/version>/g,
+  );
+  return new Map([...found].map(([, group, name, version = ""]) => [`${group}:${name}`, version]));
+}
+
 describe("docs/dependencies.md", () => {
   const rows = new Map(
     [...read("docs/dependencies.md").matchAll(/^\| (\S+) \| (\S+) \| (.+) \|$/gm)]
@@ -59,7 +67,7 @@ describe("docs/dependencies.md", () => {
   );
 
   it("has one row for each direct dependency, with its version, and no other", () => {
-    const wanted = new Map([...npmDependencies(), ...rustDependencies()]);
+    const wanted = new Map([...npmDependencies(), ...rustDependencies(), ...mavenDependencies()]);
     expect([...rows].sort()).toEqual([...wanted].sort());
   });
 

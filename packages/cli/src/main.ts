@@ -96,7 +96,7 @@ program
 
 addVerify(program, root);
 addBench(program, root);
-addConformance(program);
+addConformance(program, root);
 addDrill(program, root);
 addFeature(program, root);
 addGateway(program);

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 
 /** `hft conformance …`: real peers against our simulators. */
-export function addConformance(program: Command): void {
+export function addConformance(program: Command, root: string): void {
   const conformance = program
     .command("conformance")
     .description("let real clients of a venue judge our simulator of it");
@@ -22,5 +22,27 @@ export function addConformance(program: Command): void {
           if (fault !== "") process.stderr.write(`${name}: ${fault}\n`);
         }
       }
+    });
+  conformance
+    .command("fix")
+    .description("QuickFIX's acceptance scripts, QuickFIX/J and jspurefix against our FIX engine")
+    .option("--json", "print the result object as the last line")
+    .option("--data <folder>", "the reference data; TIDEGATE_DATA otherwise")
+    .option("--only <part>", "scripts, quickfix_initiator, quickfix_acceptor or jspurefix alone")
+    .option(
+      "--break <name>",
+      "plant a fault: withhold-orders, lenient or keep-numbers (scripts); wrong-peer (engines)",
+    )
+    .addHelpText("after", "\nExample: ./hft conformance fix --data <folder> --json")
+    .action(async (options: { json?: true; data?: string; only?: string; break?: string }) => {
+      const { fix } = await import("../conformance/fix.ts");
+      const { dataFolder } = await import("./measured.ts");
+      const { report } = await import("../result.ts");
+      const value = await fix(root, {
+        data: () => dataFolder(options.data),
+        only: options.only ?? null,
+        plant: options.break ?? null,
+      });
+      report(value, options.json ?? false);
     });
 }

@@ -13,6 +13,7 @@ pub mod books;
 pub mod cluster;
 mod controls;
 mod features;
+mod fix;
 mod journal;
 pub mod normaliser;
 mod power_cut;
@@ -30,6 +31,9 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
     match subject {
         "sim cluster" => cluster::run(args),
         "journal torture" => journal::run(args),
+        "conformance fix" => fix::scripts(args),
+        "fix acceptor" => fix::acceptor(args),
+        "fix initiator" => fix::initiator(args),
         "verify features" => features::verify(args),
         "features shadow" => features::shadow(args),
         "features sets" => features::sets(args),
