@@ -2,7 +2,6 @@
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Decoded } from "@tidegate/contracts";
 import { type Recording, WAL_BLOCKS } from "@tidegate/storage";
 import {
   backoffMs,
@@ -14,22 +13,23 @@ import {
   type Slice,
   type Sliced,
   START,
-  slice,
   WalCount,
   type WalReader,
 } from "./core.ts";
 import { INSERTS_AT_ONCE_MAX } from "./limits.ts";
+import { type Bounds, nextReady, type Ready } from "./next.ts";
 
 export interface LoaderDeps {
   readonly wal: WalReader;
   readonly repository: Recording;
-  readonly decode: (payload: Uint8Array) => Decoded;
   readonly ledgerDir: string;
   /** Wall clock, ns since the Unix epoch. */
   readonly nowNs: () => bigint;
   readonly random: () => number;
   /** Waits, or returns early when woken. */
   readonly pause: (ms: number) => Promise<void>;
+  /** Of one group of a WAL in a folder; the loader's own where none are given. */
+  readonly bounds?: Bounds;
   readonly onLoaded?: (sliced: Sliced) => void;
   readonly onTrouble?: (error: unknown, attempt: number, waitMs: number) => void;
 }
@@ -60,6 +60,8 @@ export class Loader {
   #lag = { records: 0, oldestNs: 0n };
   #damaged = false;
   #migrated = false;
+  /** The group after the one that is going in, being read while the server has that one. */
+  #ahead: Promise<Ready | "nothing" | "damaged"> | null = null;
 
   constructor(deps: LoaderDeps) {
     this.#deps = deps;
@@ -108,6 +110,8 @@ export class Loader {
   /** What is in is asked of the tables themselves: the log of insert tokens does not survive a power cut, rows do. */
   async #takeStock(): Promise<void> {
     const { repository } = this.#deps;
+    // It was sliced by what the tables were known to hold before.
+    this.#ahead = null;
     // A first failure is mostly a lost answer; only one that repeats may be a database that lost its tables.
     if (!this.#migrated || this.#attempt > 1) await repository.migrate();
     this.#migrated = true;
@@ -119,30 +123,53 @@ export class Loader {
   }
 
   async #loadGroup(): Promise<boolean> {
-    const { wal, repository, decode } = this.#deps;
-    const group = readGroup(wal, this.#ledger);
-    if (group === null) {
-      const { next } = this.#ledger;
-      this.#damaged = next.segment > 0 && wal.read(next) === "damaged";
+    const ahead = this.#ahead;
+    this.#ahead = null;
+    let ready = ahead === null ? "nothing" : await ahead;
+    // What was nothing while another group went in may be something now.
+    if (ready === "nothing") ready = await this.#next(this.#ledger, this.#highest);
+    this.#damaged = ready === "damaged";
+    if (ready === "nothing" || ready === "damaged") {
       this.#lag = { records: 0, oldestNs: 0n };
       return false;
     }
-    this.#lag = {
-      records: group.blocks.reduce((sum, { records }) => sum + records.length, 0),
-      oldestNs: group.blocks[0]?.records[0]?.tsNs ?? 0n,
+    const { to, sliced } = ready;
+    this.#lag = { records: ready.records, oldestNs: ready.oldestNs };
+    // Its bounds are kept before its first insert, whenever it was read: a retry has the same rows.
+    if (this.#ledger.pendingTo === null) this.#keep({ ...this.#ledger, pendingTo: to });
+    const after: Ledger = {
+      version: 1,
+      next: to,
+      lastWalSeq: sliced.lastWalSeq,
+      pendingTo: null,
     };
-    if (this.#ledger.pendingTo === null) this.#keep({ ...this.#ledger, pendingTo: group.to });
-    const sliced = slice(group, decode, this.#highest);
-    for (const wave of waves(sliced.slices)) await inTurns(wave, (each) => repository.insert(each));
-    if (sliced.blocks !== null) await repository.insert(sliced.blocks);
-    this.#keep({ version: 1, next: group.to, lastWalSeq: sliced.lastWalSeq, pendingTo: null });
-    this.#highest = raised(this.#highest, sliced);
+    const highest = raised(this.#highest, sliced);
+    if (ready.full) {
+      this.#ahead = this.#next(after, highest);
+      // Whoever takes it sees its failure; one that nobody takes is read again.
+      this.#ahead.catch(() => {});
+    }
+    for (const wave of waves(sliced.slices)) await inTurns(wave, (each) => this.#insert(each));
+    if (sliced.blocks !== null) await this.#insert(sliced.blocks);
+    this.#keep(after);
+    this.#highest = highest;
     this.#attempt = 0;
     this.#counts.groups += 1;
     for (const { rows } of sliced.slices) this.#counts.rows += rows;
     for (const count of sliced.quarantined.values()) this.#counts.quarantined += count;
     this.#deps.onLoaded?.(sliced);
     return true;
+  }
+
+  #next(
+    ledger: Ledger,
+    highest: ReadonlyMap<string, number>,
+  ): Promise<Ready | "nothing" | "damaged"> {
+    return nextReady(this.#deps.wal, ledger, highest, this.#deps.bounds);
+  }
+
+  #insert({ table, token, body }: Slice): Promise<void> {
+    return this.#deps.repository.insert({ table, token, format: "Native", body });
   }
 
   #readLedger(): Ledger {

@@ -14,7 +14,7 @@ mod verify;
 mod writer;
 
 pub use format::{Block, Compression, Footer, Record, RecordType};
-pub use reader::{SegmentInfo, read_block, read_header, segments};
-pub use tidegate_segment::{DirStorage, LogFault as WalFault, Storage};
+pub use reader::{Reader, SegmentInfo, read_block, read_header, segments};
+pub use tidegate_segment::{DirStorage, Errno, LogFault as WalFault, Storage};
 pub use verify::{StreamReport, WalReport, verify};
 pub use writer::{Position, Wal, WalConfig, WalRecovery};
