@@ -115,6 +115,7 @@ export class Loader {
     // A first failure is mostly a lost answer; only one that repeats may be a database that lost its tables.
     if (!this.#migrated || this.#attempt > 1) await repository.migrate();
     this.#migrated = true;
+    // In this order: a block is in after its rows, so the tables hold at least what it says, also where another loader works.
     const block = await repository.highestBlock();
     this.#highest = new Map([...(await repository.highest()), [WAL_BLOCKS, block]]);
     const own = this.#counts.groups > 0 ? this.#ledger : this.#readLedger();
@@ -135,7 +136,7 @@ export class Loader {
     }
     const { to, sliced } = ready;
     this.#lag = { records: ready.records, oldestNs: ready.oldestNs };
-    // Its bounds are kept before its first insert, whenever it was read: a retry has the same rows.
+    // Its bounds are kept before its first insert: a retry has the same rows. Those of one read ahead are kept already.
     if (this.#ledger.pendingTo === null) this.#keep({ ...this.#ledger, pendingTo: to });
     const after: Ledger = {
       version: 1,
@@ -151,7 +152,9 @@ export class Loader {
     }
     for (const wave of waves(sliced.slices)) await inTurns(wave, (each) => this.#insert(each));
     if (sliced.blocks !== null) await this.#insert(sliced.blocks);
-    this.#keep(after);
+    const coming = await this.#ahead?.catch(() => null);
+    const bound = typeof coming === "object" ? (coming?.to ?? null) : null;
+    this.#keep({ ...after, pendingTo: bound });
     this.#highest = highest;
     this.#attempt = 0;
     this.#counts.groups += 1;
