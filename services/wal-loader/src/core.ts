@@ -68,6 +68,8 @@ export interface Ledger {
   readonly lastWalSeq: number;
   /** End of the group that was under way. */
   readonly pendingTo: Position | null;
+  /** End of the one after it, which may be under way too; absent in the ledgers of earlier versions. */
+  readonly afterTo?: Position | null;
 }
 
 export const START: Ledger = {
@@ -87,9 +89,8 @@ export function parseLedger(text: string): Ledger {
       return whole(segment) && whole(offset);
     };
     const sound = value.version === 1 && place(value.next) && whole(value.lastWalSeq);
-    return sound && (value.pendingTo === null || place(value.pendingTo))
-      ? (value as Ledger)
-      : START;
+    const ends = [value.pendingTo, value.afterTo ?? null];
+    return sound && ends.every((end) => end === null || place(end)) ? (value as Ledger) : START;
   } catch {
     return START;
   }

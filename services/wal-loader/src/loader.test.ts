@@ -102,39 +102,69 @@ describe("Loader", () => {
     rmSync(dir, { recursive: true });
   });
 
-  it("reads a folder one group ahead, and puts every record in once whatever fails meanwhile [A33]", async () => {
+  it("reads a folder one group ahead, and puts every record in once, its block after it, whatever fails or dies meanwhile [A33]", async () => {
     const whole = openWal(GOLDEN);
-    const last = readGroup(whole, START)?.blocks.flatMap(({ records }) => records).length ?? 0;
-    expect(last).toBeGreaterThan(6);
-    const fates = fc.array(fc.constantFrom<Fate>("works", "works", "refused", "answer lost"), {
-      maxLength: 30,
-    });
+    const blocks = readGroup(whole, START)?.blocks ?? [];
+    const last = blocks.flatMap(({ records }) => records).length;
+    expect([last > 6, blocks.length > 2]).toEqual([true, true]);
+    const event = fc.constantFrom<Fate | "killed" | "power cut" | "ledger lost">(
+      "works",
+      "works",
+      "refused",
+      "answer lost",
+      "killed",
+      "power cut",
+      "ledger lost",
+    );
     await fc.assert(
-      fc.asyncProperty(fates, fc.boolean(), async (script, forgetful) => {
+      fc.asyncProperty(fc.array(event, { maxLength: 30 }), async (script) => {
         const dir = mkdtempSync(join(tmpdir(), "loader-"));
         const repository = new ModelRepository(rowsOf);
         const events = [...script];
-        repository.fate = () => events.shift() ?? "works";
+        let death: string | null = null;
+        repository.fate = () => {
+          const next = events.shift() ?? "works";
+          if (next !== "works" && next !== "refused" && next !== "answer lost") {
+            death = next;
+            return "answer lost";
+          }
+          return next;
+        };
         const ends: number[] = [];
-        const current = new Loader({
-          wal: whole,
-          repository,
-          ledgerDir: dir,
-          nowNs: () => 0n,
-          random: () => 0,
-          pause: async () => {
-            if (forgetful) repository.forgetTokens();
-          },
-          bounds: { blocks: 1, records: 99, bytes: 99_999 },
-          onLoaded: ({ lastWalSeq }) => ends.push(lastWalSeq),
-        });
-        while (await current.step());
+        const start = () =>
+          new Loader({
+            wal: whole,
+            repository,
+            ledgerDir: dir,
+            nowNs: () => 0n,
+            random: () => 0,
+            pause: async () => {},
+            bounds: { blocks: 1, records: 99, bytes: 99_999 },
+            onLoaded: ({ lastWalSeq }) => ends.push(lastWalSeq),
+          });
+        let current = start();
+        while ((await current.step()) || death !== null) {
+          if (death === null) continue;
+          if (death === "power cut") repository.forgetTokens();
+          if (death === "ledger lost") rmSync(join(dir, "ledger.json"), { force: true });
+          death = null;
+          current = start();
+        }
         rmSync(dir, { recursive: true });
-        expect(repository.rows()).toEqual(Array.from({ length: last }, (_, at) => at + 1));
-        expect(ends.length).toBeGreaterThan(2);
-        expect(ends).toEqual(repository.tables.get("wal_blocks"));
+        const every = Array.from({ length: last }, (_, at) => at + 1);
+        expect(repository.rows()).toEqual(every);
+        expect(repository.tables.get("wal_blocks")).toHaveLength(blocks.length);
+        expect(ends.at(-1)).toBe(last);
+        const held = new Set<number>();
+        for (const insert of repository.inserts) {
+          const rows = rowsOf(insert);
+          if (insert.table !== "wal_blocks") for (const row of rows) held.add(row);
+          else
+            for (const end of rows)
+              expect(every.filter((walSeq) => walSeq <= end && !held.has(walSeq))).toEqual([]);
+        }
       }),
-      { numRuns: 60 },
+      { numRuns: 150 },
     );
   });
 
