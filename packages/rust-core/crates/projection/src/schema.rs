@@ -323,7 +323,7 @@ mod tests {
             )
         };
         for (text, part) in [
-            ("{", "EOF"),
+            ("[", "EOF"),
             (r#"[{"name":"t","holds":"x","partition":null,"columns":[]}]"#, "t: the envelope has no x"),
             (
                 r#"[{"name":"t","holds":"source","partition":null,"columns":[]}]"#,

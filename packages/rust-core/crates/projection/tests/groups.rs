@@ -153,7 +153,7 @@ fn a_tables_rows_are_cut_at_the_end_of_a_day_and_what_it_has_is_left_out() {
     let days: Vec<u64> =
         found.sliced.inserts.iter().filter(|i| i.table == "trade").map(|i| i.last_wal_seq).collect();
     assert_eq!(days, [49, 59]);
-    assert_eq!(found.sliced.quarantined, [("UNDECODABLE", 6)].into_iter().collect());
+    assert_eq!(found.sliced.quarantined, [("UNKNOWN_FIELD", 6)].into_iter().collect());
     let highest = [("trade".to_owned(), 49), ("quarantine".to_owned(), 60)].into_iter().collect();
     let rest = read_group(&schema(), dir.path(), START, None, WIDE, &highest).unwrap();
     let rest = group(rest);

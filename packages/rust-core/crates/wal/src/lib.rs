@@ -4,8 +4,10 @@
 //! of an open segment can be read while it grows. Each record has a `wal_seq`, 1 and up over the whole log.
 #![forbid(unsafe_code)]
 
+mod digest;
 pub mod format;
 pub mod limits;
+mod positions;
 mod reader;
 mod recovery;
 mod tally;

@@ -22,6 +22,10 @@ pub const STREAM_NAME_BYTES_MAX: usize = 64;
 pub const FLUSH_BLOCKS_MAX: u16 = 1_024;
 /// Read at once by who reads block after block, in bytes.
 pub const READ_BYTES: usize = 512 << 10;
+/// Bytes of a segment go to the thread that hashes them in pieces of at least this size: waking it for fewer costs more than they do.
+pub const HASH_PIECE_BYTES: usize = 32 << 10;
+/// Pieces that may wait for that thread; with more the writer waits.
+pub const HASH_PIECES_MAX: usize = 16;
 /// Faults a verification words; the rest is counted.
 pub const FAULTS_MAX: usize = 64;
 
