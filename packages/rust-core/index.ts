@@ -5,6 +5,7 @@ export * from "./features.ts";
 export * from "./link.ts";
 export * from "./matching.ts";
 export { ADDON_PATH, AddonError } from "./native.ts";
+export * from "./projection.ts";
 export * from "./strategy.ts";
 export * from "./wal.ts";
 export * from "./wire.ts";

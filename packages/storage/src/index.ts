@@ -38,11 +38,11 @@ export {
   DATABASE,
   type ExportFormat,
   type Insert,
+  type InsertFormat,
   openRepository,
   type Recording,
   type Repository,
   type StreamCount,
 } from "./repository.ts";
-export { RowBinaryWriter } from "./row-binary.ts";
 export * from "./store.ts";
 export * from "./tables.ts";

@@ -2,6 +2,8 @@
 export const DEDUP_WINDOW = 10_000;
 /** Largest body of one insert, in bytes: one HTTP request, one part. */
 export const INSERT_BYTES_MAX = 64 * 2 ** 20;
+/** Requests to ClickHouse under way at once. An insert mostly waits for the disk, and waits that overlap share one. */
+export const CLICKHOUSE_CONNECTIONS_MAX = 16;
 /** The client gives up a request after this. */
 export const REQUEST_MS_MAX = 10_000;
 /** A migration, a digest of a whole table and a query of a person may take this long. */

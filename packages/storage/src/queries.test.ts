@@ -10,9 +10,9 @@ import { openSqlite } from "./relational/sqlite.ts";
 import type { RelationalStore } from "./relational/store.ts";
 import { idText, RELATIONAL_KINDS } from "./relational/tables.ts";
 import { openRepository, type Repository } from "./repository.ts";
-import { RowBinaryWriter } from "./row-binary.ts";
 import type { QueryParams, QueryRow } from "./store.ts";
-import { type RecordRow, TABLES, writeRecord } from "./tables.ts";
+import { type RecordRow, TABLES } from "./tables.ts";
+import { RowBinaryWriter, writeRow } from "./testing/row-binary.ts";
 
 const START_NS = 1_796_000_000_000_000_000n;
 const FLOW = { seed: 5, orders: 350, marketPerOrder: 6, startNs: START_NS, stepNs: 200_000_000n };
@@ -120,9 +120,14 @@ describe.skipIf("kind" in found)("the queries of ClickHouse (needs chdb)", () =>
     for (const table of Object.values(TABLES)) {
       const own = ROWS.filter(({ envelope }) => TABLES[envelope.payload.kind] === table);
       const out = new RowBinaryWriter();
-      for (const row of own) writeRecord(out, table, row);
+      for (const row of own) writeRow(out, table, row);
       if (own.length > 0)
-        await repository.insert({ table: table.name, token: table.name, body: out.bytes() });
+        await repository.insert({
+          table: table.name,
+          token: table.name,
+          format: "RowBinary",
+          body: out.bytes(),
+        });
     }
   });
   afterAll(async () => {

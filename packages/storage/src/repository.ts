@@ -1,6 +1,11 @@
 import { Readable } from "node:stream";
 import { ClickHouseLogLevel, createClient } from "@clickhouse/client";
-import { INSERT_BYTES_MAX, LONG_REQUEST_MS_MAX, REQUEST_MS_MAX } from "./limits.ts";
+import {
+  CLICKHOUSE_CONNECTIONS_MAX,
+  INSERT_BYTES_MAX,
+  LONG_REQUEST_MS_MAX,
+  REQUEST_MS_MAX,
+} from "./limits.ts";
 import {
   bootstrap,
   convergence,
@@ -23,12 +28,16 @@ import { stepsBetween } from "./versions.ts";
 
 export const DATABASE = "tidegate";
 
+/** Columns, as the loader writes them, or rows. */
+export type InsertFormat = "Native" | "RowBinary";
+
 /** One insert into one table: whole or not at all, and once however often it is tried. */
 export interface Insert {
   readonly table: string;
   /** Names the rows: the same token is the same rows. */
   readonly token: string;
-  /** RowBinary in the order of the table's columns. */
+  readonly format: InsertFormat;
+  /** Rows in that format: every column of the table, RowBinary in the table's order. */
   readonly body: Buffer;
 }
 
@@ -123,7 +132,7 @@ export function openRepository(url: string, template: EngineTemplate = PLAIN): R
     createClient({
       url,
       request_timeout,
-      max_open_connections: 4,
+      max_open_connections: CLICKHOUSE_CONNECTIONS_MAX,
       // What fails is thrown, and logged by who catches it.
       log: { level: ClickHouseLogLevel.OFF },
       keep_alive: { enabled: true, idle_socket_ttl: 1_500 },
@@ -212,13 +221,13 @@ export function openRepository(url: string, template: EngineTemplate = PLAIN): R
       if (wanted.every((name) => known.has(name))) return;
       for (const query of convergence(DATABASE, template)) await patient.command({ query });
     },
-    async insert({ table, token, body }) {
+    async insert({ table, token, format, body }) {
       const columns = COLUMNS.get(table);
       if (columns === undefined) throw new TypeError(`there is no table ${table}`);
       if (body.length > INSERT_BYTES_MAX)
         throw new RangeError(`insert of ${body.length} bytes, want at most ${INSERT_BYTES_MAX}`);
       const answer = await client.exec({
-        query: `INSERT INTO ${DATABASE}.${storedName(template, table)} (${columns}) FORMAT RowBinary`,
+        query: `INSERT INTO ${DATABASE}.${storedName(template, table)} (${columns}) FORMAT ${format}`,
         values: Readable.from([body], { objectMode: false }),
         clickhouse_settings: {
           insert_deduplication_token: token,

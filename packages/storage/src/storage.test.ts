@@ -17,24 +17,22 @@ import { flowRows } from "./flow.ts";
 import { bootstrap, type EngineTemplate, migrations } from "./migrations.ts";
 import { partitionOf } from "./partition.ts";
 import { openRepository, type Repository } from "./repository.ts";
-import { RowBinaryWriter } from "./row-binary.ts";
 import type { ColumnShape } from "./store.ts";
 import {
   AUDIT_LOG,
   AUDIT_TABLE,
+  BLOCK_TABLE,
   DEFINITIONS,
   QUARANTINE,
+  QUARANTINE_TABLE,
   type RecordRow,
   rowText,
   TABLES,
   type Table,
   WAL_BLOCKS,
   type WalPlace,
-  writeAudit,
-  writeBlock,
-  writeQuarantine,
-  writeRecord,
 } from "./tables.ts";
+import { RowBinaryWriter, writeRow } from "./testing/row-binary.ts";
 
 const statements = (template?: EngineTemplate): string =>
   [
@@ -194,9 +192,14 @@ async function insertRows(repository: Repository, rows: readonly RecordRow[]): P
   for (const table of Object.values(TABLES)) {
     const own = rows.filter(({ envelope }) => TABLES[envelope.payload.kind] === table);
     const out = new RowBinaryWriter();
-    for (const row of own) writeRecord(out, table, row);
+    for (const row of own) writeRow(out, table, row);
     if (own.length > 0)
-      await repository.insert({ table: table.name, token: table.name, body: out.bytes() });
+      await repository.insert({
+        table: table.name,
+        token: table.name,
+        format: "RowBinary",
+        body: out.bytes(),
+      });
   }
 }
 
@@ -306,8 +309,13 @@ describe.skipIf("kind" in found)("a real ClickHouse (needs chdb) [A36]", () => {
       prev: "",
       hash: "ff",
     };
-    writeAudit(out, row);
-    await repository.insert({ table: AUDIT_LOG, token: "a1", body: out.bytes() });
+    writeRow(out, AUDIT_TABLE, row);
+    await repository.insert({
+      table: AUDIT_LOG,
+      token: "a1",
+      format: "RowBinary",
+      body: out.bytes(),
+    });
     const one = await repository.digest(AUDIT_LOG);
     const text = rowText(AUDIT_TABLE, row);
     expect(text).toBe("1,5,18446744073709551615,3,2:ä,4:KILL,0:,2:00,5:a,b:c,0:,2:ff,");
@@ -316,7 +324,12 @@ describe.skipIf("kind" in found)("a real ClickHouse (needs chdb) [A36]", () => {
       { rows: 0, hash: 0n },
       { rows: 1, hash: first },
     ]);
-    await repository.insert({ table: AUDIT_LOG, token: "a2", body: out.bytes() });
+    await repository.insert({
+      table: AUDIT_LOG,
+      token: "a2",
+      format: "RowBinary",
+      body: out.bytes(),
+    });
     expect(await repository.digest(AUDIT_LOG)).toEqual({
       rows: 2,
       hash: BigInt.asUintN(64, 2n * first),
@@ -332,8 +345,13 @@ describe.skipIf("kind" in found)("a real ClickHouse (needs chdb) [A36]", () => {
     for (const [i, kind] of PAYLOAD_KINDS.entries()) {
       const table = TABLES[kind];
       const out = new RowBinaryWriter();
-      writeRecord(out, table, { place: place(i + 1, "s.kinds"), envelope: envelope(kind) });
-      await repository.insert({ table: table.name, token: `kinds-${kind}`, body: out.bytes() });
+      writeRow(out, table, { place: place(i + 1, "s.kinds"), envelope: envelope(kind) });
+      await repository.insert({
+        table: table.name,
+        token: `kinds-${kind}`,
+        format: "RowBinary",
+        body: out.bytes(),
+      });
       const answer = await client.query({
         query: `SELECT * FROM tidegate.${table.name}`,
         format: "JSONEachRow",
@@ -358,12 +376,17 @@ describe.skipIf("kind" in found)("a real ClickHouse (needs chdb) [A36]", () => {
     await using repository = openRepository(server.url);
     const before = await repository.records();
     const out = new RowBinaryWriter();
-    writeQuarantine(out, {
+    writeRow(out, QUARANTINE_TABLE, {
       place: place(900, "s.bad"),
       reason: "UNDECODABLE envelope",
       payload: Buffer.from([0, 255]),
     });
-    const insert = { table: QUARANTINE, token: "q-1", body: out.bytes() };
+    const insert = {
+      table: QUARANTINE,
+      token: "q-1",
+      format: "RowBinary",
+      body: out.bytes(),
+    } as const;
     await repository.insert(insert);
     await repository.insert(insert);
     expect(await repository.records()).toBe(before + 1);
@@ -376,12 +399,17 @@ describe.skipIf("kind" in found)("a real ClickHouse (needs chdb) [A36]", () => {
     await using repository = openRepository(server.url);
     const out = new RowBinaryWriter();
     for (const walSeq of [1000, 1001, 1002]) {
-      writeRecord(out, TABLES.trade, {
+      writeRow(out, TABLES.trade, {
         place: place(walSeq, "s.count"),
         envelope: envelope("trade"),
       });
     }
-    await repository.insert({ table: "trade", token: "count", body: out.bytes() });
+    await repository.insert({
+      table: "trade",
+      token: "count",
+      format: "RowBinary",
+      body: out.bytes(),
+    });
     const hash = [1000, 1001, 1002].reduce((all, seq) => all ^ place(seq, "").payloadHash, 0n);
     expect((await repository.counts()).find(({ stream }) => stream === "s.count")).toEqual({
       stream: "s.count",
@@ -397,21 +425,33 @@ describe.skipIf("kind" in found)("a real ClickHouse (needs chdb) [A36]", () => {
     await using repository = openRepository(server.url);
     const before = await repository.records();
     const out = new RowBinaryWriter();
-    writeRecord(out, TABLES.trade, { place: place(2000, "s.torn"), envelope: envelope("trade") });
+    writeRow(out, TABLES.trade, { place: place(2000, "s.torn"), envelope: envelope("trade") });
     out.u8(1);
     await expect(
-      repository.insert({ table: "trade", token: "torn", body: out.bytes() }),
+      repository.insert({ table: "trade", token: "torn", format: "RowBinary", body: out.bytes() }),
     ).rejects.toThrow();
     await expect(
-      repository.insert({ table: "nothing", token: "x", body: out.bytes() }),
+      repository.insert({ table: "nothing", token: "x", format: "RowBinary", body: out.bytes() }),
     ).rejects.toThrow("no table");
     expect(await repository.records()).toBe(before);
   });
 
   it("what was acknowledged is there after kill -9, and its token still holds", async () => {
     const out = new RowBinaryWriter();
-    writeBlock(out, { segment: 1, block: 0, firstWalSeq: 1, lastWalSeq: 77, rows: 77, hash: 5 });
-    const insert = { table: WAL_BLOCKS, token: "block", body: out.bytes() };
+    writeRow(out, BLOCK_TABLE, {
+      segment: 1,
+      block: 0,
+      firstWalSeq: 1,
+      lastWalSeq: 77,
+      rows: 77,
+      hash: 5,
+    });
+    const insert = {
+      table: WAL_BLOCKS,
+      token: "block",
+      format: "RowBinary",
+      body: out.bytes(),
+    } as const;
     {
       await using repository = openRepository(server.url);
       await repository.insert(insert);

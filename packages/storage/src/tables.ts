@@ -5,13 +5,17 @@ import {
   PAYLOAD_KINDS,
   snakeCase,
 } from "@tidegate/contracts/messages";
-import type { RowBinaryWriter } from "./row-binary.ts";
 
-/** One column of rows `R`: its type in ClickHouse, how it is written, and its canonical text, which digests are made of. */
+/** One column of rows `R`: its type in ClickHouse, where its value comes from, and its canonical text, which digests are made of. */
 export interface Column<R = RecordRow> {
   readonly name: string;
   readonly type: string;
-  write(out: RowBinaryWriter, row: R): void;
+  /** Where the writer, which is the crate `projection`, finds the value. */
+  readonly path: string;
+  /** Whether readers hold it as a number: a record with one beyond 2^53-1 goes to quarantine. */
+  readonly safe: boolean;
+  /** The value as the domain has it. */
+  value(row: R): unknown;
   text(row: R): string;
   /** The expression of ClickHouse that gives `text`. */
   readonly textSql: string;
@@ -58,36 +62,33 @@ export const sized = (value: unknown): string => {
 
 interface Typed {
   readonly type: string;
-  readonly write: (out: RowBinaryWriter, value: unknown) => void;
+  readonly safe: boolean;
   readonly text: (value: unknown) => string;
   readonly sql: (name: string) => string;
 }
 
-const number = (type: string, write: Typed["write"]): Typed => ({
+const number = (type: string, safe = false): Typed => ({
   type,
-  write,
+  safe,
   text: String,
   sql: (name) => `toString(${name})`,
 });
-const INT64 = number("Int64", (out, value) => out.i64(value as bigint));
-const UINT64 = number("UInt64", (out, value) => out.u64(value as bigint));
-const UINT32 = number("UInt32", (out, value) => out.u32(value as number));
-const SAFE_INT64 = number("Int64", (out, value) => out.safeInt(value as number));
-const SAFE_UINT64 = number("UInt64", (out, value) => out.safeInt(value as number));
+const INT64 = number("Int64");
+const UINT64 = number("UInt64");
+const UINT32 = number("UInt32");
+const SAFE_INT64 = number("Int64", true);
+const SAFE_UINT64 = number("UInt64", true);
 // No id is 0, which no intent has.
-const ID: Typed = {
-  ...number("UInt128", (out, value) => out.u128((value as bigint | null) ?? 0n)),
-  text: (value) => String(value ?? 0n),
-};
+const ID: Typed = { ...number("UInt128"), text: (value) => String(value ?? 0n) };
 const FLAG: Typed = {
   type: "Bool",
-  write: (out, value) => out.u8(value === true ? 1 : 0),
+  safe: false,
   text: (value) => (value === true ? "1" : "0"),
   sql: (name) => `toString(toUInt8(${name}))`,
 };
 const text = (type: string): Typed => ({
   type,
-  write: (out, value) => out.text((value as string | null) ?? ""),
+  safe: false,
   text: sized,
   sql: (name) => `toString(length(${name})), ':', ${name}`,
 });
@@ -95,38 +96,41 @@ const TEXT = text("String");
 const NAME = text("LowCardinality(String)");
 const BYTES: Typed = {
   type: "String",
-  write: (out, value) => out.blob(value as Uint8Array),
+  safe: false,
   text: (value) => Buffer.from(value as Uint8Array).toString("hex"),
   sql: (name) => `lower(hex(${name}))`,
 };
 const list = (type: string): Typed => ({
   type,
-  write: (out, value) => {
-    const all = value as readonly number[];
-    out.size(all.length);
-    for (const each of all) out.safeInt(each);
-  },
+  safe: true,
   text: (value) => `[${(value as readonly number[]).join(",")}]`,
   sql: (name) => `toString(${name})`,
 });
 
-function column<R>(name: string, typed: Typed, value: (row: R) => unknown): Column<R> {
+function column<R>(
+  name: string,
+  typed: Typed,
+  path: string,
+  value: (row: R) => unknown,
+): Column<R> {
   return {
     name,
     type: typed.type,
-    write: (out, row) => typed.write(out, value(row)),
+    path,
+    safe: typed.safe,
+    value,
     text: (row) => typed.text(value(row)),
     textSql: typed.sql(name),
   };
 }
 
 const PLACE: readonly Column<{ readonly place: WalPlace }>[] = [
-  column("wal_seq", SAFE_UINT64, ({ place }) => place.walSeq),
-  column("stream", NAME, ({ place }) => place.stream),
-  column("stream_epoch", UINT32, ({ place }) => place.epoch),
-  column("stream_seq", SAFE_UINT64, ({ place }) => place.seq),
-  column("ts_wal_ns", INT64, ({ place }) => place.tsNs),
-  column("payload_hash", UINT64, ({ place }) => place.payloadHash),
+  column("wal_seq", SAFE_UINT64, "place.wal_seq", ({ place }) => place.walSeq),
+  column("stream", NAME, "place.stream", ({ place }) => place.stream),
+  column("stream_epoch", UINT32, "place.epoch", ({ place }) => place.epoch),
+  column("stream_seq", SAFE_UINT64, "place.seq", ({ place }) => place.seq),
+  column("ts_wal_ns", INT64, "place.ts_ns", ({ place }) => place.tsNs),
+  column("payload_hash", UINT64, "place.payload_hash", ({ place }) => place.payloadHash),
 ];
 
 /** The trace of an envelope as 32 hex digits, "" for none. */
@@ -136,12 +140,12 @@ export const traceIdOf = ({ traceHi, traceLo }: Envelope): string =>
 export const spanIdOf = ({ spanId }: Envelope): string => hex(spanId, 16);
 
 const HEAD: readonly Column[] = [
-  column("source", NAME, ({ envelope }) => envelope.source),
-  column("trace_id", TEXT, ({ envelope }) => traceIdOf(envelope)),
-  column("span_id", TEXT, ({ envelope }) => spanIdOf(envelope)),
-  column("ts_event_ns", INT64, ({ envelope }) => envelope.tsEventNs),
-  column("ts_recv_ns", INT64, ({ envelope }) => envelope.tsRecvNs),
-  column("log_seq", SAFE_UINT64, ({ envelope }) => envelope.logSeq),
+  column("source", NAME, "envelope.source", ({ envelope }) => envelope.source),
+  column("trace_id", TEXT, "envelope.trace_id", ({ envelope }) => traceIdOf(envelope)),
+  column("span_id", TEXT, "envelope.span_id", ({ envelope }) => spanIdOf(envelope)),
+  column("ts_event_ns", INT64, "envelope.ts_event_ns", ({ envelope }) => envelope.tsEventNs),
+  column("ts_recv_ns", INT64, "envelope.ts_recv_ns", ({ envelope }) => envelope.tsRecvNs),
+  column("log_seq", SAFE_UINT64, "envelope.log_seq", ({ envelope }) => envelope.logSeq),
 ];
 
 const TAKEN = new Set([...PLACE, ...HEAD].map(({ name }) => name));
@@ -190,6 +194,7 @@ function recordTable(kind: PayloadKind): Table {
     column<RecordRow>(
       columnName(field),
       typed(type),
+      `${snakeCase(kind)}.${snakeCase(field)}`,
       ({ envelope }) => (envelope.payload.value as unknown as Record<string, unknown>)[field],
     ),
   );
@@ -252,8 +257,8 @@ export const QUARANTINE_TABLE: Table<QuarantineRow> = {
   name: QUARANTINE,
   columns: [
     ...PLACE,
-    column("reason", TEXT, ({ reason }: QuarantineRow) => reason),
-    column("payload", BYTES, ({ payload }: QuarantineRow) => payload),
+    column("reason", TEXT, "quarantine.reason", ({ reason }: QuarantineRow) => reason),
+    column("payload", BYTES, "quarantine.payload", ({ payload }: QuarantineRow) => payload),
   ],
   orderBy: BY_STREAM,
   partition: { unit: "month", column: "ts_wal_ns" },
@@ -262,12 +267,12 @@ export const QUARANTINE_TABLE: Table<QuarantineRow> = {
 export const BLOCK_TABLE: Table<BlockRow> = {
   name: WAL_BLOCKS,
   columns: [
-    column("segment", SAFE_UINT64, (row: BlockRow) => row.segment),
-    column("block", UINT32, (row: BlockRow) => row.block),
-    column("first_wal_seq", SAFE_UINT64, (row: BlockRow) => row.firstWalSeq),
-    column("last_wal_seq", SAFE_UINT64, (row: BlockRow) => row.lastWalSeq),
-    column("rows", UINT32, (row: BlockRow) => row.rows),
-    column("hash", UINT32, (row: BlockRow) => row.hash),
+    column("segment", SAFE_UINT64, "block.segment", (row: BlockRow) => row.segment),
+    column("block", UINT32, "block.block", (row: BlockRow) => row.block),
+    column("first_wal_seq", SAFE_UINT64, "block.first_wal_seq", (row: BlockRow) => row.firstWalSeq),
+    column("last_wal_seq", SAFE_UINT64, "block.last_wal_seq", (row: BlockRow) => row.lastWalSeq),
+    column("rows", UINT32, "block.rows", (row: BlockRow) => row.rows),
+    column("hash", UINT32, "block.hash", (row: BlockRow) => row.hash),
   ],
   orderBy: "(segment, block)",
   partition: null,
@@ -276,34 +281,21 @@ export const BLOCK_TABLE: Table<BlockRow> = {
 export const AUDIT_TABLE: Table<AuditRow> = {
   name: AUDIT_LOG,
   columns: [
-    column("seq", SAFE_UINT64, (row: AuditRow) => row.seq),
-    column("ts_ns", INT64, (row: AuditRow) => row.tsNs),
-    column("mono_ns", UINT64, (row: AuditRow) => row.monoNs),
-    column("epoch", UINT32, (row: AuditRow) => row.epoch),
-    column("actor", NAME, (row: AuditRow) => row.actor),
-    column("action", NAME, (row: AuditRow) => row.action),
-    column("before_hash", TEXT, (row: AuditRow) => row.beforeHash),
-    column("after_hash", TEXT, (row: AuditRow) => row.afterHash),
-    column("reason", TEXT, (row: AuditRow) => row.reason),
-    column("prev", TEXT, (row: AuditRow) => row.prev),
-    column("hash", TEXT, (row: AuditRow) => row.hash),
+    column("seq", SAFE_UINT64, "audit.seq", (row: AuditRow) => row.seq),
+    column("ts_ns", INT64, "audit.ts_ns", (row: AuditRow) => row.tsNs),
+    column("mono_ns", UINT64, "audit.mono_ns", (row: AuditRow) => row.monoNs),
+    column("epoch", UINT32, "audit.epoch", (row: AuditRow) => row.epoch),
+    column("actor", NAME, "audit.actor", (row: AuditRow) => row.actor),
+    column("action", NAME, "audit.action", (row: AuditRow) => row.action),
+    column("before_hash", TEXT, "audit.before_hash", (row: AuditRow) => row.beforeHash),
+    column("after_hash", TEXT, "audit.after_hash", (row: AuditRow) => row.afterHash),
+    column("reason", TEXT, "audit.reason", (row: AuditRow) => row.reason),
+    column("prev", TEXT, "audit.prev", (row: AuditRow) => row.prev),
+    column("hash", TEXT, "audit.hash", (row: AuditRow) => row.hash),
   ],
   orderBy: "seq",
   partition: { unit: "month", column: "ts_ns" },
 };
-
-/** Writes one row as RowBinary in the order of the table's columns. */
-export function writeRow<R>(out: RowBinaryWriter, table: Table<R>, row: R): void {
-  for (const each of table.columns) each.write(out, row);
-}
-
-export const writeRecord: (out: RowBinaryWriter, table: Table, row: RecordRow) => void = writeRow;
-export const writeQuarantine = (out: RowBinaryWriter, row: QuarantineRow): void =>
-  writeRow(out, QUARANTINE_TABLE, row);
-export const writeBlock = (out: RowBinaryWriter, row: BlockRow): void =>
-  writeRow(out, BLOCK_TABLE, row);
-export const writeAudit = (out: RowBinaryWriter, row: AuditRow): void =>
-  writeRow(out, AUDIT_TABLE, row);
 
 /** The canonical text of a row; its digest is the first 8 bytes of MD5 over it. */
 export function rowText<R>(table: Table<R>, row: R): string {
@@ -327,3 +319,18 @@ export const DEFINITIONS: readonly TableDefinition[] = [
   BLOCK_TABLE,
   AUDIT_TABLE,
 ];
+
+/** The tables of the WAL as the crate `projection` wants them described. */
+export function projectionText(): string {
+  const described = (holds: string, { name, partition, columns }: Table<never>) => ({
+    name,
+    holds,
+    partition: partition?.unit ?? null,
+    columns: columns.map(({ name, type, path, safe }) => ({ name, type, path, safe })),
+  });
+  return JSON.stringify([
+    ...PAYLOAD_KINDS.map((kind) => described(snakeCase(kind), TABLES[kind])),
+    described("quarantine", QUARANTINE_TABLE),
+    described("blocks", BLOCK_TABLE),
+  ]);
+}

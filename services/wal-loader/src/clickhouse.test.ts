@@ -4,7 +4,6 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { decodeEnvelope } from "@tidegate/contracts";
 import {
   type EmbeddedClickHouse,
   findEmbedded,
@@ -39,7 +38,6 @@ describe.skipIf("kind" in found)("loading into a real ClickHouse (needs chdb)", 
     const current = new Loader({
       wal,
       repository,
-      decode: decodeEnvelope,
       ledgerDir: join(dir, "loader"),
       nowNs: () => 0n,
       random: () => 0,

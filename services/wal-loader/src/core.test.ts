@@ -1,4 +1,3 @@
-import { decodeEnvelope } from "@tidegate/contracts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -80,7 +79,7 @@ describe("slice()", () => {
   if (group === null) throw new Error("no group");
 
   it("puts every record into one table, what cannot be read into quarantine with its reason [A34]", () => {
-    const { slices, blocks, quarantined, lastWalSeq } = slice(group, decodeEnvelope, none);
+    const { slices, blocks, quarantined, lastWalSeq } = slice(group, none);
     expect(slices.reduce((sum, { rows }) => sum + rows, 0)).toBe(200);
     expect(Object.fromEntries(slices.map(({ table, rows }) => [table, rows]))).toEqual({
       trade: 159,
@@ -104,7 +103,7 @@ describe("slice()", () => {
         ),
       })),
     };
-    const { slices, lastWalSeq } = slice(captured, decodeEnvelope, none);
+    const { slices, lastWalSeq } = slice(captured, none);
     const rows = slices.reduce((sum, each) => sum + each.rows, 0);
     expect([rows, lastWalSeq]).toEqual([160, 200]);
     const count = new WalCount();
@@ -123,8 +122,8 @@ describe("slice()", () => {
         tsNs: midnight + BigInt(each.walSeq - 100) * 1_000_000_000n,
       })),
     }));
-    const { slices, blocks: marks } = slice({ ...group, blocks }, decodeEnvelope, none);
-    const whole = slice(group, decodeEnvelope, none);
+    const { slices, blocks: marks } = slice({ ...group, blocks }, none);
+    const whole = slice(group, none);
     const trades = slices.filter(({ table }) => table === "trade");
     expect(trades).toHaveLength(2);
     expect(trades[0]?.lastWalSeq).toBeLessThan(100);
@@ -139,7 +138,6 @@ describe("slice()", () => {
   it("leaves out what each table already has", () => {
     const { slices, blocks } = slice(
       group,
-      decodeEnvelope,
       new Map([
         ["trade", 200],
         ["stream_gap", 100],
@@ -154,9 +152,9 @@ describe("slice()", () => {
   });
 
   it("gives the same token for the same rows, another for other rows, another table or another place", () => {
-    const again = slice(group, decodeEnvelope, none);
+    const again = slice(group, none);
     expect(again.slices.map((each) => each.token)).toEqual(
-      slice(group, decodeEnvelope, none).slices.map((each) => each.token),
+      slice(group, none).slices.map((each) => each.token),
     );
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 1 }), fc.nat(), (bytes, at) => {

@@ -1,29 +1,15 @@
 /** What the loader decides, without clock, socket or file. */
 
 import { createHash, hash as digest } from "node:crypto";
-import type { Decoded } from "@tidegate/contracts";
-import {
-  BLOCK_TABLE,
-  type BlockRow,
-  partitionOf,
-  QUARANTINE_TABLE,
-  RowBinaryWriter,
-  type StreamCount,
-  TABLES,
-  type Table,
-  WAL_BLOCKS,
-  type WalPlace,
-  writeBlock,
-  writeQuarantine,
-  writeRecord,
-} from "@tidegate/storage";
+import { type ProjectedRows, Projection } from "@tidegate/rust-core";
+import { projectionText, type StreamCount, WAL_BLOCKS } from "@tidegate/storage";
 import {
   BACKOFF_MS_MAX,
   BACKOFF_MS_MIN,
   DIFFERENCES_MAX,
   GROUP_BLOCKS_MAX,
+  GROUP_BYTES_MAX,
   GROUP_RECORDS_MAX,
-  REASON_CHARS_MAX,
   STREAMS_MAX,
 } from "./limits.ts";
 
@@ -55,6 +41,8 @@ export interface Position {
 
 /** The WAL as the loader reads it, sealed segments and the growing one alike. */
 export interface WalReader {
+  /** The folder itself, where all of it may be read: groups are then read and sliced away from the event loop. */
+  readonly dir?: string;
   /** The oldest segment there is; null while there is none. */
   first(): number | null;
   /**
@@ -80,6 +68,8 @@ export interface Ledger {
   readonly lastWalSeq: number;
   /** End of the group that was under way. */
   readonly pendingTo: Position | null;
+  /** End of the one after it, which may be under way too; absent in the ledgers of earlier versions. */
+  readonly afterTo?: Position | null;
 }
 
 export const START: Ledger = {
@@ -99,9 +89,8 @@ export function parseLedger(text: string): Ledger {
       return whole(segment) && whole(offset);
     };
     const sound = value.version === 1 && place(value.next) && whole(value.lastWalSeq);
-    return sound && (value.pendingTo === null || place(value.pendingTo))
-      ? (value as Ledger)
-      : START;
+    const ends = [value.pendingTo, value.afterTo ?? null];
+    return sound && ends.every((end) => end === null || place(end)) ? (value as Ledger) : START;
   } catch {
     return START;
   }
@@ -127,11 +116,12 @@ export function readGroup(reader: WalReader, ledger: Ledger): Group | null {
   }
   const from = at;
   const blocks: WalBlock[] = [];
-  let records = 0;
+  let [records, bytes] = [0, 0];
   while (
     !reached(at, pendingTo) &&
     blocks.length < GROUP_BLOCKS_MAX &&
-    records < GROUP_RECORDS_MAX
+    records < GROUP_RECORDS_MAX &&
+    bytes < GROUP_BYTES_MAX
   ) {
     const found = reader.read(at);
     if (found === null || found === "damaged") break;
@@ -141,6 +131,7 @@ export function readGroup(reader: WalReader, ledger: Ledger): Group | null {
     }
     blocks.push(found.block);
     records += found.block.records.length;
+    for (const { payload } of found.block.records) bytes += payload.length;
     at = found.next;
   }
   return blocks.length === 0 ? null : { from, to: at, blocks };
@@ -150,6 +141,7 @@ export function readGroup(reader: WalReader, ledger: Ledger): Group | null {
 export interface Slice {
   readonly table: string;
   readonly token: string;
+  /** One block of the Native format. */
   readonly body: Buffer;
   readonly rows: number;
   readonly lastWalSeq: number;
@@ -175,18 +167,6 @@ export function token(group: Pick<Group, "from" | "to">, table: string, body: Bu
   return `${from.segment}.${from.offset}-${to.segment}.${to.offset}/${table}/${content}`;
 }
 
-interface Building {
-  readonly table: string;
-  readonly partition: number;
-  readonly out: RowBinaryWriter;
-  rows: number;
-  last: number;
-}
-
-/** The partition of a record in a table; 0 where there is one. */
-const partition = (table: Pick<Table<never>, "partition">, tsNs: bigint): number =>
-  table.partition === null ? 0 : partitionOf(table.partition.unit, tsNs);
-
 /**
  * Whether a record is a raw capture: a venue's bytes, kept in the WAL alone. Gaps and marks of a capture stream are envelopes,
  * which begin with another byte, and are loaded.
@@ -194,81 +174,36 @@ const partition = (table: Pick<Table<never>, "partition">, tsNs: bigint): number
 export const isCapture = ({ stream, payload }: Pick<WalRecord, "stream" | "payload">): boolean =>
   stream.startsWith("raw.") && payload[0] === 1;
 
+let projection: Projection | undefined;
+
+/** The tables of the database for the crate that writes their rows, made at first use. */
+export function tables(): Projection {
+  projection ??= new Projection(projectionText());
+  return projection;
+}
+
+/** Names the inserts of a group. */
+export function named(
+  group: Pick<Group, "from" | "to">,
+  { inserts, quarantined, lastWalSeq }: ProjectedRows,
+): Sliced {
+  const slices = inserts.map(
+    (insert): Slice => ({ ...insert, token: token(group, insert.table, insert.body) }),
+  );
+  return {
+    slices: slices.filter(({ table }) => table !== WAL_BLOCKS),
+    blocks: slices.find(({ table }) => table === WAL_BLOCKS) ?? null,
+    quarantined: new Map(Object.entries(quarantined)),
+    lastWalSeq,
+  };
+}
+
 /**
  * The rows of a group by table, without those the database already has (`highest` wal_seq of each table: inserts of a
  * table are whole and in order, so what is at or below it is in). A record that is no envelope goes to quarantine.
  */
-export function slice(
-  group: Group,
-  decode: (payload: Uint8Array) => Decoded,
-  highest: ReadonlyMap<string, number>,
-): Sliced {
-  const all: Building[] = [];
-  const building = new Map<string, Building>();
-  const quarantined = new Map<string, number>();
-  let lastWalSeq = 0;
-  const put = (
-    { name: table, ...of }: Table<never>,
-    walSeq: number,
-    tsNs: bigint,
-    write: (out: RowBinaryWriter) => void,
-  ): boolean => {
-    if (walSeq <= (highest.get(table) ?? 0)) return false;
-    const day = partition(of, tsNs);
-    let into = building.get(table);
-    if (into?.partition !== day) {
-      into = { table, partition: day, out: new RowBinaryWriter(), rows: 0, last: 0 };
-      building.set(table, into);
-      all.push(into);
-    }
-    write(into.out);
-    into.rows += 1;
-    into.last = walSeq;
-    return true;
-  };
-  for (const { records, segment, block, crc } of group.blocks) {
-    for (const record of records) {
-      lastWalSeq = record.walSeq;
-      if (isCapture(record)) continue;
-      const { payload, ...rest } = record;
-      const place: WalPlace = { ...rest, payloadHash: payloadHash(payload) };
-      const decoded = decode(payload);
-      if (decoded.ok) {
-        const { envelope } = decoded;
-        const table = TABLES[envelope.payload.kind];
-        put(table, record.walSeq, place.tsNs, (out) =>
-          writeRecord(out, table, { place, envelope }),
-        );
-        continue;
-      }
-      const { code, field } = decoded.refusal;
-      const reason = `${code} ${field}`.slice(0, REASON_CHARS_MAX);
-      const fresh = put(QUARANTINE_TABLE, record.walSeq, place.tsNs, (out) =>
-        writeQuarantine(out, { place, reason, payload }),
-      );
-      if (fresh) quarantined.set(code, (quarantined.get(code) ?? 0) + 1);
-    }
-    const firstWalSeq = records[0]?.walSeq ?? 0;
-    const row: BlockRow = {
-      segment,
-      block,
-      firstWalSeq,
-      lastWalSeq,
-      rows: records.length,
-      hash: crc,
-    };
-    put(BLOCK_TABLE, lastWalSeq, 0n, (out) => writeBlock(out, row));
-  }
-  const slices = all.map(({ table, out, rows, last }): Slice => {
-    const body = out.bytes();
-    return { table, token: token(group, table, body), body, rows, lastWalSeq: last };
-  });
-  return {
-    slices: slices.filter(({ table }) => table !== WAL_BLOCKS),
-    blocks: slices.find(({ table }) => table === WAL_BLOCKS) ?? null,
-    quarantined,
-    lastWalSeq,
-  };
+export function slice(group: Group, highest: ReadonlyMap<string, number>): Sliced {
+  return named(group, tables().slice(group.blocks, Object.fromEntries(highest)));
 }
 
 /** Wait before try `attempt` (from 1) in ms: doubling to the bound, spread over its upper half by `random` in [0, 1). */

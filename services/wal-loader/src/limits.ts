@@ -1,9 +1,16 @@
+import { CLICKHOUSE_CONNECTIONS_MAX } from "@tidegate/storage";
+
 /** A group stops growing beyond this many records; all of a group is decoded in memory. */
 export const GROUP_RECORDS_MAX = 16_384;
 /** WAL blocks of one group. A journal written record by record has blocks of one: a backlog of it must not go in small change. */
 export const GROUP_BLOCKS_MAX = GROUP_RECORDS_MAX;
-/** Inserts under way at once. */
-export const INSERTS_AT_ONCE_MAX = 4;
+/**
+ * Bytes of records of one group. A varint of one byte takes eight in its column, so that with one block more and the columns
+ * each row has a group's inserts stay within `INSERT_BYTES_MAX`.
+ */
+export const GROUP_BYTES_MAX = 7 * 2 ** 20;
+/** Inserts under way at once: one of each table a group mostly has. */
+export const INSERTS_AT_ONCE_MAX = CLICKHOUSE_CONNECTIONS_MAX;
 /** First and longest wait after a failure of the database. */
 export const BACKOFF_MS_MIN = 100;
 export const BACKOFF_MS_MAX = 10_000;

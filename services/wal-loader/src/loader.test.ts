@@ -1,56 +1,34 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { decodeEnvelope } from "@tidegate/contracts";
+import { fileURLToPath } from "node:url";
 import type { Insert, Recording } from "@tidegate/storage";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { readGroup, START } from "./core.ts";
 import { Loader } from "./loader.ts";
 import { FakeWal } from "./testing/fake-wal.ts";
 import { type Fate, ModelRepository } from "./testing/model-repository.ts";
+import { readNative } from "./testing/native.ts";
+import { openWal } from "./wal.ts";
 
-const wal = new FakeWal(3, 40, 3);
-/** wal_seq (of a block its last) of each row: the token names the bytes, the WAL says which rows they are. */
-const decoded = new Map(
-  wal.records.map((record) => [record.walSeq, decodeEnvelope(record.payload)]),
+/** Two sealed segments of one block or two each; a test of the crate `wal` keeps their bytes. */
+const GOLDEN = fileURLToPath(
+  new URL("../../../packages/rust-core/crates/wal/golden/v2", import.meta.url),
 );
 
-const tableOf = (walSeq: number): string => {
-  const found = decoded.get(walSeq);
-  if (found?.ok !== true) return "quarantine";
-  return found.envelope.payload.kind === "trade" ? "trade" : "stream_gap";
-};
-
-/** Rows of an insert from its body: each row of a table of records begins with its wal_seq, which rises within the insert. */
+const wal = new FakeWal(3, 40, 3);
+/** wal_seq of each row of an insert, of a block its last. */
 function rowsOf({ table, body }: Insert): number[] {
-  if (table === "wal_blocks") {
-    const size = 8 + 4 + 8 + 8 + 4 + 4;
-    return Array.from({ length: body.length / size }, (_, i) =>
-      Number(body.readBigUInt64LE(i * size + 20)),
-    );
-  }
-  const candidates = wal.records
-    .map(({ walSeq }) => walSeq)
-    .filter((walSeq) => tableOf(walSeq) === table);
-  const first = Number(body.readBigUInt64LE(0));
-  const rows: number[] = [];
-  let at = 0;
-  for (const walSeq of candidates.filter((each) => each >= first)) {
-    const key = Buffer.alloc(8);
-    key.writeBigUInt64LE(BigInt(walSeq));
-    const found = body.indexOf(key, at);
-    if (found < 0) break;
-    rows.push(walSeq);
-    at = found + 8;
-  }
-  return rows;
+  const key = table === "wal_blocks" ? "last_wal_seq" : "wal_seq";
+  const found = readNative(body).find(({ name }) => name === key);
+  return found?.values.map(Number) ?? [];
 }
 
 function loader(repository: Recording, ledgerDir: string): Loader {
   return new Loader({
     wal,
     repository,
-    decode: decodeEnvelope,
     ledgerDir,
     nowNs: () => 0n,
     random: () => 0,
@@ -122,6 +100,72 @@ describe("Loader", () => {
     }
     expect(repository.rows()).toHaveLength(2 * wal.records.length);
     rmSync(dir, { recursive: true });
+  });
+
+  it("reads a folder one group ahead, and puts every record in once, its block after it, whatever fails or dies meanwhile [A33]", async () => {
+    const whole = openWal(GOLDEN);
+    const blocks = readGroup(whole, START)?.blocks ?? [];
+    const last = blocks.flatMap(({ records }) => records).length;
+    expect([last > 6, blocks.length > 2]).toEqual([true, true]);
+    const event = fc.constantFrom<Fate | "killed" | "power cut" | "ledger lost">(
+      "works",
+      "works",
+      "refused",
+      "answer lost",
+      "killed",
+      "power cut",
+      "ledger lost",
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(event, { maxLength: 30 }), async (script) => {
+        const dir = mkdtempSync(join(tmpdir(), "loader-"));
+        const repository = new ModelRepository(rowsOf);
+        const events = [...script];
+        let death: string | null = null;
+        repository.fate = () => {
+          const next = events.shift() ?? "works";
+          if (next !== "works" && next !== "refused" && next !== "answer lost") {
+            death = next;
+            return "answer lost";
+          }
+          return next;
+        };
+        const ends: number[] = [];
+        const start = () =>
+          new Loader({
+            wal: whole,
+            repository,
+            ledgerDir: dir,
+            nowNs: () => 0n,
+            random: () => 0,
+            pause: async () => {},
+            bounds: { blocks: 1, records: 99, bytes: 99_999 },
+            onLoaded: ({ lastWalSeq }) => ends.push(lastWalSeq),
+          });
+        let current = start();
+        while ((await current.step()) || death !== null) {
+          if (death === null) continue;
+          if (death === "power cut") repository.forgetTokens();
+          if (death === "ledger lost") rmSync(join(dir, "ledger.json"), { force: true });
+          death = null;
+          current = start();
+        }
+        rmSync(dir, { recursive: true });
+        const every = Array.from({ length: last }, (_, at) => at + 1);
+        expect(repository.rows()).toEqual(every);
+        expect(repository.tables.get("wal_blocks")).toHaveLength(blocks.length);
+        expect(ends.at(-1)).toBe(last);
+        const held = new Set<number>();
+        for (const insert of repository.inserts) {
+          const rows = rowsOf(insert);
+          if (insert.table !== "wal_blocks") for (const row of rows) held.add(row);
+          else
+            for (const end of rows)
+              expect(every.filter((walSeq) => walSeq <= end && !held.has(walSeq))).toEqual([]);
+        }
+      }),
+      { numRuns: 150 },
+    );
   });
 
   it("says that the database is down, keeps what it read out of quarantine, and recovers [A30 A34]", async () => {

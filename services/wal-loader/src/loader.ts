@@ -2,7 +2,6 @@
 
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Decoded } from "@tidegate/contracts";
 import { type Recording, WAL_BLOCKS } from "@tidegate/storage";
 import {
   backoffMs,
@@ -14,22 +13,24 @@ import {
   type Slice,
   type Sliced,
   START,
-  slice,
   WalCount,
   type WalReader,
 } from "./core.ts";
 import { INSERTS_AT_ONCE_MAX } from "./limits.ts";
+import { type Bounds, nextReady, type Ready } from "./next.ts";
 
 export interface LoaderDeps {
   readonly wal: WalReader;
   readonly repository: Recording;
-  readonly decode: (payload: Uint8Array) => Decoded;
   readonly ledgerDir: string;
   /** Wall clock, ns since the Unix epoch. */
   readonly nowNs: () => bigint;
   readonly random: () => number;
   /** Waits, or returns early when woken. */
   readonly pause: (ms: number) => Promise<void>;
+  /** Of one group of a WAL in a folder; the loader's own where none are given. */
+  readonly bounds?: Bounds;
+  /** The rows of a group and its blocks are in. */
   readonly onLoaded?: (sliced: Sliced) => void;
   readonly onTrouble?: (error: unknown, attempt: number, waitMs: number) => void;
 }
@@ -60,6 +61,14 @@ export class Loader {
   #lag = { records: 0, oldestNs: 0n };
   #damaged = false;
   #migrated = false;
+  /** The group after the one that is going in, being read while the server has that one. */
+  #ahead: Promise<Ready | "nothing" | "damaged"> | null = null;
+  /** The group before it, whose rows are in and whose blocks are going in: the ledger once they are. */
+  #closing: {
+    readonly sliced: Sliced;
+    readonly after: Ledger;
+    readonly done: Promise<void>;
+  } | null = null;
 
   constructor(deps: LoaderDeps) {
     this.#deps = deps;
@@ -108,9 +117,15 @@ export class Loader {
   /** What is in is asked of the tables themselves: the log of insert tokens does not survive a power cut, rows do. */
   async #takeStock(): Promise<void> {
     const { repository } = this.#deps;
+    // It was sliced by what the tables were known to hold before.
+    this.#ahead = null;
+    // Nothing of ours may be under way while the tables are asked.
+    await this.#closing?.done.catch(() => {});
+    this.#closing = null;
     // A first failure is mostly a lost answer; only one that repeats may be a database that lost its tables.
     if (!this.#migrated || this.#attempt > 1) await repository.migrate();
     this.#migrated = true;
+    // In this order: a block is in after its rows, so the tables hold at least what it says, also where another loader works.
     const block = await repository.highestBlock();
     this.#highest = new Map([...(await repository.highest()), [WAL_BLOCKS, block]]);
     const own = this.#counts.groups > 0 ? this.#ledger : this.#readLedger();
@@ -118,31 +133,69 @@ export class Loader {
     this.#synced = true;
   }
 
+  /**
+   * The rows of a group go in at once, its blocks after them: beside the rows of the next group, where that is at hand already,
+   * and before its blocks. What `ledger.next` is after has rows and blocks in.
+   */
   async #loadGroup(): Promise<boolean> {
-    const { wal, repository, decode } = this.#deps;
-    const group = readGroup(wal, this.#ledger);
-    if (group === null) {
-      const { next } = this.#ledger;
-      this.#damaged = next.segment > 0 && wal.read(next) === "damaged";
+    const ahead = this.#ahead;
+    this.#ahead = null;
+    let ready = ahead === null ? "nothing" : await ahead;
+    // What was nothing while another group went in may be something now.
+    if (ready === "nothing") ready = await this.#next(this.#ledger, this.#highest);
+    this.#damaged = ready === "damaged";
+    if (ready === "nothing" || ready === "damaged") {
       this.#lag = { records: 0, oldestNs: 0n };
       return false;
     }
-    this.#lag = {
-      records: group.blocks.reduce((sum, { records }) => sum + records.length, 0),
-      oldestNs: group.blocks[0]?.records[0]?.tsNs ?? 0n,
-    };
-    if (this.#ledger.pendingTo === null) this.#keep({ ...this.#ledger, pendingTo: group.to });
-    const sliced = slice(group, decode, this.#highest);
-    for (const wave of waves(sliced.slices)) await inTurns(wave, (each) => repository.insert(each));
-    if (sliced.blocks !== null) await repository.insert(sliced.blocks);
-    this.#keep({ version: 1, next: group.to, lastWalSeq: sliced.lastWalSeq, pendingTo: null });
-    this.#highest = raised(this.#highest, sliced);
+    const { to, sliced } = ready;
+    this.#lag = { records: ready.records, oldestNs: ready.oldestNs };
+    const before = this.#closing;
+    // Its bounds are kept before its first insert: a retry has the same rows. Those of one read ahead are kept already.
+    if (this.#ledger.pendingTo === null) this.#keep({ ...this.#ledger, pendingTo: to });
+    const own = before === null ? this.#ledger.afterTo : null;
+    const after: Ledger = { ...START, next: to, lastWalSeq: sliced.lastWalSeq };
+    const highest = raised(this.#highest, sliced);
+    if (ready.full) {
+      this.#ahead = this.#next({ ...after, pendingTo: own ?? null }, highest);
+      // Whoever takes it sees its failure; one that nobody takes is read again.
+      this.#ahead.catch(() => {});
+    }
+    await all([this.#rows(sliced), before?.done]);
+    if (before !== null) this.#deps.onLoaded?.(before.sliced);
+    this.#highest = highest;
     this.#attempt = 0;
     this.#counts.groups += 1;
     for (const { rows } of sliced.slices) this.#counts.rows += rows;
     for (const count of sliced.quarantined.values()) this.#counts.quarantined += count;
-    this.#deps.onLoaded?.(sliced);
+    const coming = await this.#ahead?.catch(() => null);
+    if (typeof coming === "object" && coming !== null) {
+      this.#keep({ ...(before?.after ?? this.#ledger), pendingTo: to, afterTo: coming.to });
+      const done = sliced.blocks === null ? Promise.resolve() : this.#insert(sliced.blocks);
+      done.catch(() => {});
+      this.#closing = { sliced, after, done };
+    } else {
+      this.#closing = null;
+      if (sliced.blocks !== null) await this.#insert(sliced.blocks);
+      this.#keep({ ...after, pendingTo: own ?? null });
+      this.#deps.onLoaded?.(sliced);
+    }
     return true;
+  }
+
+  async #rows({ slices }: Sliced): Promise<void> {
+    for (const wave of waves(slices)) await inTurns(wave, (each) => this.#insert(each));
+  }
+
+  #next(
+    ledger: Ledger,
+    highest: ReadonlyMap<string, number>,
+  ): Promise<Ready | "nothing" | "damaged"> {
+    return nextReady(this.#deps.wal, ledger, highest, this.#deps.bounds);
+  }
+
+  #insert({ table, token, body }: Slice): Promise<void> {
+    return this.#deps.repository.insert({ table, token, format: "Native", body });
   }
 
   #readLedger(): Ledger {
@@ -217,10 +270,17 @@ function waves(slices: readonly Slice[]): Slice[][] {
 }
 
 /** Runs `act` for all, some at once; rejects with the first failure after the others have settled. */
-async function inTurns(all: readonly Slice[], act: (each: Slice) => Promise<void>): Promise<void> {
-  for (let at = 0; at < all.length; at += INSERTS_AT_ONCE_MAX) {
-    const settled = await Promise.allSettled(all.slice(at, at + INSERTS_AT_ONCE_MAX).map(act));
-    const failed = settled.find((each) => each.status === "rejected");
-    if (failed !== undefined) throw failed.reason;
-  }
+async function inTurns(
+  each: readonly Slice[],
+  act: (slice: Slice) => Promise<void>,
+): Promise<void> {
+  for (let at = 0; at < each.length; at += INSERTS_AT_ONCE_MAX)
+    await all(each.slice(at, at + INSERTS_AT_ONCE_MAX).map(act));
+}
+
+/** Waits for all; rejects with the first failure after the others have settled. */
+async function all(under: readonly (Promise<void> | undefined)[]): Promise<void> {
+  const settled = await Promise.allSettled(under);
+  const failed = settled.find((each) => each.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
 }

@@ -120,8 +120,7 @@ async function startLoading(
   url: string,
 ): Promise<Service> {
   const { config, log, metrics, http, fail } = context;
-  const [{ decodeEnvelope }, { openRepository }, { Loader }, { openWal }] = await Promise.all([
-    import("@tidegate/contracts"),
+  const [{ openRepository }, { Loader }, { openWal }] = await Promise.all([
     import("@tidegate/storage"),
     import("./loader.ts"),
     import("./wal.ts"),
@@ -132,7 +131,6 @@ async function startLoading(
   const loader: Loader = new Loader({
     wal: openWal(config.walDir),
     repository,
-    decode: decodeEnvelope,
     ledgerDir: config.loaderDir,
     nowNs: () => BigInt(Date.now()) * 1_000_000n,
     random: Math.random,

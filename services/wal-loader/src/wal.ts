@@ -30,6 +30,7 @@ export function openWal(dir: string): WalReader {
     };
   };
   return {
+    dir,
     first() {
       look();
       return known.size === 0 ? null : Math.min(...known.keys());

@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ClickHouseLogLevel, createClient } from "@clickhouse/client";
-import { decodeEnvelope } from "@tidegate/contracts";
 import {
   DEFINITIONS,
   openRepository,
@@ -13,13 +12,14 @@ import {
   startEmbeddedClickHouse,
 } from "@tidegate/storage";
 import {
+  INSERTS_AT_ONCE_MAX,
   Loader,
+  nextReady,
   openWal,
   readGroup,
-  type Sliced,
   START,
-  slice,
   type WalReader,
+  type WalRecord,
 } from "@tidegate/wal-loader/load";
 import { check, type Result, result } from "../result.ts";
 import { recordDay } from "./record.ts";
@@ -137,16 +137,16 @@ async function empty(repository: Repository): Promise<void> {
     await repository.command(`TRUNCATE TABLE tidegate.${name} SYNC`);
 }
 
-/** Every insert the loader makes of the WAL, in each format, each group's together; the server itself writes the other formats. */
+/** Every insert the loader makes of the WAL, in each format, each group's together; the server itself writes the formats. */
 async function prepare(url: string, wal: WalReader): Promise<Buffers[][]> {
   const groups: Buffers[][] = [];
-  let next = START.next;
+  let ledger = START;
   for (;;) {
-    const group = readGroup(wal, { ...START, next });
-    if (group === null) return groups;
-    next = group.to;
-    const { slices, blocks }: Sliced = slice(group, decodeEnvelope, new Map());
-    const first = group.blocks[0]?.records[0]?.walSeq ?? 0;
+    const ready = await nextReady(wal, ledger, new Map());
+    if (typeof ready === "string") return groups;
+    const first = ledger.lastWalSeq + 1;
+    const { slices, blocks, lastWalSeq } = ready.sliced;
+    ledger = { ...START, next: ready.to, lastWalSeq };
     const all: Buffers[] = [];
     for (const each of [...slices, ...(blocks === null ? [] : [blocks])]) {
       const seq = each.table === "wal_blocks" ? "last_wal_seq" : "wal_seq";
@@ -157,7 +157,7 @@ async function prepare(url: string, wal: WalReader): Promise<Buffers[][]> {
         return Buffer.from(await answer.arrayBuffer());
       };
       const body = {
-        RowBinary: Buffer.from(each.body),
+        RowBinary: await as("RowBinary"),
         Native: await as("Native"),
         Parquet: await as("Parquet"),
       };
@@ -171,7 +171,7 @@ async function prepare(url: string, wal: WalReader): Promise<Buffers[][]> {
 async function send(url: string, groups: readonly Buffers[][], format: Format): Promise<number> {
   const client = createClient({
     url,
-    max_open_connections: 4,
+    max_open_connections: INSERTS_AT_ONCE_MAX,
     log: { level: ClickHouseLogLevel.OFF },
     keep_alive: { enabled: true, idle_socket_ttl: 1_500 },
   });
@@ -179,7 +179,7 @@ async function send(url: string, groups: readonly Buffers[][], format: Format): 
   for (const group of groups) {
     const blocks = group.filter(({ table }) => table === "wal_blocks");
     const rest = group.filter(({ table }) => table !== "wal_blocks");
-    for (const some of [...chunks(rest, 4), blocks]) {
+    for (const some of [...chunks(rest, INSERTS_AT_ONCE_MAX), blocks]) {
       await Promise.all(
         some.map(async ({ table, token, body }) => {
           const answer = await client.exec({
@@ -222,32 +222,18 @@ async function queryableMs(repository: Repository, home: string, seed: number): 
     startNs: nowNs(),
     stepNs: 100_000_000n,
   };
-  const taken = new Map<number, bigint>();
-  const opened = openWal(join(home, "wal"));
-  const noting: WalReader = {
-    first: () => opened.first(),
-    read(at) {
-      const found = opened.read(at);
-      if (found !== null && typeof found === "object")
-        for (const { walSeq, tsNs } of found.block.records) taken.set(walSeq, tsNs);
-      return found;
-    },
-  };
-  const found: number[] = [];
-  let last = 0;
+  const walDir = join(home, "wal");
+  /** Last record of each group and when it was acknowledged, ms since the Unix epoch. */
+  const loaded: { readonly lastWalSeq: number; readonly atMs: number }[] = [];
   const loader = new Loader({
-    wal: noting,
+    wal: openWal(walDir),
     repository,
-    decode: decodeEnvelope,
     ledgerDir: join(home, "ledger"),
     nowNs,
     random: Math.random,
     pause: (ms) => sleep(ms),
     onLoaded: ({ lastWalSeq }) => {
-      const now = BigInt(Date.now()) * 1_000_000n;
-      for (last += 1; last <= lastWalSeq; last += 1)
-        found.push(Number(now - (taken.get(last) ?? now)) / 1e6);
-      last = lastWalSeq;
+      loaded.push({ lastWalSeq, atMs: Date.now() });
     },
   });
   let recording = true;
@@ -259,7 +245,23 @@ async function queryableMs(repository: Repository, home: string, seed: number): 
   }
   while (await loader.step());
   const { sent } = await done;
+  const found: number[] = [];
+  let group = 0;
+  for (const { walSeq, tsNs } of records(openWal(walDir))) {
+    while ((loaded[group]?.lastWalSeq ?? walSeq) < walSeq) group += 1;
+    const atMs = loaded[group]?.atMs;
+    if (atMs !== undefined) found.push(atMs - Number(tsNs / 1_000n) / 1_000);
+  }
   // Beside what was sent the recorder's own marks are in.
   if (found.length < sent) throw new Error(`${found.length} records became queryable of ${sent}`);
   return found;
+}
+
+/** Every record of a WAL at rest. */
+function* records(wal: WalReader): Generator<WalRecord> {
+  let ledger = START;
+  for (let group = readGroup(wal, ledger); group !== null; group = readGroup(wal, ledger)) {
+    for (const block of group.blocks) yield* block.records;
+    ledger = { ...START, next: group.to };
+  }
 }

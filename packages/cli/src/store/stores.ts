@@ -89,7 +89,6 @@ export async function loadClickHouse(
   const loader = new Loader({
     wal,
     repository,
-    decode: decodeEnvelope,
     ledgerDir,
     nowNs: () => BigInt(Date.now()) * 1_000_000n,
     random: Math.random,

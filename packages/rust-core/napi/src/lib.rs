@@ -9,6 +9,7 @@ mod engine;
 mod features;
 mod link;
 mod matching;
+mod projection;
 mod strategy;
 mod wal;
 mod wire;

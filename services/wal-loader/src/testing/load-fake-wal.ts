@@ -1,6 +1,5 @@
 // Loads the fake WAL into a real ClickHouse as a process of its own, so that a test can kill it. Arguments: URL, ledger folder.
 import { setTimeout as sleep } from "node:timers/promises";
-import { decodeEnvelope } from "@tidegate/contracts";
 import { openRepository } from "@tidegate/storage";
 import { Loader } from "../loader.ts";
 import { FakeWal } from "./fake-wal.ts";
@@ -14,7 +13,6 @@ await using repository = openRepository(url);
 const loader = new Loader({
   wal,
   repository,
-  decode: decodeEnvelope,
   ledgerDir,
   nowNs: () => BigInt(Date.now()) * 1_000_000n,
   random: Math.random,

@@ -9,7 +9,7 @@ export class ModelRepository implements Recording {
   readonly tokens = new Set<string>();
   readonly tables = new Map<string, number[]>();
   fate: () => Fate = () => "works";
-  /** wal_seq of the rows of an insert; the model cannot read RowBinary beyond its first column. */
+  /** wal_seq of the rows of an insert: all the model keeps of them. */
   rowsOf: (insert: Insert) => number[];
 
   constructor(rowsOf: (insert: Insert) => number[]) {

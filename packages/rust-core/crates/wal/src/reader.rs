@@ -2,6 +2,7 @@
 
 use crate::WalFault;
 use crate::format::{BLOCK_HEADER_BYTES, HEADER_BYTES, Header, Item, decode_item, item_bytes, parse_name};
+use crate::limits::READ_BYTES;
 use tidegate_segment::Storage;
 
 /// One segment of a WAL directory.
@@ -66,11 +67,53 @@ pub fn read_block<S: Storage>(storage: &S, name: &str, offset: u64) -> Result<Op
     storage.read(name, at, BLOCK_HEADER_BYTES, &mut bytes)?;
     let Some(size) = item_bytes(&bytes) else { return Ok(None) };
     storage.read(name, at, size, &mut bytes)?;
-    Ok(decode_item(&bytes).map(|item| {
-        let size = match &item {
-            Item::Block(block) => block.size,
-            Item::Footer(footer) => footer.size,
-        };
-        (item, at + size as u64)
-    }))
+    Ok(decode_item(&bytes).map(|item| placed(item, at)))
+}
+
+/// An item with the offset after it.
+fn placed(item: Item, at: u64) -> (Item, u64) {
+    let size = match &item {
+        Item::Block(block) => block.size,
+        Item::Footer(footer) => footer.size,
+    };
+    (item, at + size as u64)
+}
+
+/// Reads item after item as [`read_block`] does, many of them with one read of the file.
+#[derive(Debug, Default)]
+pub struct Reader {
+    name: String,
+    /// Where `bytes` begin.
+    from: u64,
+    bytes: Vec<u8>,
+}
+
+impl Reader {
+    /// The block or footer at `offset` of a segment and the offset after it, as [`read_block`].
+    ///
+    /// # Errors
+    /// The disk fails.
+    pub fn read<S: Storage>(
+        &mut self,
+        storage: &S,
+        name: &str,
+        offset: u64,
+    ) -> Result<Option<(Item, u64)>, WalFault> {
+        let at = offset.max(HEADER_BYTES as u64);
+        if let Some(item) = self.held(name, at) {
+            return Ok(Some(placed(item, at)));
+        }
+        // What was read before may end within the item, and an open segment has grown since.
+        self.bytes.clear();
+        self.name.clear();
+        storage.read(name, at, READ_BYTES, &mut self.bytes)?;
+        self.name.push_str(name);
+        self.from = at;
+        Ok(self.held(name, at).map(|item| placed(item, at)))
+    }
+
+    fn held(&self, name: &str, at: u64) -> Option<Item> {
+        let skipped = usize::try_from(at.checked_sub(self.from)?).ok()?;
+        if self.name != name { None } else { decode_item(self.bytes.get(skipped..)?) }
+    }
 }

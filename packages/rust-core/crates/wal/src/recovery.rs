@@ -59,7 +59,7 @@ pub(crate) fn survey<S: Storage>(storage: &S, name: &str, bytes: &[u8]) -> Resul
                     positions.push((record.stream.clone(), position));
                 }
                 next += block.records.len() as u64;
-                open.hasher.update(&bytes[at..at + block.size]);
+                open.digest.take(&mut bytes[at..at + block.size].to_vec());
                 open.prev_crc = block.crc;
                 open.blocks += 1;
                 open.offset += block.size as u64;

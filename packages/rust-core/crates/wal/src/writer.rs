@@ -1,6 +1,7 @@
 //! The one writer of a WAL directory.
 
 use crate::WalFault;
+use crate::digest::Digest;
 use crate::format::{
     BlockBuilder, Compression, FORMAT_VERSION, HEADER_BYTES, Header, Place, RECORD_HEADER_BYTES, RecordType,
     coming_name, encode_footer, open_name, sealed_name,
@@ -9,10 +10,11 @@ use crate::limits::{
     BLOCK_BYTES_TARGET, BLOCK_RECORDS_MAX, FLUSH_BLOCKS_MAX, PAYLOAD_BYTES_MAX, SEGMENT_AGE_NS_DEFAULT,
     SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, STREAM_NAME_BYTES_MAX, STREAMS_MAX,
 };
+use crate::positions::Positions;
 use crate::reader::segments;
 use crate::recovery::{Survey, survey};
 use crate::tally::Tally;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use tidegate_segment::{Errno, Storage, StorageError};
 
 /// How a WAL is kept.
@@ -75,7 +77,7 @@ pub(crate) struct Open {
     pub prev_hash: [u8; 32],
     pub blocks: u32,
     pub prev_crc: u32,
-    pub hasher: blake3::Hasher,
+    pub digest: Digest,
     pub tally: Tally,
     /// Bytes of its footer, where it has one.
     pub footer_bytes: u64,
@@ -86,8 +88,6 @@ pub(crate) struct Open {
 
 impl Open {
     pub(crate) fn new(header: &Header, bytes: &[u8]) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(bytes);
         Self {
             index: header.index,
             offset: bytes.len() as u64,
@@ -95,7 +95,7 @@ impl Open {
             prev_hash: header.prev_hash,
             blocks: 0,
             prev_crc: 0,
-            hasher,
+            digest: Digest::new(bytes),
             tally: Tally::default(),
             footer_bytes: 0,
             since_ns: None,
@@ -119,7 +119,7 @@ pub struct Wal<S> {
     block: BlockBuilder,
     block_first: u64,
     next_wal_seq: u64,
-    streams: HashMap<String, Position>,
+    positions: Positions,
     /// A whole block that is not written yet: empty, or what a full disk refused.
     pending: Vec<u8>,
     pending_crc: u32,
@@ -188,7 +188,7 @@ impl<S: Storage> Wal<S> {
             let records = open.tally.records();
             next_wal_seq += records;
             recovery.streams.extend(positions);
-            prev_hash = *open.hasher.finalize().as_bytes();
+            prev_hash = hash_of(&mut open)?;
             if !segment.sealed {
                 if !sealed {
                     recovery.torn_bytes += torn_bytes;
@@ -199,7 +199,7 @@ impl<S: Storage> Wal<S> {
                     prev_hash = header.prev_hash;
                     continue;
                 }
-                seal(&mut storage, &mut open, header.version, config.power_safe)?;
+                seal(&mut storage, &mut open, &prev_hash, header.version, config.power_safe)?;
             }
             next_index += 1;
         }
@@ -212,7 +212,7 @@ impl<S: Storage> Wal<S> {
             block: BlockBuilder::default(),
             block_first: next_wal_seq,
             next_wal_seq,
-            streams: recovery.streams.clone().into_iter().collect(),
+            positions: Positions::new(&recovery.streams),
             pending: Vec::new(),
             pending_crc: 0,
             in_flush: 0,
@@ -266,13 +266,7 @@ impl<S: Storage> Wal<S> {
         let block = &mut self.block;
         let id = self.open.tally.take(stream, epoch, seq, wal_seq, |name| block.name(name));
         self.block.add(kind, id, epoch, seq, ts_ns, payload);
-        let position = Position { epoch, seq };
-        match self.streams.get_mut(stream) {
-            Some(held) => *held = position,
-            None => {
-                self.streams.insert(stream.to_string(), position);
-            }
-        }
+        self.positions.set(stream, Position { epoch, seq });
         Ok(wal_seq)
     }
 
@@ -296,12 +290,11 @@ impl<S: Storage> Wal<S> {
         let name = open_name(self.open.index);
         let written = self.storage.write(&name, self.open.offset, &self.pending);
         written.map_err(|error| self.refused(error))?;
-        self.open.hasher.update(&self.pending);
         self.open.offset += self.pending.len() as u64;
+        self.open.digest.take(&mut self.pending);
         self.open.blocks += 1;
         self.open.prev_crc = self.pending_crc;
         self.in_flush += 1;
-        self.pending.clear();
         Ok(())
     }
 
@@ -345,8 +338,8 @@ impl<S: Storage> Wal<S> {
 
     fn roll(&mut self) -> Result<(), WalFault> {
         self.check()?;
-        let hash = *self.open.hasher.finalize().as_bytes();
-        let sealed = seal(&mut self.storage, &mut self.open, FORMAT_VERSION, self.config.power_safe);
+        let hash = hash_of(&mut self.open).inspect_err(|fault| self.poisoned = Some(fault.to_string()))?;
+        let sealed = seal(&mut self.storage, &mut self.open, &hash, FORMAT_VERSION, self.config.power_safe);
         sealed.map_err(|error| self.refused(error))?;
         self.open = Open::fresh(&self.config, self.open.index + 1, self.next_wal_seq, hash);
         self.begin()
@@ -406,12 +399,13 @@ impl<S: Storage> Wal<S> {
             }
             return Ok(());
         }
-        Ok(seal(&mut self.storage, &mut self.open, FORMAT_VERSION, power_safe)?)
+        let hash = hash_of(&mut self.open)?;
+        Ok(seal(&mut self.storage, &mut self.open, &hash, FORMAT_VERSION, power_safe)?)
     }
 
     /// How far a stream is recorded, `None` when it never was.
     pub fn position(&self, stream: &str) -> Option<Position> {
-        self.streams.get(stream).copied()
+        self.positions.get(stream)
     }
 
     /// `wal_seq` of the last appended record.
@@ -453,23 +447,30 @@ fn begin<S: Storage>(storage: &mut S, config: &WalConfig, header: &Header) -> Re
     Ok(())
 }
 
+/// The hash of everything before the footer.
+fn hash_of(open: &mut Open) -> Result<[u8; 32], WalFault> {
+    open.digest
+        .finish()
+        .ok_or_else(|| WalFault::Poisoned("the thread that hashes the segment is gone".into()))
+}
+
 /// Footer, length, sync, final name, directory sync: in this order, so that a file called `.seg` is always whole.
 fn seal<S: Storage>(
     storage: &mut S,
     open: &mut Open,
+    hash: &[u8; 32],
     version: u32,
     power_safe: bool,
 ) -> Result<(), StorageError> {
     let name = open_name(open.index);
     if open.footer_bytes == 0 {
-        let hash = *open.hasher.finalize().as_bytes();
         let place = Place {
             index: open.blocks,
             first_wal_seq: open.first_wal_seq,
             prev_crc: open.prev_crc,
             in_flush: 0,
         };
-        let footer = encode_footer(version, place, &hash, &open.tally.counts());
+        let footer = encode_footer(version, place, hash, &open.tally.counts());
         storage.write(&name, open.offset, &footer)?;
         open.footer_bytes = footer.len() as u64;
     }

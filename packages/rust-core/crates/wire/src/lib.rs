@@ -3,6 +3,7 @@
 
 pub mod approval;
 pub mod envelope;
+pub mod fields;
 pub mod frame;
 pub mod ids;
 pub mod limits;

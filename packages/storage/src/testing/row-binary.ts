@@ -1,6 +1,8 @@
+import type { Column } from "../tables.ts";
+
 const FIRST_BYTES = 64 * 1024;
 
-/** Writes ClickHouse's RowBinary into one growing buffer. Values must fit their column: it is the caller's to prove. */
+/** Writes ClickHouse's RowBinary into one growing buffer: rows for tests that need any, valid or not. Values must fit their column. */
 export class RowBinaryWriter {
   #buffer = Buffer.allocUnsafe(FIRST_BYTES);
   #length = 0;
@@ -81,5 +83,46 @@ export class RowBinaryWriter {
     this.size(value.length);
     const at = this.#room(value.length);
     this.#buffer.set(value, at);
+  }
+}
+
+type Write = (out: RowBinaryWriter, value: unknown) => void;
+const text: Write = (out, value) => {
+  if (value instanceof Uint8Array) out.blob(value);
+  else out.text((value as string | null) ?? "");
+};
+const list: Write = (out, value) => {
+  const all = value as readonly number[];
+  out.size(all.length);
+  for (const each of all) out.safeInt(each);
+};
+const WRITES: Readonly<Record<string, Write>> = {
+  Int64(out, value) {
+    if (typeof value === "bigint") out.i64(value);
+    else out.safeInt(value as number);
+  },
+  UInt64(out, value) {
+    if (typeof value === "bigint") out.u64(value);
+    else out.safeInt(value as number);
+  },
+  UInt32: (out, value) => out.u32(value as number),
+  UInt128: (out, value) => out.u128((value as bigint | null) ?? 0n),
+  Bool: (out, value) => out.u8(value === true ? 1 : 0),
+  String: text,
+  "LowCardinality(String)": text,
+  "Array(Int64)": list,
+  "Array(UInt64)": list,
+};
+
+/** Writes one row in the order of the table's columns. */
+export function writeRow<R>(
+  out: RowBinaryWriter,
+  { columns }: { readonly columns: readonly Column<R>[] },
+  row: R,
+): void {
+  for (const { type, value } of columns) {
+    const write = WRITES[type];
+    if (write === undefined) throw new TypeError(`no column is ${type}`);
+    write(out, value(row));
   }
 }
