@@ -8,10 +8,14 @@
 //! - [`Node`]: one gateway's role, from the lease, the router's word and what is seen of the leader.
 //! - [`Follower`] and [`Attach`]: a standby's place in the leader's journal, and the proof that both hold the same state.
 //! - [`Gate`]: from when on the router's stream of reports and copied commands counts.
+//! - [`Held`]: what a leader keeps to itself while it does not know whether it still leads.
+//! - [`Asked`]: the pair as a strategy sees it: whom it asks, and whose word counts.
 //! - [`Release`]: how far effects may leave, by what is safe here and at the standby.
 #![forbid(unsafe_code)]
 
+mod asked;
 mod gate;
+mod held;
 mod identity;
 mod lease;
 pub mod limits;
@@ -19,7 +23,9 @@ mod node;
 mod release;
 mod tail;
 
+pub use asked::{Asked, UNANSWERED_MAX};
 pub use gate::Gate;
+pub use held::Held;
 pub use identity::{Identity, Skew};
 pub use lease::{Lease, LeaseReply, LeaseRequest, StoreOp};
 pub use node::{Beat, Input, Node, NodeConfig, Output, Role};

@@ -162,7 +162,7 @@ impl Node {
     ///
     /// Asked once a decision is safe and before it leaves: between the two a process may be stopped for longer than a takeover takes.
     pub fn may_tell(&self, mono_ns: u64) -> bool {
-        self.lease.held(mono_ns) || self.confirmed(mono_ns)
+        self.lease.held(mono_ns) || self.confirmed(mono_ns) || planted(Bug::TellsWhatIsOver)
     }
 
     /// Handles one input. `mono_ns` decides; `epoch_ns`, the wall clock, decides nothing.

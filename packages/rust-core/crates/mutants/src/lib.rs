@@ -83,6 +83,8 @@ bugs! {
     SkewLeads "skew_leads" "a gateway of another build may lead",
     FollowsWithoutConsent "follows_without_consent" "a standby takes records that answer an earlier request",
     ForkIsFollowed "fork_is_followed" "a journal that went another way is followed as if it had not",
+    TellsWhatIsOver "tells_what_is_over" "a leader that was stopped tells at once what it had decided, though another leads by now",
+    HeedsTheOther "heeds_the_other" "a strategy takes the word of a gateway that it does not ask any more",
     ReplicaAckEarly "replica_ack_early" "a standby acknowledges records before they are safe",
 }
 

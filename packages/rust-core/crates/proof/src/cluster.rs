@@ -52,8 +52,11 @@ impl Sum {
             Some(_) => self.violations += 1,
             None => self.stuck += u64::from(first.stuck.is_some()),
         }
-        if !first.sound() && self.told.len() < TOLD_MAX {
+        if !first.sound() {
+            // A broken invariant is told before what has not settled.
             self.told.push(first);
+            self.told.sort_by_key(|told| (told.violation.is_none(), told.seed));
+            self.told.truncate(TOLD_MAX);
         }
     }
 }
@@ -278,9 +281,12 @@ mod tests {
             sum.add(first, &second);
         }
         sum.add(Outcome { stuck: Some("planted".into()), ..sound.clone() }, &sound);
+        sum.add(Outcome { stuck: Some("planted".into()), seed: 1, ..sound.clone() }, &sound);
         assert_eq!(
             (sum.violations, sum.active, sum.passive, sum.stuck, sum.nondeterministic, sum.told.len()),
-            (2, 1, 1, 1, 1, 5)
+            (2, 1, 1, 2, 1, 5)
         );
+        let told: Vec<(u64, bool)> = sum.told.iter().map(|o| (o.seed, o.violation.is_some())).collect();
+        assert_eq!(told, [(900, true), (900, true), (900, true), (900, true), (1, false)]);
     }
 }

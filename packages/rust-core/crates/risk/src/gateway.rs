@@ -196,6 +196,18 @@ pub struct Effect {
     pub to: Destination,
 }
 
+impl Effect {
+    /// No answer: the strategy asks the other gateway.
+    pub fn turns_away(&self) -> bool {
+        matches!(&self.envelope.payload, Some(Payload::IntentReply(reply)) if reply.reason() == Reason::NotLeader)
+    }
+
+    /// A word to strategies that only the one that leads may say.
+    pub fn is_told(&self) -> bool {
+        matches!(self.to, Destination::Strategy(_) | Destination::EveryStrategy) && !self.turns_away()
+    }
+}
+
 /// What one or more events led to.
 pub type Effects = Vec<Effect>;
 

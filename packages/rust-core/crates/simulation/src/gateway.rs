@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use tidegate_bus::link::{Link, LinkConfig, LinkEvent, LinkState, Received};
 use tidegate_journal::{Journal, JournalConfig, JournalFault, Tier};
 use tidegate_leadership::{
-    Beat, Follower, Gate, Identity, Input, LeaseReply, Node, NodeConfig, Output, Proof, Release, ReleaseRule,
+    Beat, Follower, Gate, Held, Identity, Input, LeaseReply, Node, NodeConfig, Output, Proof, Release, ReleaseRule,
     ToFollower, ToLeader, record_hash,
 };
 use tidegate_mutants::{Bug, planted};
@@ -146,6 +146,8 @@ pub(crate) struct GwNode {
     intents: Vec<Link>,
     out: Effects,
     waiting: VecDeque<Effect>,
+    /// Decided, and kept to itself while it may be no leader any more.
+    held: Held<Effect>,
     outbox: VecDeque<Vec<u8>>,
     follower: Follower,
     /// It writes its own records: a leader, or one that asks to be.
@@ -186,6 +188,19 @@ impl GwNode {
             6..8 => Some(&mut self.tail_cli),
             8..16 => self.intents.get_mut(usize::from((at - port::INT_GW) % 4)),
             _ => None,
+        }
+    }
+
+    /// A leader that was stopped may be none any more and not have heard of it.
+    fn may_tell(&self, mono_ns: u64) -> bool {
+        !self.core.leads() || self.node.may_tell(mono_ns)
+    }
+
+    /// Leads no longer: what it had decided is no answer, strategies ask the one that leads.
+    fn falls_silent(&mut self) {
+        self.held.clear();
+        for effect in self.out.iter_mut().chain(&mut self.waiting).filter(|effect| effect.is_told()) {
+            effect.to = Destination::Nobody;
         }
     }
 
@@ -253,6 +268,23 @@ impl World {
     /// Whether a gateway follows, rather than writing records of its own.
     pub fn follows(&self, g: usize) -> bool {
         self.gw[g].node.as_ref().is_some_and(|n| !n.active && n.follower.is_attached())
+    }
+
+    /// Where a standby and its leader stand, for whoever asks why it does not follow.
+    pub fn about_tail(&self, leader: usize) -> String {
+        let (Some(is), Some(other)) = (self.gw[leader].node.as_ref(), self.gw[1 - leader].node.as_ref()) else {
+            return "a process is down".into();
+        };
+        format!(
+            "its journal ends at {}, it {}, its link is {:?}; the leader's is {:?} with {} credits, serves after {:?} of {}",
+            other.follower.applied(),
+            if other.active { "asks for leadership" } else { "waits" },
+            other.tail_cli.state(),
+            is.tail_srv.state(),
+            is.tail_srv.credits(),
+            is.fed,
+            is.committed,
+        )
     }
 
     /// The gateway that the router's journal names, where its process lives.

@@ -329,6 +329,9 @@ impl Mirror {
                 truth.violate("I2", scene.now_ns, text);
             }
             let cum = truth.order(id).map_or(0, |o| o.cum_lots);
+            // An end that the venue tells of comes with all that traded. A full order ends by its own quantity: what the venue
+            // trades beyond that is on nobody's books before it is told of, and then freezes the symbol (`on_fill`).
+            let cum = if state == OrderState::Filled { cum.min(order.qty) } else { cum };
             if i128::from(cum - order.cum) > order.leaves() {
                 let text = format!(
                     "{id:?} ends as {} with {} of {cum} lots booked and {} kept",
@@ -387,5 +390,69 @@ impl Mirror {
     /// Executions booked.
     pub fn fill_count(&self) -> usize {
         self.fills.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::truth::TrueOrder;
+    use tidegate_instruments::Table;
+    use tidegate_router::ClientId;
+    use tidegate_wire::ids::client_order_id;
+    use tidegate_wire::pb::orders::v1::Report;
+
+    const ID: IntentId = IntentId(1 << 64 | 9);
+
+    /// What is said where an order of 10 lots, of which `booked` are booked, ends while the venue has traded `traded`. `told`
+    /// is what the venue's word of the end had as its sum.
+    fn ends(state: OrderState, booked: i64, traded: i64, told: u64) -> Option<String> {
+        let table = Table::from_json(include_bytes!("../../../../../config/instruments.json")).unwrap();
+        let limits = Limits::from_json(include_bytes!("limits.json"), &table).unwrap();
+        let worth = BTreeMap::new();
+        let scene = Scene { now_ns: 1, venue_epoch_ns: 1, limits: &limits, worth: &worth, live: true };
+        let mut truth = Truth::default();
+        let id = ClientId::parse(&client_order_id(ID.0, 0, 0)).unwrap();
+        let order = TrueOrder { intent: ID, side: Side::Buy, cum_lots: traded, open: false };
+        truth.orders.insert(id, order);
+        truth.of_intent.insert(ID, id);
+        let mut mirror = Mirror::default();
+        let order = MirrorOrder {
+            strategy: 1,
+            instrument: 1,
+            side: Side::Buy,
+            px: 5,
+            qty: 10,
+            cum: booked,
+            over: false,
+            unknown: false,
+            qty_after_end: booked,
+        };
+        mirror.orders.insert(ID, order);
+        let (hi, lo) = ID.halves();
+        let intent_id = Some(WireId { hi, lo });
+        let payloads = [
+            Payload::Report(Report { intent_id, cum_qty_lots: told, ..Report::default() }),
+            Payload::OrderUpdate(OrderUpdate { intent_id, state: state.into(), ..OrderUpdate::default() }),
+        ];
+        for payload in payloads {
+            mirror.record(&Envelope { payload: Some(payload), ..Envelope::default() }, &scene, &mut truth);
+        }
+        truth.violation.map(|violation| violation.invariant.to_string())
+    }
+
+    #[test]
+    fn a_full_order_ends_though_the_venue_goes_on_trading_it_and_no_other_end_hides_an_execution() {
+        use OrderState::{Cancelled, Dead, Filled, Rejected};
+        assert_eq!(ends(Filled, 10, 11, 10), None, "the lot beyond is told of later");
+        assert_eq!(ends(Filled, 9, 11, 9).as_deref(), Some("I2"), "one within the order is missing");
+        assert_eq!(ends(Filled, 9, 11, 10), None, "and kept reserved");
+        for state in [Cancelled, Dead, Rejected] {
+            assert_eq!(ends(state, 10, 11, 10).as_deref(), Some("I2"), "{state:?}");
+            assert_eq!(ends(state, 4, 5, 4).as_deref(), Some("I2"), "{state:?}");
+            assert_eq!(ends(state, 4, 5, 5), None, "{state:?}");
+        }
     }
 }

@@ -102,10 +102,11 @@ impl RtNode {
         let id = client_order_id(intent, 0, 0);
         let line = |entry: &Entry| match entry {
             Entry::Command { command, .. } if command.client_order_id == id => Some(format!(
-                "router: {} {} of epoch {}",
+                "router: {} {} of epoch {} for {} lots",
                 command.kind().as_str_name(),
                 command.command_seq,
-                command.gateway_epoch
+                command.gateway_epoch,
+                command.qty_lots
             )),
             Entry::Report(report) if report.client_order_id == id => Some(format!(
                 "router: report {} {} {} cum {} answers {} {}",

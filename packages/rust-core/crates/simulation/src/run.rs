@@ -215,7 +215,7 @@ impl Simulator {
         }
         let Some(standby) = world.gw[1 - g].node.as_ref() else { return Some("the standby is down".into()) };
         if !world.follows(1 - g) {
-            return Some("the standby does not follow".into());
+            return Some(format!("the standby does not follow: {}", world.about_tail(g)));
         }
         if standby.core.state().log_seq() != state.log_seq() {
             let (is, want) = (standby.core.state().log_seq(), state.log_seq());

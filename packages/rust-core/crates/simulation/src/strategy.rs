@@ -5,7 +5,8 @@ use crate::gateway::new_link;
 use crate::options::Options;
 use crate::world::{Ev, MS, World, port};
 use std::collections::{BTreeMap, VecDeque};
-use tidegate_bus::link::{Link, LinkState, Received};
+use tidegate_bus::link::{Link, LinkEvent, LinkState, Received};
+use tidegate_leadership::Asked;
 use tidegate_units::{IntentId, StrategyId};
 use tidegate_wire::envelope;
 use tidegate_wire::pb::common::v1::{IntentId as WireId, Side, Source};
@@ -19,12 +20,13 @@ const IN_FLIGHT_MAX: usize = 8;
 const RECENT_MAX: usize = 8;
 /// Intents kept to be repeated while their orders live.
 const MADE_MAX: usize = 32;
+/// Answers kept to hold later ones against.
+const ANSWERS_MAX: usize = 256;
 
 #[derive(Debug)]
 struct Sent {
     intent: Intent,
     at: u64,
-    tries: u32,
 }
 
 /// One strategy and its machine.
@@ -35,7 +37,7 @@ pub(crate) struct Strategy {
     seq: u64,
     up: bool,
     links: Vec<Link>,
-    target: usize,
+    asked: Asked,
     unanswered: BTreeMap<IntentId, Sent>,
     /// Orders that live, with their instrument, and what was sent to make them where this session did.
     live: BTreeMap<IntentId, u32>,
@@ -46,6 +48,17 @@ pub(crate) struct Strategy {
     pub answered: u64,
     cancelling: bool,
     acks: [Option<u64>; 2],
+    /// Final answers to its own intents, the last ones.
+    answers: BTreeMap<IntentId, Answered>,
+}
+
+/// A final answer, by whom it was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Answered {
+    decision: Decision,
+    reason: Reason,
+    gateway: usize,
+    epoch: u32,
 }
 
 impl Strategy {
@@ -56,7 +69,7 @@ impl Strategy {
             seq: 0,
             up: false,
             links: Vec::new(),
-            target: s % 2,
+            asked: Asked::new(2),
             unanswered: BTreeMap::new(),
             live: BTreeMap::new(),
             made: BTreeMap::new(),
@@ -66,6 +79,7 @@ impl Strategy {
             answered: 0,
             cancelling: false,
             acks: [None; 2],
+            answers: BTreeMap::new(),
         };
         strategy.begin(s, opts);
         strategy
@@ -79,6 +93,8 @@ impl Strategy {
         self.links = [0_u8, 1]
             .map(|g| new_link(port::INT_ST + g * 4 + s as u8, self.session, opts.link_window))
             .into();
+        self.asked = Asked::new(2);
+        self.answers.clear();
         self.unanswered.clear();
         self.live.clear();
         self.made.clear();
@@ -143,7 +159,7 @@ impl World {
             }
             Received::Nothing => None,
         };
-        while strategy.links[g].next_event().is_some() {}
+        self.st_link_events(s, g);
         if let Some(payload) = payload {
             self.st_message(s, g, &payload);
         }
@@ -154,8 +170,20 @@ impl World {
         let strategy = &mut self.strategies[s];
         if strategy.up {
             strategy.links[g].disconnected();
-            if strategy.target == g {
-                strategy.target = 1 - g;
+            self.st_link_events(s, g);
+        }
+    }
+
+    /// A link that is out of step is no way to ask by, where the other one is in step.
+    fn st_link_events(&mut self, s: usize, g: usize) {
+        let now = self.mono();
+        let strategy = &mut self.strategies[s];
+        while let Some(event) = strategy.links[g].next_event() {
+            if let LinkEvent::State { to, .. } = event
+                && to != LinkState::Synced
+            {
+                let other_in_step = strategy.links[1 - g].state() == LinkState::Synced;
+                strategy.asked.lost(g, other_in_step, now);
             }
         }
     }
@@ -165,6 +193,21 @@ impl World {
             self.truth.violate("I1", self.now, "a gateway sent a strategy what is no message".into());
             return;
         };
+        let now = self.mono();
+        let asked = &mut self.strategies[s].asked;
+        match &message.payload {
+            Some(Payload::IntentReply(reply)) if reply.reason() == Reason::NotLeader => {
+                asked.not_leading(g, now);
+                return;
+            }
+            Some(Payload::PolicyState(policy)) => {
+                asked.leads(g, policy.gateway_epoch, now);
+            }
+            _ => {}
+        }
+        if !asked.heeds(g) {
+            return;
+        }
         match message.payload {
             Some(Payload::IntentReply(reply)) => self.st_reply(s, g, &reply),
             Some(Payload::OrderUpdate(update)) => {
@@ -196,17 +239,12 @@ impl World {
         let again = reply.decision() == Decision::Refused
             && matches!(
                 reply.reason(),
-                Reason::NotLeader
-                    | Reason::StartupHoldoff
-                    | Reason::JournalUnavailable
-                    | Reason::RouterBackpressure
+                Reason::StartupHoldoff | Reason::JournalUnavailable | Reason::RouterBackpressure
             );
         if again {
-            if reply.reason() == Reason::NotLeader && strategy.target == g {
-                strategy.target = 1 - g;
-            }
             return;
         }
+        strategy.asked.answered(id.0);
         if let Some(sent) = strategy.unanswered.remove(&id) {
             if reply.reason() == Reason::UnknownOrder
                 && let Some(target) = sent.intent.target_intent_id
@@ -217,7 +255,31 @@ impl World {
                 strategy.made.remove(&id);
             }
             strategy.answered += 1;
-            strategy.target = g;
+        }
+        self.st_one_answer(s, g, id, reply);
+    }
+
+    /// Two final answers to one intent differ only where the second leader never had the first one's record, and then the
+    /// second is the later leader's.
+    fn st_one_answer(&mut self, s: usize, g: usize, id: IntentId, reply: &IntentReply) {
+        // Words about the message, not about the intent.
+        if matches!(reply.reason(), Reason::IdReused | Reason::DuplicateInFlight | Reason::Malformed) {
+            return;
+        }
+        let Some(epoch) = self.gw[g].node.as_ref().map(|node| node.core.state().epoch()) else { return };
+        let is = Answered { decision: reply.decision(), reason: reply.reason(), gateway: g, epoch };
+        let answers = &mut self.strategies[s].answers;
+        let was = *answers.entry(id).or_insert(is);
+        if (was.decision, was.reason) != (is.decision, is.reason) {
+            if is.epoch <= was.epoch {
+                let text = format!("{id:?} was answered {was:?} and is answered {is:?}");
+                self.truth.violate("I1", self.now, text);
+                return;
+            }
+            answers.insert(id, is);
+        }
+        while answers.len() > ANSWERS_MAX {
+            answers.pop_first();
         }
     }
 
@@ -238,6 +300,7 @@ impl World {
             self.strategies[s].next_at = now + wait;
             self.st_act(s);
         }
+        self.st_due(s);
         self.st_repeat(s);
         self.st_poll(s);
     }
@@ -257,6 +320,7 @@ impl World {
             for frame in frames {
                 self.send(port::INT_ST + g as u8 * 4 + s as u8, frame);
             }
+            self.st_link_events(s, g);
         }
     }
 
@@ -272,29 +336,43 @@ impl World {
             let strategy = &mut self.strategies[s];
             let Some(sent) = strategy.unanswered.get_mut(&id) else { continue };
             sent.at = now;
-            sent.tries += 1;
             let intent = sent.intent;
-            if sent.tries.is_multiple_of(3) {
-                strategy.target = 1 - strategy.target;
-            }
-            let to = strategy.target;
+            let to = strategy.asked.active();
             self.st_send(s, to, intent);
         }
     }
 
-    fn st_send(&mut self, s: usize, to: usize, intent: Intent) {
-        let now = self.mono();
-        let message = Envelope {
+    fn st_bytes(&self, intent: Intent) -> Vec<u8> {
+        envelope::encode(&Envelope {
             schema_version: 1,
             source: Source::StrategyRunner.into(),
             ts_event_ns: self.wall(0),
             ts_recv_ns: self.wall(0),
             payload: Some(Payload::Intent(intent)),
             ..Envelope::default()
-        };
+        })
+    }
+
+    fn st_send(&mut self, s: usize, to: usize, intent: Intent) {
+        let (now, bytes) = (self.mono(), self.st_bytes(intent));
         let link = &mut self.strategies[s].links[to];
         if link.state() == LinkState::Synced {
-            let _ = link.send(now, &envelope::encode(&message));
+            let _ = link.send(now, &bytes);
+        }
+    }
+
+    /// What has no answer goes to the gateway that is asked since it was sent.
+    fn st_due(&mut self, s: usize) {
+        let now = self.mono();
+        let strategy = &mut self.strategies[s];
+        let link = &mut strategy.links[strategy.asked.active()];
+        if link.state() == LinkState::Synced {
+            for bytes in strategy.asked.take_due(now) {
+                if link.send(now, &bytes).is_err() {
+                    strategy.asked.postpone(now);
+                    break;
+                }
+            }
         }
     }
 
@@ -337,9 +415,10 @@ impl World {
     /// Sends an intent and waits for its answer.
     fn st_submit(&mut self, s: usize, intent: Intent) {
         let id = intent.intent_id.map_or(IntentId(0), |id| IntentId::from_halves(id.hi, id.lo));
-        let now = self.mono();
+        let (now, bytes) = (self.mono(), self.st_bytes(intent));
         let strategy = &mut self.strategies[s];
-        strategy.unanswered.insert(id, Sent { intent, at: now, tries: 0 });
+        strategy.asked.sent(id.0, &bytes);
+        strategy.unanswered.insert(id, Sent { intent, at: now });
         if intent.kind() == IntentKind::New && strategy.made.len() < MADE_MAX {
             strategy.made.insert(id, intent);
         }
@@ -347,7 +426,7 @@ impl World {
             strategy.recent.pop_front();
         }
         strategy.recent.push_back(intent);
-        let to = strategy.target;
+        let to = strategy.asked.active();
         self.st_send(s, to, intent);
     }
 
@@ -405,7 +484,7 @@ impl World {
     /// What no sane strategy sends: a stranger's id, an id used before, a rule of the message broken, or no message at all.
     fn st_garbage(&mut self, s: usize) {
         self.inject(Fault::F15);
-        let to = self.strategies[s].target;
+        let to = self.strategies[s].asked.active();
         let mut intent = self.st_new(s);
         match self.rng.below(6) {
             0 => intent.intent_id = Some(wire(IntentId::new(StrategyId(77), 1, 1))),
@@ -439,7 +518,7 @@ impl World {
         }
         for _ in 0..4 {
             let intent = self.st_new(strategy);
-            let to = self.strategies[strategy].target;
+            let to = self.strategies[strategy].asked.active();
             self.st_send(strategy, to, intent);
         }
         self.st_poll(strategy);

@@ -47,7 +47,7 @@ use tidegate_bus::ends::{
 use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
 use tidegate_instruments::Table;
 use tidegate_journal::{Journal, JournalConfig, Recovery};
-use tidegate_leadership::Beat;
+use tidegate_leadership::{Beat, Held};
 use tidegate_risk::{Destination, Effect, Effects, Event, Gateway, Limits, Now, Scope, Trace};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
 use tidegate_wire::approval::Approver;
@@ -107,7 +107,7 @@ struct Shell {
     /// Committed commands the link has not taken yet, oldest first.
     outbox: VecDeque<Vec<u8>>,
     /// Safe, and not told while another may lead.
-    held: Effects,
+    held: Held<Effect>,
     intent_acks: BTreeMap<PeerId, u64>,
     report_ack: Option<u64>,
     /// Strategies to be told everything anew.
@@ -149,11 +149,6 @@ fn holder() -> Result<u64, Fault> {
         .and_then(|mut file| file.read_exact(&mut bytes))
         .map_err(|e| Fault(format!("cannot read /dev/urandom: {e}")))?;
     Ok(u64::from_le_bytes(bytes).max(1))
-}
-
-/// No answer: the strategy asks the other gateway.
-fn is_turned_away(effect: &Effect) -> bool {
-    matches!(&effect.envelope.payload, Some(Payload::IntentReply(reply)) if reply.reason() == Reason::NotLeader)
 }
 
 /// Folds the whole journal into the core.
@@ -296,7 +291,7 @@ impl Shell {
             out: Vec::new(),
             decided: Vec::new(),
             outbox: VecDeque::new(),
-            held: Effects::new(),
+            held: Held::default(),
             intent_acks: BTreeMap::new(),
             report_ack: None,
             tell_all: BTreeSet::new(),
@@ -886,17 +881,12 @@ impl Shell {
     fn dispatch(&mut self) -> Result<(), Fault> {
         let now = clock::mono_ns();
         let tells = self.may_tell(now);
-        let mut effects = std::mem::take(&mut self.out);
-        if tells && !self.held.is_empty() {
-            self.held.append(&mut effects);
-            effects = std::mem::take(&mut self.held);
+        let decided = std::mem::take(&mut self.out);
+        if !self.core.leads() {
+            // Fenced, or deposed: what waited to be told is no answer any more.
+            self.held.clear();
         }
-        for effect in effects {
-            let to_strategies = matches!(effect.to, Destination::Strategy(_) | Destination::EveryStrategy);
-            if !tells && to_strategies && !is_turned_away(&effect) {
-                self.held.push(effect);
-                continue;
-            }
+        for effect in self.held.pass(tells, decided, Effect::is_told) {
             match effect.to {
                 Destination::Nobody => {}
                 Destination::Router => self.outbox.push_back(envelope::encode(&effect.envelope)),

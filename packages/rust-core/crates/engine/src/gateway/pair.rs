@@ -6,7 +6,7 @@ use super::archive::DiskArchive;
 use super::config::PairConfig;
 use super::lease_file::LeaseFile;
 use super::limits::{ATTACH_NS, FOLLOW_PER_TURN_MAX};
-use super::{JOURNAL, KIND_ENVELOPE, Shell, is_turned_away};
+use super::{JOURNAL, KIND_ENVELOPE, Shell};
 use crate::execution_router::identity;
 use crate::{Fault, clock};
 use serde_json::{Value, json};
@@ -266,7 +266,7 @@ impl Shell {
             // The router drops this process's commands since; what it still holds of them is of no use.
             pair.dropped += self.outbox.len() as u64;
             self.outbox.clear();
-            for effect in self.out.iter_mut().filter(|effect| !is_turned_away(effect)) {
+            for effect in self.out.iter_mut().filter(|effect| !effect.turns_away()) {
                 effect.to = Destination::Nobody;
             }
             let epoch = pair.beat.map_or(0, |beat| beat.epoch);

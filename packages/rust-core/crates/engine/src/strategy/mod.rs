@@ -2,20 +2,19 @@
 //! thread and handed to JavaScript as rows of doubles in memory both share.
 
 pub mod layout;
-mod pair;
 mod translate;
 
 use crate::anchor::Anchor;
 use crate::span::Span;
 use crate::{Fault, clock};
 use layout as at;
-use pair::Pair;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::fmt;
 use std::path::PathBuf;
 use tidegate_bus::ends::{LinkClient, LinkClientConfig, LinkInput, StreamSub, StreamWhat};
 use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
+use tidegate_leadership::Asked;
 use tidegate_units::{IntentId, StrategyId};
 use tidegate_wire::ids::span_id;
 use tidegate_wire::pb::common::v1::Source;
@@ -104,7 +103,7 @@ pub struct StrategyLane {
     md: StreamSub,
     /// To each gateway of the account, one or two.
     links: Vec<LinkClient>,
-    pair: Pair,
+    pair: Asked,
     started_mono_ns: u64,
     causes: Vec<Cause>,
     /// The link's present state is to be told once more, after a restart of its peer.
@@ -172,7 +171,7 @@ impl StrategyLane {
             context,
             config,
             md,
-            pair: Pair::new(links.len()),
+            pair: Asked::new(links.len()),
             to_ack: vec![None; links.len()],
             links,
             started_mono_ns: clock::mono_ns(),

@@ -47,12 +47,13 @@ impl World {
             }
             return true;
         }
+        let mut decided = Vec::new();
+        while node.waiting.front().is_some_and(|effect| !effect.journal || effect.envelope.log_seq <= upto) {
+            decided.extend(node.waiting.pop_front());
+        }
+        let tells = node.may_tell(self.mono());
         let mut sent = 0;
-        while let Some(effect) = node.waiting.front() {
-            if effect.journal && effect.envelope.log_seq > upto {
-                break;
-            }
-            let Some(effect) = node.waiting.pop_front() else { break };
+        for effect in node.held.pass(tells, decided, Effect::is_told) {
             if planted(Bug::SendBeforeCommit) && effect.to == Destination::Router {
                 continue;
             }
@@ -63,6 +64,10 @@ impl World {
                 }
                 self.gw_send(g, node, &effect);
             }
+        }
+        if node.held.len() > OUTBOX_MAX {
+            let text = format!("gateway {g} keeps {} messages to strategies back", node.held.len());
+            self.truth.violate("I12", self.now, text);
         }
         true
     }
@@ -122,7 +127,7 @@ impl World {
             if let Some(seq) = node.intent_acks[s].take() {
                 node.intents[s].ack(seq);
             }
-            if node.tell_all[s] && node.active {
+            if node.tell_all[s] && node.core.leads() && node.may_tell(now) {
                 let snapshot = node.core.snapshot(StrategyId(s as u32 + 1), self.gw_now(g, node));
                 let link = &mut node.intents[s];
                 if link.state() == LinkState::Synced && link.credits() >= snapshot.len() {

@@ -92,11 +92,11 @@ impl World {
                         return Ok(());
                     }
                 }
+                // One that does not hear the answer asks again, and is answered again, also where its journal is empty.
                 if attach.continues(own.as_deref()) {
-                    if node.fed.is_none() || attach.after_seq > 0 {
+                    if node.tail_srv.send(self.now, &ToFollower::Attached(attach).encode()).is_ok() {
                         node.fed = Some(attach.after_seq);
                         node.caught_up = false;
-                        let _ = node.tail_srv.send(self.now, &ToFollower::Attached(attach).encode());
                     }
                 } else {
                     self.note(|| format!("the standby of gateway {g} has forked at {}", attach.after_seq));
@@ -122,7 +122,9 @@ impl World {
             return Ok(());
         }
         let Some(message) = ToFollower::decode(payload) else { return Ok(()) };
-        node.attach_at = self.now + 1_500 * MS;
+        if node.follower.is_attached() {
+            node.attach_at = self.mono() + 1_500 * MS;
+        }
         match message {
             ToFollower::Record { payload } => {
                 let Ok(record) = envelope::decode(payload) else {

@@ -84,6 +84,7 @@ impl World {
                 .collect(),
             out: Vec::new(),
             waiting: VecDeque::new(),
+            held: Held::default(),
             outbox: VecDeque::new(),
             follower: Follower::new(journal.last_seq()),
             active: false,

@@ -115,10 +115,13 @@ impl World {
             node.led = leads;
             if leads {
                 node.bare_since = self.mono();
+                // Who asked the other one so far is told all there is.
+                node.tell_all.fill(true);
                 self.note(|| format!("gateway {g} leads epoch {}", node.core.state().epoch()));
             } else {
                 node.fed = None;
                 node.release.detached();
+                node.falls_silent();
             }
             let epoch = leads.then(|| node.core.state().epoch());
             self.gw_lead(g, node, Input::Leads(epoch))?;

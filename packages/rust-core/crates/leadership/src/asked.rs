@@ -4,6 +4,7 @@
 //! an answer may be sent to the other gateway at any time: it has one effect or none.
 
 use std::collections::BTreeMap;
+use tidegate_mutants::{Bug, planted};
 
 /// Intents without an answer that are kept to be sent to the other gateway; one more finds no credit.
 pub const UNANSWERED_MAX: usize = 1_000;
@@ -12,11 +13,12 @@ pub const TURN_NS: u64 = 10_000_000;
 
 /// Which of the gateways is asked, and the intents without an answer. Pure.
 #[derive(Debug, Default)]
-pub struct Pair {
+pub struct Asked {
     gateways: usize,
     active: usize,
-    /// The highest epoch a leader has spoken with.
+    /// The highest epoch a leader has spoken with, and which gateway that was. An epoch has one holder.
     epoch: u32,
+    leader: usize,
     /// In the order of their sending.
     unanswered: BTreeMap<u64, (u128, Vec<u8>)>,
     places: BTreeMap<u128, u64>,
@@ -26,7 +28,7 @@ pub struct Pair {
     pub turns: u64,
 }
 
-impl Pair {
+impl Asked {
     /// For one gateway, which is never turned away from, or two.
     pub fn new(gateways: usize) -> Self {
         Self { gateways, ..Self::default() }
@@ -77,21 +79,23 @@ impl Pair {
     }
 
     /// A gateway tells its policy, which only a leader does, and with the epoch it leads by. True where another one was asked so
-    /// far: one that was stopped and woke up later speaks with an epoch that is over.
+    /// far: one that was stopped and woke up later speaks with an epoch that is over, and the leader whose link was lost for a
+    /// moment speaks again with its own, and tells its state behind it.
     pub fn leads(&mut self, which: usize, epoch: u32, now_ns: u64) -> bool {
-        let turns = self.gateways == 2 && which != self.active && epoch > self.epoch;
+        let newest = epoch > self.epoch || (epoch > 0 && (epoch, which) == (self.epoch, self.leader));
+        let turns = self.gateways == 2 && which != self.active && newest;
         if turns {
             self.turn(which, now_ns);
         }
         if which == self.active {
-            self.epoch = epoch;
+            (self.epoch, self.leader) = (epoch, which);
         }
         turns
     }
 
     /// Whether what a gateway says counts: the word of the one that is asked does.
-    pub const fn heeds(&self, which: usize) -> bool {
-        which == self.active
+    pub fn heeds(&self, which: usize) -> bool {
+        which == self.active || planted(Bug::HeedsTheOther)
     }
 
     fn turn(&mut self, to: usize, again_at: u64) {
@@ -121,7 +125,7 @@ mod tests {
 
     #[test]
     fn b082_what_has_no_answer_goes_to_the_other_gateway_in_its_order_and_once() {
-        let mut pair = Pair::new(2);
+        let mut pair = Asked::new(2);
         for id in [7_u128, 3, 5] {
             pair.sent(id, &[id as u8]);
         }
@@ -140,8 +144,20 @@ mod tests {
     }
 
     #[test]
+    fn b082_the_leader_whose_link_was_lost_for_a_moment_is_heeded_as_soon_as_it_tells_its_state() {
+        let mut pair = Asked::new(2);
+        assert!(!pair.leads(0, 3, 0) && pair.lost(0, true, 100) && pair.heeds(1));
+        assert!(!pair.leads(1, 3, 200), "asked already");
+        assert!(!pair.leads(0, 2, 300), "an epoch that is over");
+        let mut pair = Asked::new(2);
+        assert!(!pair.leads(0, 3, 0) && pair.lost(0, true, 100));
+        assert!(pair.leads(0, 3, 200) && pair.heeds(0), "what it tells next is not told twice");
+        assert!(!Asked::new(2).leads(1, 0, 0), "nobody leads an epoch 0");
+    }
+
+    #[test]
     fn one_gateway_is_never_turned_away_from_and_keeps_nothing() {
-        let mut pair = Pair::new(1);
+        let mut pair = Asked::new(1);
         pair.sent(1, b"x");
         assert!(!pair.not_leading(0, 1) && !pair.lost(0, true, 1) && !pair.leads(1, 1, 1));
         assert!(pair.take_due(u64::MAX).is_empty() && pair.has_room());
@@ -149,7 +165,7 @@ mod tests {
 
     #[test]
     fn intents_kept_are_bounded_and_an_intent_is_kept_once() {
-        let mut pair = Pair::new(2);
+        let mut pair = Asked::new(2);
         for id in 0..UNANSWERED_MAX as u128 {
             pair.sent(id, b"x");
             pair.sent(id, b"x");
