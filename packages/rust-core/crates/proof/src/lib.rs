@@ -7,12 +7,14 @@ mod accounting;
 pub mod args;
 mod audit_tamper;
 pub mod bench_book;
+pub mod bench_matching;
 mod bench_wal;
 pub mod books;
 pub mod cluster;
 mod controls;
 mod features;
 mod journal;
+mod matching;
 pub mod normaliser;
 mod power_cut;
 pub mod report;
@@ -35,6 +37,7 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "verify books" => books::run(args),
         "verify accounting" => accounting::run(args),
         "verify controls" => controls::run(args),
+        "verify matching" => matching::run(args),
         "verify normaliser" => normaliser::run(args),
         "drill wal-crash" => wal_crash::run(args),
         "drill audit-tamper" => audit_tamper::run(args),
@@ -42,6 +45,7 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "power-cut judge" => power_cut::judge(args),
         "bench wal" => bench_wal::run(args),
         "bench book" => bench_book::run(args),
+        "bench matching" => bench_matching::run(args),
         _ => Err(format!("{subject}: no such proof")),
     }
 }
