@@ -187,7 +187,7 @@ fn run(money: Money, steps: &[Step]) -> Ran {
             }
             _ => {}
         }
-        for order in v.open_orders() {
+        for order in v.open_orders().filter(|order| v.engine().queue_ahead(order.order_id).is_some()) {
             let before = queue.insert(order.order_id, order.ahead).unwrap_or(i64::MAX);
             // The next part of an iceberg queues anew.
             assert!(

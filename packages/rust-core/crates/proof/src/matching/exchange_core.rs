@@ -15,10 +15,13 @@ use tidegate_matching::{
 use tidegate_normalise::{Event, Snapshot};
 use tidegate_units::{EpochNs, Side};
 
+/// Rows of cells.
+type Table = Vec<Vec<String>>;
+
 /// A step and the rows of its table.
 struct Step {
     text: String,
-    rows: Vec<Vec<String>>,
+    rows: Table,
 }
 
 struct Scenario {
@@ -32,8 +35,9 @@ fn cells(line: &str) -> Vec<String> {
 
 /// Scenarios of a feature, outlines once for each of their examples, the background before each.
 fn scenarios(text: &str) -> Vec<Scenario> {
-    let mut background: Vec<(String, Vec<Vec<String>>)> = Vec::new();
-    let mut read: Vec<(String, Vec<(String, Vec<Vec<String>>)>, Vec<Vec<String>>)> = Vec::new();
+    let mut background: Vec<(String, Table)> = Vec::new();
+    // Name, steps, examples.
+    let mut read: Vec<(String, Vec<(String, Table)>, Table)> = Vec::new();
     let mut examples = false;
     for line in text.lines().map(str::trim) {
         if line.is_empty() || line.starts_with('@') || line.starts_with("Feature:") {
@@ -81,8 +85,7 @@ fn scenarios(text: &str) -> Vec<Scenario> {
                     .zip(&row)
                     .fold(text.to_string(), |text, (key, value)| text.replace(&format!("<{key}>"), value))
             };
-            let step =
-                |(text, rows): &(String, Vec<Vec<String>>)| Step { text: put(text), rows: rows.clone() };
+            let step = |(text, rows): &(String, Table)| Step { text: put(text), rows: rows.clone() };
             out.push(Scenario {
                 name: format!("{name} {}", row.join(" ")),
                 steps: all.iter().map(step).collect(),

@@ -268,7 +268,7 @@ impl Plain {
     /// Trades until nothing fits; why it went no further, where that was not for want of orders.
     fn sweep(&mut self, order: &Request, open: &mut i64) -> Option<Why> {
         while *open > 0 {
-            let Some(at) = self.best(order.side.opposite(), order) else { return None };
+            let at = self.best(order.side.opposite(), order)?;
             let rest = self.rests.get(at).copied()?;
             if rest.order.account == order.account && order.stp != Stp::None {
                 match order.stp {
