@@ -11,6 +11,10 @@ export interface SimMarket {
   resetMarket(): void;
   place(json: string): string;
   cancel(json: string): string;
+  /** Another price and total quantity: `{ clientOrderId | orderId, price, quantity, timeMs }`. */
+  amend(json: string): string;
+  /** The venue's own acts: `{ op: "halt" | "resume" | "endDay" | "fund" | "bust", … }`. */
+  control(json: string): string;
   query(json: string): string;
   /** The REST depth body of at most `limit` levels a side; "" before the first snapshot. */
   snapshotDepth(limit: number): string;

@@ -24,6 +24,7 @@ export function refusal(reason: string, market: "spot" | "usdm"): ApiFault {
       return filter("PRICE_FILTER");
     case "QTY_OFF_LOT":
     case "QTY_ZERO_OR_NEG":
+    case "OUT_OF_RANGE":
       return filter("LOT_SIZE");
     case "NOTIONAL_OVERFLOW":
       return filter("NOTIONAL");
@@ -41,7 +42,15 @@ export function refusal(reason: string, market: "spot" | "usdm"): ApiFault {
             -5022,
             "Due to the order could not be executed as maker, the Post Only order will be rejected.",
           );
+    case "REDUCE_ONLY":
+      return new ApiFault(400, -2022, "ReduceOnly Order is rejected.");
+    case "TRIGGERS_AT_ONCE":
+      return market === "spot"
+        ? rejected("Stop price would trigger immediately.")
+        : new ApiFault(400, -2021, "Order would immediately trigger.");
     case "NO_BOOK":
+    case "HALTED":
+    case "WRONG_PHASE":
       return rejected("Market is closed.");
     case "UNKNOWN_ORDER":
       return new ApiFault(400, -2011, "Unknown order sent.");

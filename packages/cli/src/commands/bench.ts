@@ -65,6 +65,18 @@ export function addBench(program: Command, root: string): void {
     );
 
   bench
+    .command("matching")
+    .description("the matching core beside a floor and two open engines, a recorded day of orders")
+    .option("--data <folder>", "the reference data (default: TIDEGATE_DATA)")
+    .option("--rounds <n>", "interleaved rounds", "15")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft bench matching --data <folder> --json")
+    .action(async (options: { data?: string; rounds: string; json?: true }) => {
+      const { benchPeer } = await import("../bench.ts");
+      await benchPeer(root, "matching", { ...options, json: options.json ?? false });
+    });
+
+  bench
     .command("wal")
     .description("the WAL's barrier beside a raw preallocated append and fdatasync")
     .option("--rounds <n>", "interleaved rounds", "60")

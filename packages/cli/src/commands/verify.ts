@@ -127,6 +127,23 @@ export function addVerify(program: Command, root: string): void {
       report(await prove(root, "verify accounting", flags), options.json ?? false);
     });
   verify
+    .command("matching")
+    .description(
+      "the matching core and the simulated venue against other engines' scenarios, recorded queues, a plain model",
+    )
+    .option("--json", "print the result object as the last line")
+    .option("--data <folder>", "the reference data; TIDEGATE_DATA otherwise")
+    .option("--seed <n>", "seed of the random commands (1)")
+    .option("--break <name>", "plant a fault: shift-price, drop-command, lose-trade")
+    .addHelpText("after", "\nExample: ./hft verify matching --data <folder> --json")
+    .action(async (options: { json?: true; data?: string; seed?: string; break?: string }) => {
+      const { dataFolder, prove } = await import("./measured.ts");
+      const { report } = await import("../result.ts");
+      const { data, seed, break: plant } = options;
+      const flags = { data: dataFolder(data), seed, break: plant };
+      report(await prove(root, "verify matching", flags), options.json ?? false);
+    });
+  verify
     .command("schema")
     .description(
       "migrations up, down and up on ClickHouse, PostgreSQL and SQLite; columns of writers and tables; the SQL cookbook",

@@ -37,6 +37,17 @@ impl SimMarket {
     }
 
     #[napi]
+    pub fn amend(&mut self, request: String) -> String {
+        self.0.amend(&request)
+    }
+
+    /// Halt, resume, end of day, funding, a bust.
+    #[napi]
+    pub fn control(&mut self, request: String) -> String {
+        self.0.control(&request)
+    }
+
+    #[napi]
     pub fn cancel(&mut self, request: String) -> String {
         self.0.cancel(&request)
     }

@@ -35,7 +35,7 @@ struct Entry<K> {
 
 /// Linear probing at a load of at most one half; a removed entry's followers move up, so no tombstones gather.
 #[derive(Debug, Clone)]
-pub(crate) struct IdMap<K> {
+pub struct IdMap<K> {
     entries: Vec<Entry<K>>,
     zero: K,
     shift: u32,
@@ -44,7 +44,7 @@ pub(crate) struct IdMap<K> {
 
 impl<K: OrderId> IdMap<K> {
     /// An empty map; `zero` fills unused entries and may itself be a key.
-    pub(crate) fn new(zero: K) -> Self {
+    pub fn new(zero: K) -> Self {
         let entries = vec![Entry { id: zero, slot: FREE }; LEN_FIRST];
         Self { entries, zero, shift: 64 - LEN_FIRST.trailing_zeros(), count: 0 }
     }
@@ -70,15 +70,16 @@ impl<K: OrderId> IdMap<K> {
         (0, FREE)
     }
 
+    /// The slot of an id.
     #[inline]
-    pub(crate) fn get(&self, id: K) -> Option<u32> {
+    pub fn get(&self, id: K) -> Option<u32> {
         let (_, slot) = self.find(id);
         (slot != FREE).then_some(slot)
     }
 
     /// Adds an id that is not there; false when it is.
     #[inline]
-    pub(crate) fn insert(&mut self, id: K, slot: u32) -> bool {
+    pub fn insert(&mut self, id: K, slot: u32) -> bool {
         let (at, found) = self.find(id);
         if found != FREE {
             return false;
@@ -106,8 +107,9 @@ impl<K: OrderId> IdMap<K> {
         }
     }
 
+    /// Takes an id out and gives its slot.
     #[inline]
-    pub(crate) fn remove(&mut self, id: K) -> Option<u32> {
+    pub fn remove(&mut self, id: K) -> Option<u32> {
         let (mut hole, slot) = self.find(id);
         if slot == FREE {
             return None;
@@ -133,13 +135,20 @@ impl<K: OrderId> IdMap<K> {
         Some(slot)
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Forgets every id.
+    pub fn clear(&mut self) {
         self.entries.fill(Entry { id: self.zero, slot: FREE });
         self.count = 0;
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Number of ids.
+    pub fn len(&self) -> usize {
         self.count
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
     }
 }
 

@@ -4,6 +4,7 @@ use crate::ids::{IdMap, OrderId};
 use crate::l2::rank;
 use crate::ladder::Ladder;
 use crate::limits::ORDERS_MAX;
+use crate::slab::Slab;
 use tidegate_units::Side;
 
 const NIL: u32 = u32::MAX;
@@ -74,53 +75,6 @@ struct Queue {
     orders: u32,
     head: u32,
     tail: u32,
-}
-
-/// A slab: slots are used again, the last freed first, so the memory in use stays warm.
-#[derive(Debug, Clone)]
-struct Slab<T> {
-    items: Vec<T>,
-    free: Vec<u32>,
-}
-
-impl<T> Slab<T> {
-    const fn new() -> Self {
-        Self { items: Vec::new(), free: Vec::new() }
-    }
-
-    #[inline]
-    fn get(&self, slot: u32) -> Option<&T> {
-        self.items.get(slot as usize)
-    }
-
-    #[inline]
-    fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
-        self.items.get_mut(slot as usize)
-    }
-
-    #[inline]
-    fn put(&mut self, item: T) -> u32 {
-        if let Some(slot) = self.free.pop()
-            && let Some(place) = self.items.get_mut(slot as usize)
-        {
-            *place = item;
-            return slot;
-        }
-        self.items.push(item);
-        // There is always room for every slot to become free, so freeing never allocates.
-        self.free.reserve(self.items.len() - self.free.len());
-        (self.items.len() - 1) as u32
-    }
-
-    #[inline]
-    fn free(&mut self, slot: u32) {
-        self.free.push(slot);
-    }
-
-    fn clear(&mut self) {
-        self.items.clear();
-        self.free.clear();
-    }
 }
 
 /// A book of orders of one instrument of one venue.

@@ -8,7 +8,7 @@ const TICKS: i64 = LADDER_TICKS as i64;
 
 /// Values above 0 by rank: a rank is the price for bids and its negation for asks, so the best is the highest of both.
 #[derive(Debug, Clone)]
-pub(crate) struct Ladder {
+pub struct Ladder {
     /// Rank of slot 0.
     base: i64,
     near: Dense,
@@ -26,7 +26,7 @@ impl Default for Ladder {
 
 impl Ladder {
     /// An empty side that holds at most `overflow_max` ranks beyond its array.
-    pub(crate) fn new(overflow_max: usize) -> Self {
+    pub fn new(overflow_max: usize) -> Self {
         Self { base: 0, near: Dense::new(LADDER_TICKS), overflow: BTreeMap::new(), overflow_max, dropped: 0 }
     }
 
@@ -36,8 +36,9 @@ impl Ladder {
         (offset < LADDER_TICKS as u64 && rank >= self.base).then_some(offset as usize)
     }
 
+    /// The value of a rank, 0 where there is none.
     #[inline]
-    pub(crate) fn get(&self, rank: i64) -> i64 {
+    pub fn get(&self, rank: i64) -> i64 {
         match self.slot(rank) {
             Some(slot) => self.near.get(slot),
             None => self.overflow.get(&rank).copied().unwrap_or(0),
@@ -46,7 +47,7 @@ impl Ladder {
 
     /// Sets one rank; a value of 0 or below empties it.
     #[inline]
-    pub(crate) fn set(&mut self, rank: i64, value: i64) {
+    pub fn set(&mut self, rank: i64, value: i64) {
         match self.slot(rank) {
             Some(slot) => self.near.put(slot, value),
             None => self.set_far(rank, value),
@@ -115,13 +116,14 @@ impl Ladder {
         }
     }
 
-    pub(crate) fn clear(&mut self) {
+    /// Empties every rank.
+    pub fn clear(&mut self) {
         self.near.clear();
         self.overflow.clear();
     }
 
     /// Forgets all but the best `count` ranks.
-    pub(crate) fn truncate(&mut self, count: usize) {
+    pub fn truncate(&mut self, count: usize) {
         while self.len() > count {
             if self.overflow.pop_first().is_none() {
                 let Some(slot) = self.near.bottom() else { return };
@@ -130,21 +132,30 @@ impl Ladder {
         }
     }
 
+    /// The highest rank and its value.
     #[inline]
-    pub(crate) fn best(&self) -> Option<(i64, i64)> {
+    pub fn best(&self) -> Option<(i64, i64)> {
         self.near.top().map(|slot| (self.base + slot as i64, self.near.get(slot)))
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (i64, i64)> + '_ {
+    /// Ranks and values, highest rank first.
+    pub fn iter(&self) -> impl Iterator<Item = (i64, i64)> + '_ {
         let near = self.near.iter().map(|(slot, value)| (self.base + slot as i64, value));
         near.chain(self.overflow.iter().rev().map(|(rank, value)| (*rank, *value)))
     }
 
-    pub(crate) fn len(&self) -> usize {
+    /// Number of ranks with a value.
+    pub fn len(&self) -> usize {
         self.near.count() + self.overflow.len()
     }
 
-    pub(crate) fn dropped(&self) -> u64 {
+    /// Whether no rank has a value.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Ranks forgotten at the bound.
+    pub fn dropped(&self) -> u64 {
         self.dropped
     }
 }

@@ -15,8 +15,16 @@ pub mod limits;
 mod nbbo;
 mod rule;
 mod sequence;
+mod slab;
 mod sync;
 mod top;
+
+/// What books of orders are made of, for the matching core: one implementation of each.
+pub mod parts {
+    pub use crate::ids::IdMap;
+    pub use crate::ladder::Ladder;
+    pub use crate::slab::Slab;
+}
 
 pub use checksum::{Checksum, Decimals};
 pub use ids::OrderId;

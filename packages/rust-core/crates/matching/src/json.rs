@@ -1,9 +1,10 @@
 //! The venue behind JSON texts: what a wire skin in another language drives. Decimals are text, money is text of an integer.
 
+use crate::engine::{OrderKind, Refused, Stp, Tif, Trigger, TriggerKind};
 use crate::limits::DEPTH_LIMIT_MAX;
 use crate::venue::{
-    Cancel, Config, EventKind, Money, NewOrder, Order, OrderKind, Refused, Tif, TradeRecord, UNKNOWN_AHEAD,
-    Venue, VenueEvent, VenueState,
+    Cancel, Config, EventKind, Extras, Money, NewOrder, Order, TradeRecord, UNKNOWN_AHEAD, Venue, VenueEvent,
+    VenueState,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -56,7 +57,43 @@ struct PlaceRequest {
     time_in_force: Option<String>,
     price: Option<String>,
     quantity: String,
+    stop_price: Option<String>,
+    iceberg_qty: Option<String>,
+    #[serde(default)]
+    reduce_only: bool,
+    #[serde(default)]
+    self_trade_prevention_mode: Stp,
     time_ms: i64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AmendRequest {
+    client_order_id: Option<String>,
+    order_id: Option<u64>,
+    price: String,
+    quantity: String,
+    time_ms: i64,
+}
+
+/// What the venue itself does to its market.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase", tag = "op", deny_unknown_fields)]
+enum ControlRequest {
+    Halt,
+    Resume,
+    EndDay {
+        time_ms: i64,
+    },
+    /// The rate in 1e-8, as text.
+    Fund {
+        rate_e8: String,
+        mark_price: String,
+    },
+    Bust {
+        trade_id: u64,
+        time_ms: i64,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,6 +126,14 @@ fn refused(reason: &str, text: &str) -> Value {
 
 fn unknown_order() -> Value {
     refused("UNKNOWN_ORDER", "Unknown order sent.")
+}
+
+fn unread(fault: DecimalFault, off_unit: Refused) -> Refused {
+    match fault {
+        DecimalFault::OffUnit => off_unit,
+        DecimalFault::Malformed => Refused::Malformed,
+        DecimalFault::Overflow => Refused::NotionalOverflow,
+    }
 }
 
 /// One symbol of one simulated venue, JSON in and out.
@@ -169,29 +214,63 @@ impl SimMarket {
             "SELL" => Side::Sell,
             _ => return Err(Refused::Malformed),
         };
-        let (kind, tif) = match (request.r#type.as_str(), request.time_in_force.as_deref()) {
-            ("LIMIT", Some("GTC")) => (OrderKind::Limit, Tif::Gtc),
-            ("LIMIT", Some("IOC")) => (OrderKind::Limit, Tif::Ioc),
-            ("LIMIT", Some("FOK")) => (OrderKind::Limit, Tif::Fok),
-            ("LIMIT", Some("GTX")) | ("LIMIT_MAKER", _) => (OrderKind::Limit, Tif::PostOnly),
-            ("MARKET", _) => (OrderKind::Market, Tif::Ioc),
+        let (kind, trigger) = self.kind(&request.r#type).ok_or(Refused::Malformed)?;
+        let tif = match (kind, request.time_in_force.as_deref()) {
+            (OrderKind::Market, _) => Tif::Ioc,
+            (OrderKind::Limit, _) if request.r#type == "LIMIT_MAKER" => Tif::PostOnly,
+            (OrderKind::Limit, Some("GTC")) => Tif::Gtc,
+            (OrderKind::Limit, Some("DAY")) => Tif::Day,
+            (OrderKind::Limit, Some("IOC")) => Tif::Ioc,
+            (OrderKind::Limit, Some("FOK")) => Tif::Fok,
+            (OrderKind::Limit, Some("GTX")) => Tif::PostOnly,
             _ => return Err(Refused::Malformed),
         };
-        let off = |fault: DecimalFault, off_unit: Refused| match fault {
-            DecimalFault::OffUnit => off_unit,
-            DecimalFault::Malformed => Refused::Malformed,
-            DecimalFault::Overflow => Refused::NotionalOverflow,
-        };
-        let qty = parse_decimal(request.quantity.as_bytes(), self.raw.qty_scale, self.raw.qty_unit)
-            .map_err(|fault| off(fault, Refused::QtyOffLot))?;
+        let qty = self.parse_qty(&request.quantity)?;
         let px = match (kind, request.price.as_deref()) {
             (OrderKind::Market, _) => 0,
             (OrderKind::Limit, None) => return Err(Refused::Malformed),
-            (OrderKind::Limit, Some(px)) => parse_decimal(px.as_bytes(), self.raw.px_scale, self.raw.px_unit)
-                .map_err(|fault| off(fault, Refused::PxOffTick))?,
+            (OrderKind::Limit, Some(px)) => self.parse_px(px)?,
+        };
+        let trigger = match (trigger, request.stop_price.as_deref()) {
+            (None, None) => None,
+            (Some(kind), Some(px)) => Some(Trigger { kind, px: self.parse_px(px)?, trail: None }),
+            _ => return Err(Refused::Malformed),
+        };
+        let peak = request.iceberg_qty.as_deref().map_or(Ok(0), |qty| self.parse_qty(qty))?;
+        let extras = Extras {
+            account: 0,
+            peak,
+            reduce_only: request.reduce_only,
+            stp: request.self_trade_prevention_mode,
+            trigger,
         };
         let client_order_id = request.client_order_id.clone();
-        Ok(NewOrder { client_order_id, side, kind, tif, px, qty, time_ms: request.time_ms })
+        Ok(NewOrder { client_order_id, side, kind, tif, px, qty, time_ms: request.time_ms, extras })
+    }
+
+    /// What a type's name means at this venue: its kind, and what it waits for.
+    fn kind(&self, name: &str) -> Option<(OrderKind, Option<TriggerKind>)> {
+        use OrderKind::{Limit, Market};
+        use TriggerKind::{Stop, TakeProfit};
+        Some(match (name, self.raw.market) {
+            ("LIMIT" | "LIMIT_MAKER", _) => (Limit, None),
+            ("MARKET", _) => (Market, None),
+            ("STOP_LOSS", Money::Spot) | ("STOP_MARKET", Money::Usdm) => (Market, Some(Stop)),
+            ("STOP_LOSS_LIMIT", Money::Spot) | ("STOP", Money::Usdm) => (Limit, Some(Stop)),
+            ("TAKE_PROFIT", Money::Spot) | ("TAKE_PROFIT_MARKET", Money::Usdm) => (Market, Some(TakeProfit)),
+            ("TAKE_PROFIT_LIMIT", Money::Spot) | ("TAKE_PROFIT", Money::Usdm) => (Limit, Some(TakeProfit)),
+            _ => return None,
+        })
+    }
+
+    fn parse_px(&self, text: &str) -> Result<i64, Refused> {
+        parse_decimal(text.as_bytes(), self.raw.px_scale, self.raw.px_unit)
+            .map_err(|fault| unread(fault, Refused::PxOffTick))
+    }
+
+    fn parse_qty(&self, text: &str) -> Result<i64, Refused> {
+        parse_decimal(text.as_bytes(), self.raw.qty_scale, self.raw.qty_unit)
+            .map_err(|fault| unread(fault, Refused::QtyOffLot))
     }
 
     /// Places one order; the answer says how it stands after matching, with its fills.
@@ -220,6 +299,54 @@ impl SimMarket {
                 json!({ "ok": true, "order": value }).to_string()
             }
         }
+    }
+
+    /// Gives an open order another price and total quantity.
+    pub fn amend(&mut self, request: &str) -> String {
+        let request: AmendRequest = match serde_json::from_str(request) {
+            Ok(request) => request,
+            Err(error) => return refused(Refused::Malformed.name(), &error.to_string()).to_string(),
+        };
+        let amended = which(request.client_order_id, request.order_id)
+            .ok_or(Refused::Malformed)
+            .and_then(|which| Ok((which, self.parse_px(&request.price)?, self.parse_qty(&request.quantity)?)))
+            .and_then(|(which, px, qty)| self.venue.amend(&which, px, qty, request.time_ms));
+        match amended.map(|id| self.venue.find(&Cancel::Order(id))) {
+            Ok(Some(order)) => json!({ "ok": true, "order": self.order(order) }).to_string(),
+            Ok(None) => unknown_order().to_string(),
+            Err(reason) => refused(reason.name(), reason.text()).to_string(),
+        }
+    }
+
+    /// What the venue does to its market: halt, resume, end of day, funding, a bust.
+    pub fn control(&mut self, request: &str) -> String {
+        let request: ControlRequest = match serde_json::from_str(request) {
+            Ok(request) => request,
+            Err(error) => return refused(Refused::Malformed.name(), &error.to_string()).to_string(),
+        };
+        let mut answer = json!({ "ok": true });
+        match request {
+            ControlRequest::Halt => self.venue.halt(),
+            ControlRequest::Resume => self.venue.resume(),
+            ControlRequest::EndDay { time_ms } => self.venue.end_day(time_ms),
+            ControlRequest::Fund { rate_e8, mark_price } => {
+                let rate = rate_e8.parse().ok().filter(|rate: &i64| rate.abs() <= 100_000_000);
+                let (Some(rate), Ok(mark)) = (rate, self.parse_px(&mark_price)) else {
+                    let text = "want rateE8 within ±1e8 and markPrice on the tick";
+                    return refused(Refused::Malformed.name(), text).to_string();
+                };
+                if self.raw.market == Money::Spot {
+                    return refused(Refused::Malformed.name(), "spot has no funding").to_string();
+                }
+                let received = self.venue.fund(rate, mark);
+                answer["receivedE8"] = received.first().copied().unwrap_or(0).to_string().into();
+            }
+            ControlRequest::Bust { trade_id, time_ms } => match self.venue.bust(trade_id, time_ms) {
+                Ok(trade) => answer["trade"] = self.trade(&trade),
+                Err(reason) => return refused(reason.name(), "no such trade, or busted before").to_string(),
+            },
+        }
+        answer.to_string()
     }
 
     /// Cancels one order by either id, or all.
@@ -303,22 +430,33 @@ impl SimMarket {
 
     fn order(&self, order: &Order) -> Value {
         let limit = order.kind == OrderKind::Limit;
-        json!({
+        let spot = self.raw.market == Money::Spot;
+        let waits = order.extras.trigger.map(|trigger| trigger.kind);
+        let mut value = json!({
             "orderId": order.order_id,
             "clientOrderId": order.client_order_id,
             "symbol": self.raw.symbol,
             "side": if order.side == Side::Buy { "BUY" } else { "SELL" },
-            "type": match (order.kind, order.tif, self.raw.market) {
-                (OrderKind::Market, _, _) => "MARKET",
-                (OrderKind::Limit, Tif::PostOnly, Money::Spot) => "LIMIT_MAKER",
-                _ => "LIMIT",
+            "type": match (waits, limit) {
+                (None, false) => "MARKET",
+                (None, true) if spot && order.tif == Tif::PostOnly => "LIMIT_MAKER",
+                (None, true) => "LIMIT",
+                (Some(TriggerKind::Stop), false) if spot => "STOP_LOSS",
+                (Some(TriggerKind::Stop), false) => "STOP_MARKET",
+                (Some(TriggerKind::Stop), true) if spot => "STOP_LOSS_LIMIT",
+                (Some(TriggerKind::Stop), true) => "STOP",
+                (Some(TriggerKind::TakeProfit), false) if spot => "TAKE_PROFIT",
+                (Some(TriggerKind::TakeProfit), false) => "TAKE_PROFIT_MARKET",
+                (Some(TriggerKind::TakeProfit), true) if spot => "TAKE_PROFIT_LIMIT",
+                (Some(TriggerKind::TakeProfit), true) => "TAKE_PROFIT",
             },
             "timeInForce": match order.tif {
                 _ if !limit => "GTC",
                 Tif::Gtc => "GTC",
+                Tif::Day => "DAY",
                 Tif::Ioc => "IOC",
                 Tif::Fok => "FOK",
-                Tif::PostOnly if self.raw.market == Money::Spot => "GTC",
+                Tif::PostOnly if spot => "GTC",
                 Tif::PostOnly => "GTX",
             },
             "price": self.px_text(order.px),
@@ -335,7 +473,17 @@ impl SimMarket {
             "aheadLots": (order.status.open() && order.ahead != UNKNOWN_AHEAD).then_some(order.ahead),
             "timeMs": order.time_ms,
             "updateMs": order.update_ms,
-        })
+        });
+        if let Some(trigger) = order.extras.trigger {
+            value["stopPrice"] = self.px_text(trigger.px).into();
+        }
+        if order.extras.peak > 0 {
+            value["icebergQty"] = self.qty_text(order.extras.peak).into();
+        }
+        if order.extras.reduce_only {
+            value["reduceOnly"] = true.into();
+        }
+        value
     }
 
     fn fee_asset(&self, trade: &TradeRecord) -> &str {
@@ -372,6 +520,9 @@ impl SimMarket {
             EventKind::Expired => "expired",
             EventKind::Trade(_) => "trade",
             EventKind::Rejected(_) => "rejected",
+            EventKind::Replaced => "replaced",
+            EventKind::Triggered => "triggered",
+            EventKind::Busted(_) => "busted",
         }
         .into();
         if let Some(order) = &event.order {
@@ -380,7 +531,7 @@ impl SimMarket {
             value["orderTimeMs"] = order.time_ms.into();
         }
         match &event.kind {
-            EventKind::Trade(trade) => {
+            EventKind::Trade(trade) | EventKind::Busted(trade) => {
                 value["tradeId"] = trade.trade_id.into();
                 value["lastPx"] = self.px_text(trade.px).into();
                 value["lastQty"] = self.qty_text(trade.qty).into();
@@ -396,7 +547,11 @@ impl SimMarket {
                 value["reason"] = reason.name().into();
                 value["text"] = reason.text().into();
             }
-            EventKind::New | EventKind::Canceled | EventKind::Expired => {}
+            EventKind::New
+            | EventKind::Canceled
+            | EventKind::Expired
+            | EventKind::Replaced
+            | EventKind::Triggered => {}
         }
         value
     }
@@ -432,7 +587,11 @@ impl SimMarket {
                 self.px_text(i64::try_from(entry_ticks).unwrap_or(0)).into()
             };
             value["realisedE8"] = realised.to_string().into();
-            value["walletE8"] = (config.quote_e8 + realised - ledger.fees_quote_e8).to_string().into();
+            let wallet = config.quote_e8 + realised - ledger.fees_quote_e8 + ledger.funding_e8;
+            value["walletE8"] = wallet.to_string().into();
+            if ledger.funding_e8 != 0 {
+                value["fundingE8"] = ledger.funding_e8.to_string().into();
+            }
         }
         value.to_string()
     }

@@ -37,6 +37,13 @@ pub struct Ledger {
     #[serde(with = "text")]
     pub open_cost_e8: i128,
     pub fills: u64,
+    /// Funding received, below 0 where more was paid.
+    #[serde(with = "text", default, skip_serializing_if = "is_zero")]
+    pub funding_e8: i128,
+}
+
+fn is_zero(amount: &i128) -> bool {
+    *amount == 0
 }
 
 /// `amount × part / whole` towards zero, without a product that could overflow; 0 < part ≤ whole.
@@ -81,5 +88,18 @@ impl Ledger {
             self.open_cost_e8 = sign * share(notional_e8, rest, lots);
         }
         self.position_lots = after;
+    }
+
+    /// Takes one fill back: the opposite fill, with the fees given back. Its fees are what was charged, negated.
+    pub(crate) fn unbook(
+        &mut self,
+        side: Side,
+        lots: i64,
+        base_e8: i128,
+        notional_e8: i128,
+        fee: (i128, i128),
+    ) {
+        self.book(side.opposite(), lots, base_e8, notional_e8, fee);
+        self.fills -= 2;
     }
 }

@@ -1,4 +1,7 @@
-//! The matching core of a simulated venue: one account's orders against the recorded book of one symbol.
+//! The matching core, and the simulated venue it drives.
+//!
+//! [`engine`] is the core: orders of any number of accounts, price-time priority, every rule of an order's life. [`Venue`] keeps
+//! accounts and money around it and plays a recording as its street: its orders against the recorded book of one symbol.
 //!
 //! The recording is the truth about everyone else; our orders change nothing in it. What we may fill is therefore bounded
 //! by what the recording shows, pessimistically:
@@ -12,16 +15,17 @@
 //! No clock, no random, no hash map: the same calls give the same answers.
 #![forbid(unsafe_code)]
 
+pub mod engine;
 mod json;
 mod ledger;
 pub mod limits;
 mod market;
 mod venue;
 
+pub use engine::{OrderKind, Refused, Stp, Tif, Trail, Trigger, TriggerKind};
 pub use json::SimMarket;
 pub use ledger::Ledger;
 pub use market::{Market, MarketCounts};
 pub use venue::{
-    Cancel, Config, EventKind, Money, NewOrder, Order, OrderKind, Refused, Status, Tif, TradeRecord, Venue,
-    VenueEvent,
+    Cancel, Config, EventKind, Extras, Money, NewOrder, Order, Status, TradeRecord, Venue, VenueEvent,
 };

@@ -1,5 +1,15 @@
 //! Every bound of the simulated venue.
 
+/// Open orders of one matching core, resting and waiting, unless the caller sets fewer; the next is refused.
+pub const ENGINE_ORDERS_MAX: usize = 1 << 20;
+/// Orders of one matching core that wait for their trigger; the next is refused.
+pub const WAITING_MAX: usize = 65_536;
+/// Accounts of one matching core; no more are opened.
+pub const ACCOUNTS_MAX: usize = 65_536;
+/// Largest price of the matching core in ticks, either sign; a price beyond is refused.
+pub const PX_MAX: i64 = 1 << 53;
+/// Largest quantity of one order in lots; more is refused.
+pub const QTY_MAX: i64 = 1 << 42;
 /// Open orders of the account in the symbol, where its configuration says no other; the next is refused (Binance
 /// `MAX_NUM_ORDERS`).
 pub const OPEN_ORDERS_MAX: usize = 200;
@@ -28,3 +38,6 @@ const _: () = assert!(OPEN_ORDERS_MAX <= OPEN_ORDERS_CONFIG_MAX);
 const _: () = assert!(OPEN_ORDERS_CONFIG_MAX < ORDERS_KEPT_MAX, "open orders are never forgotten");
 const _: () = assert!(OPEN_ORDERS_CONFIG_MAX < EVENTS_UNREAD_MAX, "the end of every open order is told");
 const _: () = assert!(NOTIONAL_E8_MAX < i128::MAX / 10_000_000, "the ledger cannot overflow");
+const _: () =
+    assert!((ENGINE_ORDERS_MAX as i128) * (QTY_MAX as i128) < i64::MAX as i128, "a level's sum is exact");
+const _: () = assert!(ENGINE_ORDERS_MAX < u32::MAX as usize, "an order's slot is 32 bits");

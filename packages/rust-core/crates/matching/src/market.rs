@@ -1,5 +1,6 @@
 //! The recorded book, and what of it we have taken.
 
+use crate::engine::Street;
 use crate::limits::{DIFFS_BUFFERED_MAX, LEVELS_SIDE_MAX};
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_normalise::{BookTicker, DepthDiff, Level, Snapshot};
@@ -274,6 +275,25 @@ impl Market {
             }
             self.set(side, &touch);
         }
+    }
+}
+
+/// The recorded levels, less what was taken of them.
+impl Street for Market {
+    fn best(&self, side: Side, limit: Option<i64>) -> Option<(i64, i64)> {
+        self.available(side, limit)
+    }
+
+    fn total(&self, side: Side, limit: Option<i64>, enough: i64) -> i64 {
+        self.available_total(side, limit, enough).0
+    }
+
+    fn touch(&self, side: Side) -> Option<i64> {
+        Market::best(self, side).map(|(px, _)| px)
+    }
+
+    fn take(&mut self, side: Side, px: i64, qty: i64) {
+        Market::take(self, side, px, qty);
     }
 }
 

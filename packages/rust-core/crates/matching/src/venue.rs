@@ -1,13 +1,14 @@
 //! Our orders: acceptance, queue position, fills, cancels.
 
+use crate::engine::{self, Engine, Fill, OrderKind, Phase, Refused, Request, Stp, Tif, Trigger, Why};
 use crate::ledger::{Ledger, text};
 use crate::limits::{
-    CLIENT_ORDER_ID_BYTES_MAX, E8_PER_TICK_LOT_MAX, EVENTS_UNREAD_MAX, NOTIONAL_E8_MAX,
+    CLIENT_ORDER_ID_BYTES_MAX, E8_PER_TICK_LOT_MAX, ENGINE_ORDERS_MAX, EVENTS_UNREAD_MAX, NOTIONAL_E8_MAX,
     OPEN_ORDERS_CONFIG_MAX, ORDERS_KEPT_MAX, TRADES_KEPT_MAX,
 };
 use crate::market::Market;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use tidegate_normalise::{Event, Trade};
 use tidegate_units::Side;
 
@@ -40,23 +41,6 @@ pub struct Config {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum OrderKind {
-    Limit,
-    Market,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Tif {
-    Gtc,
-    Ioc,
-    Fok,
-    /// Refused rather than take.
-    PostOnly,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Status {
     New,
     PartiallyFilled,
@@ -84,6 +68,30 @@ pub struct NewOrder {
     pub px: i64,
     pub qty: i64,
     pub time_ms: i64,
+    pub extras: Extras,
+}
+
+/// What most orders do not have. The default is none of it, for the first account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Extras {
+    /// As [`Venue::add_account`] numbered it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub account: u32,
+    /// Shown at a time (iceberg), in lots; 0 shows all.
+    #[serde(skip_serializing_if = "is_default")]
+    pub peak: i64,
+    #[serde(skip_serializing_if = "is_default")]
+    pub reduce_only: bool,
+    #[serde(skip_serializing_if = "is_default")]
+    pub stp: Stp,
+    /// What it waits for, or has waited for.
+    #[serde(skip_serializing_if = "is_default")]
+    pub trigger: Option<Trigger>,
+}
+
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 mod side_text {
@@ -130,6 +138,14 @@ pub struct Order {
     /// the shrinking may come after it and must not move it again.
     #[serde(skip)]
     credit: [i64; 2],
+    /// Lots that neither filled nor can: lost to self-trade prevention, or whose trade was busted.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub void: i64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub extras: Extras,
+    /// What it waited for has come.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub triggered: bool,
 }
 
 /// Behind everything there may be.
@@ -142,7 +158,7 @@ fn unknown_ahead() -> i64 {
 impl Order {
     /// What is still to fill, also of an order that has ended.
     pub fn leaves(&self) -> i64 {
-        self.qty - self.cum
+        self.qty - self.cum - self.void
     }
 
     fn forward_to(&mut self, level: i64) {
@@ -173,6 +189,11 @@ pub struct TradeRecord {
     pub fee_in_base: bool,
     pub maker: bool,
     pub time_ms: i64,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub account: u32,
+    /// The venue took it back.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub busted: bool,
 }
 
 /// What happened to an order.
@@ -183,6 +204,12 @@ pub enum EventKind {
     Canceled,
     Expired,
     Rejected(Refused),
+    /// It has another price or quantity.
+    Replaced,
+    /// The price it waited for has come.
+    Triggered,
+    /// The venue took one of its trades back.
+    Busted(TradeRecord),
 }
 
 /// One event, with the order as of it. `order` is absent of a rejection: nothing was kept.
@@ -195,61 +222,6 @@ pub struct VenueEvent {
     pub kind: EventKind,
 }
 
-/// Why an order was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
-    Malformed,
-    PxOffTick,
-    QtyOffLot,
-    PxZeroOrNeg,
-    QtyZeroOrNeg,
-    Duplicate,
-    InsufficientBalance,
-    PostOnlyWouldTake,
-    NoBook,
-    OpenOrdersExceeded,
-    EventsUnread,
-    NotionalOverflow,
-}
-
-impl Refused {
-    /// The name a wire skin maps to its venue's code.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Malformed => "MALFORMED",
-            Self::PxOffTick => "PRICE_OFF_TICK",
-            Self::QtyOffLot => "QTY_OFF_LOT",
-            Self::PxZeroOrNeg => "PRICE_ZERO_OR_NEG",
-            Self::QtyZeroOrNeg => "QTY_ZERO_OR_NEG",
-            Self::Duplicate => "DUPLICATE",
-            Self::InsufficientBalance => "INSUFFICIENT_BALANCE",
-            Self::PostOnlyWouldTake => "POST_ONLY_WOULD_TAKE",
-            Self::NoBook => "NO_BOOK",
-            Self::OpenOrdersExceeded => "OPEN_ORDERS_EXCEEDED",
-            Self::EventsUnread => "EVENTS_UNREAD",
-            Self::NotionalOverflow => "NOTIONAL_OVERFLOW",
-        }
-    }
-
-    /// As the venue words it, where it does.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::Malformed => "Mandatory parameter was not sent, was empty/null, or malformed.",
-            Self::PxOffTick => "Filter failure: PRICE_FILTER",
-            Self::QtyOffLot => "Filter failure: LOT_SIZE",
-            Self::PxZeroOrNeg => "Invalid price.",
-            Self::QtyZeroOrNeg => "Invalid quantity.",
-            Self::Duplicate => "Duplicate order sent.",
-            Self::InsufficientBalance => "Account has insufficient balance for requested action.",
-            Self::PostOnlyWouldTake => "Order would immediately match and take.",
-            Self::NoBook => "Market is closed.",
-            Self::OpenOrdersExceeded => "Filter failure: MAX_NUM_ORDERS",
-            Self::EventsUnread => "Server is overloaded.",
-            Self::NotionalOverflow => "Filter failure: NOTIONAL",
-        }
-    }
-}
-
 /// Which orders a cancel is about.
 #[derive(Debug, Clone)]
 pub enum Cancel {
@@ -257,18 +229,30 @@ pub enum Cancel {
     Order(u64),
 }
 
-const SELF_TRADE: &str = "SELF_TRADE_PREVENTION";
+/// How an order ends, and the reason it carries where its status does not say it.
+fn ending(why: Why) -> (Status, &'static str, EventKind) {
+    match why {
+        Why::Canceled => (Status::Canceled, "", EventKind::Canceled),
+        Why::Ioc => (Status::Expired, "IOC", EventKind::Expired),
+        Why::Fok => (Status::Expired, "FOK", EventKind::Expired),
+        Why::NoLiquidity => (Status::Expired, "NO_LIQUIDITY", EventKind::Expired),
+        Why::SelfTrade => (Status::ExpiredInMatch, "SELF_TRADE_PREVENTION", EventKind::Expired),
+        Why::ReduceOnly => (Status::Expired, "REDUCE_ONLY", EventKind::Expired),
+        Why::DayEnd => (Status::Expired, "DAY", EventKind::Expired),
+    }
+}
 
-/// The venue of one symbol: the recording, our orders, our ledger.
+/// The venue of one symbol: the recording as the street of a matching core, our orders, our ledgers.
 #[derive(Debug, Clone)]
 pub struct Venue {
     config: Config,
-    market: Market,
-    ledger: Ledger,
+    engine: Engine<Market>,
+    /// What the core did and we have not followed yet; empty between calls.
+    done: Vec<engine::Event>,
+    /// By account.
+    ledgers: Vec<Ledger>,
     orders: BTreeMap<u64, Order>,
     by_client: BTreeMap<String, u64>,
-    /// Open orders that rest, best price first, then first come.
-    resting: [BTreeSet<(i64, u64)>; 2],
     trades: VecDeque<TradeRecord>,
     events: VecDeque<VenueEvent>,
     next_order_id: u64,
@@ -289,18 +273,20 @@ pub struct VenueState {
     pub ledger: Ledger,
     pub orders: Vec<Order>,
     pub trades: Vec<TradeRecord>,
+    /// Of the accounts after the first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_ledgers: Vec<Ledger>,
 }
 
-fn slot(side: Side) -> usize {
-    match side {
-        Side::Buy => 0,
-        Side::Sell => 1,
+const SIDES: [Side; 2] = [Side::Buy, Side::Sell];
+
+/// A core over a recording, with so many accounts.
+fn core(market: Market, accounts: usize) -> Engine<Market> {
+    let mut engine = Engine::new(market, ENGINE_ORDERS_MAX);
+    for _ in 0..accounts {
+        engine.add_account();
     }
-}
-
-/// Sorts the better price first.
-fn key(order: &Order) -> (i64, u64) {
-    (-order.side.sign() * order.px, order.order_id)
+    engine
 }
 
 impl Venue {
@@ -332,11 +318,11 @@ impl Venue {
         let ledger = Ledger { base_e8: config.base_e8, quote_e8: config.quote_e8, ..Ledger::default() };
         Ok(Self {
             config,
-            market: Market::default(),
-            ledger,
+            engine: core(Market::default(), 1),
+            done: Vec::new(),
+            ledgers: vec![ledger],
             orders: BTreeMap::new(),
             by_client: BTreeMap::new(),
-            resting: [BTreeSet::new(), BTreeSet::new()],
             trades: VecDeque::new(),
             events: VecDeque::new(),
             next_order_id: 1,
@@ -348,11 +334,38 @@ impl Venue {
     }
 
     pub fn market(&self) -> &Market {
-        &self.market
+        self.engine.street()
     }
 
+    /// The matching core.
+    pub fn engine(&self) -> &Engine<Market> {
+        &self.engine
+    }
+
+    /// What the first account owns.
     pub fn ledger(&self) -> &Ledger {
-        &self.ledger
+        // The first account is there from the start and none is ever taken away.
+        &self.ledgers[0]
+    }
+
+    /// What an account owns.
+    pub fn ledger_of(&self, account: u32) -> Option<&Ledger> {
+        self.ledgers.get(account as usize)
+    }
+
+    /// Opens another account and gives its number; none past the core's bound.
+    pub fn add_account(&mut self, base_e8: i128, quote_e8: i128) -> Option<u32> {
+        let number = self.engine.add_account()?;
+        self.ledgers.push(Ledger { base_e8, quote_e8, ..Ledger::default() });
+        Some(number)
+    }
+
+    /// Money that comes into an account from elsewhere, in 1e-8. False where there is no such account.
+    pub fn deposit(&mut self, account: u32, base_e8: i128, quote_e8: i128) -> bool {
+        let Some(ledger) = self.ledgers.get_mut(account as usize) else { return false };
+        ledger.base_e8 += base_e8;
+        ledger.quote_e8 += quote_e8;
+        true
     }
 
     pub fn config(&self) -> &Config {
@@ -369,9 +382,10 @@ impl Venue {
         self.orders.values()
     }
 
-    /// The orders that rest, buys then sells, best first.
+    /// The open orders: those that rest, buys then sells, best first; then those that wait for a price, oldest first.
     pub fn open_orders(&self) -> impl Iterator<Item = &Order> {
-        self.resting.iter().flatten().filter_map(|(_, id)| self.orders.get(id))
+        let resting = SIDES.into_iter().flat_map(|side| self.engine.orders(side));
+        resting.chain(self.engine.waiting_ids()).filter_map(|id| self.orders.get(&id))
     }
 
     /// Our fills, oldest first.
@@ -407,9 +421,15 @@ impl Venue {
         self.events.drain(..).collect()
     }
 
-    /// Lots and quote money that open orders hold: (base in 1e-8, quote in 1e-8).
+    /// What the first account's open orders hold: (base in 1e-8, quote in 1e-8).
     pub fn locked(&self) -> (i128, i128) {
-        self.open_orders().fold((0, 0), |(base, quote), order| match order.side {
+        self.locked_of(0)
+    }
+
+    /// What an account's open orders hold: (base in 1e-8, quote in 1e-8).
+    pub fn locked_of(&self, account: u32) -> (i128, i128) {
+        let own = self.open_orders().filter(|order| order.extras.account == account);
+        own.fold((0, 0), |(base, quote), order| match order.side {
             Side::Buy => (base, quote + self.notional(order.px, order.leaves())),
             Side::Sell => (base + self.base(order.leaves()), quote),
         })
@@ -425,7 +445,7 @@ impl Venue {
 
     /// Forgets the recorded book; resting orders go behind whatever the next snapshot shows.
     pub fn reset_market(&mut self) {
-        self.market.reset();
+        self.engine.street_mut().reset();
         self.requeue();
     }
 
@@ -439,51 +459,64 @@ impl Venue {
     /// One event of the recording at the venue's time `now_ms`.
     pub fn on_market(&mut self, event: Event<'_>, now_ms: i64) {
         let mut diff_ended = false;
+        let market = self.engine.street_mut();
         match event {
             Event::Depth(diff) => {
-                self.market.on_depth(diff);
+                market.on_depth(diff);
                 diff_ended = true;
             }
-            Event::Snapshot(snapshot) => self.market.on_snapshot(&snapshot),
-            Event::Ticker(ticker) => self.market.on_ticker(ticker),
+            Event::Snapshot(snapshot) => market.on_snapshot(&snapshot),
+            Event::Ticker(ticker) => market.on_ticker(ticker),
             Event::Trade(trade) => {
+                let synced = market.synced();
                 self.public_trades += 1;
-                if self.market.synced() {
+                if synced {
                     self.on_trade(&trade, now_ms);
+                    self.engine.print(trade.px.0);
+                    self.settle(now_ms);
                 }
                 return;
             }
             // The recordings this venue plays have nothing else that moves its market.
             _ => return,
         }
-        if !self.market.synced() {
+        if !self.market().synced() {
             return;
         }
-        for ids in &self.resting {
-            for (_, id) in ids {
-                let Some(order) = self.orders.get_mut(id) else { continue };
-                if diff_ended {
-                    order.credit = [0, order.credit[0]];
-                }
-                if let Some(level) = self.market.recorded(order.side, order.px) {
-                    order.forward_to(level);
-                }
+        for id in SIDES.into_iter().flat_map(|side| self.engine.orders(side)) {
+            let Some(order) = self.orders.get_mut(&id) else { continue };
+            if diff_ended {
+                order.credit = [0, order.credit[0]];
+            }
+            if let Some(level) = self.engine.street().recorded(order.side, order.px) {
+                order.forward_to(level);
             }
         }
-        self.cross(now_ms);
+        if self.engine.phase() == Phase::Continuous {
+            self.cross(now_ms);
+            self.settle(now_ms);
+        }
+    }
+
+    /// Sets off what waits for a price that has been traded.
+    fn settle(&mut self, now_ms: i64) {
+        self.engine.settle(&mut self.done);
+        self.follow(now_ms);
     }
 
     /// Opposite recorded levels that reach a resting order's price fill it, at its price.
     fn cross(&mut self, now_ms: i64) {
-        for side in [Side::Buy, Side::Sell] {
-            let ids: Vec<u64> = self.resting[slot(side)].iter().map(|(_, id)| *id).collect();
+        for side in SIDES {
+            let ids: Vec<u64> = self.engine.orders(side).collect();
             for id in ids {
                 let mut filled_any = false;
-                while let Some((px, leaves)) = self.open_px_leaves(id) {
-                    let Some((level, left)) = self.market.available(side.opposite(), Some(px)) else { break };
-                    let qty = leaves.min(left);
-                    self.market.take(side.opposite(), level, qty);
-                    self.fill(id, px, qty, true, now_ms);
+                while let Some((px, shown)) = self.resting(id) {
+                    let Some((level, left)) = self.market().available(side.opposite(), Some(px)) else {
+                        break;
+                    };
+                    let qty = self.engine.execute(id, px, shown.min(left), &mut self.done);
+                    self.engine.street_mut().take(side.opposite(), level, qty);
+                    self.follow(now_ms);
                     filled_any = true;
                 }
                 // Best price first: when nothing reaches this one, nothing reaches the next.
@@ -494,16 +527,20 @@ impl Venue {
         }
     }
 
-    fn open_px_leaves(&self, id: u64) -> Option<(i64, i64)> {
-        self.orders.get(&id).filter(|o| o.status.open()).map(|o| (o.px, o.leaves()))
+    /// Price and shown lots of an order that rests.
+    fn resting(&self, id: u64) -> Option<(i64, i64)> {
+        let order = self.engine.order(id)?;
+        order.px.filter(|_| order.trigger_px.is_none()).map(|px| (px, order.shown))
     }
 
     /// A public trade: it first meets orders of ours at better prices, then the queue at its own price.
     fn on_trade(&mut self, trade: &Trade, now_ms: i64) {
         let side = trade.aggressor.opposite();
+        let trades = self.engine.phase() == Phase::Continuous;
         let mut left = trade.qty.0;
-        let ids: Vec<u64> = self.resting[slot(side)].iter().map(|(_, id)| *id).collect();
+        let ids: Vec<u64> = self.engine.orders(side).collect();
         for id in ids {
+            let Some(shown) = self.resting(id).map(|(_, shown)| shown) else { continue };
             let Some(order) = self.orders.get_mut(&id) else { continue };
             let better = (order.px - trade.px.0) * side.sign();
             if better < 0 || left == 0 {
@@ -522,10 +559,68 @@ impl Venue {
                 }
                 volume -= used;
             }
-            let (px, qty) = (order.px, volume.min(order.leaves()));
-            if qty > 0 {
-                self.fill(id, px, qty, true, now_ms);
-                left -= qty;
+            let (px, qty) = (order.px, volume.min(shown));
+            if qty > 0 && trades {
+                left -= self.engine.execute(id, px, qty, &mut self.done);
+                self.follow(now_ms);
+            }
+        }
+    }
+
+    /// Books what the core has done.
+    fn follow(&mut self, now_ms: i64) {
+        let mut done = std::mem::take(&mut self.done);
+        for event in done.drain(..) {
+            match event {
+                engine::Event::Fill(fill) => self.filled(&fill, now_ms),
+                engine::Event::Rests { id } | engine::Event::Refreshed { id } => {
+                    let Some(order) = self.orders.get_mut(&id) else { continue };
+                    order.ahead =
+                        self.engine.street().recorded(order.side, order.px).unwrap_or(UNKNOWN_AHEAD);
+                    order.credit = [0, 0];
+                }
+                engine::Event::Triggered { id } => {
+                    if let Some(order) = self.orders.get_mut(&id) {
+                        order.triggered = true;
+                        order.update_ms = now_ms;
+                    }
+                    self.emit_order(EventKind::Triggered, id, now_ms);
+                }
+                engine::Event::Trailed { id, px } => {
+                    let trigger = self.orders.get_mut(&id).and_then(|order| order.extras.trigger.as_mut());
+                    if let Some(trigger) = trigger {
+                        trigger.px = px;
+                    }
+                }
+                engine::Event::Amended { id, px, open } => {
+                    if let Some(order) = self.orders.get_mut(&id) {
+                        (order.px, order.qty) = (px, open + order.cum + order.void);
+                        order.extras.peak = order.extras.peak.min(open);
+                        order.update_ms = now_ms;
+                    }
+                    self.emit_order(EventKind::Replaced, id, now_ms);
+                }
+                engine::Event::Decremented { id, by } => {
+                    if let Some(order) = self.orders.get_mut(&id) {
+                        order.void += by;
+                        order.update_ms = now_ms;
+                    }
+                    self.emit_order(EventKind::Replaced, id, now_ms);
+                }
+                engine::Event::Ended { id, open, why } => self.end(id, open, why, now_ms),
+            }
+        }
+        self.done = done;
+    }
+
+    fn filled(&mut self, fill: &Fill, now_ms: i64) {
+        let mut parties = [(fill.buyer, Side::Buy), (fill.seller, Side::Sell)];
+        if fill.aggressor == Some(Side::Sell) {
+            parties.reverse();
+        }
+        for (party, side) in parties {
+            if let Some((id, _)) = party {
+                self.fill(id, fill.px, fill.qty, fill.aggressor != Some(side), now_ms);
             }
         }
     }
@@ -566,14 +661,15 @@ impl Venue {
             fee_in_base,
             maker,
             time_ms: now_ms,
+            account: order.extras.account,
+            busted: false,
         };
-        let (side, done, at) = (order.side, !order.status.open(), key(order));
+        let (side, account) = (order.side, order.extras.account);
         self.next_trade_id += 1;
-        if done {
-            self.resting[slot(side)].remove(&at);
-        }
         let fees = if fee_in_base { (fee_e8, 0) } else { (0, fee_e8) };
-        self.ledger.book(side, qty, base, notional, fees);
+        if let Some(ledger) = self.ledgers.get_mut(account as usize) {
+            ledger.book(side, qty, base, notional, fees);
+        }
         if self.trades.len() == TRADES_KEPT_MAX {
             self.trades.pop_front();
         }
@@ -581,21 +677,15 @@ impl Venue {
         self.emit_order(EventKind::Trade(record), id, now_ms);
     }
 
-    fn end(&mut self, id: u64, status: Status, reason: &str, kind: EventKind, now_ms: i64) {
+    fn end(&mut self, id: u64, open: i64, why: Why, now_ms: i64) {
         let Some(order) = self.orders.get_mut(&id) else { return };
+        let (status, reason, kind) = ending(why);
         order.status = status;
         order.reason = reason.into();
+        // What self-trade prevention took from it last.
+        order.void += order.leaves() - open;
         order.update_ms = now_ms;
-        let (side, at) = (order.side, key(order));
-        self.resting[slot(side)].remove(&at);
         self.emit_order(kind, id, now_ms);
-    }
-
-    /// The best opposite price of our own that an order of `side` at `limit` would reach.
-    fn own_in_the_way(&self, side: Side, limit: Option<i64>) -> Option<i64> {
-        let (_, id) = self.resting[slot(side.opposite())].first()?;
-        let px = self.orders.get(id)?.px;
-        limit.is_none_or(|limit| (limit - px) * side.sign() >= 0).then_some(px)
     }
 
     fn check(&self, new: &NewOrder) -> Result<(), Refused> {
@@ -612,22 +702,32 @@ impl Venue {
         if limit.is_none() && new.tif == Tif::PostOnly {
             return Err(Refused::Malformed);
         }
+        if let Some(trigger) = new.extras.trigger {
+            if trigger.px <= 0 {
+                return Err(Refused::PxZeroOrNeg);
+            }
+            // What a stop that becomes a market buy will cost cannot be held beforehand.
+            if self.config.money == Money::Spot && limit.is_none() && new.side == Side::Buy {
+                return Err(Refused::Malformed);
+            }
+        }
+        let Some(ledger) = self.ledger_of(new.extras.account) else { return Err(Refused::Malformed) };
         if self.find(&Cancel::Client(new.client_order_id.clone())).is_some_and(|o| o.status.open()) {
             return Err(Refused::Duplicate);
         }
-        if !self.market.synced() {
+        if !self.market().synced() {
             return Err(Refused::NoBook);
         }
         if self.events.len() >= EVENTS_UNREAD_MAX {
             return Err(Refused::EventsUnread);
         }
-        if self.resting.iter().map(BTreeSet::len).sum::<usize>() >= self.config.open_orders_max {
+        if self.engine.resting() + self.engine.waiting() >= self.config.open_orders_max {
             return Err(Refused::OpenOrdersExceeded);
         }
         let cost = match limit {
             Some(px) => self.notional(px, new.qty),
             None => {
-                let (_, cost) = self.market.available_total(new.side.opposite(), None, new.qty);
+                let (_, cost) = self.market().available_total(new.side.opposite(), None, new.qty);
                 cost.saturating_mul(i128::from(self.config.e8_per_tick_lot))
             }
         };
@@ -635,19 +735,14 @@ impl Venue {
             return Err(Refused::NotionalOverflow);
         }
         if self.config.money == Money::Spot {
-            let (base_locked, quote_locked) = self.locked();
+            let (base_locked, quote_locked) = self.locked_of(new.extras.account);
             let enough = match new.side {
-                Side::Buy => cost <= self.ledger.quote_e8 - quote_locked,
-                Side::Sell => self.base(new.qty) <= self.ledger.base_e8 - base_locked,
+                Side::Buy => cost <= ledger.quote_e8 - quote_locked,
+                Side::Sell => self.base(new.qty) <= ledger.base_e8 - base_locked,
             };
             if !enough {
                 return Err(Refused::InsufficientBalance);
             }
-        }
-        let touch = self.market.best(new.side.opposite()).map(|(px, _)| px);
-        let takes = touch.is_some_and(|touch| limit.is_some_and(|px| (px - touch) * new.side.sign() >= 0));
-        if new.tif == Tif::PostOnly && (takes || self.own_in_the_way(new.side, limit).is_some()) {
-            return Err(Refused::PostOnlyWouldTake);
         }
         Ok(())
     }
@@ -657,25 +752,47 @@ impl Venue {
     /// # Errors
     /// Why it was refused; the same as a `Rejected` event.
     pub fn place(&mut self, new: NewOrder) -> Result<u64, Refused> {
-        if let Err(refused) = self.check(&new) {
+        let id = self.next_order_id;
+        let request = Request {
+            id,
+            account: new.extras.account,
+            side: new.side,
+            kind: new.kind,
+            tif: new.tif,
+            px: new.px,
+            qty: new.qty,
+            peak: new.extras.peak,
+            reduce_only: new.extras.reduce_only,
+            stp: new.extras.stp,
+            trigger: new.extras.trigger,
+        };
+        let taken = match self.check(&new) {
+            Ok(()) => self.engine.submit(&request, &mut self.done),
+            refused => refused,
+        };
+        if let Err(refused) = taken {
             self.reject(refused, new.client_order_id, new.time_ms);
             return Err(refused);
         }
         if self.orders.len() >= ORDERS_KEPT_MAX {
             self.forget_oldest();
         }
-        let id = self.next_order_id;
         self.next_order_id += 1;
-        let limit = (new.kind == OrderKind::Limit).then_some(new.px);
-        let (side, qty, tif, now_ms) = (new.side, new.qty, new.tif, new.time_ms);
+        let now_ms = new.time_ms;
+        let mut extras = new.extras;
+        if let (Some(trigger), Some(px)) =
+            (&mut extras.trigger, self.engine.order(id).and_then(|order| order.trigger_px))
+        {
+            trigger.px = px;
+        }
         let order = Order {
             order_id: id,
             client_order_id: new.client_order_id.clone(),
-            side,
+            side: new.side,
             kind: new.kind,
-            tif,
-            px: limit.unwrap_or(0),
-            qty,
+            tif: new.tif,
+            px: request.limit_px().unwrap_or(0),
+            qty: new.qty,
             cum: 0,
             quote_e8: 0,
             status: Status::New,
@@ -684,45 +801,15 @@ impl Venue {
             update_ms: now_ms,
             ahead: UNKNOWN_AHEAD,
             credit: [0, 0],
+            void: 0,
+            extras,
+            triggered: false,
         };
         self.orders.insert(id, order);
         self.by_client.insert(new.client_order_id, id);
         self.emit_order(EventKind::New, id, now_ms);
-        self.match_new(id, side, limit, qty, tif, now_ms);
+        self.follow(now_ms);
         Ok(id)
-    }
-
-    fn match_new(&mut self, id: u64, side: Side, limit: Option<i64>, qty: i64, tif: Tif, now_ms: i64) {
-        let own = self.own_in_the_way(side, limit);
-        // Up to our own order: at its price it is not asked who of the two stands first.
-        let reach = own.map_or(limit, |px| Some(px - side.sign()));
-        let (blocked, reason) = match own {
-            Some(_) => (Status::ExpiredInMatch, SELF_TRADE),
-            None => (Status::Expired, if limit.is_none() { "NO_LIQUIDITY" } else { "IOC" }),
-        };
-        if tif == Tif::Fok && self.market.available_total(side.opposite(), reach, qty).0 < qty {
-            let reason = if own.is_some() { SELF_TRADE } else { "FOK" };
-            return self.end(id, blocked, reason, EventKind::Expired, now_ms);
-        }
-        let mut left = qty;
-        while left > 0 {
-            let Some((px, available)) = self.market.available(side.opposite(), reach) else { break };
-            let take = left.min(available);
-            self.market.take(side.opposite(), px, take);
-            self.fill(id, px, take, false, now_ms);
-            left -= take;
-        }
-        if left == 0 {
-            return;
-        }
-        if own.is_some() || limit.is_none() || matches!(tif, Tif::Ioc | Tif::Fok) {
-            return self.end(id, blocked, reason, EventKind::Expired, now_ms);
-        }
-        if let Some(order) = self.orders.get_mut(&id) {
-            order.ahead = self.market.recorded(side, order.px).unwrap_or(UNKNOWN_AHEAD);
-            let at = key(order);
-            self.resting[slot(side)].insert(at);
-        }
     }
 
     /// Notes a refusal that came before the order had a shape.
@@ -747,8 +834,106 @@ impl Venue {
     /// Cancels one open order and gives its id; `None` when there is no such open order.
     pub fn cancel(&mut self, which: &Cancel, now_ms: i64) -> Option<u64> {
         let id = self.find(which).filter(|order| order.status.open())?.order_id;
-        self.end(id, Status::Canceled, "", EventKind::Canceled, now_ms);
+        self.engine.cancel(id, &mut self.done);
+        self.follow(now_ms);
         Some(id)
+    }
+
+    /// Gives an open order another price and total quantity, what has filled included. At the same price with no more than
+    /// before it keeps its place in the queue.
+    ///
+    /// # Errors
+    /// Why it is refused; the order stands as it did.
+    pub fn amend(&mut self, which: &Cancel, px: i64, qty: i64, now_ms: i64) -> Result<u64, Refused> {
+        let order = self.find(which).filter(|order| order.status.open()).ok_or(Refused::UnknownOrder)?;
+        let (id, open) = (order.order_id, qty - order.cum - order.void);
+        let px = if order.kind == OrderKind::Market { 0 } else { px };
+        if order.kind == OrderKind::Limit && px <= 0 {
+            return Err(Refused::PxZeroOrNeg);
+        }
+        if open <= 0 {
+            return Err(Refused::QtyZeroOrNeg);
+        }
+        let cost = self.notional(px, open);
+        if cost > NOTIONAL_E8_MAX {
+            return Err(Refused::NotionalOverflow);
+        }
+        if self.events.len() >= EVENTS_UNREAD_MAX {
+            return Err(Refused::EventsUnread);
+        }
+        let account = order.extras.account;
+        if let Some(ledger) = self.ledger_of(account).filter(|_| self.config.money == Money::Spot) {
+            let (base_locked, quote_locked) = self.locked_of(account);
+            let enough = match order.side {
+                Side::Buy => cost - self.notional(order.px, order.leaves()) <= ledger.quote_e8 - quote_locked,
+                Side::Sell => self.base(open - order.leaves()) <= ledger.base_e8 - base_locked,
+            };
+            if !enough {
+                return Err(Refused::InsufficientBalance);
+            }
+        }
+        self.engine.amend(id, px, open, &mut self.done)?;
+        self.follow(now_ms);
+        Ok(id)
+    }
+
+    /// Trading stops: orders stay, nothing fills, only cancels are taken. The recording plays on.
+    pub fn halt(&mut self) {
+        self.engine.halt();
+    }
+
+    /// Trading goes on; what the recording reaches meanwhile trades with its next event.
+    pub fn resume(&mut self) {
+        // Orders of a venue never cross while it is halted: none is taken.
+        let resumed = self.engine.resume();
+        debug_assert!(resumed.is_ok());
+    }
+
+    /// The end of the trading day: day orders expire.
+    pub fn end_day(&mut self, now_ms: i64) {
+        self.engine.end_day(&mut self.done);
+        self.follow(now_ms);
+    }
+
+    /// Funding of every position: at a rate above 0 longs pay and shorts receive. Gives what each account received, in 1e-8.
+    ///
+    /// Units   `rate_e8` in 1e-8 of the notional at `mark_px`; cut off below 1e-8
+    pub fn fund(&mut self, rate_e8: i64, mark_px: i64) -> Vec<i128> {
+        let per_lot = i128::from(mark_px) * i128::from(self.config.e8_per_tick_lot);
+        let pay = |ledger: &mut Ledger| {
+            let amount_e8 = -i128::from(ledger.position_lots) * per_lot * i128::from(rate_e8) / 100_000_000;
+            ledger.funding_e8 += amount_e8;
+            ledger.quote_e8 += amount_e8;
+            amount_e8
+        };
+        self.ledgers.iter_mut().map(pay).collect()
+    }
+
+    /// Takes one fill back: money, fee and position as if the opposite had traded for no fee; the order does not reopen. The
+    /// other side of the trade is another fill and busted by itself.
+    ///
+    /// # Errors
+    /// No such fill is kept, or it was taken back before.
+    pub fn bust(&mut self, trade_id: u64, now_ms: i64) -> Result<TradeRecord, Refused> {
+        let at = self.trades.partition_point(|trade| trade.trade_id < trade_id);
+        let trade = self.trades.get_mut(at).filter(|trade| trade.trade_id == trade_id && !trade.busted);
+        let trade = trade.ok_or(Refused::UnknownOrder)?;
+        trade.busted = true;
+        let trade = trade.clone();
+        let base = self.base(trade.qty);
+        let fees = if trade.fee_in_base { (-trade.fee_e8, 0) } else { (0, -trade.fee_e8) };
+        if let Some(ledger) = self.ledgers.get_mut(trade.account as usize) {
+            ledger.unbook(trade.side, trade.qty, base, trade.quote_e8, fees);
+        }
+        self.engine.move_position(trade.account, -i128::from(trade.side.sign() * trade.qty));
+        if let Some(order) = self.orders.get_mut(&trade.order_id) {
+            order.cum -= trade.qty;
+            order.void += trade.qty;
+            order.quote_e8 -= trade.quote_e8;
+            order.update_ms = now_ms;
+        }
+        self.emit_order(EventKind::Busted(trade.clone()), trade.order_id, now_ms);
+        Ok(trade)
     }
 
     /// Cancels every open order, best price first, buys before sells.
@@ -764,9 +949,10 @@ impl Venue {
             next_trade_id: self.next_trade_id,
             next_seq: self.next_seq,
             duplicates: self.duplicates,
-            ledger: self.ledger.clone(),
+            ledger: self.ledger().clone(),
             orders: self.orders.values().cloned().collect(),
             trades: self.trades.iter().cloned().collect(),
+            other_ledgers: self.ledgers.iter().skip(1).cloned().collect(),
         }
     }
 
@@ -777,39 +963,62 @@ impl Venue {
     pub fn restore(&mut self, state: VenueState) -> Result<(), String> {
         let mut orders = BTreeMap::new();
         let mut by_client = BTreeMap::new();
-        let mut resting = [BTreeSet::new(), BTreeSet::new()];
         if state.orders.len() > ORDERS_KEPT_MAX || state.trades.len() > TRADES_KEPT_MAX {
             return Err("more orders or trades than the venue keeps".into());
         }
-        for mut order in state.orders {
+        let mut ledgers = vec![state.ledger];
+        ledgers.extend(state.other_ledgers);
+        let mut engine = core(Market::default(), ledgers.len());
+        for (account, ledger) in (0..).zip(&ledgers) {
+            engine.move_position(account, i128::from(ledger.position_lots));
+        }
+        let mut kept = state.orders;
+        kept.sort_by_key(|order| order.order_id);
+        for mut order in kept {
             let id = order.order_id;
-            let sane = order.qty > 0 && (0..=order.qty).contains(&order.cum) && id < state.next_order_id;
-            if !sane || (order.status.open() && (order.leaves() == 0 || order.px <= 0)) {
+            let sane = order.qty > 0 && order.cum >= 0 && order.void >= 0 && order.leaves() >= 0;
+            if !sane || id >= state.next_order_id || (order.status.open() && order.leaves() == 0) {
                 return Err(format!("order {id} is inconsistent: qty, cum, status or id"));
             }
             order.ahead = UNKNOWN_AHEAD;
             if order.status.open() {
-                let level =
-                    self.market.synced().then(|| self.market.recorded(order.side, order.px)).flatten();
+                let market = self.market();
+                let level = market.synced().then(|| market.recorded(order.side, order.px)).flatten();
                 order.ahead = level.unwrap_or(UNKNOWN_AHEAD);
-                resting[slot(order.side)].insert(key(&order));
+                let rests = engine.restore(&Request {
+                    id,
+                    account: order.extras.account,
+                    side: order.side,
+                    kind: order.kind,
+                    tif: order.tif,
+                    px: order.px,
+                    qty: order.leaves(),
+                    peak: order.extras.peak.min(order.leaves()),
+                    reduce_only: order.extras.reduce_only,
+                    stp: order.extras.stp,
+                    trigger: order.extras.trigger.filter(|_| !order.triggered),
+                });
+                if order.kind == OrderKind::Limit && order.px <= 0 || rests.is_err() {
+                    return Err(format!("order {id} is open and can neither rest nor wait"));
+                }
             }
             by_client.insert(order.client_order_id.clone(), id);
             if orders.insert(id, order).is_some() {
                 return Err(format!("order {id} is there twice"));
             }
         }
-        if resting.iter().map(BTreeSet::len).sum::<usize>() > self.config.open_orders_max {
+        if engine.resting() + engine.waiting() > self.config.open_orders_max {
             return Err(format!("more than {} open orders", self.config.open_orders_max));
         }
         if state.trades.iter().any(|trade| trade.trade_id >= state.next_trade_id) {
             return Err("a trade id at or above nextTradeId".into());
         }
+        std::mem::swap(engine.street_mut(), self.engine.street_mut());
+        self.engine = engine;
         self.orders = orders;
         self.by_client = by_client;
-        self.resting = resting;
         self.trades = state.trades.into();
-        self.ledger = state.ledger;
+        self.ledgers = ledgers;
         self.events.clear();
         (self.next_order_id, self.next_trade_id) = (state.next_order_id, state.next_trade_id);
         (self.next_seq, self.duplicates) = (state.next_seq, state.duplicates);

@@ -3,9 +3,11 @@
 mod support;
 
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use support::*;
-use tidegate_matching::{Cancel, EventKind, Money, Status, Tif, Venue};
+use tidegate_matching::{
+    Cancel, EventKind, Extras, Money, NewOrder, Status, Stp, Tif, Trigger, TriggerKind, Venue,
+};
 use tidegate_normalise::Event;
 use tidegate_units::Side::{self, Buy, Sell};
 
@@ -17,7 +19,11 @@ enum Step {
     Level(i64, i64),
     Trade(i64, i64, bool),
     Place(bool, i64, i64, u8),
+    /// The same with an iceberg's peak, a trigger price, a mode of self-trade prevention; 0 is none.
+    Special(bool, i64, i64, u8, i64, i64, u8),
+    Amend(usize, i64, i64),
     Cancel(usize),
+    Halt(bool),
     Restart,
 }
 
@@ -27,7 +33,11 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (85_i64..115, 0_i64..20).prop_map(|(p, q)| Step::Level(p, q)),
         3 => (88_i64..112, 1_i64..15, any::<bool>()).prop_map(|(p, q, b)| Step::Trade(p, q, b)),
         4 => (any::<bool>(), 88_i64..112, 1_i64..25, 0_u8..5).prop_map(|(b, p, q, k)| Step::Place(b, p, q, k)),
+        2 => (any::<bool>(), 88_i64..112, 1_i64..25, 0_u8..5, 0_i64..6, 85_i64..115, 0_u8..5)
+            .prop_map(|(b, p, q, k, i, t, m)| Step::Special(b, p, q, k, i, if t < 95 { 0 } else { t }, m)),
+        1 => (0_usize..40, 88_i64..112, 1_i64..25).prop_map(|(w, p, q)| Step::Amend(w, p, q)),
         1 => (0_usize..40).prop_map(Step::Cancel),
+        1 => any::<bool>().prop_map(Step::Halt),
         1 => Just(Step::Restart),
     ]
 }
@@ -90,7 +100,36 @@ fn side_of(buy: bool) -> Side {
     if buy { Buy } else { Sell }
 }
 
-fn run(money: Money, steps: &[Step]) -> Venue {
+fn place(id: &str, buy: bool, px: i64, qty: i64, kind: u8, extras: Extras) -> NewOrder {
+    let tif = [Tif::Gtc, Tif::Ioc, Tif::Fok, Tif::PostOnly][usize::from(kind.min(3))];
+    let new = match kind {
+        4 => market(id, side_of(buy), qty),
+        _ => limit(id, side_of(buy), px, qty, tif),
+    };
+    NewOrder { extras, ..new }
+}
+
+/// The venue at the end, and the orders that were ever amended: their earlier fills were at another price.
+struct Ran {
+    venue: Venue,
+    amended: BTreeSet<u64>,
+}
+
+impl std::ops::Deref for Ran {
+    type Target = Venue;
+
+    fn deref(&self) -> &Venue {
+        &self.venue
+    }
+}
+
+impl std::ops::DerefMut for Ran {
+    fn deref_mut(&mut self) -> &mut Venue {
+        &mut self.venue
+    }
+}
+
+fn run(money: Money, steps: &[Step]) -> Ran {
     let mut plain = Plain::default();
     let mut v = Venue::new(config(money)).unwrap();
     let first: Vec<(i64, i64)> = (0..20).map(|n| (99 - n, 10)).collect();
@@ -104,20 +143,40 @@ fn run(money: Money, steps: &[Step]) -> Venue {
     plain.id = 1;
     v.on_market(snapshot(1, &first, &second), 0);
     let mut queue: BTreeMap<u64, i64> = BTreeMap::new();
+    let mut amended = BTreeSet::new();
     for (n, step) in steps.iter().enumerate() {
         if let Some(event) = plain.event(step) {
             v.on_market(event, n as i64);
         }
         match *step {
             Step::Place(buy, px, qty, kind) => {
-                let tif = [Tif::Gtc, Tif::Ioc, Tif::Fok, Tif::PostOnly][usize::from(kind.min(3))];
-                let id = n.to_string();
-                let new = if kind == 4 {
-                    market(&id, side_of(buy), qty)
+                let _ = v.place(place(&n.to_string(), buy, px, qty, kind, Extras::default()));
+            }
+            Step::Special(buy, px, qty, kind, peak, trigger, mode) => {
+                // Without prevention the account would trade with itself, and both fills would take nothing recorded.
+                let modes = [Stp::ExpireTaker, Stp::ExpireMaker, Stp::ExpireBoth, Stp::Decrement];
+                let kinds = [TriggerKind::Stop, TriggerKind::TakeProfit];
+                let trigger = (trigger > 0).then(|| Trigger {
+                    kind: kinds[(trigger % 2) as usize],
+                    px: trigger,
+                    trail: None,
+                });
+                let stp = modes[usize::from(mode) % 4];
+                let extras = Extras { peak, trigger, stp, reduce_only: qty % 7 == 0, ..Extras::default() };
+                let _ = v.place(place(&n.to_string(), buy, px, qty, kind, extras));
+            }
+            Step::Amend(which, px, qty) => {
+                if let Ok(id) = v.amend(&Cancel::Client(which.to_string()), px, qty, n as i64) {
+                    queue.remove(&id);
+                    amended.insert(id);
+                }
+            }
+            Step::Halt(halt) => {
+                if halt {
+                    v.halt();
                 } else {
-                    limit(&id, side_of(buy), px, qty, tif)
-                };
-                let _ = v.place(new);
+                    v.resume();
+                }
             }
             Step::Cancel(which) => {
                 v.cancel(&Cancel::Client(which.to_string()), n as i64);
@@ -128,9 +187,14 @@ fn run(money: Money, steps: &[Step]) -> Venue {
             }
             _ => {}
         }
-        for order in v.open_orders() {
+        for order in v.open_orders().filter(|order| v.engine().queue_ahead(order.order_id).is_some()) {
             let before = queue.insert(order.order_id, order.ahead).unwrap_or(i64::MAX);
-            assert!(order.ahead <= before, "queue position went back: {before} to {}", order.ahead);
+            // The next part of an iceberg queues anew.
+            assert!(
+                order.ahead <= before || order.extras.peak > 0,
+                "queue position went back: {before} to {}",
+                order.ahead
+            );
             assert!(v.market().recorded(order.side, order.px).is_none_or(|level| order.ahead <= level));
         }
         for bid in [true, false] {
@@ -143,11 +207,11 @@ fn run(money: Money, steps: &[Step]) -> Venue {
     }
     let filled: i64 = v.trades().map(|t| t.qty).sum();
     assert!(filled <= plain.offered + plain.traded, "more filled than was ever there");
-    v
+    Ran { venue: v, amended }
 }
 
 /// Everything that must follow from the fills alone.
-fn check(v: &Venue, money: Money) {
+fn check(v: &Ran, money: Money) {
     assert_eq!(v.market().counts().filled_twice, 0);
     let mut cum: BTreeMap<u64, i64> = BTreeMap::new();
     let (mut base, mut quote, mut lots, mut fees) = (10_i128.pow(12), 10_i128.pow(12), 0_i64, (0, 0));
@@ -167,10 +231,11 @@ fn check(v: &Venue, money: Money) {
         lots += sign as i64 * t.qty;
         fees = (fees.0 + fee_base, fees.1 + fee_quote);
         let order = v.find(&Cancel::Order(t.order_id)).unwrap();
-        if order.px != 0 {
+        let amended = v.amended.contains(&t.order_id);
+        if order.px != 0 && !amended {
             assert!((order.px - t.px) * order.side.sign() >= 0, "traded through its limit");
         }
-        assert!(!t.maker || t.px == order.px, "a maker trades at its own price");
+        assert!(!t.maker || amended || t.px == order.px, "a maker trades at its own price");
     }
     let ledger = v.ledger();
     assert_eq!((ledger.base_e8, ledger.quote_e8, ledger.position_lots), (base, quote, lots));
@@ -180,9 +245,11 @@ fn check(v: &Venue, money: Money) {
     }
     for order in v.orders() {
         assert_eq!(order.cum, cum.get(&order.order_id).copied().unwrap_or(0));
-        assert_eq!(order.cum + order.leaves(), order.qty);
-        assert_eq!(order.status == Status::Filled, order.leaves() == 0);
-        assert!(order.tif == Tif::Gtc || order.tif == Tif::PostOnly || !order.status.open());
+        assert_eq!(order.cum + order.leaves() + order.void, order.qty);
+        assert!(order.status != Status::Filled || order.leaves() == 0);
+        assert!(order.leaves() > 0 || matches!(order.status, Status::Filled | Status::ExpiredInMatch));
+        let waits = order.extras.trigger.is_some() && !order.triggered;
+        assert!(order.tif == Tif::Gtc || order.tif == Tif::PostOnly || waits || !order.status.open());
         if order.tif == Tif::Fok {
             assert!(order.cum == 0 || order.cum == order.qty);
         }

@@ -8,6 +8,7 @@ pub mod args;
 mod audit_tamper;
 pub mod bench_book;
 mod bench_gateway;
+pub mod bench_matching;
 mod bench_wal;
 pub mod books;
 pub mod cluster;
@@ -15,6 +16,7 @@ mod controls;
 mod features;
 mod fix;
 mod journal;
+mod matching;
 pub mod normaliser;
 mod power_cut;
 pub mod report;
@@ -40,6 +42,7 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "verify books" => books::run(args),
         "verify accounting" => accounting::run(args),
         "verify controls" => controls::run(args),
+        "verify matching" => matching::run(args),
         "verify normaliser" => normaliser::run(args),
         "drill wal-crash" => wal_crash::run(args),
         "drill audit-tamper" => audit_tamper::run(args),
@@ -48,6 +51,7 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "bench wal" => bench_wal::run(args),
         "bench book" => bench_book::run(args),
         "bench gateway" => bench_gateway::run(args),
+        "bench matching" => bench_matching::run(args),
         _ => Err(format!("{subject}: no such proof")),
     }
 }

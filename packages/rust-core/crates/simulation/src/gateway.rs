@@ -15,8 +15,8 @@ use std::collections::{BTreeMap, VecDeque};
 use tidegate_bus::link::{Link, LinkConfig, LinkEvent, LinkState, Received};
 use tidegate_journal::{Journal, JournalConfig, JournalFault, Tier};
 use tidegate_leadership::{
-    Beat, Follower, Gate, Held, Identity, Input, LeaseReply, Node, NodeConfig, Output, Proof, Release, ReleaseRule,
-    ToFollower, ToLeader, record_hash,
+    Beat, Follower, Gate, Held, Identity, Input, LeaseReply, Node, NodeConfig, Output, Proof, Release,
+    ReleaseRule, ToFollower, ToLeader, record_hash,
 };
 use tidegate_mutants::{Bug, planted};
 use tidegate_risk::{Bounds, Destination, Effect, Effects, Event, Gateway, Now, Trace};
@@ -272,7 +272,8 @@ impl World {
 
     /// Where a standby and its leader stand, for whoever asks why it does not follow.
     pub fn about_tail(&self, leader: usize) -> String {
-        let (Some(is), Some(other)) = (self.gw[leader].node.as_ref(), self.gw[1 - leader].node.as_ref()) else {
+        let (Some(is), Some(other)) = (self.gw[leader].node.as_ref(), self.gw[1 - leader].node.as_ref())
+        else {
             return "a process is down".into();
         };
         format!(

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::path::PathBuf;
-use tidegate_matching::{Config, Money, NewOrder, OrderKind, Tif, Venue};
+use tidegate_matching::{Config, Extras, Money, NewOrder, OrderKind, Tif, Venue};
 use tidegate_normalise::{BookTicker, DepthDiff, Event, Level, Snapshot, Trade};
 use tidegate_units::{EpochNs, PxTicks, QtyLots, Side};
 
@@ -52,7 +52,16 @@ pub fn config(money: Money) -> Config {
 }
 
 pub fn limit(id: &str, side: Side, px: i64, qty: i64, tif: Tif) -> NewOrder {
-    NewOrder { client_order_id: id.into(), side, kind: OrderKind::Limit, tif, px, qty, time_ms: 1 }
+    NewOrder {
+        client_order_id: id.into(),
+        side,
+        kind: OrderKind::Limit,
+        tif,
+        px,
+        qty,
+        time_ms: 1,
+        extras: Extras::default(),
+    }
 }
 
 pub fn market(id: &str, side: Side, qty: i64) -> NewOrder {
@@ -64,6 +73,7 @@ pub fn market(id: &str, side: Side, qty: i64) -> NewOrder {
         px: 0,
         qty,
         time_ms: 1,
+        extras: Extras::default(),
     }
 }
 

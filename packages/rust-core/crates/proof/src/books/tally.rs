@@ -51,6 +51,11 @@ impl Tally {
         self.checked - self.equal - self.explained()
     }
 
+    /// The first case that is neither equal nor explained.
+    pub fn first(&self) -> Option<&str> {
+        self.first.as_deref()
+    }
+
     /// A further figure of the set.
     pub fn note(&mut self, name: &str, value: impl Into<Value>) {
         self.notes.insert(name.to_string(), value.into());
