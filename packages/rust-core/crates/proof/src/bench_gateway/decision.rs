@@ -7,6 +7,7 @@ use crate::report::Report;
 use serde_json::json;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+use tidegate_risk::limits::OUTCOMES_MAX;
 use tidegate_units::{IntentId, StrategyId};
 use tidegate_wire::envelope;
 use tidegate_wire::pb::common::v1::Side;
@@ -175,6 +176,14 @@ fn bare_turn(floor: &mut Floor, asked: &[Asked], now_ns: u64) -> (f64, usize) {
 /// # Errors
 /// The core refuses its own record, which only a bug makes it do.
 pub fn run(report: &mut Report, size: Size, rounds: usize, turns: usize, seed: u64) -> Result<(), String> {
+    // Beyond its window the core forgets, and takes ids below what it forgot for decided: random ones would be refused.
+    let window = OUTCOMES_MAX.saturating_sub(size.remembered + size.open_orders + 6 * TURN);
+    let turns = turns.min(window / ((rounds + 1) * TURN));
+    if turns == 0 {
+        return Err(format!(
+            "--rounds {rounds}: {OUTCOMES_MAX} ids are remembered, and so many rounds need more"
+        ));
+    }
     let mut world = World::new(size, seed, true)?;
     let room = size.remembered + size.open_orders + (rounds + 1) * turns * TURN;
     let mut floor = Floor::new(size.instruments, size.strategies, REFERENCE_PX, room);
