@@ -18,5 +18,7 @@ describe("conformance fix", () => {
   it("an unknown part or break is refused with those there are", async () => {
     await expect(fix(empty, { ...flags, only: "x" })).rejects.toThrow("scripts");
     await expect(fix(empty, { ...flags, plant: "x" })).rejects.toThrow("wrong-peer");
+    const unnoticed = { ...flags, only: "jspurefix", plant: "lenient" };
+    await expect(fix(empty, unnoticed)).rejects.toThrow("noticed by scripts, not by jspurefix");
   });
 });

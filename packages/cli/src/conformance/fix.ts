@@ -10,7 +10,13 @@ import { type Check, check, type Result, result } from "../result.ts";
 import { run } from "../run.ts";
 import { UsageError } from "../sim/options.ts";
 
-export const PLANTS = ["withhold-orders", "lenient", "keep-numbers", "wrong-peer"] as const;
+/** Each fault that can be planted, and the parts that must notice it. */
+export const PLANTS: Readonly<Record<string, readonly string[]>> = {
+  "withhold-orders": ["scripts"],
+  lenient: ["scripts"],
+  "keep-numbers": ["scripts"],
+  "wrong-peer": ["quickfix_initiator", "jspurefix"],
+};
 /** What can be run alone, and the fewest cards of each that say anything. */
 export const PARTS = {
   scripts: 117,
@@ -106,8 +112,12 @@ export async function fix(root: string, flags: Flags): Promise<Result> {
   if (only !== null && !(only in PARTS)) {
     throw new UsageError(`--only ${only}: want ${Object.keys(PARTS).join(", ")}`);
   }
-  if (plant !== null && !(PLANTS as readonly string[]).includes(plant)) {
-    throw new UsageError(`--break ${plant}: want ${PLANTS.join(", ")}`);
+  const noticing = plant === null ? null : PLANTS[plant];
+  if (noticing === undefined) {
+    throw new UsageError(`--break ${plant}: want ${Object.keys(PLANTS).join(", ")}`);
+  }
+  if (only !== null && noticing?.includes(only) === false) {
+    throw new UsageError(`--break ${plant}: noticed by ${noticing.join(", ")}, not by ${only}`);
   }
   const parts = only === null ? (Object.keys(PARTS) as Part[]) : [only as Part];
   const tools = join(root, ".tools/fix-peers");
