@@ -60,8 +60,8 @@ impl Names {
     fn write(&self, out: &mut Vec<u8>) {
         let keys = self.numbers.len() as u64;
         let width: u64 = match keys {
-            ..=0x100 => 0,
-            ..=0x1_0000 => 1,
+            0..=0x100 => 0,
+            0x101..=0x1_0000 => 1,
             _ => 2,
         };
         for word in [KEYS_VERSION, OWN_KEYS | width, keys] {
