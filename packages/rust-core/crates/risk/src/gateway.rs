@@ -729,7 +729,11 @@ impl Gateway {
         }
         self.sums.refresh(&mut self.state.index, &self.table, &self.limits);
         let decided = decode(&intent, id.strategy(), &self.table, &self.limits)
-            .and_then(|wish| self.gate(&intent, wish, now))
+            // Of the time and of its state only the one that leads speaks: it may have answered before.
+            .and_then(|wish| {
+                let gated = self.gate(&intent, wish, now);
+                gated.map_err(|reason| if self.granted { reason } else { Reason::NotLeader })
+            })
             .and_then(|checks| decide(checks, quote).map(|accepted| (accepted, checks.wish.row.venue_id)))
             .and_then(|ok| self.dispatchable(false).map(|()| ok));
         match decided {
@@ -925,8 +929,9 @@ impl Gateway {
         let known =
             self.state.orders.get(&target).filter(|o| !o.terminal() && target.strategy() == id.strategy());
         let allowed = match known {
+            // A standby may not have heard of the order yet.
+            _ if !self.granted => Err(Reason::NotLeader),
             None => Err(Reason::UnknownOrder),
-            Some(_) if !self.granted => Err(Reason::NotLeader),
             Some(_) if planted(Bug::CancelBlockedByHalt) && self.state.halted => Err(Reason::Halt),
             Some(order) => self.dispatchable(true).map(|()| order.clone()),
         };

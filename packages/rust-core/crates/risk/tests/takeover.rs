@@ -7,7 +7,7 @@ use support::*;
 use tidegate_risk::{BookKey, Destination, Event, Trace};
 use tidegate_units::{AccountId, InstrumentId, Side::Buy, StrategyId};
 use tidegate_wire::pb::envelope::v1::envelope::Payload;
-use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderState, Reason, Report, ReportKind};
+use tidegate_wire::pb::orders::v1::{Command, CommandKind, Intent, OrderState, Reason, Report, ReportKind};
 
 const KEY: BookKey =
     BookKey { account: AccountId(1), strategy: StrategyId(1), instrument: InstrumentId(PERP) };
@@ -51,6 +51,20 @@ fn a21_one_that_does_not_lead_writes_no_refusal() {
     let records = leader.journal.len();
     assert_eq!(leader.reason(unknown), Reason::UnknownInstrument);
     assert!(leader.journal.len() > records);
+}
+
+#[test]
+fn a21_one_that_does_not_lead_says_nothing_final_of_time_or_of_orders() {
+    let mut rig = standby();
+    rig.price(PERP, 600_000);
+    assert_eq!(rig.reason(cancel(id(1, 3), id(1, 1))), Reason::NotLeader, "its leader may hold the order");
+    let late = Intent { ttl_ns: 1, intent_mono_ns: 1, ..limit(id(1, 2), PERP, Buy, 600_000, 5) };
+    rig.pass_ms(10);
+    assert_eq!(rig.reason(late), Reason::NotLeader, "its leader may have taken it in time");
+    // Where it leads, both are answered.
+    let mut leader = Rig::ready();
+    assert_eq!(leader.reason(cancel(id(1, 3), id(1, 1))), Reason::UnknownOrder);
+    assert_eq!(leader.reason(late), Reason::TtlExpired);
 }
 
 #[test]

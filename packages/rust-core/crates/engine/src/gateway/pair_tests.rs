@@ -312,7 +312,7 @@ fn b082_a_leader_that_was_deposed_sends_nothing_and_sets_its_own_way_aside() {
 }
 
 /// A leader that hears neither router nor lease while it decides a cancel: what happens to its answer once it hears again.
-fn answer_after(isolation: impl FnOnce(&mut World)) -> (World, Handle, usize) {
+fn answer_after(isolation: impl FnOnce(&mut World, &Handle)) -> (World, Handle, usize) {
     let mut world = World::new();
     let a = world.start("a");
     world.until("a leads", |_| leads(&a));
@@ -340,7 +340,7 @@ fn answer_after(isolation: impl FnOnce(&mut World)) -> (World, Handle, usize) {
     world.send(0, 3);
     world.until("the new order is turned away", |w| !w.replies.is_empty());
     assert_eq!(world.replies, [(0, Reason::NotLeader, false)], "the cancel was decided before it, and waits");
-    isolation(&mut world);
+    isolation(&mut world, &a);
     world.mute = false;
     let told = world.replies.len();
     (world, a, told)
@@ -348,7 +348,7 @@ fn answer_after(isolation: impl FnOnce(&mut World)) -> (World, Handle, usize) {
 
 #[test]
 fn b082_a_leader_cut_off_tells_what_it_decided_once_the_router_names_it_again() {
-    let (mut world, a, told) = answer_after(|_| {});
+    let (mut world, a, told) = answer_after(|_, _| {});
     world.until("the cancel's answer", |w| w.replies.len() > told);
     assert_eq!(world.replies[told], (0, Reason::Ok, false));
     a.stop().unwrap();
@@ -356,11 +356,35 @@ fn b082_a_leader_cut_off_tells_what_it_decided_once_the_router_names_it_again() 
 
 #[test]
 fn b082_a_leader_cut_off_never_tells_what_it_decided_when_another_leads() {
-    let (mut world, a, told) = answer_after(|world| {
+    let (mut world, a, told) = answer_after(|world, _| {
         let (epoch, _, peer) = world.leader.unwrap();
         world.leader = Some((epoch + 1, 12_345, peer));
     });
     world.until("a knows", |_| !leads(&a));
+    world.send(0, 4);
+    world.until("the next one's answer", |w| w.replies.len() > told);
+    assert_eq!(world.replies[told..], [(0, Reason::NotLeader, false)]);
+    a.stop().unwrap();
+}
+
+#[test]
+fn b082_a_leader_cut_off_never_tells_what_it_decided_when_it_is_fenced() {
+    let (mut world, a, told) = answer_after(|world, a| {
+        let (epoch, holder, peer) = world.leader.unwrap();
+        world.leader = Some((epoch + 1, 12_345, peer));
+        world.report_seq += 1;
+        let fenced = Report {
+            report_seq: world.report_seq,
+            kind: ReportKind::Fenced.into(),
+            reason: Reason::Fenced.into(),
+            gateway_epoch: epoch,
+            holder,
+            ..Report::default()
+        };
+        world.router.send(clock::mono_ns(), peer, &message(Payload::Report(fenced))).unwrap();
+        // It hears of it before any word about who leads.
+        world.until("a is fenced", |_| !leads(a));
+    });
     world.send(0, 4);
     world.until("the next one's answer", |w| w.replies.len() > told);
     assert_eq!(world.replies[told..], [(0, Reason::NotLeader, false)]);
