@@ -141,6 +141,19 @@ fn reduce_only_never_opens_or_turns_a_position() {
     assert_eq!(b.fills(), [(103, 2, 10, 8)]);
 }
 
+/// Found by random commands against the plain model: the dry run gave a held-back order up after its first part.
+#[test]
+fn a_fok_counts_what_an_account_may_trade_with_itself() {
+    let mut b = Book::new();
+    b.limit(1, B, Buy, 100, 3);
+    b.limit(2, A, Sell, 100, 3);
+    let own = |request| Request { stp: Stp::None, ..request };
+    b.submit(Request { reduce_only: true, ..own(Request::limit(3, A, Buy, 98, 11, Tif::Gtc)) }).unwrap();
+    b.submit(own(Request::limit(4, A, Sell, 97, 7, Tif::Fok))).unwrap();
+    assert_eq!(b.fills(), [(98, 3, 3, 4), (98, 3, 3, 4), (98, 1, 3, 4)]);
+    assert_eq!((b.engine.position(A), b.engine.order(3).unwrap().shown), (-3, 4));
+}
+
 #[test]
 fn an_iceberg_shows_its_parts_at_the_end_of_the_queue() {
     let mut b = Book::new();

@@ -265,8 +265,13 @@ impl<S: Street> Engine<S> {
                 }
                 found += qty;
                 place.shown -= qty;
-                // One that is held back by its position ends there.
-                if place.shown == 0 && place.hidden > 0 {
+                if place.shown > 0 {
+                    // One that nothing lets trade ends there. Others meet the order again, for a trade of an account with
+                    // itself leaves its position as it was.
+                    if qty > 0 {
+                        line.push_front(place);
+                    }
+                } else if place.hidden > 0 {
                     place.shown = place.hidden.min(place.peak);
                     place.hidden -= place.shown;
                     line.push_back(place);

@@ -17,6 +17,8 @@ use tidegate_units::{EpochNs, Side};
 
 /// Rows of cells.
 type Table = Vec<Vec<String>>;
+/// Texts with their tables, as written.
+type Steps = Vec<(String, Table)>;
 
 /// A step and the rows of its table.
 struct Step {
@@ -35,9 +37,9 @@ fn cells(line: &str) -> Vec<String> {
 
 /// Scenarios of a feature, outlines once for each of their examples, the background before each.
 fn scenarios(text: &str) -> Vec<Scenario> {
-    let mut background: Vec<(String, Table)> = Vec::new();
+    let mut background = Steps::new();
     // Name, steps, examples.
-    let mut read: Vec<(String, Vec<(String, Table)>, Table)> = Vec::new();
+    let mut read: Vec<(String, Steps, Table)> = Vec::new();
     let mut examples = false;
     for line in text.lines().map(str::trim) {
         if line.is_empty() || line.starts_with('@') || line.starts_with("Feature:") {
