@@ -71,10 +71,10 @@ fn open(dir: &Path, compression: Compression) -> Wal<DirStorage> {
 fn write(wal: &mut Wal<DirStorage>, count: u64) {
     for _ in 0..count {
         let seq = wal.last_wal_seq() + 1;
-        let payload = if seq % 10 == 0 { b"\xff?".to_vec() } else { trade(seq.cast_signed()) };
+        let payload = if seq.is_multiple_of(10) { b"\xff?".to_vec() } else { trade(seq.cast_signed()) };
         let ts_ns = MIDNIGHT_NS + (seq.cast_signed() - 50) * 1_000_000_000;
         wal.append(RecordType::Data, "md.1.1.trade.", 1, seq, ts_ns, &payload).unwrap();
-        if seq % 3 == 0 {
+        if seq.is_multiple_of(3) {
             wal.flush().unwrap();
         }
     }
