@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { addPrincipal, makeKey } from "@tidegate/service-kit/control";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -104,6 +105,8 @@ describe("a feed that falls silent", () => {
       mode: 0o600,
     });
     writeFileSync(join(dir, "stubborn.ts"), STRATEGY);
+    const publicKey = makeKey(join(dir, "state/ann.key"));
+    addPrincipal(join(dir, "state/principals.json"), "ann", "operator", publicKey);
 
     const sim = launch(dir, "venue-sim", []);
     const venue = await vi.waitFor(() => {
