@@ -258,6 +258,8 @@ pub struct Gateway {
     router_up: bool,
     credits: usize,
     credits_full: usize,
+    /// Another process serves the same account: it has been told whether it may ask for the lead.
+    of_pair: bool,
     journal_available: bool,
     pub(crate) touches: ById<InstrumentId, Touch>,
     asked_mono_ns: ById<IntentId, u64>,
@@ -293,6 +295,7 @@ impl Gateway {
             router_up: false,
             credits: 0,
             credits_full: 0,
+            of_pair: false,
             journal_available: true,
             touches: ById::default(),
             asked_mono_ns: ById::default(),
@@ -517,6 +520,7 @@ impl Gateway {
                 Ok(())
             }
             Event::Candidacy { allowed, epoch } => {
+                self.of_pair = true;
                 self.epoch_granted = self.epoch_granted.max(epoch);
                 let begins = allowed && !self.may_ask;
                 self.may_ask = allowed;
@@ -686,6 +690,11 @@ impl Gateway {
             }
             None => Lookup::Absent,
         };
+        // Of two, the one that does not lead may hold a journal that went another way: what it remembers is no answer.
+        if self.of_pair && !self.granted && archived != Lookup::Absent {
+            self.reply_only(refusal(id, Reason::NotLeader), principal, trace, now, out);
+            return Ok(());
+        }
         if archived == Lookup::Unknown {
             self.reply_only(refusal(id, Reason::DuplicateInFlight), principal, trace, now, out);
             return Ok(());
@@ -972,6 +981,9 @@ impl Gateway {
         now: Now,
         out: &mut Effects,
     ) -> Result<(), FoldFault> {
+        // A no that cannot be kept must not sound final: asked again, the answer may be another.
+        let unkept = self.granted && !self.journal_available && reason != Reason::Malformed;
+        let reason = if unkept { Reason::JournalUnavailable } else { reason };
         let mut reply = refusal(id, reason);
         if let Some(reference) = reference {
             (reply.reference_px_ticks, reply.reference_ts_ns) = (reference.px_ticks, reference.ts_ns);

@@ -68,6 +68,21 @@ fn a21_one_that_does_not_lead_says_nothing_final_of_time_or_of_orders() {
 }
 
 #[test]
+fn a21_one_of_two_that_does_not_lead_does_not_say_what_it_remembers() {
+    let intent = limit(id(1, 1), PERP, Buy, 600_000, 5);
+    let mut rig = Rig::ready();
+    assert_eq!(rig.reason(intent), Reason::Ok);
+    rig.apply(Event::Candidacy { allowed: false, epoch: 2 });
+    rig.apply(Event::StepDown);
+    assert_eq!(rig.reason(intent), Reason::NotLeader, "its journal may have gone another way");
+    // One that is alone has nobody to be asked in its place.
+    let mut alone = Rig::ready();
+    assert_eq!(alone.reason(intent), Reason::Ok);
+    alone.apply(Event::StepDown);
+    assert_eq!(alone.reason(intent), Reason::Ok);
+}
+
+#[test]
 fn a21_new_orders_wait_while_the_lease_is_in_doubt_and_cancels_do_not() {
     let mut rig = Rig::ready();
     rig.intent(limit(id(1, 1), PERP, Buy, 600_000, 5));
@@ -109,13 +124,15 @@ fn a21_a_new_leader_adopts_what_its_predecessor_had_sent() {
     let records = rig.journal.len();
     rig.apply(Event::Adopt { trace: Trace::default(), command });
     assert_eq!(rig.journal.len(), records);
-    assert!(rig.intent(limit(id(1, 1), PERP, Buy, 600_000, 5)).repeated);
+    assert_eq!(rig.reason(limit(id(1, 1), PERP, Buy, 600_000, 5)), Reason::NotLeader, "not granted yet");
     rig.apply(Event::Adopt { trace: Trace::default(), command: sent(1, CommandKind::Cancel, 41) });
     assert_eq!(rig.gateway.state().order_state(id(1, 1)), Some(OrderState::PendingCancel));
     rig.report(fill(id(1, 1), PERP, Buy, 600_000, 5, 5, "1"));
     let state = rig.gateway.state();
     assert_eq!((state.order_state(id(1, 1)), state.book(KEY).buy_lots), (Some(OrderState::Filled), 0));
     assert_eq!(rig.folded(&rig.journal).state().hash(), state.hash());
+    rig.granted(4);
+    assert!(rig.intent(limit(id(1, 1), PERP, Buy, 600_000, 5)).repeated);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use tidegate_leadership::{
 };
 use tidegate_mutants::{Bug, planted};
 use tidegate_risk::{Bounds, Destination, Effect, Effects, Event, Gateway, Now, Trace};
-use tidegate_units::{InstrumentId, StrategyId};
+use tidegate_units::{InstrumentId, IntentId, StrategyId};
 use tidegate_wire::envelope;
 use tidegate_wire::pb::control::v1::ControlEvent;
 use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
@@ -31,6 +31,8 @@ pub(crate) const STEPS: u8 = 14;
 const INPUTS_PER_TURN: usize = 256;
 const INBOX_MAX: usize = 60_000;
 const OUTBOX_MAX: usize = 4_096;
+/// Answers whose epoch is kept.
+const SAID_MAX: usize = 4_096;
 const FEED_PER_TURN: usize = 64;
 const KIND_ENVELOPE: u8 = 1;
 const TICK_NS: u64 = 10 * MS;
@@ -68,6 +70,8 @@ pub(crate) struct GwHost {
     busy: bool,
     /// The highest record of this disk whose effects have left.
     pub released: u64,
+    /// The epoch in which each intent was answered last, the latest answers.
+    pub said: BTreeMap<IntentId, u32>,
     /// Its records by a running hash, to know an altered one.
     chain: Vec<u64>,
     /// The medium was damaged since the last start: what it lost is no fault of the process.
@@ -94,6 +98,7 @@ impl GwHost {
             scheduled: false,
             busy: false,
             released: 0,
+            said: BTreeMap::new(),
             chain: Vec::new(),
             damaged: false,
             old: None,

@@ -208,6 +208,10 @@ impl World {
         if !asked.heeds(g) {
             return;
         }
+        if g != asked.active() {
+            let text = format!("strategy {s} takes gateway {g} at its word and asks {}", asked.active());
+            self.truth.violate("I1", self.now, text);
+        }
         match message.payload {
             Some(Payload::IntentReply(reply)) => self.st_reply(s, g, &reply),
             Some(Payload::OrderUpdate(update)) => {
@@ -259,24 +263,26 @@ impl World {
         self.st_one_answer(s, g, id, reply);
     }
 
-    /// Two final answers to one intent differ only where the second leader never had the first one's record, and then the
-    /// second is the later leader's.
+    /// Two final answers to one intent differ only where two leaders gave them, of whom the later one never had the record of the
+    /// first. Either may be heard first.
     fn st_one_answer(&mut self, s: usize, g: usize, id: IntentId, reply: &IntentReply) {
         // Words about the message, not about the intent.
         if matches!(reply.reason(), Reason::IdReused | Reason::DuplicateInFlight | Reason::Malformed) {
             return;
         }
-        let Some(epoch) = self.gw[g].node.as_ref().map(|node| node.core.state().epoch()) else { return };
+        let Some(epoch) = self.gw[g].said.get(&id).copied() else { return };
         let is = Answered { decision: reply.decision(), reason: reply.reason(), gateway: g, epoch };
         let answers = &mut self.strategies[s].answers;
         let was = *answers.entry(id).or_insert(is);
         if (was.decision, was.reason) != (is.decision, is.reason) {
-            if is.epoch <= was.epoch {
+            if is.epoch == was.epoch {
                 let text = format!("{id:?} was answered {was:?} and is answered {is:?}");
                 self.truth.violate("I1", self.now, text);
                 return;
             }
-            answers.insert(id, is);
+            if is.epoch > was.epoch {
+                answers.insert(id, is);
+            }
         }
         while answers.len() > ANSWERS_MAX {
             answers.pop_first();

@@ -95,7 +95,18 @@ impl World {
                 }
                 node.outbox.push_back(envelope::encode(&effect.envelope));
             }
-            Destination::Strategy(id) => self.gw_tell(node, now, id, &effect.envelope),
+            Destination::Strategy(id) => {
+                if let Some(Payload::IntentReply(reply)) = &effect.envelope.payload
+                    && let Some(intent) = reply.intent_id
+                {
+                    let said = &mut self.gw[g].said;
+                    said.insert(IntentId::from_halves(intent.hi, intent.lo), node.core.state().epoch());
+                    if said.len() > SAID_MAX {
+                        said.pop_first();
+                    }
+                }
+                self.gw_tell(node, now, id, &effect.envelope);
+            }
             Destination::EveryStrategy => {
                 for s in 0..node.intents.len() {
                     self.gw_tell(node, now, StrategyId(s as u32 + 1), &effect.envelope);
