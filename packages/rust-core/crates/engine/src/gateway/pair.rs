@@ -500,6 +500,7 @@ impl Shell {
         pair.follower = Follower::default();
         (pair.attach_ns, pair.proven_at) = (0, 0);
         pair.set_aside += 1;
+        self.tail.begin_anew();
         self.held.clear();
         self.out.clear();
         self.outbox.clear();

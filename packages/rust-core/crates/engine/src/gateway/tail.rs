@@ -125,6 +125,11 @@ impl Tail {
         Ok(())
     }
 
+    /// The journal begins anew: what was proven of the one before says nothing of it.
+    pub fn begin_anew(&mut self) {
+        self.proofs.clear();
+    }
+
     /// A standby is to be shown this state when it has the record it stands after.
     pub fn prove(&mut self, proof: Proof) {
         if self.proofs.len() >= PROOFS_MAX {
