@@ -5,6 +5,7 @@ use super::*;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tidegate_bus::ends::StreamPub;
+use tidegate_leadership::limits::PROOF_EVERY;
 use tidegate_wire::pb::common::v1::IntentId as PbIntentId;
 use tidegate_wire::pb::marketdata::v1::BookTop;
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, Intent, IntentKind, Report, ReportKind};
@@ -38,6 +39,10 @@ struct World {
     beat_ns: u64,
     /// The router says nothing to anybody.
     mute: bool,
+    /// The router hears no GRANT of this gateway.
+    barred: &'static str,
+    /// The leader's link is gone.
+    leader_gone: bool,
     /// What the router took as the leader's.
     taken: Vec<Command>,
     fenced: usize,
@@ -68,6 +73,8 @@ impl World {
             report_seq: 0,
             beat_ns: 0,
             mute: false,
+            barred: "",
+            leader_gone: false,
             taken: vec![],
             fenced: 0,
             replies: vec![],
@@ -129,7 +136,7 @@ impl World {
             let beat = Beat {
                 epoch: self.leader.map_or(0, |(epoch, ..)| epoch),
                 holder: self.leader.map_or(0, |(_, holder, _)| holder),
-                leader_alive: self.leader.is_some_and(|(.., peer)| alive(peer)),
+                leader_alive: !self.leader_gone && self.leader.is_some_and(|(.., peer)| alive(peer)),
                 identity: crate::execution_router::identity(&table()),
             };
             for peer in self.router.peers().map(|(peer, ..)| peer).collect::<Vec<_>>() {
@@ -151,11 +158,17 @@ impl World {
 
     fn answer(&mut self, now: u64, peer: PeerId, command: Command) {
         let (epoch, holder) = (command.gateway_epoch, command.holder);
+        if command.kind() == CommandKind::Grant && self.router.identity(peer) == Some(self.barred) {
+            return;
+        }
         let kind = match command.kind() {
             CommandKind::Grant
                 if self.leader.is_none_or(|(e, h, _)| epoch > e || (epoch, holder) == (e, h)) =>
             {
                 self.leader = Some((epoch, holder, peer));
+                self.leader_gone = false;
+                // Nothing of before is told again: a leader whose journal lacks it goes on from where it is.
+                self.report_seq = command.report_seq_seen;
                 ReportKind::Granted
             }
             CommandKind::New if self.leader.is_some_and(|(e, h, _)| (e, h) == (epoch, holder)) => {
@@ -222,6 +235,17 @@ impl World {
 
     fn news(&self) -> usize {
         self.taken.iter().filter(|c| c.kind() == CommandKind::New).count()
+    }
+
+    /// Intents `seqs`, each answered before the next dozen go: most are refused for their rate, and each is two records at least.
+    fn load(&mut self, which: usize, seqs: std::ops::Range<u64>) {
+        for seq in seqs {
+            self.send(which, seq);
+            if seq % 12 == 0 {
+                let replies = self.replies.len() + 1;
+                self.until("answers", |w| w.replies.len() >= replies);
+            }
+        }
     }
 
     fn send(&mut self, which: usize, seq: u64) {
@@ -413,6 +437,44 @@ fn a_journal_that_went_another_way_is_set_aside_and_the_leaders_is_followed() {
         .unwrap()
         .filter(|entry| entry.as_ref().is_ok_and(|e| e.file_name().to_string_lossy().contains("aside-")));
     assert_eq!(kept.count(), 1, "nothing is deleted");
+    a.stop().unwrap();
+    b.stop().unwrap();
+}
+
+#[test]
+fn b082_what_a_leader_proved_of_a_journal_it_set_aside_is_no_proof_of_its_next_one() {
+    let mut world = World::new();
+    let a = world.start("a");
+    world.until("a leads", |_| leads(&a));
+    world.until("strategies are in step", |w| w.strategies[0].state() == LinkState::Synced);
+    world.load(0, 1..700);
+    let seq = |handle: &Handle| call(handle, json!({ "op": "state" }))["journalSeq"].as_u64().unwrap();
+    world.until("a has proved a state", |_| seq(&a) > PROOF_EVERY + 64);
+    let proved = seq(&a);
+    // Another leads from an empty journal, and a takes that one's in the place of its own.
+    world.barred = "gateway:a";
+    let (epoch, _, peer) = world.leader.unwrap();
+    world.leader = Some((epoch + 1, 12_345, peer));
+    world.until("a knows", |_| !leads(&a));
+    let b = world.start("b");
+    world.leader_gone = true;
+    world.until("b leads", |_| leads(&b));
+    world.until("a follows b", |_| {
+        a.stats()["pair"]["journalsSetAside"] == json!(1) && applied(&a) == Some(seq(&b))
+    });
+    // It leads again, past the place of the old proof.
+    world.barred = "";
+    assert_eq!(call(&b, json!({ "op": "hand_over" }))["ok"], json!(true));
+    world.until("a leads again", |_| leads(&a) && !leads(&b) && applied(&b).is_some());
+    world.replies.clear();
+    let mut next = 1_000;
+    while seq(&a) <= proved && next < 9_000 {
+        world.load(0, next..next + 500);
+        next += 500;
+    }
+    assert!(seq(&a) > proved, "{} of {proved}: {}", seq(&a), a.stats());
+    world.until("b holds it all", |_| applied(&b) == Some(seq(&a)));
+    assert_eq!(b.stats()["pair"]["journalsSetAside"], json!(0), "{}", b.stats()["pair"]);
     a.stop().unwrap();
     b.stop().unwrap();
 }
