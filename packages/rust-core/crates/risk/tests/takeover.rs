@@ -83,6 +83,21 @@ fn a21_one_of_two_that_does_not_lead_does_not_say_what_it_remembers() {
 }
 
 #[test]
+fn a17_a_no_that_cannot_be_kept_does_not_sound_final() {
+    let mut rig = Rig::ready();
+    let big = limit(id(1, 1), PERP, Buy, 600_000, 1_000_000);
+    rig.apply(Event::Journal { available: false });
+    assert_eq!(rig.reason(big), Reason::JournalUnavailable, "asked again it may be answered otherwise");
+    rig.apply(Event::Journal { available: true });
+    let final_reason = rig.reason(big);
+    assert_ne!(final_reason, Reason::JournalUnavailable);
+    assert_ne!(final_reason, Reason::Ok);
+    // And what is kept is the answer for ever, also while nothing new can be kept.
+    rig.apply(Event::Journal { available: false });
+    assert_eq!(rig.reason(big), final_reason);
+}
+
+#[test]
 fn a21_new_orders_wait_while_the_lease_is_in_doubt_and_cancels_do_not() {
     let mut rig = Rig::ready();
     rig.intent(limit(id(1, 1), PERP, Buy, 600_000, 5));
