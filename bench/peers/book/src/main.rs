@@ -7,11 +7,11 @@ mod peer;
 use peer::{hash_l3, hash_map, roi_vector};
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 use tidegate_book::{L2Book, L3Book};
 use tidegate_proof::args::Args;
 use tidegate_proof::bench_book as ours;
 use tidegate_proof::report::Report;
+use tidegate_proof::timing::{clock_ns, each, median, timed};
 
 const L3_PASSES: usize = 3;
 
@@ -42,10 +42,10 @@ fn run(args: &Args) -> Result<Report, String> {
         let (mut a, mut b) = (L2Book::default(), hash_map());
         let (mut c, mut d) = (ours::bounded()?, roi_vector());
         let l2 = [
-            ours::timed(|| ours::feed_general(updates, &mut a)),
-            ours::timed(|| peer::feed(&fed, &mut b)),
-            ours::timed(|| ours::feed_bounded(updates, &mut c)),
-            ours::timed(|| peer::feed(&fed, &mut d)),
+            timed(|| ours::feed_general(updates, &mut a)),
+            timed(|| peer::feed(&fed, &mut b)),
+            timed(|| ours::feed_bounded(updates, &mut c)),
+            timed(|| peer::feed(&fed, &mut d)),
         ];
         for ((took, sum), list) in l2.into_iter().zip(&mut seconds) {
             wrong += u64::from(sum != ours::USDM_CHECKSUM);
@@ -54,10 +54,8 @@ fn run(args: &Args) -> Result<Report, String> {
         let (mut own, mut other) = (0.0, 0.0);
         for _ in 0..L3_PASSES {
             let (mut e, mut f) = (L3Book::default(), hash_l3());
-            let (one, two) = (
-                ours::timed(|| ours::feed_l3(&amzn.ops, &mut e)),
-                ours::timed(|| peer::feed_l3(&amzn.ops, &mut f)),
-            );
+            let (one, two) =
+                (timed(|| ours::feed_l3(&amzn.ops, &mut e)), timed(|| peer::feed_l3(&amzn.ops, &mut f)));
             wrong += u64::from(one.1 != ours::AMZN_CHECKSUM) + u64::from(two.1? != ours::AMZN_CHECKSUM);
             own += one.0;
             other += two.0;
@@ -66,11 +64,11 @@ fn run(args: &Args) -> Result<Report, String> {
         seconds[5].push(other);
     }
     let mut spot_book = L2Book::default();
-    let (spot_seconds, spot_sum) = ours::timed(|| ours::feed_general(&spot.updates, &mut spot_book));
+    let (spot_seconds, spot_sum) = timed(|| ours::feed_general(&spot.updates, &mut spot_book));
     wrong += u64::from(spot_sum != ours::SPOT_CHECKSUM);
 
     let mut report = Report::new();
-    let ratio = |own: usize, other: usize| ours::median(&seconds[other]) / ours::median(&seconds[own]);
+    let ratio = |own: usize, other: usize| median(&seconds[other]) / median(&seconds[own]);
     report.check("l2_vs_hftbacktest_hashmap", ratio(0, 1), ">=", 1.5, "x");
     report.check("l2_vs_hftbacktest_roivector", ratio(2, 3), ">=", 1.0, "x");
     report.check("l3_vs_hftbacktest", ratio(4, 5), ">=", 1.5, "x");
@@ -80,13 +78,13 @@ fn run(args: &Args) -> Result<Report, String> {
     let l3 = (amzn.ops.len() * L3_PASSES) as f64;
     for ((name, list), size) in SIDES.into_iter().zip(&seconds).zip([l2, l2, l2, l2, l3, l3]) {
         report.figure(&format!("{name}.rounds_ms"), list.iter().map(|s| s * 1e3).collect::<Vec<f64>>());
-        report.figure(&format!("{name}.m_per_s"), size / ours::median(list) / 1e6);
+        report.figure(&format!("{name}.m_per_s"), size / median(list) / 1e6);
     }
     report.figure("ours_l2_spot.m_per_s", spot.updates.len() as f64 / spot_seconds / 1e6);
     for (name, each) in single(updates, &fed, &amzn)? {
         report.figure(&format!("{name}.each_ns"), each);
     }
-    report.figure("clock_ns", clock());
+    report.figure("clock_ns", clock_ns());
     report.figure(
         "sets",
         json!({
@@ -109,7 +107,12 @@ fn single(
     let (mut e, mut f) = (L3Book::default(), hash_l3());
     out.push((SIDES[0], each(updates, |u| a.set(u.side, u.px, u.qty))));
     out.push((SIDES[1], each(fed, |u| peer::set(&mut b, u))));
-    out.push((SIDES[2], each(updates, |u| { c.set(u.side, u.px, u.qty); })));
+    out.push((
+        SIDES[2],
+        each(updates, |u| {
+            c.set(u.side, u.px, u.qty);
+        }),
+    ));
     out.push((SIDES[3], each(fed, |u| peer::set(&mut d, u))));
     out.push((SIDES[4], each(&amzn.ops, |op| ours::apply(&mut e, op))));
     let mut fault = Ok(());
@@ -117,33 +120,7 @@ fn single(
     fault.map(|()| out)
 }
 
-fn each<T>(items: &[T], mut run: impl FnMut(&T)) -> Value {
-    let mut all = Vec::with_capacity(items.len());
-    for item in items {
-        let start = Instant::now();
-        run(item);
-        all.push(start.elapsed());
-    }
-    ours::tail(all)
-}
-
-/// What two readings of the clock cost, in ns: it is in every `each_ns`.
-fn clock() -> u64 {
-    let mut all: Vec<Duration> = (0..10_001).map(|_| Instant::now().elapsed()).collect();
-    all.sort_unstable();
-    all[all.len() / 2].as_nanos() as u64
-}
-
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match Args::parse(&words).and_then(|args| run(&args)) {
-        Ok(report) => {
-            println!("{}", report.line());
-            ExitCode::SUCCESS
-        }
-        Err(fault) => {
-            eprintln!("{fault}");
-            ExitCode::FAILURE
-        }
-    }
+    tidegate_proof::tell(Args::parse(&words).and_then(|args| run(&args)))
 }

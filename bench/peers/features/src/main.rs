@@ -11,33 +11,20 @@ use std::process::ExitCode;
 use std::time::Instant;
 use tidegate_proof::args::Args;
 use tidegate_proof::report::Report;
+use tidegate_proof::timing::median;
 
 /// Repetitions of one pass over the prices in a round: one is too short to time.
 const PRICE_PASSES: u32 = 20;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match Args::parse(&words).and_then(|args| run(&args)) {
-        Ok(report) => {
-            println!("{}", report.line());
-            ExitCode::SUCCESS
-        }
-        Err(fault) => {
-            eprintln!("{fault}");
-            ExitCode::FAILURE
-        }
-    }
+    tidegate_proof::tell(Args::parse(&words).and_then(|args| run(&args)))
 }
 
 fn nanoseconds(mut pass: impl FnMut()) -> f64 {
     let start = Instant::now();
     pass();
     start.elapsed().as_nanos() as f64
-}
-
-fn median(mut xs: Vec<f64>) -> f64 {
-    xs.sort_by(f64::total_cmp);
-    xs.get(xs.len() / 2).copied().unwrap_or(0.0)
 }
 
 fn rounded(xs: &[f64]) -> Vec<f64> {
@@ -86,7 +73,7 @@ fn messages_part(data: &std::path::Path, rounds: usize, report: &mut Report) -> 
     // What the features add to the book's pass, and never less than the kernel alone: a difference of two passes is noisy.
     let added = both.iter().zip(&book).map(|(both, book)| both - book);
     let features: Vec<f64> = added.zip(&kernel).map(|(added, kernel)| added.max(*kernel)).collect();
-    let ratio = median(features.clone()) / median(normalise.clone());
+    let ratio = median(&features) / median(&normalise);
     report.check("vs_normalise", (ratio * 1_000.0).round() / 1_000.0, "<=", 0.5, "");
     let (allocations, outputs) = messages::allocations(&events);
     report.zero("allocations", allocations, outputs, 1_000);
@@ -134,7 +121,7 @@ fn indicators_part(
             theirs.push(b / per);
         }
     }
-    let ratio = median(theirs.clone()) / median(ours.clone());
+    let ratio = median(&theirs) / median(&ours);
     report.check("vs_talib_array", (ratio * 1_000.0).round() / 1_000.0, ">=", 0.2, "");
     let (unequal, of) = series::compare(talib, prices)?;
     report.zero("values_beyond_1e9", unequal, of, 1_000);

@@ -9,11 +9,10 @@ use floor::Floor;
 use peer::{OrderbookRs, lobster, on_lobster};
 use serde_json::{Value, json};
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 use tidegate_proof::args::Args;
-use tidegate_proof::bench_book::{median, tail, timed};
 use tidegate_proof::bench_matching::{Flow, Order, Sums, amzn_flow, apply, core};
 use tidegate_proof::report::Report;
+use tidegate_proof::timing::{clock_ns, each, median, timed};
 
 /// The contenders, in the order of their rounds.
 const SIDES: [&str; 4] = ["ours", "fifo_floor", "lobster", "orderbook_rs"];
@@ -70,7 +69,7 @@ fn run(args: &Args) -> Result<Report, String> {
     for (name, tail) in single(&flow) {
         report.figure(&format!("{name}.each_ns"), tail);
     }
-    report.figure("clock_ns", clock());
+    report.figure("clock_ns", clock_ns());
     let (limit, cancel, ioc) = flow.mix();
     report.figure(
         "flow",
@@ -104,33 +103,7 @@ fn single(flow: &Flow) -> Vec<(&'static str, Value)> {
     ]
 }
 
-fn each(orders: &[Order], mut run: impl FnMut(&Order)) -> Value {
-    let mut all = Vec::with_capacity(orders.len());
-    for order in orders {
-        let start = Instant::now();
-        run(order);
-        all.push(start.elapsed());
-    }
-    tail(all)
-}
-
-/// What two readings of the clock cost, in ns: it is in every `each_ns`.
-fn clock() -> u64 {
-    let mut all: Vec<Duration> = (0..10_001).map(|_| Instant::now().elapsed()).collect();
-    all.sort_unstable();
-    all[all.len() / 2].as_nanos() as u64
-}
-
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match Args::parse(&words).and_then(|args| run(&args)) {
-        Ok(report) => {
-            println!("{}", report.line());
-            ExitCode::SUCCESS
-        }
-        Err(fault) => {
-            eprintln!("{fault}");
-            ExitCode::FAILURE
-        }
-    }
+    tidegate_proof::tell(Args::parse(&words).and_then(|args| run(&args)))
 }

@@ -22,6 +22,7 @@ use tidegate_datasets::capture::Capture;
 use tidegate_normalise::{Binance, Event, Level, Market, SymbolSpec};
 use tidegate_proof::args::Args;
 use tidegate_proof::report::Report;
+use tidegate_proof::timing::median;
 
 /// What an independent reading of the file gave.
 const EVENTS: u64 = 530_923;
@@ -230,12 +231,6 @@ fn round(all: &[Message], mut each: impl FnMut(&Message, &mut Tally)) -> Result<
     }
 }
 
-fn median(values: &[f64]) -> f64 {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
-}
-
 fn percentiles(all: &[Message]) -> serde_json::Value {
     let mut reader = reader();
     let mut tally = Tally::default();
@@ -290,14 +285,5 @@ fn run(args: &Args) -> Result<Report, String> {
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    match Args::parse(&words).and_then(|args| run(&args)) {
-        Ok(report) => {
-            println!("{}", report.line());
-            ExitCode::SUCCESS
-        }
-        Err(fault) => {
-            eprintln!("{fault}");
-            ExitCode::FAILURE
-        }
-    }
+    tidegate_proof::tell(Args::parse(&words).and_then(|args| run(&args)))
 }

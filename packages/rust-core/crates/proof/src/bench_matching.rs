@@ -5,10 +5,10 @@
 //! other side. No id is used twice. The reference is a matcher of sorted maps and queues that runs while the flow is made.
 
 use crate::args::Args;
-use crate::bench_book::{Op, OpKind, amzn, median, tail, timed};
+use crate::bench_book::{Op, OpKind, amzn};
 use crate::report::Report;
+use crate::timing::{each, median, timed};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::time::Instant;
 use tidegate_matching::engine::{Engine, Event, Request, Stp, Tif};
 use tidegate_units::Side;
 
@@ -242,16 +242,12 @@ pub fn alone(flow: &Flow, rounds: usize) -> Report {
         wrong += u64::from((sums, engine.resting() as u64) != (flow.sums, flow.live));
         seconds.push(took);
     }
-    let (mut engine, mut sums, mut each) = (core(), Sums::default(), Vec::with_capacity(flow.orders.len()));
-    for order in &flow.orders {
-        let start = Instant::now();
-        apply(&mut engine, order, &mut out, &mut sums);
-        each.push(start.elapsed());
-    }
+    let (mut engine, mut sums) = (core(), Sums::default());
+    let tail = each(&flow.orders, |order| apply(&mut engine, order, &mut out, &mut sums));
     wrong += u64::from(sums != flow.sums);
     let mut report = Report::new();
     report.zero("sums_wrong", wrong, rounds as u64 + 1, 2);
     report.figure("ours.k_per_s", flow.orders.len() as f64 / median(&seconds) / 1e3);
-    report.figure("ours.each_ns", tail(each));
+    report.figure("ours.each_ns", tail);
     report
 }

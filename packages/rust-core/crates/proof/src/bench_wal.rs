@@ -4,10 +4,9 @@
 //! `fdatasync` a batch, of the same records without frame, checksum, chain or hash.
 
 use crate::args::Args;
+use crate::raw_file::RawFile;
 use crate::report::Report;
-use rustix::fs::{Mode, OFlags};
 use serde_json::{Value, json};
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use tidegate_wal::{DirStorage, RecordType, Wal, WalConfig};
@@ -37,24 +36,14 @@ trait Side {
 
 /// The floor.
 struct Raw {
-    fd: OwnedFd,
-    offset: u64,
+    file: RawFile,
     buf: Vec<u8>,
     number: u64,
 }
 
 impl Raw {
     fn new(path: &Path, bytes: u64) -> Result<Self, String> {
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600)).map_err(|e| fault("open", e))?;
-        let zeros = vec![0; 1 << 20];
-        let mut at = 0;
-        while at < bytes {
-            let most = zeros.len().min((bytes - at) as usize);
-            at += rustix::io::pwrite(&fd, &zeros[..most], at).map_err(|e| fault("write", e))? as u64;
-        }
-        rustix::fs::fsync(&fd).map_err(|e| fault("sync", e))?;
-        Ok(Self { fd, offset: 0, buf: Vec::new(), number: 0 })
+        Ok(Self { file: RawFile::create(path, bytes)?, buf: Vec::new(), number: 0 })
     }
 }
 
@@ -67,12 +56,7 @@ impl Side for Raw {
             fill(&mut record, self.number);
             self.buf.extend_from_slice(&record);
         }
-        let written = rustix::io::pwrite(&self.fd, &self.buf, self.offset).map_err(|e| fault("write", e))?;
-        if written != self.buf.len() {
-            return Err(format!("write: {written} of {} bytes", self.buf.len()));
-        }
-        self.offset += written as u64;
-        rustix::fs::fdatasync(&self.fd).map_err(|e| fault("sync", e))
+        self.file.commit(&self.buf)
     }
 }
 
@@ -171,7 +155,6 @@ struct Slowed(Ours, Raw);
 impl Side for Slowed {
     fn commit(&mut self, batch: usize) -> Result<(), String> {
         self.0.commit(batch)?;
-        self.1.offset = 0;
         self.1.commit(1)
     }
 }

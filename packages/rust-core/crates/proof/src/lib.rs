@@ -19,11 +19,28 @@ mod journal;
 mod matching;
 pub mod normaliser;
 mod power_cut;
+mod raw_file;
 pub mod report;
+pub mod timing;
 mod wal_crash;
 
 use args::Args;
 use report::Report;
+use std::process::ExitCode;
+
+/// What a program of proofs does with its report, or with why there is none: one line, and how it ends.
+pub fn tell(outcome: Result<Report, String>) -> ExitCode {
+    match outcome {
+        Ok(report) => {
+            println!("{}", report.line());
+            ExitCode::SUCCESS
+        }
+        Err(fault) => {
+            eprintln!("{fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
 /// Runs one subject, such as `verify books`.
 ///

@@ -7,14 +7,5 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let first_flag = words.iter().position(|word| word.starts_with("--")).unwrap_or(words.len());
     let (subject, flags) = words.split_at(first_flag);
-    match Args::parse(flags).and_then(|args| tidegate_proof::run(&subject.join(" "), &args)) {
-        Ok(report) => {
-            println!("{}", report.line());
-            ExitCode::SUCCESS
-        }
-        Err(fault) => {
-            eprintln!("{fault}");
-            ExitCode::FAILURE
-        }
-    }
+    tidegate_proof::tell(Args::parse(flags).and_then(|args| tidegate_proof::run(&subject.join(" "), &args)))
 }

@@ -2,14 +2,13 @@
 
 mod binance;
 mod lobster;
-mod timing;
 
 pub use binance::{L2Set, Update, l2_of};
 pub use lobster::{L3Set, Op, OpKind, l3_of};
-pub use timing::{median, tail, timed};
 
 use crate::args::Args;
 use crate::report::Report;
+use crate::timing::{median, timed};
 use std::path::Path;
 use std::process::Command;
 use tidegate_book::{BoundedL2Book, L2Book, L3Book};

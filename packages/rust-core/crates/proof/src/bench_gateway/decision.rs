@@ -2,8 +2,8 @@
 
 use super::floor::Floor;
 use super::world::{Asked, PX_MAX, REFERENCE_PX, Size, World, records};
-use crate::bench_book::{median, tail};
 use crate::report::Report;
+use crate::timing::{median, tail};
 use serde_json::json;
 use std::hint::black_box;
 use std::time::{Duration, Instant};

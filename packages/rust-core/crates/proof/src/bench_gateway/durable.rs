@@ -2,12 +2,11 @@
 
 use super::decision::decide_all;
 use super::world::{Asked, Size, World, empty};
-use crate::bench_book::median;
+use crate::raw_file::RawFile;
 use crate::report::Report;
-use rustix::fs::{Mode, OFlags};
+use crate::timing::median;
 use serde_json::{Value, json};
 use std::hint::black_box;
-use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tidegate_journal::{Behind, Journal, JournalConfig, Tier};
@@ -28,40 +27,6 @@ const SECONDS: f64 = 1.0;
 
 fn fault(what: &str, error: impl std::fmt::Display) -> String {
     format!("{what}: {error}")
-}
-
-/// The floor: one `pwrite` into written zeros and one `fdatasync`.
-struct Raw {
-    fd: OwnedFd,
-    bytes: u64,
-    offset: u64,
-}
-
-impl Raw {
-    fn new(path: &Path, bytes: u64) -> Result<Self, String> {
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(path, flags, Mode::from_raw_mode(0o600)).map_err(|e| fault("open", e))?;
-        let zeros = vec![0; 1 << 20];
-        let mut at = 0;
-        while at < bytes {
-            let most = zeros.len().min((bytes - at) as usize);
-            at += rustix::io::pwrite(&fd, &zeros[..most], at).map_err(|e| fault("write", e))? as u64;
-        }
-        rustix::fs::fsync(&fd).map_err(|e| fault("sync", e))?;
-        Ok(Self { fd, bytes, offset: 0 })
-    }
-
-    fn commit(&mut self, bytes: &[u8]) -> Result<(), String> {
-        if self.offset + bytes.len() as u64 > self.bytes {
-            self.offset = 0;
-        }
-        let written = rustix::io::pwrite(&self.fd, bytes, self.offset).map_err(|e| fault("write", e))?;
-        if written != bytes.len() {
-            return Err(format!("write: {written} of {} bytes", bytes.len()));
-        }
-        self.offset += written as u64;
-        rustix::fs::fdatasync(&self.fd).map_err(|e| fault("sync", e))
-    }
 }
 
 /// A world whose every record goes to a journal.
@@ -175,7 +140,7 @@ fn seconds(run: impl FnOnce() -> Result<(), String>) -> Result<f64, String> {
 fn rate_round(
     kept: &mut Kept,
     twin: &mut World,
-    raw: &mut Raw,
+    raw: &mut RawFile,
     (batch, commits): (usize, usize),
     rates: &mut Rates,
 ) -> Result<(), String> {
@@ -221,7 +186,7 @@ fn quantile(values: &[f64], share: f64) -> f64 {
 }
 
 /// What a commit of one decision adds, and what the same bytes cost the disk alone, one after the other.
-fn closed_round(kept: &mut Kept, raw: &mut Raw, commits: usize) -> Result<(Vec<f64>, Vec<f64>), String> {
+fn closed_round(kept: &mut Kept, raw: &mut RawFile, commits: usize) -> Result<(Vec<f64>, Vec<f64>), String> {
     let (mut ours, mut bare) = (Vec::with_capacity(commits), Vec::with_capacity(commits));
     let us = |began: Instant| began.elapsed().as_secs_f64() * 1e6;
     let zeros = vec![0; 1 << 16];
@@ -302,7 +267,7 @@ pub fn run(report: &mut Report, work: &Path, scale: &Scale) -> Result<(), String
         out.clear();
         Ok(())
     })?;
-    let mut raw = Raw::new(&work.join("raw"), scale.segment_bytes)?;
+    let mut raw = RawFile::create(&work.join("raw"), scale.segment_bytes)?;
     let mut rates: Vec<Rates> = BATCHES.iter().map(|_| Rates::default()).collect();
     let part = if scale.tiny { 8 } else { 1 };
     for round in 0..scale.rounds + WARM_UP {

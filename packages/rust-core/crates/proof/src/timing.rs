@@ -17,6 +17,24 @@ pub fn median(values: &[f64]) -> f64 {
     sorted.get(sorted.len() / 2).copied().unwrap_or(0.0)
 }
 
+/// Each item by itself: the tail of their times.
+pub fn each<T>(items: &[T], mut run: impl FnMut(&T)) -> Value {
+    let mut all = Vec::with_capacity(items.len());
+    for item in items {
+        let start = Instant::now();
+        run(item);
+        all.push(start.elapsed());
+    }
+    tail(all)
+}
+
+/// What two readings of the clock cost, in ns: it is in every duration of [`each`].
+pub fn clock_ns() -> u64 {
+    let mut all: Vec<Duration> = (0..10_001).map(|_| Instant::now().elapsed()).collect();
+    all.sort_unstable();
+    all[all.len() / 2].as_nanos() as u64
+}
+
 /// p50, p99, p99.9 and the largest of single durations, in ns, with the cost of reading the clock in them.
 pub fn tail(mut each: Vec<Duration>) -> Value {
     each.sort_unstable();
