@@ -14,8 +14,11 @@ export interface NamedQuery {
   /** Parameters by name, each with an example of its meaning. */
   readonly params: Readonly<Record<string, string>>;
   readonly sql: string;
-  /** An answer without rows is the good one. */
-  readonly findsNone?: true;
+  /**
+   * Whether a sound day has rows for it: by default it does; `none`, an answer without rows is the good one; `any`, a day may
+   * have them or not, for they come of what is not always there.
+   */
+  readonly rows?: "none" | "any";
 }
 
 const WINDOW = {
@@ -190,7 +193,7 @@ GROUP BY who, reason ORDER BY orders DESC, who, reason`,
     store: "clickhouse",
     text: "An accepted order has its intent before the reply, a command after it and a last word that is terminal or live. Orders of which a link is missing; none is the good answer.",
     params: {},
-    findsNone: true,
+    rows: "none",
     sql: `SELECT ${hexId("r.intent_id")} AS id, i.seq AS intent_seq, r.seq AS reply_seq, c.seq AS command_seq, u.seq AS update_seq
 FROM (SELECT intent_id, min(wal_seq) AS seq FROM tidegate.intent_reply WHERE decision = 'ACCEPTED' AND client_order_id != '' GROUP BY intent_id) AS r
 LEFT JOIN (SELECT intent_id, min(wal_seq) AS seq FROM tidegate.intent GROUP BY intent_id) AS i ON i.intent_id = r.intent_id
@@ -206,6 +209,7 @@ ORDER BY id`,
     store: "clickhouse",
     text: "Messages that were published and never arrived, by stream and epoch, exact; a stream without a row has none.",
     params: {},
+    rows: "any",
     sql: `SELECT payload_stream AS stream_name, epoch, count() AS gaps, sum(last_seq - first_seq + 1) AS missing
 FROM tidegate.stream_gap GROUP BY stream_name, epoch ORDER BY stream_name, epoch`,
   },
@@ -260,7 +264,7 @@ ORDER BY wal_seq`,
     store: "relational",
     text: "The sum of an order's fills is its cumulative quantity; none is the good answer.",
     params: {},
-    findsNone: true,
+    rows: "none",
     sql: `SELECT o.intent_id, o.cum_qty_lots, coalesce(sum(f.qty_lots), 0) AS filled_lots
 FROM orders o LEFT JOIN fill f ON f.intent_id = o.intent_id
 GROUP BY o.intent_id, o.cum_qty_lots HAVING coalesce(sum(f.qty_lots), 0) <> o.cum_qty_lots`,
@@ -271,6 +275,7 @@ GROUP BY o.intent_id, o.cum_qty_lots HAVING coalesce(sum(f.qty_lots), 0) <> o.cu
     store: "relational",
     text: "Every act of an operator with its reason, from the journal; the audit chain is the table `audit_log`.",
     params: {},
+    rows: "any",
     sql: "SELECT ts_event_ns, action, principal, reason FROM control_event ORDER BY wal_seq",
   },
 ];
@@ -284,10 +289,10 @@ export function queryNamed(name: string): NamedQuery {
 
 /** The SQL cookbook as a page. */
 export function cookbook(): string {
-  const section = ({ title, name, store, text, params, sql, findsNone }: NamedQuery): string => {
+  const section = ({ title, name, store, text, params, sql, rows }: NamedQuery): string => {
     const list = Object.entries(params).map(([key, meaning]) => `- \`${key}\`: ${meaning}`);
     const where = store === "clickhouse" ? "ClickHouse" : "PostgreSQL and SQLite";
-    const none = findsNone === true ? " Wants no rows." : "";
+    const none = rows === "none" ? " Wants no rows." : "";
     return `## ${title}
 
 ${text}

@@ -1,7 +1,7 @@
 /** `hft drill disk-pressure`: the recorder's disk fills up step by step while the cluster trades. */
 
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, statfsSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { decodeEnvelope } from "@tidegate/contracts";
 import { walVerify } from "@tidegate/rust-core";
@@ -18,6 +18,8 @@ import { records } from "../wal/records.ts";
 
 const MIB = 2 ** 20;
 const DISK_MIB = 64;
+/** Tries to fill the disk to a mark while another process writes to it. */
+const FILLS_MAX = 10;
 const RESERVE_MIB = 8;
 /** Free bytes outside the reserve below which each level is entered, and what the drill leaves free to get there. */
 const LEVELS = { warn: 40 * MIB, critical: 24 * MIB, halt: 12 * MIB } as const;
@@ -66,12 +68,21 @@ class SmallDisk {
     return bavail * bsize;
   }
 
-  /** Fills the disk with a stranger's file until so much is left. */
+  /** Fills the disk with a stranger's file until so much is left; the file grows and shrinks, but is never away. */
   leave(bytes: number, dir: string): void {
     const ballast = join(this.path, dir, "ballast");
-    rmSync(ballast, { force: true });
-    const size = Math.max(0, Math.floor(this.free() - bytes));
-    execFileSync("fallocate", ["-l", String(Math.max(1, size)), ballast], { stdio: "pipe" });
+    for (let attempt = 1; ; attempt += 1) {
+      const held = statSync(ballast, { throwIfNoEntry: false })?.size ?? 0;
+      const size = Math.max(1, Math.floor(held + this.free() - bytes));
+      try {
+        if (size < held) truncateSync(ballast, size);
+        else execFileSync("fallocate", ["-l", String(size), ballast], { stdio: "pipe" });
+        return;
+      } catch (error) {
+        // The recorder may have taken what was free a moment ago.
+        if (attempt === FILLS_MAX) throw error;
+      }
+    }
   }
 
   clear(dir: string): void {

@@ -238,14 +238,14 @@ async function carried(
 async function tryQuery(
   stores: OwnStores,
   store: AnyStore,
-  { sql, params, findsNone }: NamedQuery,
+  { sql, params, rows: wanted }: NamedQuery,
   broken: boolean,
 ): Promise<string | null> {
   try {
     const given = await parameters(stores, Object.keys(params), "dialect" in store);
     const rows = await store.query(broken ? sql.replace("wal_seq", "wal_sequence") : sql, given);
-    if (findsNone === true && rows.length > 0) return `${rows.length} rows where none is wanted`;
-    return findsNone !== true && rows.length === 0 ? "no row" : null;
+    if (wanted === "none" && rows.length > 0) return `${rows.length} rows where none is wanted`;
+    return wanted === undefined && rows.length === 0 ? "no row" : null;
   } catch (error) {
     return (error as Error).message.slice(0, 300);
   }

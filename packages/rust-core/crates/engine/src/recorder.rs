@@ -13,6 +13,7 @@ use ledger::{Class, Disk, JOURNAL, Journalled, Ledger, Levels};
 use reserve::Reserve;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use tidegate_bus::ends::{LinkClient, LinkClientConfig, LinkInput, StreamInput, StreamSub, StreamWhat};
 use tidegate_bus::link::{LinkEvent, LinkState};
@@ -29,6 +30,9 @@ mod limits {
     pub const POLL_MS: i64 = 20;
     /// Oldest unflushed market message, in ns.
     pub const FLUSH_NS_MAX: u64 = 50_000_000;
+    /// Inputs of one turn from which on more is taken while the device works; with fewer the wait for it is shorter than a change
+    /// of threads is worth.
+    pub const BURST: usize = 32;
     /// How often statistics, disk and segment age are looked at, in ns.
     pub const STATS_PERIOD_NS: u64 = 250_000_000;
     /// The journal is asked for again at most this often, in ns.
@@ -44,7 +48,8 @@ mod limits {
     const _: () = assert!((POLL_MS as u64) * 1_000_000 < FLUSH_NS_MAX, "a flush comes in time");
 }
 use limits::{
-    DRAIN_NS_MAX, DRAIN_QUIET_NS, FLUSH_NS_MAX, POLL_MS, RESYNC_PERIOD_NS, STATS_PERIOD_NS, TELL_PERIOD_NS,
+    BURST, DRAIN_NS_MAX, DRAIN_QUIET_NS, FLUSH_NS_MAX, POLL_MS, RESYNC_PERIOD_NS, STATS_PERIOD_NS,
+    TELL_PERIOD_NS,
 };
 
 /// As whom the recorder acts at the gateway.
@@ -154,14 +159,25 @@ fn open(config: &Config, wal_config: &WalConfig) -> Result<(Wal<DirStorage>, Wal
     }
 }
 
+/// What waits for the end of a flush.
+struct Flush {
+    wal_seq: u64,
+    /// Acknowledged on the link of the journal then.
+    link_seq: Option<u64>,
+    /// When its first record was taken.
+    since: Option<u64>,
+}
+
 struct Recorder<'a> {
     hot: &'a Hot,
     config: &'a Config,
     sub: StreamSub,
     tail: LinkClient,
     book: Option<Ledger<DirStorage>>,
-    /// Highest link sequence taken and not yet acknowledged.
+    /// Highest link sequence taken since the last flush began.
     unacked: Option<u64>,
+    /// Flushes that are not known to be safe, oldest first: one more than the syncs the WAL has under way.
+    flushes: VecDeque<Flush>,
     unflushed_since: Option<u64>,
     journal_unflushed: bool,
     ask_journal: bool,
@@ -200,6 +216,7 @@ impl<'a> Recorder<'a> {
             tail,
             book: Some(Ledger::new(wal, &config.drop_at_warn)),
             unacked: None,
+            flushes: VecDeque::new(),
             unflushed_since: None,
             journal_unflushed: false,
             ask_journal: true,
@@ -248,9 +265,9 @@ impl<'a> Recorder<'a> {
         let now = clock::mono_ns();
         let taken = self.take_journal(now)? + self.take_market(now)?;
         let due = self.unflushed_since.is_some_and(|since| now.saturating_sub(since) >= FLUSH_NS_MAX);
-        let safe = if self.journal_unflushed || due { self.flush()? } else { true };
-        if safe && let Some(seq) = self.unacked.take() {
-            self.tail.ack(seq);
+        let (begins, quiet) = (self.journal_unflushed || due, taken < BURST);
+        if begins || self.unacked.is_some() || !self.flushes.is_empty() {
+            self.flush(begins, quiet)?;
         }
         self.tell_halt(now);
         if self.ask_journal && now.saturating_sub(self.asked_at) >= RESYNC_PERIOD_NS {
@@ -261,27 +278,55 @@ impl<'a> Recorder<'a> {
         Ok(taken)
     }
 
-    /// Makes what is collected safe; false where a full disk keeps it waiting, even with the reserve given up.
-    fn flush(&mut self) -> Result<bool, Fault> {
-        let Some(book) = &mut self.book else { return Ok(true) };
-        match book.wal.flush() {
-            Ok(_) => {}
+    /// Begins to make what is collected safe, and acknowledges what is by now; waits for all of it when it is `quiet`. A full disk
+    /// keeps it waiting, even with the reserve given up.
+    fn flush(&mut self, begins: bool, quiet: bool) -> Result<(), Fault> {
+        let safe = match self.wal_flush(begins, quiet) {
             Err(WalFault::DiskFull { .. }) => {
                 self.full()?;
-                let again = self.book.as_mut().map(|book| book.wal.flush());
-                match again {
-                    Some(Err(WalFault::DiskFull { .. })) => return Ok(false),
-                    Some(Err(fault)) => return Err(fault.into()),
-                    _ => {}
+                match self.wal_flush(begins, quiet) {
+                    Err(WalFault::DiskFull { .. }) => return Ok(()),
+                    other => other?,
                 }
             }
-            Err(fault) => return Err(fault.into()),
+            other => other?,
+        };
+        if begins {
+            let wal_seq = self.book.as_ref().map_or(0, |book| book.wal.last_wal_seq());
+            let (link_seq, since) = (self.unacked.take(), self.unflushed_since.take());
+            self.flushes.push_back(Flush { wal_seq, link_seq, since });
+            self.journal_unflushed = false;
+        } else if let Some(seq) = self.unacked.take() {
+            // Nothing new of the journal: it is safe with what was recorded before.
+            match self.flushes.back_mut() {
+                Some(flush) => flush.link_seq = Some(seq),
+                None => self.tail.ack(seq),
+            }
         }
-        self.journal_unflushed = false;
-        if let Some(since) = self.unflushed_since.take() {
-            self.latency.record(clock::mono_ns().saturating_sub(since));
+        let now = clock::mono_ns();
+        while let Some(Flush { link_seq, since, .. }) =
+            self.flushes.front().filter(|flush| flush.wal_seq <= safe)
+        {
+            if let Some(seq) = link_seq {
+                self.tail.ack(*seq);
+            }
+            if let Some(since) = since {
+                self.latency.record(now.saturating_sub(*since));
+            }
+            self.flushes.pop_front();
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// The last `wal_seq` that is safe.
+    fn wal_flush(&mut self, begins: bool, quiet: bool) -> Result<u64, WalFault> {
+        let Some(book) = &mut self.book else { return Ok(u64::MAX) };
+        match (begins, quiet) {
+            (true, true) => book.wal.flush(),
+            (true, false) => book.wal.flush_begin(),
+            (false, true) if !self.flushes.is_empty() => book.wal.flush(),
+            (false, _) => book.wal.safe(),
+        }
     }
 
     /// A write found the disk full: no market data from here on, and the reserve goes to what waits.

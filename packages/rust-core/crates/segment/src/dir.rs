@@ -1,11 +1,13 @@
 //! A real directory.
 
 use crate::storage::{Storage, StorageError};
+use crate::syncer::Syncer;
 use rustix::fs::{FallocateFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 const LOCK: &str = "LOCK";
@@ -18,7 +20,8 @@ pub struct DirStorage {
     dir: PathBuf,
     handle: OwnedFd,
     lock: Option<OwnedFd>,
-    writing: Option<(String, OwnedFd)>,
+    writing: Option<(String, Arc<OwnedFd>)>,
+    syncer: Option<Syncer>,
     /// The file being made ahead: its name, and the thread that ends with it open and synced.
     making: Option<(String, JoinHandle<Result<OwnedFd, Errno>>)>,
 }
@@ -76,7 +79,7 @@ impl DirStorage {
             path: dir.display().to_string(),
             errno,
         })?;
-        Ok(Self { dir: dir.to_path_buf(), handle, lock: None, writing: None, making: None })
+        Ok(Self { dir: dir.to_path_buf(), handle, lock: None, writing: None, syncer: None, making: None })
     }
 
     /// Waits for the file being made ahead and takes it away.
@@ -97,10 +100,10 @@ impl DirStorage {
             .map_err(|e| self.fail("open", name, e))
     }
 
-    fn writer(&mut self, name: &str) -> Result<&OwnedFd, StorageError> {
+    fn writer(&mut self, name: &str) -> Result<&Arc<OwnedFd>, StorageError> {
         if self.writing.as_ref().is_none_or(|(open, _)| open != name) {
             let fd = self.open_at(name, OFlags::WRONLY)?;
-            self.writing = Some((name.to_string(), fd));
+            self.writing = Some((name.to_string(), Arc::new(fd)));
         }
         match &self.writing {
             Some((_, fd)) => Ok(fd),
@@ -154,7 +157,7 @@ impl Storage for DirStorage {
                 Err(e) => return Err(self.fail("reserve space for", name, e)),
             }
         }
-        self.writing = Some((name.to_string(), fd));
+        self.writing = Some((name.to_string(), Arc::new(fd)));
         Ok(())
     }
 
@@ -185,7 +188,7 @@ impl Storage for DirStorage {
     fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<(), StorageError> {
         let mut done = 0;
         while done < bytes.len() {
-            let result = rustix::io::pwrite(self.writer(name)?, &bytes[done..], offset + done as u64);
+            let result = rustix::io::pwrite(&**self.writer(name)?, &bytes[done..], offset + done as u64);
             match result {
                 Ok(0) => return Err(self.fail("write", name, Errno::NOSPC)),
                 Ok(n) => done += n,
@@ -197,11 +200,30 @@ impl Storage for DirStorage {
     }
 
     fn sync(&mut self, name: &str) -> Result<(), StorageError> {
-        rustix::fs::fdatasync(self.writer(name)?).map_err(|e| self.fail("sync", name, e))
+        rustix::fs::fdatasync(&**self.writer(name)?).map_err(|e| self.fail("sync", name, e))
+    }
+
+    fn sync_begin(&mut self, name: &str) -> Result<bool, StorageError> {
+        let file = Arc::clone(self.writer(name)?);
+        if self.syncer.is_none() {
+            self.syncer = Syncer::start();
+        }
+        if self.syncer.as_ref().is_some_and(|syncer| syncer.begin(&file)) {
+            return Ok(true);
+        }
+        self.sync(name).map(|()| false)
+    }
+
+    fn sync_end(&mut self, wait: bool) -> Result<bool, StorageError> {
+        let Some(syncer) = &self.syncer else { return Ok(true) };
+        syncer.end(wait).map(|ended| ended.is_some()).map_err(|e| {
+            let name = self.writing.as_ref().map_or("", |(name, _)| name);
+            self.fail("sync", name, e)
+        })
     }
 
     fn truncate(&mut self, name: &str, len: u64) -> Result<(), StorageError> {
-        rustix::fs::ftruncate(self.writer(name)?, len).map_err(|e| self.fail("truncate", name, e))
+        rustix::fs::ftruncate(&**self.writer(name)?, len).map_err(|e| self.fail("truncate", name, e))
     }
 
     fn rename(&mut self, from: &str, to: &str) -> Result<(), StorageError> {
@@ -242,7 +264,7 @@ impl Storage for DirStorage {
         let Ok(Ok(fd)) = thread.join() else { return Ok(false) };
         rustix::fs::renameat(&self.handle, prepared, &self.handle, name)
             .map_err(|e| self.fail("rename", prepared, e))?;
-        self.writing = Some((name.to_string(), fd));
+        self.writing = Some((name.to_string(), Arc::new(fd)));
         Ok(true)
     }
 

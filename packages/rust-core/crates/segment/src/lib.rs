@@ -13,6 +13,7 @@ mod log;
 pub mod memory;
 mod recovery;
 mod storage;
+mod syncer;
 
 pub use cursor::Cursor;
 pub use dir::DirStorage;

@@ -2,7 +2,7 @@
 
 use crate::storage::{Storage, StorageError};
 use rustix::io::Errno;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes a device writes whole or not at all.
@@ -40,9 +40,17 @@ struct MemFile {
     durable: Vec<u8>,
 }
 
+/// A sync that was begun: the file as it was then, or the error that is told at its end.
+#[derive(Debug)]
+struct Begun {
+    name: String,
+    outcome: Result<Vec<u8>, StorageError>,
+}
+
 #[derive(Debug, Default)]
 struct Disk {
     files: BTreeMap<String, MemFile>,
+    syncs: VecDeque<Begun>,
     /// The names as of the last sync of the directory, each with the name it had been made under.
     durable_names: BTreeSet<String>,
     renamed: Vec<(String, String)>,
@@ -304,6 +312,42 @@ impl Storage for MemStorage {
             }
             Ok(())
         })
+    }
+
+    fn sync_begin(&mut self, name: &str) -> Result<bool, StorageError> {
+        let go = self.begin("sync", name);
+        let fail = |errno| StorageError { op: "sync", path: name.to_string(), errno };
+        let mut disk = self.disk();
+        let lies = disk.sync_lies;
+        let file = find(&mut disk, name).map_err(fail)?;
+        let held = if lies { file.durable.clone() } else { file.data.clone() };
+        let outcome = match go {
+            Ok(Go::Whole) => Ok(held),
+            Ok(Go::Half(errno)) => Err(fail(errno)),
+            Ok(Go::WholeThenDie) => {
+                file.durable = held;
+                Err(fail(Errno::IO))
+            }
+            Err(error) => Err(error),
+        };
+        disk.syncs.push_back(Begun { name: name.to_string(), outcome });
+        Ok(true)
+    }
+
+    fn sync_end(&mut self, wait: bool) -> Result<bool, StorageError> {
+        let mut disk = self.disk();
+        // Whoever only looks finds every other one still under way.
+        if !wait && mix(disk.ops) & 1 == 0 {
+            return Ok(false);
+        }
+        let Some(Begun { name, outcome }) = disk.syncs.pop_front() else { return Ok(true) };
+        let held = outcome?;
+        let fail = |errno| StorageError { op: "sync", path: name.clone(), errno };
+        if disk.dead {
+            return Err(fail(Errno::IO));
+        }
+        find(&mut disk, &name).map_err(fail)?.durable = held;
+        Ok(true)
     }
 
     fn truncate(&mut self, name: &str, len: u64) -> Result<(), StorageError> {

@@ -43,6 +43,18 @@ pub trait Storage: fmt::Debug {
     fn write(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<(), StorageError>;
     /// Makes what was written to the file survive a power cut.
     fn sync(&mut self, name: &str) -> Result<(), StorageError>;
+    /// Begins a sync of what was written to the file so far, beside the caller's work; at most [`SYNCS_MAX`] are under way, and
+    /// they end in the order they began. False where it is done already, as where there is nothing to do it beside.
+    ///
+    /// [`SYNCS_MAX`]: crate::limits::SYNCS_MAX
+    fn sync_begin(&mut self, name: &str) -> Result<bool, StorageError> {
+        self.sync(name).map(|()| false)
+    }
+    /// Whether the oldest sync under way has ended, and how; waits for it where `wait`. Call it only while one is.
+    fn sync_end(&mut self, wait: bool) -> Result<bool, StorageError> {
+        let _ = wait;
+        Ok(true)
+    }
     /// Cuts a file.
     fn truncate(&mut self, name: &str, len: u64) -> Result<(), StorageError>;
     /// Renames a file, replacing the target.

@@ -160,8 +160,8 @@ pub struct Block {
     /// Checksum over header and body; stable for ever, so usable in an insert token.
     pub crc: u32,
     pub(crate) prev_crc: u32,
-    /// Blocks of the same flush before it.
-    pub(crate) in_flush: u16,
+    /// Blocks before it that were not known to be safe when it was written.
+    pub(crate) unsynced: u16,
     body: Vec<u8>,
     /// Bytes it takes in the segment.
     pub size: usize,
@@ -209,7 +209,7 @@ pub(crate) struct Place {
     pub index: u32,
     pub first_wal_seq: u64,
     pub prev_crc: u32,
-    pub in_flush: u16,
+    pub unsynced: u16,
 }
 
 impl BlockBuilder {
@@ -303,7 +303,7 @@ impl Head {
         head[16..24].copy_from_slice(&place.first_wal_seq.to_le_bytes());
         head[24..28].copy_from_slice(&place.prev_crc.to_le_bytes());
         head[28] = self.codec;
-        head[30..32].copy_from_slice(&place.in_flush.to_le_bytes());
+        head[30..32].copy_from_slice(&place.unsynced.to_le_bytes());
         head[32..36].copy_from_slice(&self.raw.to_le_bytes());
         let crc = crc32c::crc32c_append(crc32c::crc32c(&head[..36]), &item[BLOCK_HEADER_BYTES..]);
         head[36..].copy_from_slice(&crc.to_le_bytes());
@@ -412,9 +412,9 @@ pub fn decode_item(bytes: &[u8]) -> Option<Item> {
     if matches!(magic, FOOTER_MAGIC | FOOTER_MAGIC_V1) {
         return decode_footer(body, count, index, first, prev_crc, size).map(Item::Footer);
     }
-    let (mut in_flush, mut codec, mut raw) = (0, CODEC_NONE, body.len());
+    let (mut unsynced, mut codec, mut raw) = (0, CODEC_NONE, body.len());
     if magic == BLOCK_MAGIC {
-        in_flush = u16::from_le_bytes(get(bytes, 30)?);
+        unsynced = u16::from_le_bytes(get(bytes, 30)?);
         codec = *bytes.get(28)?;
         raw = u32_at(bytes, 32)? as usize;
     }
@@ -426,7 +426,7 @@ pub fn decode_item(bytes: &[u8]) -> Option<Item> {
         _ => return None,
     };
     let records = decode_records(&body, count, first)?;
-    Some(Item::Block(Block { index, records, crc, prev_crc, in_flush, body, size }))
+    Some(Item::Block(Block { index, records, crc, prev_crc, unsynced, body, size }))
 }
 
 fn decode_records(body: &[u8], count: u32, first: u64) -> Option<Vec<Record>> {

@@ -21,12 +21,12 @@ pub(crate) fn written(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }
 
-/// Whether something whole in `rest`, behind the hole at its start, proves that the hole was once safe: it is of a later flush,
-/// which began only when the one before was synced. Blocks of the hole's own flush may reach the disk in any order.
+/// Whether something whole in `rest`, behind the hole at its start, proves that the hole was once safe: each block says how many
+/// before it were not known to be when it was written, and those may reach the disk in any order.
 fn later(rest: &[u8], blocks: u32) -> Option<usize> {
     let rest = &rest[..written(rest).min(rest.len())];
     (1..rest.len()).find(|at| match decode_item(&rest[*at..]) {
-        Some(Item::Block(block)) => block.index.saturating_sub(u32::from(block.in_flush)) > blocks,
+        Some(Item::Block(block)) => block.index.saturating_sub(u32::from(block.unsynced)) > blocks,
         Some(Item::Footer(_)) => true,
         None => false,
     })

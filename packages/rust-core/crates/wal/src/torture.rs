@@ -47,6 +47,8 @@ pub struct Script {
     pub config: WalConfig,
     /// Whether what a full disk refused is tried again, as the recorder does once it has made room.
     pub retries: bool,
+    /// Whether it goes on while a sync is under way.
+    pub behind: bool,
 }
 
 impl Script {
@@ -55,7 +57,7 @@ impl Script {
     pub fn seeded(seed: u64, power_safe: bool, compression: Compression) -> Self {
         let segment_bytes = if seed.is_multiple_of(3) { 1_500 } else { 80_000 };
         let config = WalConfig { segment_bytes, power_safe, compression, ..WalConfig::default() };
-        Self { seed, config, retries: seed.is_multiple_of(2) }
+        Self { seed, config, retries: seed.is_multiple_of(2), behind: seed % 3 != 1 }
     }
 
     /// The n-th record of the run; 1 is the first.
@@ -108,7 +110,7 @@ pub fn run(disk: &MemStorage, script: &Script) -> Result<Ran, String> {
             return dead(&mut wal, &fault).map(|()| ran);
         }
         if script.flushes(n) {
-            match again(script, || wal.flush()) {
+            match again(script, || if script.behind { wal.flush_begin() } else { wal.flush() }) {
                 Ok(seq) => ran.flushed = seq,
                 Err(fault) => return dead(&mut wal, &fault).map(|()| ran),
             }

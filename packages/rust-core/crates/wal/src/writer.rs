@@ -14,7 +14,8 @@ use crate::positions::Positions;
 use crate::reader::segments;
 use crate::recovery::{Survey, survey};
 use crate::tally::Tally;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use tidegate_segment::limits::SYNCS_MAX;
 use tidegate_segment::{Errno, Storage, StorageError};
 
 /// How a WAL is kept.
@@ -110,6 +111,13 @@ impl Open {
     }
 }
 
+/// A sync under way: blocks written since the one before it, and the last `wal_seq` that is safe once it has ended.
+#[derive(Debug)]
+struct Sync {
+    blocks: u16,
+    wal_seq: u64,
+}
+
 /// The writer: `append` collects, `flush` makes safe.
 #[derive(Debug)]
 pub struct Wal<S> {
@@ -123,8 +131,12 @@ pub struct Wal<S> {
     /// A whole block that is not written yet: empty, or what a full disk refused.
     pending: Vec<u8>,
     pending_crc: u32,
-    /// Blocks written since the last flush.
-    in_flush: u16,
+    /// Blocks written that are not known to be safe.
+    unsynced: u16,
+    /// Syncs begun and not ended, oldest first; at most `SYNCS_MAX`.
+    syncs: VecDeque<Sync>,
+    /// The last `wal_seq` that is known to be safe.
+    safe: u64,
     poisoned: Option<String>,
 }
 
@@ -215,7 +227,9 @@ impl<S: Storage> Wal<S> {
             positions: Positions::new(&recovery.streams),
             pending: Vec::new(),
             pending_crc: 0,
-            in_flush: 0,
+            unsynced: 0,
+            syncs: VecDeque::new(),
+            safe: next_wal_seq - 1,
             poisoned: None,
         };
         if wal.config.power_safe {
@@ -253,7 +267,7 @@ impl<S: Storage> Wal<S> {
         if full || !self.pending.is_empty() {
             self.write_block()?;
         }
-        if self.in_flush >= FLUSH_BLOCKS_MAX {
+        if self.unsynced >= FLUSH_BLOCKS_MAX {
             self.flush()?;
         }
         if self.open.offset >= self.config.segment_bytes || self.open.tally.len() >= STREAMS_MAX {
@@ -280,7 +294,7 @@ impl<S: Storage> Wal<S> {
                 index: self.open.blocks,
                 first_wal_seq: self.block_first,
                 prev_crc: self.open.prev_crc,
-                in_flush: self.in_flush,
+                unsynced: self.unsynced,
             };
             self.pending_crc = self.block.finish(&mut self.pending, place, self.config.compression);
             self.open.tally.next_block();
@@ -294,7 +308,7 @@ impl<S: Storage> Wal<S> {
         self.open.digest.take(&mut self.pending);
         self.open.blocks += 1;
         self.open.prev_crc = self.pending_crc;
-        self.in_flush += 1;
+        self.unsynced += 1;
         Ok(())
     }
 
@@ -303,19 +317,90 @@ impl<S: Storage> Wal<S> {
     /// # Errors
     /// A full disk: nothing is lost, and the same call may be made again once there is room. Any other refusal poisons the WAL.
     pub fn flush(&mut self) -> Result<u64, WalFault> {
+        if !self.syncs.is_empty() {
+            self.flush_begin()?;
+            while !self.syncs.is_empty() {
+                self.ended(true)?;
+            }
+            return Ok(self.safe);
+        }
+        self.write_all()?;
+        if self.unsynced > 0 && self.config.power_safe {
+            let synced = self.storage.sync(&open_name(self.open.index));
+            synced.map_err(|error| self.poison(error))?;
+        }
+        self.all_safe();
+        Ok(self.safe)
+    }
+
+    /// As [`Wal::flush`], but goes on while the device works: returns the last `wal_seq` that is safe by now, and waits only
+    /// where two syncs are under way. With [`Wal::safe`] and later flushes it comes out what became of it.
+    ///
+    /// # Errors
+    /// As [`Wal::flush`]; a sync that fails beside the caller poisons the WAL at the first call that finds it.
+    pub fn flush_begin(&mut self) -> Result<u64, WalFault> {
+        self.write_all()?;
+        if !self.config.power_safe {
+            self.all_safe();
+            return Ok(self.safe);
+        }
+        while self.ended(false)? {}
+        if self.unsynced == self.in_sync() {
+            return Ok(self.safe);
+        }
+        if self.syncs.len() >= SYNCS_MAX {
+            self.ended(true)?;
+        }
+        let begun = self.in_sync();
+        let under_way = self.storage.sync_begin(&open_name(self.open.index));
+        if under_way.map_err(|error| self.poison(error))? {
+            let wal_seq = self.next_wal_seq - 1;
+            self.syncs.push_back(Sync { blocks: self.unsynced - begun, wal_seq });
+        } else {
+            // It covers what the syncs before it do.
+            while self.ended(true)? {}
+            self.all_safe();
+        }
+        Ok(self.safe)
+    }
+
+    /// The last `wal_seq` that is safe by now. Waits for nothing.
+    ///
+    /// # Errors
+    /// A sync under way has failed: nothing more is safe, and the WAL is poisoned.
+    pub fn safe(&mut self) -> Result<u64, WalFault> {
+        self.check()?;
+        while self.ended(false)? {}
+        Ok(self.safe)
+    }
+
+    /// Takes the end of the oldest sync under way; false where there is none or it has not ended.
+    fn ended(&mut self, wait: bool) -> Result<bool, WalFault> {
+        if self.syncs.is_empty() || !self.storage.sync_end(wait).map_err(|error| self.poison(error))? {
+            return Ok(false);
+        }
+        if let Some(Sync { blocks, wal_seq }) = self.syncs.pop_front() {
+            self.unsynced -= blocks;
+            self.safe = wal_seq;
+        }
+        Ok(true)
+    }
+
+    /// Blocks the syncs under way make safe.
+    fn in_sync(&self) -> u16 {
+        self.syncs.iter().map(|sync| sync.blocks).sum()
+    }
+
+    fn write_all(&mut self) -> Result<(), WalFault> {
         self.check()?;
         self.write_block()?;
         // What a full disk once refused may have been closed before the block that is being filled.
-        self.write_block()?;
-        if self.in_flush > 0 {
-            if self.config.power_safe {
-                let name = open_name(self.open.index);
-                let synced = self.storage.sync(&name);
-                synced.map_err(|error| self.poison(error))?;
-            }
-            self.in_flush = 0;
-        }
-        Ok(self.next_wal_seq - 1)
+        self.write_block()
+    }
+
+    fn all_safe(&mut self) {
+        self.unsynced = 0;
+        self.safe = self.next_wal_seq - 1;
     }
 
     /// Seals the segment when it has records and is old enough. Call it a few times a second.
@@ -413,9 +498,9 @@ impl<S: Storage> Wal<S> {
         self.next_wal_seq - 1
     }
 
-    /// Whether records wait for a flush.
+    /// Whether records wait for a flush to begin.
     pub fn has_unflushed(&self) -> bool {
-        !self.block.is_empty() || !self.pending.is_empty() || self.in_flush > 0
+        !self.block.is_empty() || !self.pending.is_empty() || self.unsynced > self.in_sync()
     }
 
     /// Index of the segment being written.
@@ -468,7 +553,7 @@ fn seal<S: Storage>(
             index: open.blocks,
             first_wal_seq: open.first_wal_seq,
             prev_crc: open.prev_crc,
-            in_flush: 0,
+            unsynced: 0,
         };
         let footer = encode_footer(version, place, hash, &open.tally.counts());
         storage.write(&name, open.offset, &footer)?;

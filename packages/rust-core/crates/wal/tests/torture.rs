@@ -4,7 +4,7 @@
 use tidegate_segment::Storage;
 use tidegate_segment::memory::{Crash, MemStorage};
 use tidegate_wal::torture::{Crashes, Plant, Script, Specimen, crash_loop, read_all};
-use tidegate_wal::{Compression, RecordType, Wal, WalConfig, WalFault, segments, verify};
+use tidegate_wal::{Compression, DirStorage, RecordType, Wal, WalConfig, WalFault, segments, verify};
 
 fn config(power_safe: bool) -> WalConfig {
     WalConfig { segment_bytes: 1_500, power_safe, ..WalConfig::default() }
@@ -204,4 +204,27 @@ fn names_payloads_and_a_second_writer_out_of_bounds_are_refused() {
     wal.append(RecordType::Data, "a", 1, 2, 0, &payload[..65_536]).unwrap();
     wal.flush().unwrap();
     assert_eq!(verify(&disk).unwrap().records, 2);
+}
+
+#[test]
+fn a31_on_a_real_disk_a_burst_is_never_called_safe_early_and_is_whole_at_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let config = WalConfig { segment_bytes: 20_000, ..config(true) };
+    let (mut wal, _) = Wal::open(DirStorage::open(dir.path()).unwrap(), config).unwrap();
+    let mut safe = 0;
+    for n in 1..=400_u64 {
+        wal.append(RecordType::Data, "md.1.1.top.", 1, n, 0, &payload(n)).unwrap();
+        if n % 5 == 0 {
+            let now = wal.flush_begin().unwrap();
+            assert!((safe..=n).contains(&now), "{now} at {n} after {safe}");
+            assert!(!wal.has_unflushed(), "all of it is on its way");
+            safe = now;
+        }
+    }
+    assert!(safe >= 400 - 3 * 5, "two syncs may be under way, not more: {safe}");
+    assert_eq!((wal.flush(), wal.safe()), (Ok(400), Ok(400)));
+    wal.close().unwrap();
+    let report = verify(&DirStorage::open_existing(dir.path()).unwrap()).unwrap();
+    assert_eq!((report.faults_total, report.records), (0, 400));
+    assert!(report.sealed > 2, "the burst crossed segments");
 }
