@@ -20,10 +20,10 @@ export const Settings = z.object({
     .default("journal/gateway")
     .describe("The gateway's journal, the only state it recovers from"),
   tier: z
-    .enum(["T0", "T2"])
+    .enum(["T0", "T1", "T2", "T3"])
     .default("T2")
     .describe(
-      "What a decision survives before it leaves: T0 the death of the process, T2 a power cut",
+      "What a decision survives before it leaves: T0 the death of the process, T2 a power cut; T1 and T3, of a pair, also the loss of this gateway: a standby in step holds it too",
     ),
   epochFile: z
     .string()

@@ -76,6 +76,8 @@ export class PairCluster implements AsyncDisposable {
   #workerFault: unknown = null;
   load: LoadStats | null = null;
   venuePort = 0;
+  /** Each time a gateway said that it leads, ms of the wall clock. */
+  readonly #led: { readonly node: NodeName; readonly atMs: number }[] = [];
   readonly venue: VenueTail;
 
   private constructor(root: string, options: PairOptions) {
@@ -167,9 +169,9 @@ export class PairCluster implements AsyncDisposable {
 
   startNode(node: NodeName): void {
     const redis = this.#options.redisUrl?.(node);
-    this.#run(node, "gateway", [
+    const process = this.#run(node, "gateway", [
       ...["--instruments-file", this.#instruments()],
-      ...["--limits-file", join(this.dir, "limits.json"), "--tier", "T0"],
+      ...["--limits-file", join(this.dir, "limits.json"), "--tier", "T1"],
       ...["--pair-node", node, "--peer-tail-url", `ipc://s/tail-${other(node)}.sock`],
       ...["--intent-url", `ipc://s/intent-${node}.sock`, "--tail-url", `ipc://s/tail-${node}.sock`],
       ...[
@@ -182,6 +184,16 @@ export class PairCluster implements AsyncDisposable {
       ...["--audit-file", `audit/gateway-${node}.ndjson`, "--control-socket", controlSocket(node)],
       ...(redis === undefined ? ["--lease-file", "state/lease"] : ["--lease-redis-url", redis]),
     ]);
+    process.onLine((line) => {
+      if (!line.includes('"msg":"leads"')) return;
+      const { time } = JSON.parse(line) as { time: string };
+      this.#led.push({ node, atMs: Date.parse(time) });
+    });
+  }
+
+  /** When a gateway first said, since `ms`, that it leads: the router has granted it by then. */
+  leadsSince(node: NodeName, ms: number): number | undefined {
+    return this.#led.find((each) => each.node === node && each.atMs >= ms)?.atMs;
   }
 
   #startLoad(): void {
@@ -237,6 +249,11 @@ export class PairCluster implements AsyncDisposable {
     return this.#get(label, "/health").then(
       (body) => (body as { stats?: Record<string, unknown> } | null)?.stats ?? null,
     );
+  }
+
+  /** How often the venue's recorded day has begun anew, which ends its sessions. */
+  async venueRolls(): Promise<number> {
+    return Number((await this.stats("venue-sim"))?.["rolls"]);
   }
 
   async node(node: NodeName): Promise<NodeState | null> {

@@ -1,17 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { outageMs } from "./venue-tail.ts";
+import { firstSince } from "./venue-tail.ts";
 
-describe("the outage a fault makes", () => {
-  it("ends with the longest silence, not with what was on its way", () => {
-    expect(outageMs([90, 99, 101, 103, 180, 185, 190], 100, 1_000)).toBe(80);
+describe("the order that ends an outage", () => {
+  it("is the first after the takeover, not one that was on its way when the fault struck", () => {
+    expect(firstSince([90, 99, 101, 103, 180, 185, 190], 150)).toBe(180);
   });
 
-  it("is the distance to the next order where nothing was on its way", () => {
-    expect(outageMs([90, 99, 170, 172], 100, 1_000)).toBe(70);
+  it("is not a later one, however long a silence before that", () => {
+    expect(firstSince([99, 130, 131, 400, 401], 130)).toBe(130);
   });
 
-  it("is no number where no order came", () => {
-    expect(outageMs([90, 99], 100, 1_000)).toBeNaN();
-    expect(outageMs([90, 2_000], 100, 1_000)).toBeNaN();
+  it("is none where no order came", () => {
+    expect(firstSince([90, 99], 100)).toBeUndefined();
+    expect(firstSince([], 100)).toBeUndefined();
   });
 });

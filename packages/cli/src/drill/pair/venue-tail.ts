@@ -59,20 +59,11 @@ export class VenueTail {
 }
 
 /**
- * How long the venue got no order because of a fault, ms: from the fault to the end of the longest silence that ends after it.
- * An order that was on its way when the fault struck still arrives after it, so the next arrival alone says nothing.
+ * When the venue accepted the first order at or after `sinceMs`, undefined while it has not.
  *
  * @param acceptedMs times of acceptance, rising
  */
-export function outageMs(acceptedMs: readonly number[], faultMs: number, untilMs: number): number {
-  let longest = 0;
-  let end = Number.NaN;
-  let before = faultMs;
-  for (const ms of acceptedMs) {
-    if (ms <= faultMs) continue;
-    if (ms > untilMs) break;
-    if (ms - before >= longest) [longest, end] = [ms - before, ms];
-    before = ms;
-  }
-  return end - faultMs;
+export function firstSince(acceptedMs: readonly number[], sinceMs: number): number | undefined {
+  const before = acceptedMs.findLastIndex((ms) => ms < sinceMs);
+  return acceptedMs[before + 1];
 }

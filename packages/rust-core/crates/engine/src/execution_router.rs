@@ -196,6 +196,12 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
             last_fault: String::new(),
         });
     }
+    if config.tier.replicated() {
+        let tier = config.tier.name();
+        return Err(Fault(format!(
+            "tier {tier} waits for a standby, and the execution-router has none; want T0 or T2"
+        )));
+    }
     let complete = journal_complete(&config)?;
     let (journal, _) =
         Journal::open(&config.journal_dir, JournalConfig::new("router.journal", config.tier.into()))?;

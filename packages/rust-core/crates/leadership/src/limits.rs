@@ -16,6 +16,8 @@ pub const WITHOUT_STORE_NS: u64 = 5_000_000_000;
 pub const HANDOVER_NS: u64 = 2_000_000_000;
 /// How long a leader waits for its standby before it goes on alone.
 pub const REPLICA_WAIT_NS: u64 = 400_000_000;
+/// Records a standby may lack when its word begins to count; what it lacks then is waited for.
+pub const CAUGHT_UP_RECORDS: u64 = 64;
 /// Records between two proofs of the state.
 pub const PROOF_EVERY: u64 = 1_024;
 /// Proofs of its own state that a standby keeps for the leader's to arrive.

@@ -161,7 +161,6 @@ pub(crate) struct GwNode {
     gate: Gate,
     attach_at: u64,
     fed: Option<u64>,
-    caught_up: bool,
     proofs: VecDeque<Proof>,
     proof_at: u64,
     router_known: bool,

@@ -62,6 +62,12 @@ impl Config {
                 )));
             }
         }
+        if config.tier.replicated() && config.pair.is_none() {
+            let tier = config.tier.name();
+            return Err(Fault(format!(
+                "gateway configuration: tier {tier} waits for a standby, and this gateway is alone; want T0 or T2, or a pair"
+            )));
+        }
         let table = read_table(&config.instruments_file)?;
         let shown = config.limits_file.display();
         let bytes = std::fs::read(&config.limits_file)

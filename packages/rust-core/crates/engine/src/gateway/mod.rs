@@ -47,7 +47,7 @@ use tidegate_bus::ends::{
 use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
 use tidegate_instruments::Table;
 use tidegate_journal::{Journal, JournalConfig, Recovery};
-use tidegate_leadership::{Beat, Held};
+use tidegate_leadership::{Beat, Held, Release, ReleaseRule};
 use tidegate_risk::{Destination, Effect, Effects, Event, Gateway, Limits, Now, Scope, Trace};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
 use tidegate_wire::approval::Approver;
@@ -108,6 +108,11 @@ struct Shell {
     outbox: VecDeque<Vec<u8>>,
     /// Safe, and not told while another may lead.
     held: Held<Effect>,
+    /// Effects whose records are safe here and not yet at the standby.
+    waiting: VecDeque<Effect>,
+    release: Release,
+    /// Whether the tier has effects wait for the standby.
+    replicated: bool,
     intent_acks: BTreeMap<PeerId, u64>,
     report_ack: Option<u64>,
     /// Strategies to be told everything anew.
@@ -292,6 +297,13 @@ impl Shell {
             decided: Vec::new(),
             outbox: VecDeque::new(),
             held: Held::default(),
+            waiting: VecDeque::new(),
+            release: Release::new(if tier.replicated() {
+                ReleaseRule::OwnAndReplica
+            } else {
+                ReleaseRule::Own
+            }),
+            replicated: tier.replicated(),
             intent_acks: BTreeMap::new(),
             report_ack: None,
             tell_all: BTreeSet::new(),
@@ -372,6 +384,9 @@ impl Shell {
         self.after_unkill();
         // Before the cancels it leads to: they may be more than the link takes at once.
         self.tell_kill()?;
+        // What waits for the standby's word is sent to it before anything else is done.
+        let mut halts =
+            if self.replicated { self.tail.turn(clock::mono_ns(), &mut self.journal)? } else { Vec::new() };
         self.dispatch()?;
         for (call, answer) in answers {
             let answer = answer.unwrap_or_else(|| json!({ "ok": true, "state": self.stats() }));
@@ -388,7 +403,10 @@ impl Shell {
         self.intents.tick(now)?;
         self.command.tick(now)?;
         self.md.tick(now);
-        for halt in self.tail.turn(now, &mut self.journal)? {
+        if !self.replicated {
+            halts = self.tail.turn(now, &mut self.journal)?;
+        }
+        for halt in halts {
             if self.pair.is_some() && !self.core.leads() {
                 // The leader's journal is where the recorder looks for it, and it says it again until it is there.
                 continue;
@@ -426,7 +444,8 @@ impl Shell {
     fn room(&self) -> usize {
         let credits =
             if self.command.state() == LinkState::Synced { self.command.link().credits() } else { 0 };
-        credits.saturating_sub(self.outbox.len())
+        let waiting = self.waiting.iter().filter(|effect| effect.to == Destination::Router).count();
+        credits.saturating_sub(self.outbox.len() + waiting)
     }
 
     fn take_market_data(&mut self) -> Result<(), Fault> {
@@ -557,7 +576,7 @@ impl Shell {
 
     fn take_intents(&mut self) -> Result<(), Fault> {
         for _ in 0..INPUTS_PER_TURN_MAX {
-            if self.held.len() >= HELD_MAX {
+            if self.held.len() + self.waiting.len() >= HELD_MAX {
                 break;
             }
             let start_mono_ns = clock::mono_ns();
@@ -881,7 +900,7 @@ impl Shell {
     fn dispatch(&mut self) -> Result<(), Fault> {
         let now = clock::mono_ns();
         let tells = self.may_tell(now);
-        let decided = std::mem::take(&mut self.out);
+        let decided = self.released(now);
         if !self.core.leads() {
             // Fenced, or deposed: what waited to be told is no answer any more.
             self.held.clear();
@@ -928,6 +947,20 @@ impl Shell {
         Ok(())
     }
 
+    /// The effects that may leave by the tier: of records that are safe here, and with a standby that is in step also there.
+    fn released(&mut self, now: u64) -> Vec<Effect> {
+        let committed = self.journal.committed_seq();
+        if self.tail.attached_anew() {
+            self.release.standby(None, committed);
+        }
+        self.release.standby(self.tail.replica().filter(|_| self.core.leads()), committed);
+        let upto = self.release.upto(now, committed);
+        self.waiting.extend(self.out.drain(..));
+        let stays = |effect: &Effect| effect.journal && effect.envelope.log_seq > upto;
+        let leave = self.waiting.iter().position(stays).unwrap_or(self.waiting.len());
+        self.waiting.drain(..leave).collect()
+    }
+
     /// Sends one message to a strategy. One that cannot be reached gets everything anew once it can.
     fn tell(&mut self, now: u64, peer: Option<PeerId>, envelope: &Envelope) {
         let Some(peer) = peer else {
@@ -958,7 +991,13 @@ impl Shell {
                 continue;
             }
             for envelope in snapshot {
-                self.tell(now, Some(peer), &envelope);
+                if self.waiting.is_empty() {
+                    self.tell(now, Some(peer), &envelope);
+                } else {
+                    // It tells of what the standby may not hold yet.
+                    let to = Destination::Strategy(strategy);
+                    self.waiting.push_back(Effect { envelope, journal: false, to });
+                }
             }
         }
     }

@@ -266,7 +266,8 @@ impl Shell {
             // The router drops this process's commands since; what it still holds of them is of no use.
             pair.dropped += self.outbox.len() as u64;
             self.outbox.clear();
-            for effect in self.out.iter_mut().filter(|effect| !effect.turns_away()) {
+            let undone = self.out.iter_mut().chain(&mut self.waiting);
+            for effect in undone.filter(|effect| !effect.turns_away()) {
                 effect.to = Destination::Nobody;
             }
             let epoch = pair.beat.map_or(0, |beat| beat.epoch);
@@ -502,6 +503,7 @@ impl Shell {
         pair.set_aside += 1;
         self.tail.begin_anew();
         self.held.clear();
+        self.waiting.clear();
         self.out.clear();
         self.outbox.clear();
         self.hot.log("warn", "journal set aside", json!({ "why": why, "kept": kept.display().to_string() }));

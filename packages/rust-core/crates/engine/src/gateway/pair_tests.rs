@@ -2,10 +2,12 @@
 
 use super::tests::{buy, call, message, url};
 use super::*;
+use std::cell::RefCell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tidegate_bus::ends::StreamPub;
-use tidegate_leadership::limits::PROOF_EVERY;
+use tidegate_leadership::limits::{PROOF_EVERY, REPLICA_WAIT_NS};
+use tidegate_leadership::{Follower, ToFollower, ToLeader};
 use tidegate_wire::pb::common::v1::IntentId as PbIntentId;
 use tidegate_wire::pb::marketdata::v1::BookTop;
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, Intent, IntentKind, Report, ReportKind};
@@ -17,7 +19,7 @@ fn config(dir: &Path, node: &str, other: &str) -> String {
     json!({
         "intentUrl": url(dir, &format!("i{node}")), "commandUrl": url(dir, "c"),
         "tailUrl": url(dir, &format!("t{node}")), "mdUrl": url(dir, "m"),
-        "journalDir": dir.join(format!("journal-{node}")), "tier": "T0",
+        "journalDir": dir.join(format!("journal-{node}")), "tier": "T1",
         "epochFile": dir.join(format!("gateway-{node}.epoch")),
         "latchFile": dir.join(format!("gateway-{node}.latch")),
         "instrumentsFile": format!("{ROOT}/config/instruments.json"),
@@ -267,6 +269,99 @@ fn leads(handle: &Handle) -> bool {
 fn applied(handle: &Handle) -> Option<u64> {
     let pair = &handle.stats()["pair"];
     (pair["attached"] == json!(true)).then(|| pair["applied"].as_u64()).flatten()
+}
+
+/// A standby by the words of its link alone: it holds what it is sent, and says so when it is let.
+struct Standby {
+    link: LinkClient,
+    asked: bool,
+    last: u64,
+    says: bool,
+}
+
+impl Standby {
+    fn of(dir: &Path, context: &zmq::Context) -> Self {
+        let config = LinkClientConfig::new(url(dir, "ta"), "tail", "standby:b", 1);
+        Self { link: LinkClient::connect(context, config).unwrap(), asked: false, last: 0, says: true }
+    }
+
+    fn turn(&mut self) {
+        let now = clock::mono_ns();
+        let before = self.last;
+        while let Some(input) = self.link.recv(now).unwrap() {
+            let LinkInput::Data { seq, payload, .. } = input else { continue };
+            if let Some(ToFollower::Record { payload }) = ToFollower::decode(payload) {
+                self.last = envelope::decode(payload).unwrap().log_seq;
+            }
+            self.link.ack(seq);
+        }
+        if !self.asked && self.link.state() == LinkState::Synced {
+            let attach = Follower::default().ask([0; 32]);
+            self.asked = self.link.send(now, &ToLeader::Attach(attach).encode()).is_ok();
+        }
+        if self.says && self.last > before {
+            self.say();
+        }
+        self.link.tick(now).unwrap();
+    }
+
+    fn say(&mut self) {
+        self.link.send(clock::mono_ns(), &ToLeader::Safe { seq: self.last }.encode()).unwrap();
+    }
+}
+
+#[test]
+fn b082_nothing_leaves_before_a_standby_in_step_holds_it_and_none_is_waited_for_without_end() {
+    let mut world = World::new();
+    let a = world.start("a");
+    let context = zmq::Context::new();
+    let standby = RefCell::new(Standby::of(world.dir.path(), &context));
+    let waited_for = || a.stats()["standby"]["waitedFor"] == json!(true);
+    let without = || a.stats()["standby"]["leftWithoutIt"].as_u64().unwrap();
+    world.until("a leads with a standby in step", |w| {
+        standby.borrow_mut().turn();
+        leads(&a) && waited_for() && w.strategies[0].state() == LinkState::Synced
+    });
+    // It gets the record and is silent: the order is safe here and neither sent nor told.
+    standby.borrow_mut().says = false;
+    let (held, news) = (standby.borrow().last, world.news());
+    let sent = Instant::now();
+    world.send(0, 1);
+    let told = |w: &World| !w.replies.is_empty() || w.news() > news;
+    let decided = |last: u64| call(&a, json!({ "op": "state" }))["journalSeq"].as_u64() == Some(last);
+    world.until("the standby has all that is decided", |w| {
+        standby.borrow_mut().turn();
+        let last = standby.borrow().last;
+        told(w) || last > held && decided(last)
+    });
+    let all = Instant::now();
+    world.until("a moment passes", |w| {
+        standby.borrow_mut().turn();
+        told(w) || all.elapsed() > Duration::from_millis(100)
+    });
+    // On a machine that stands still for so long the bound may have passed; nothing leaves before.
+    assert!(!told(&world) || sent.elapsed() >= Duration::from_nanos(REPLICA_WAIT_NS), "it left too early");
+    standby.borrow_mut().says = true;
+    standby.borrow_mut().say();
+    world.until("the answer and the order", |w| {
+        standby.borrow_mut().turn();
+        w.replies.len() == 1 && w.news() == news + 1
+    });
+    // One that stays silent is left behind, and counts again once it speaks.
+    standby.borrow_mut().says = false;
+    let before = without();
+    world.send(0, 2);
+    world.until("the next one without it", |w| {
+        standby.borrow_mut().turn();
+        w.replies.len() == 2 && without() > before && !waited_for()
+    });
+    standby.borrow_mut().says = true;
+    standby.borrow_mut().say();
+    world.until("it is waited for again", |_| {
+        standby.borrow_mut().turn();
+        waited_for()
+    });
+    a.stop().unwrap();
 }
 
 #[test]

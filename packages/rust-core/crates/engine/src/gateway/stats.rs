@@ -96,6 +96,11 @@ impl Shell {
             "reportSeq": state.report_seq(),
             "journalSeq": state.log_seq(),
             "tier": self.tier,
+            "standby": {
+                "waitedFor": self.release.replicates(),
+                "waiting": self.waiting.len(),
+                "leftWithoutIt": self.release.alone(),
+            },
             "tailRecords": self.tail.records,
             "strategies": self.intents.peers().filter(|(_, _, l)| l.state() == LinkState::Synced).count(),
             "messagesNotTaken": self.not_taken,

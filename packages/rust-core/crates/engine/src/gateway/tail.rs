@@ -35,6 +35,8 @@ pub struct Tail {
     proofs: VecDeque<Proof>,
     /// The record at which a standby is asked to take over.
     take_over: Option<u64>,
+    /// A standby has attached since this was last asked.
+    attached: bool,
     pub records: u64,
     pub refused: u64,
 }
@@ -48,6 +50,7 @@ impl Tail {
             places: BTreeMap::new(),
             proofs: VecDeque::new(),
             take_over: None,
+            attached: false,
             records: 0,
             refused: 0,
         })
@@ -117,6 +120,7 @@ impl Tail {
             if self.server.send(now, peer, &ToFollower::Attached(attach).encode()).is_ok() {
                 let place = Place { sent: attach.after_seq, safe: Some(attach.after_seq) };
                 self.places.insert(peer, place);
+                self.attached = true;
             }
         } else {
             self.places.remove(&peer);
@@ -186,6 +190,11 @@ impl Tail {
     /// Records the slowest follower has not been sent; `None` where nobody follows.
     pub fn lag(&self, committed: u64) -> Option<u64> {
         self.places.values().map(|place| committed.saturating_sub(place.sent)).max()
+    }
+
+    /// Whether a standby has attached since this was last asked: it may hold less than it once did.
+    pub const fn attached_anew(&mut self) -> bool {
+        std::mem::replace(&mut self.attached, false)
     }
 
     /// The last record a standby has made safe; `None` where none is attached.

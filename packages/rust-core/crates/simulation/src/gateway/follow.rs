@@ -96,7 +96,8 @@ impl World {
                 if attach.continues(own.as_deref()) {
                     if node.tail_srv.send(self.now, &ToFollower::Attached(attach).encode()).is_ok() {
                         node.fed = Some(attach.after_seq);
-                        node.caught_up = false;
+                        // It may hold less than it once did: its word counts anew.
+                        node.release.standby(None, node.committed);
                     }
                 } else {
                     self.note(|| format!("the standby of gateway {g} has forked at {}", attach.after_seq));
@@ -104,15 +105,10 @@ impl World {
                         node.tail_srv.send(self.now, &ToFollower::Forked { seq: attach.after_seq }.encode());
                 }
             }
-            Some(ToLeader::Safe { seq }) => {
-                if !node.caught_up && seq + 64 >= node.committed && node.fed.is_some() {
-                    node.caught_up = true;
-                    node.release.attached(seq);
-                } else {
-                    node.release.acked(seq);
-                }
+            Some(ToLeader::Safe { seq }) if node.fed.is_some() => {
+                node.release.standby(Some(seq), node.committed);
             }
-            None => {}
+            Some(ToLeader::Safe { .. }) | None => {}
         }
         Ok(())
     }

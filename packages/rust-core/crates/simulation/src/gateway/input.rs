@@ -139,7 +139,7 @@ impl World {
                 }
                 (4..6, LinkEvent::PeerRestarted { .. } | LinkEvent::State { to: LinkState::Stale, .. }) => {
                     node.fed = None;
-                    node.release.detached();
+                    node.release.standby(None, node.committed);
                 }
                 (6..8, LinkEvent::PeerRestarted { .. }) => {
                     node.attach_at = 0;

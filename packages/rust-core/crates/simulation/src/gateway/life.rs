@@ -92,7 +92,6 @@ impl World {
             gate: Gate::new(holder),
             attach_at: 0,
             fed: None,
-            caught_up: false,
             proofs: VecDeque::new(),
             proof_at: 0,
             router_known: false,

@@ -120,7 +120,7 @@ impl World {
                 self.note(|| format!("gateway {g} leads epoch {}", node.core.state().epoch()));
             } else {
                 node.fed = None;
-                node.release.detached();
+                node.release.standby(None, node.committed);
                 node.falls_silent();
             }
             let epoch = leads.then(|| node.core.state().epoch());
