@@ -8,6 +8,10 @@ pub const LEASE_RENEW_NS: u64 = 150_000_000;
 pub const LEASE_STALE_NS: u64 = 400_000_000;
 /// How long a new holder of the lease waits before it asks the router, so that the last one has stopped by itself.
 pub const TAKEOVER_WAIT_NS: u64 = LEASE_TTL_NS + 100_000_000;
+/// Between two words of the router.
+pub const BEAT_PERIOD_NS: u64 = 100_000_000;
+/// A process that ran this long ago was stopped: of what it hears next nobody knows how long it lay there.
+pub const STOPPED_NS: u64 = 200_000_000;
 /// Age of the router's last word at which it counts as silent.
 pub const BEAT_STALE_NS: u64 = 400_000_000;
 /// How long a leader without a lease goes on while the router confirms it; afterwards it only cancels.
@@ -27,6 +31,8 @@ pub const REQUESTS_MAX: usize = 16;
 /// Bytes of a tail message beside its record.
 pub const TAIL_HEAD_BYTES: usize = 1 + 8 + 32;
 
+const _: () =
+    assert!(STOPPED_NS < BEAT_STALE_NS && BEAT_PERIOD_NS * 2 < BEAT_STALE_NS, "one lost word stops nothing");
 const _: () = assert!(LEASE_RENEW_NS * 2 < LEASE_STALE_NS, "one lost renewal stops nothing");
 const _: () = assert!(LEASE_STALE_NS < LEASE_TTL_NS, "a holder stops before another can begin");
 const _: () = assert!(TAKEOVER_WAIT_NS > LEASE_TTL_NS);

@@ -2,7 +2,9 @@
 
 use crate::identity::{Identity, Skew};
 use crate::lease::{Lease, LeaseReply, LeaseRequest};
-use crate::limits::{BEAT_STALE_NS, HANDOVER_NS, TAKEOVER_WAIT_NS, WITHOUT_STORE_NS};
+use crate::limits::{
+    BEAT_PERIOD_NS, BEAT_STALE_NS, HANDOVER_NS, STOPPED_NS, TAKEOVER_WAIT_NS, WITHOUT_STORE_NS,
+};
 use tidegate_mutants::{Bug, planted};
 
 /// The router's word, sent to every gateway at least each 100 ms.
@@ -119,6 +121,11 @@ pub struct Node {
     /// The epoch it leads, or led last.
     epoch: u32,
     beat: Option<(u64, Beat)>,
+    /// When the router last named this node, as far as that was new when it was heard.
+    named_ns: Option<u64>,
+    /// When this process last ran, and until when what it hears may have waited for it while it did not.
+    ran_ns: Option<u64>,
+    doubt_until_ns: u64,
     /// When a living leader other than this node was last heard of.
     other_seen_ns: Option<u64>,
     /// Since when there has been no proof of the lease, while leading.
@@ -139,6 +146,9 @@ impl Node {
             role: Role::Standby,
             epoch: 0,
             beat: None,
+            named_ns: None,
+            ran_ns: None,
+            doubt_until_ns: 0,
             other_seen_ns: None,
             bare_since_ns: 0,
             asked_to_take_over: false,
@@ -168,6 +178,10 @@ impl Node {
     /// Handles one input. `mono_ns` decides; `epoch_ns`, the wall clock, decides nothing.
     pub fn apply(&mut self, mono_ns: u64, epoch_ns: i64, input: Input, out: &mut Vec<Output>) {
         let now = if planted(Bug::LeaseByWallClock) { u64::try_from(epoch_ns).unwrap_or(0) } else { mono_ns };
+        if self.ran_ns.is_some_and(|ran| now.saturating_sub(ran) > STOPPED_NS) {
+            self.doubt_until_ns = now + BEAT_PERIOD_NS;
+        }
+        self.ran_ns = Some(now);
         match input {
             // Nobody took over: it may lead again.
             Input::Tick => {
@@ -207,6 +221,11 @@ impl Node {
 
     fn on_beat(&mut self, now: u64, beat: Beat, out: &mut Vec<Output>) {
         self.beat = Some((now, beat));
+        if beat.holder != self.config.holder {
+            self.named_ns = None;
+        } else if now >= self.doubt_until_ns {
+            self.named_ns = Some(now);
+        }
         if beat.holder != self.config.holder && beat.leader_alive {
             self.other_seen_ns = Some(now);
             self.handing_over = None;
@@ -228,7 +247,7 @@ impl Node {
     }
 
     fn confirmed(&self, now: u64) -> bool {
-        self.fresh_beat(now).is_some_and(|beat| beat.holder == self.config.holder)
+        self.named_ns.is_some_and(|at| now.saturating_sub(at) <= BEAT_STALE_NS)
     }
 
     fn tell(&mut self, now: u64, out: &mut Vec<Output>) {

@@ -125,6 +125,26 @@ fn a21_what_was_decided_before_a_pause_is_told_only_by_lease_or_by_the_routers_w
 }
 
 #[test]
+fn a21_a_word_that_lay_there_while_the_process_was_stopped_is_no_proof_that_it_leads() {
+    let mut bench = Bench::new();
+    bench.run(500);
+    bench.apply(Input::Leads(Some(3)));
+    bench.beat = Some(led_by(7, true));
+    bench.run(1_000);
+    bench.store_answers = None;
+    let tells = |bench: &Bench| bench.node.may_tell(bench.ms * MS);
+    // Stopped; it wakes to what the router had said before, and does not know since when that is untrue.
+    bench.ms += 3_000;
+    bench.apply(Input::Beat(led_by(7, true)));
+    bench.apply(Input::Tick);
+    assert!(!tells(&bench));
+    bench.run(50);
+    assert!(!tells(&bench), "it may still be reading what lay there");
+    bench.run(100);
+    assert!(tells(&bench), "what comes from now on is new");
+}
+
+#[test]
 fn a21_a_leader_stops_new_orders_when_neither_store_nor_router_speaks() {
     let mut bench = Bench::new();
     bench.run(500);

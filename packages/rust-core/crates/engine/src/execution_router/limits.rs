@@ -14,7 +14,7 @@ pub const TRACES_MAX: usize = 65_536;
 pub const ADOPTABLE_MAX: usize = 65_536;
 pub const ADOPTABLE_BYTES_MAX: usize = 32 << 20;
 /// Between two words to the gateways about who leads, in nanoseconds.
-pub const BEAT_NS: u64 = 100_000_000;
+pub const BEAT_NS: u64 = tidegate_leadership::limits::BEAT_PERIOD_NS;
 /// How long after the start of this process a leader it has not heard yet counts as alive.
 pub const GRACE_NS: u64 = 1_000_000_000;
 /// Longest wait of one turn, in milliseconds.
