@@ -83,6 +83,9 @@ pub struct Periods {
 }
 
 impl Market {
+    /// Every market there is, each at its own number.
+    pub const ALL: [Self; 4] = [Self::AllDay, Self::Xtai, Self::Taifex, Self::Xnys];
+
     /// The market of a name as configuration writes it.
     pub fn parse(name: &str) -> Option<Self> {
         match name {

@@ -6,6 +6,14 @@ use tidegate_units::Side;
 /// The scale of money and of rates.
 pub const E8: i128 = 100_000_000;
 
+/// A product; `None` where 128 bits do not hold it. One multiplication of the machine where 64 bits hold both.
+pub fn product(a: i128, b: i128) -> Option<i128> {
+    match (i64::try_from(a), i64::try_from(b)) {
+        (Ok(a), Ok(b)) => Some(i128::from(a) * i128::from(b)),
+        _ => a.checked_mul(b),
+    }
+}
+
 /// A quotient rounded to the nearest, halves away from zero; `None` where the divisor is 0 or 128 bits do not hold it.
 pub const fn div_nearest(value: i128, by: i128) -> Option<i128> {
     let Some(quotient) = value.checked_div(by) else { return None };
@@ -43,7 +51,7 @@ pub fn cost_e8(row: &Instrument, px_ticks: i64, lots: i128) -> Option<i128> {
         let px = i128::from(px_ticks).checked_mul(i128::from(row.px_unit))?;
         return div_nearest(face, px)?.checked_neg();
     }
-    i128::from(px_ticks).checked_mul(lots)?.checked_mul(i128::from(row.e8_per_tick_lot))
+    product(product(px_ticks.into(), lots)?, row.e8_per_tick_lot.into())
 }
 
 /// Face value of an inverse contract in 1e-8 of the quote asset.
@@ -59,7 +67,7 @@ pub fn worth_e8(row: &Instrument, px_ticks: i128, lots: i128) -> Option<i128> {
     if row.kind == Kind::InversePerp {
         return face_e8(row, lots);
     }
-    lots.checked_mul(px_ticks)?.checked_mul(i128::from(row.e8_per_tick_lot))
+    product(product(lots, px_ticks)?, row.e8_per_tick_lot.into())
 }
 
 /// What a position receives at a funding time, in 1e-8 of the settlement asset: a long pays a rate above 0.
@@ -125,6 +133,15 @@ mod tests {
         assert_eq!((div_nearest(1, 0), div_away(1, 0)), (None, None));
         assert_eq!((div_nearest(i128::MIN, -1), div_away(i128::MIN, -1)), (None, None));
         assert_eq!(convert_e8(i128::MAX, 2), None);
+    }
+
+    #[test]
+    fn a_product_is_that_of_128_bits_or_none() {
+        let (small, wide) = (i128::from(i64::MAX), i128::MAX);
+        let ends = [0, 1, -1, small, -small - 1, small + 1, -small - 2, wide, i128::MIN, 3 << 62];
+        for (a, b) in ends.iter().flat_map(|a| ends.iter().map(move |b| (*a, *b))) {
+            assert_eq!(product(a, b), a.checked_mul(b), "{a} {b}");
+        }
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use crate::contract::worth_e8;
 use crate::index::{At, Lots};
 use crate::limits::{BOOKS_MAX, OPEN_ORDERS_MAX};
 use crate::means::Means;
-use crate::order::{BookKey, Order, economics_hash, from_wire_side, lots};
+use crate::order::{BookKey, Order, Terms, from_wire_side, lots};
 use crate::risk_state::recent;
 use crate::scope::Scope;
 use crate::state::{Book, State};
@@ -140,19 +140,14 @@ fn tick_step(limits: &InstrumentLimits, px_ticks: i64) -> i64 {
 
 /// The upper edge of the collar round a reference: no sell that passes is worth more than this.
 pub(crate) fn edge(reference_px: i64, collar_bps: u32) -> i128 {
-    let reference = i128::from(reference_px.max(0));
-    reference + (reference * i128::from(collar_bps)).div_ceil_positive(10_000)
-}
-
-trait DivCeil {
-    fn div_ceil_positive(self, by: i128) -> i128;
-}
-
-impl DivCeil for i128 {
-    /// Rounded up; both must be at least 0.
-    fn div_ceil_positive(self, by: i128) -> i128 {
-        (self + by - 1) / by
-    }
+    let reference = reference_px.max(0).unsigned_abs();
+    // A division of 64 bits where they hold it, as they do for any price of a market.
+    let share = reference.checked_mul(collar_bps.into()).map_or_else(
+        || (u128::from(reference) * u128::from(collar_bps)).div_ceil(10_000),
+        |product| product.div_ceil(10_000).into(),
+    );
+    // Below 2^63 × 2^32.
+    i128::from(reference) + share.cast_signed()
 }
 
 /// Sum of exposures in each scope a book belongs to: of the symbol in 1e-8 of its quote currency, else of the limits'.
@@ -265,18 +260,14 @@ impl Valuer<'_> {
     }
 
     /// Exposure of every scope that holds something. What has no price or rate is left out: it is not known.
-    pub(crate) fn all(
-        &self,
-        books: &BTreeMap<BookKey, Book>,
-        px: &BTreeMap<InstrumentId, i128>,
-    ) -> BTreeMap<Scope, i128> {
+    pub(crate) fn all(&self, px: &BTreeMap<InstrumentId, i128>) -> BTreeMap<Scope, i128> {
         let mut sums: BTreeMap<Scope, i128> = BTreeMap::new();
         let mut nets: BTreeMap<(AccountId, InstrumentId), Book> = BTreeMap::new();
         let mut add = |scope: Scope, value: i128| {
             let sum = sums.entry(scope).or_insert(0);
             *sum = sum.saturating_add(value);
         };
-        for (at, book) in books {
+        for (at, book) in self.state.books() {
             let net = nets.entry((at.account, at.instrument)).or_default();
             net.position.lots = net.position.lots.saturating_add(book.position.lots);
             net.buy_lots = net.buy_lots.saturating_add(book.buy_lots);
@@ -314,6 +305,9 @@ pub(crate) struct Checks<'a> {
     pub limits: &'a Limits,
     pub sums: &'a Sums,
     pub wish: Wish<'a>,
+    /// What is known of the wish's instrument, and the book it is for.
+    pub at: Option<&'a At>,
+    pub lots: Lots,
     pub now_ns: i64,
     /// Why only reducing orders pass: a guard, a latch, a dead monitor.
     pub block: Option<Reason>,
@@ -322,20 +316,8 @@ pub(crate) struct Checks<'a> {
 impl Checks<'_> {
     /// Lots of the wish's side that only reduce.
     pub(crate) fn capacity(&self) -> i128 {
-        let lots = self.lots();
-        reducing_capacity(lots.position, self.wish.side, lots.leaves(self.wish.side))
-    }
-
-    /// The book the wish is for.
-    fn lots(&self) -> Lots {
-        let lots = self.state.index.lots(self.wish.key);
-        debug_assert_eq!(lots, self.state.book(self.wish.key).lots());
-        lots
-    }
-
-    /// What is known of the wish's instrument.
-    fn at(&self) -> Option<&At> {
-        self.state.index.at(self.wish.key.instrument)
+        debug_assert_eq!(self.lots, self.state.book(self.wish.key).lots());
+        reducing_capacity(self.lots.position, self.wish.side, self.lots.leaves(self.wish.side))
     }
 
     /// Whether some part of the order could pass as reducing.
@@ -511,7 +493,7 @@ impl Pass<'_> {
 
     fn position(&self, qty_lots: i64) -> Result<(), Reason> {
         let wish = &self.checks.wish;
-        let lots = self.checks.lots();
+        let lots = self.checks.lots;
         let leaves = lots.leaves(wish.side) + i128::from(qty_lots);
         let after = lots.position + i128::from(wish.side.sign()) * leaves;
         let size = if planted(Bug::PositionSignForgotten) { after } else { after.abs() };
@@ -549,7 +531,7 @@ impl Pass<'_> {
     fn self_match(&self) -> Result<(), Reason> {
         let wish = &self.checks.wish;
         let limit = (!wish.market).then_some(wish.px_ticks);
-        let meets = self.checks.at().is_some_and(|at| at.meets(wish.key.account, wish.side, limit));
+        let meets = self.checks.at.is_some_and(|at| at.meets(wish.key.account, wish.side, limit));
         debug_assert_eq!(meets, self.checks.state.orders.values().any(|o| meets_order(wish, o)));
         if meets { Err(Reason::SelfMatch) } else { Ok(()) }
     }
@@ -559,9 +541,11 @@ impl Pass<'_> {
         let wish = &self.checks.wish;
         let Some(window) = wish.strategy.duplicates else { return Ok(()) };
         let Some(messages) = self.checks.state.messages.get(&wish.key.strategy) else { return Ok(()) };
-        let economics = economics_hash(wish.intent);
+        let terms = Some(Terms::of(wish.intent));
+        let (account, instrument) = (wish.key.account, wish.key.instrument);
         let within = messages.recent(self.checks.now_ns, window.ns());
-        let same = within.filter(|m| m.economics == economics).count();
+        let same =
+            within.filter(|m| m.terms == terms && m.account == account && m.instrument == instrument).count();
         if same >= window.count_max as usize { self.refuse(Reason::DuplicateEconomics) } else { Ok(()) }
     }
 
@@ -656,8 +640,8 @@ impl Pass<'_> {
             return Err(Reason::ExposureCardinality);
         }
         let own = edge(self.quote.reference.px_ticks, wish.limits.collar_bps).max(i128::from(wish.px_ticks));
-        let own = own.max(i128::from(self.checks.at().map_or(0, At::dearest)));
-        let kept = sums.around(&wish, self.checks.at(), qty_lots, own, limits);
+        let own = own.max(i128::from(self.checks.at.map_or(0, At::dearest)));
+        let kept = sums.around(&wish, self.checks.at, qty_lots, own, limits);
         debug_assert!(
             kept.is_none_or(|(before, after)| self.added_up(qty_lots, own) == (Ok(before), Ok(after))),
             "the kept sums are not what the books add up to"
@@ -693,7 +677,8 @@ impl Pass<'_> {
         let Checks { state, table, limits, wish, now_ns, .. } = self.checks;
         let mut px = valuations(state, limits);
         px.insert(wish.key.instrument, own_px);
-        let mut books = state.books.clone();
+        let mut books: BTreeMap<BookKey, Book> =
+            state.books.iter().map(|(key, book)| (*key, *book)).collect();
         let valuer = Valuer { state, table, limits, now_ns };
         let before = valuer.exposure(&books, wish.key, &px);
         let book = books.entry(wish.key).or_default();
@@ -733,7 +718,14 @@ mod tests {
         assert_eq!(edge(10_000, 200), 10_200);
         assert_eq!(edge(10_001, 200), 10_202);
         assert_eq!(edge(1, 1), 2);
-        assert_eq!(edge(0, 200), 0);
+        assert_eq!((edge(0, 200), edge(-5, 200)), (0, 0));
+        for px in [1, 9_999, 10_000, 1 << 40, (1 << 53) + 1, i64::MAX / 2, i64::MAX] {
+            for bps in [0, 1, 200, 10_000, u32::MAX] {
+                let (px_wide, bps_wide) = (i128::from(px), i128::from(bps));
+                let want = px_wide + (px_wide * bps_wide + 9_999) / 10_000;
+                assert_eq!(edge(px, bps), want, "{px} {bps}");
+            }
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::risk_state::{recent, wire_mode};
 use crate::scope::Scope;
 use crate::state::{Book, FoldFault};
 use crate::storm::Input;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tidegate_calendar::{Market, Phase};
 use tidegate_units::{InstrumentId, StrategyId, VenueId};
 use tidegate_wire::limits::MARKS_MAX;
@@ -167,7 +167,7 @@ impl Gateway {
         out: &mut Effects,
     ) -> Result<(), FoldFault> {
         let touches = &self.touches;
-        let present = |id: InstrumentId| touches.get(&id).map(|touch| touch.quote.reference.px_ticks);
+        let present = |id: InstrumentId| touches.get(id).map(|touch| touch.quote.reference.px_ticks);
         let moved: Vec<InstrumentId> =
             self.state.index.unmarked(present).filter(|id| Some(*id) != except).collect();
         let priced = |id: InstrumentId| Some((id, self.reference(id, now)?.px_ticks));
@@ -200,10 +200,10 @@ impl Gateway {
     fn watch_marks(&mut self, now: Now, out: &mut Effects) -> Result<(), FoldFault> {
         let Some(age_ns) = self.limits.mark_age_ns else { return Ok(()) };
         let stale = |id: &InstrumentId| {
-            self.touches.get(id).is_none_or(|touch| now.mono_ns.saturating_sub(touch.seen_mono_ns) > age_ns)
+            self.touches.get(*id).is_none_or(|touch| now.mono_ns.saturating_sub(touch.seen_mono_ns) > age_ns)
         };
         let strategies: Vec<StrategyId> = self.limits.strategies.keys().copied().collect();
-        let books = self.state.books().filter(|(_, book)| book.position.lots != 0);
+        let books = self.state.books.iter().filter(|(_, book)| book.position.lots != 0);
         let blind: BTreeSet<StrategyId> =
             books.filter(|(key, _)| stale(&key.instrument)).map(|(key, _)| key.strategy).collect();
         for id in strategies {
@@ -254,32 +254,53 @@ impl Gateway {
                 self.limits.strategies.get(&key.strategy).and_then(|row| row.desk_id) == Some(desk)
             }
         };
-        let mut sum = 0_i128;
-        for (key, book) in self.state.books().filter(|(key, _)| of_scope(key)) {
-            let row = self.table.get(key.instrument)?;
-            let mark = self.state.marks.get(&key.instrument);
-            let open = match mark {
-                Some(mark) if book.position.lots != 0 => {
-                    book.position.unrealised(cost_e8(row, *mark, book.position.lots)?)?
-                }
-                _ => 0,
-            };
-            let own = book.position.realised_e8.checked_add(open)?.checked_sub(book.fees_e8)?;
-            let own = own.checked_add(book.posted_e8)?;
-            let (limits, risk) = (&self.limits, &self.state.risk);
-            let age_ns = limits.rate_age_ns;
-            let converted =
-                risk.convert(own, settle_asset(row), &limits.currency, now.epoch_ns, age_ns).ok()?;
-            sum = sum.checked_add(converted)?;
+        let mut books = self.state.books.iter().filter(|(key, _)| of_scope(key));
+        books.try_fold(0_i128, |sum, (key, book)| sum.checked_add(self.book_equity_e8(key, book, now)?))
+    }
+
+    /// What one book adds to the equity of its scopes.
+    fn book_equity_e8(&self, key: &BookKey, book: &Book, now: Now) -> Option<i128> {
+        let row = self.table.get(key.instrument)?;
+        let mark = self.state.marks.get(&key.instrument);
+        let open = match mark {
+            Some(mark) if book.position.lots != 0 => {
+                book.position.unrealised(cost_e8(row, *mark, book.position.lots)?)?
+            }
+            _ => 0,
+        };
+        let own = book.position.realised_e8.checked_add(open)?.checked_sub(book.fees_e8)?;
+        let own = own.checked_add(book.posted_e8)?;
+        let (limits, risk) = (&self.limits, &self.state.risk);
+        risk.convert(own, settle_asset(row), &limits.currency, now.epoch_ns, limits.rate_age_ns).ok()
+    }
+
+    /// [`Gateway::equity_e8`] of the firm and of each account and strategy that has a book, in one pass over the books. What is
+    /// not in it has none and so 0.
+    fn equities_e8(&self, now: Now) -> BTreeMap<Scope, Option<i128>> {
+        let mut sums: BTreeMap<Scope, Option<i128>> = BTreeMap::new();
+        for (key, book) in &self.state.books {
+            let own = self.book_equity_e8(key, book, now);
+            for scope in [Scope::Firm, Scope::Account(key.account), Scope::Strategy(key.strategy)] {
+                let sum = sums.entry(scope).or_insert(Some(0));
+                *sum = sum.and_then(|sum| sum.checked_add(own?));
+            }
         }
-        Some(sum)
+        sums
     }
 
     /// Opens periods as days turn, follows their peaks, and latches what has lost too much.
     fn watch_losses(&mut self, now: Now, out: &mut Effects) -> Result<(), FoldFault> {
-        for Held { scope, market, loss } in self.held() {
+        let held = self.held();
+        if held.is_empty() {
+            return Ok(());
+        }
+        // Nothing that is found here moves a book or a mark.
+        let equities = self.equities_e8(now);
+        for Held { scope, market, loss } in held {
+            let equity = equities.get(&scope).copied().unwrap_or(Some(0));
+            debug_assert_eq!(equity, self.equity_e8(scope, now));
             // A day the calendar does not know opens no period; the limits of the last one stay in force.
-            let (Some(equity), Ok(ids)) = (self.equity_e8(scope, now), market.periods(now.epoch_ns)) else {
+            let (Some(equity), Ok(ids)) = (equity, market.periods(now.epoch_ns)) else {
                 if loss.is_some() {
                     self.latch(scope, Latch::ReduceOnly, Reason::StaleRate, (0, 0), now, out)?;
                 }
@@ -361,7 +382,7 @@ impl Gateway {
     fn watch_breaches(&mut self, now: Now, out: &mut Effects) -> Result<(), FoldFault> {
         let px = valuations(&self.state, &self.limits);
         let (state, table, limits) = (&self.state, &self.table, &self.limits);
-        let sums = Valuer { state, table, limits, now_ns: now.epoch_ns }.all(&state.books, &px);
+        let sums = Valuer { state, table, limits, now_ns: now.epoch_ns }.all(&px);
         let mut found: Vec<(Scope, Reason, i128, i64)> = Vec::new();
         for (scope, is) in sums {
             let (max, cause) = match scope {
@@ -496,7 +517,7 @@ impl Gateway {
                 continue;
             }
             // Lost or never seen: no reading, and the guard counts how long.
-            let touch = self.touches.get(id)?;
+            let touch = self.touches.get(*id)?;
             let ms = now.mono_ns.saturating_sub(touch.seen_mono_ns) / 1_000_000;
             worst = worst.max(i64::try_from(ms).unwrap_or(i64::MAX));
         }
@@ -528,7 +549,7 @@ impl Gateway {
         if let Some(multiple) = kill.position_multiple {
             for (id, row) in &self.limits.instruments {
                 let Some(normal) = row.position_normal_lots else { continue };
-                let books = self.state.books().filter(|(key, _)| key.instrument == *id);
+                let books = self.state.books.iter().filter(|(key, _)| key.instrument == *id);
                 let net: i128 = books.map(|(_, book)| book.position.lots).sum();
                 if net.abs() > i128::from(normal) * i128::from(multiple) {
                     return Some(format!("position {net} of instrument {id}, {multiple} times {normal}"));

@@ -3,8 +3,9 @@
 //! Iterated nowhere that order could show. The keys come from strategies of the firm, each known by name, and from its own
 //! tables: nobody gains by choosing ids that collide, and those who did would slow their own answers.
 
+use crate::config::RowId;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use tidegate_units::IntentId;
 
 /// A map from an id.
@@ -50,6 +51,71 @@ impl Hasher for IdHasher {
 
     fn write_u128(&mut self, value: u128) {
         self.0 = fold(value as u64, self.0 ^ (value >> 64) as u64);
+    }
+}
+
+/// Ids below it have a place of their own in a [`Near`] map.
+const NEAR_MAX: u32 = 1 << 14;
+
+/// A map of ids that are mostly small and count up, as those of tables and limits do: each has its own place and is found in one
+/// step. Ids beyond [`NEAR_MAX`] are hashed.
+#[derive(Debug, Clone)]
+pub(crate) struct Near<K, V> {
+    places: Vec<Option<V>>,
+    far: ById<K, V>,
+}
+
+impl<K, V> Default for Near<K, V> {
+    fn default() -> Self {
+        Self { places: Vec::new(), far: ById::default() }
+    }
+}
+
+impl<K: RowId + Hash, V> Near<K, V> {
+    #[inline]
+    pub(crate) fn get(&self, id: K) -> Option<&V> {
+        let number = id.number();
+        if number < NEAR_MAX { self.places.get(number as usize)?.as_ref() } else { self.far.get(&id) }
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, id: K) -> Option<&mut V> {
+        let number = id.number();
+        if number < NEAR_MAX { self.places.get_mut(number as usize)?.as_mut() } else { self.far.get_mut(&id) }
+    }
+
+    fn place(&mut self, number: u32) -> &mut Option<V> {
+        let at = number as usize;
+        if at >= self.places.len() {
+            self.places.resize_with(at + 1, || None);
+        }
+        &mut self.places[at]
+    }
+
+    pub(crate) fn insert(&mut self, id: K, value: V) -> Option<V> {
+        let number = id.number();
+        if number < NEAR_MAX { self.place(number).replace(value) } else { self.far.insert(id, value) }
+    }
+
+    pub(crate) fn remove(&mut self, id: K) -> Option<V> {
+        let number = id.number();
+        if number < NEAR_MAX { self.places.get_mut(number as usize)?.take() } else { self.far.remove(&id) }
+    }
+
+    #[inline]
+    pub(crate) fn or_insert_with(&mut self, id: K, value: impl FnOnce() -> V) -> &mut V {
+        let number = id.number();
+        if number < NEAR_MAX {
+            self.place(number).get_or_insert_with(value)
+        } else {
+            self.far.entry(id).or_insert_with(value)
+        }
+    }
+
+    /// In no order that means anything.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = K> {
+        let near = (0..).zip(&self.places).filter(|(_, place)| place.is_some());
+        near.map(|(number, _)| K::of(number)).chain(self.far.keys().copied())
     }
 }
 
@@ -137,6 +203,28 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_near_map_is_a_map(
+            ops in prop::collection::vec(
+                (prop_oneof![0_u32..9, NEAR_MAX - 3..NEAR_MAX + 3, any::<u32>()], any::<Option<u8>>()), 0..200
+            )
+        ) {
+            let (mut near, mut model) = (Near::default(), BTreeMap::new());
+            for (id, value) in ops {
+                let id = StrategyId(id);
+                match value {
+                    Some(0) => prop_assert_eq!(near.or_insert_with(id, || 7), model.entry(id).or_insert(7)),
+                    Some(value) => prop_assert_eq!(near.insert(id, value), model.insert(id, value)),
+                    None => prop_assert_eq!(near.remove(id), model.remove(&id)),
+                }
+                prop_assert_eq!(near.get(id), model.get(&id));
+                prop_assert_eq!(near.get_mut(id), model.get_mut(&id));
+            }
+            let mut ids: Vec<StrategyId> = near.ids().collect();
+            ids.sort_unstable();
+            prop_assert!(ids.iter().eq(model.keys()));
+        }
+
         #[test]
         fn a_split_map_is_a_map(ops in prop::collection::vec((0_u32..3, 0_u64..40, any::<Option<u8>>()), 0..300)) {
             let (mut split, mut model) = (Split::default(), BTreeMap::new());

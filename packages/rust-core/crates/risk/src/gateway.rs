@@ -2,19 +2,21 @@
 
 use crate::config::Limits;
 use crate::decide::{Accepted, Checks, Quote, ReferencePx, Wish, decide, decode, may_be_overridden};
-use crate::fixed::ById;
+use crate::fixed::Near;
 use crate::limits::{
     CANCEL_RESERVE_SHARE, GRANT_RETRY_NS, HELD_AGE_MS, OVERRIDE_NS_MAX, PRINCIPAL_BYTES_MAX, REASON_BYTES_MAX,
 };
 use crate::means::Means;
-use crate::order::{Order, content_hash, from_wire_id, wire_id, wire_side};
+use crate::order::{BookKey, Content, Order, from_wire_id, wire_id, wire_side};
 use crate::outcomes::{Archive, Lookup, Outcome};
+use crate::risk_state::Messages;
 use crate::scope::Scope;
 use crate::state::{Bounds, FoldFault, State, position_update};
 use crate::storm::{Guard, Input, Mode};
 use crate::sums::Sums;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use tidegate_calendar::Phase;
+use tidegate_calendar::{Market, Phase, Session};
 use tidegate_instruments::Table;
 use tidegate_mutants::{Bug, planted};
 use tidegate_units::{AccountId, InstrumentId, IntentId, StrategyId, VenueId};
@@ -261,10 +263,10 @@ pub struct Gateway {
     /// Another process serves the same account: it has been told whether it may ask for the lead.
     of_pair: bool,
     journal_available: bool,
-    pub(crate) touches: ById<InstrumentId, Touch>,
-    asked_mono_ns: ById<IntentId, u64>,
+    pub(crate) touches: Near<InstrumentId, Touch>,
     sums: Sums,
     spans: Spans,
+    hours: Hours,
     pub(crate) guards: BTreeMap<Scope, Guard>,
     pub(crate) evaluated_mono_ns: Option<u64>,
     monitor_mono_ns: Option<u64>,
@@ -297,10 +299,10 @@ impl Gateway {
             credits_full: 0,
             of_pair: false,
             journal_available: true,
-            touches: ById::default(),
-            asked_mono_ns: ById::default(),
+            touches: Near::default(),
             sums: Sums::default(),
             spans: Spans::default(),
+            hours: Hours::default(),
             approver: None,
             archive: None,
             guards: BTreeMap::new(),
@@ -417,7 +419,7 @@ impl Gateway {
     }
 
     pub(crate) fn quote(&self, instrument: InstrumentId, now: Now) -> Option<Quote> {
-        let touch = self.touches.get(&instrument)?;
+        let touch = self.touches.get(instrument)?;
         // What may not be traded may still be held, and is valued.
         let age_ms = self.limits.instruments.get(&instrument).map_or(HELD_AGE_MS, |l| l.reference_age_ms_max);
         let age_ns_max = u64::from(age_ms) * 1_000_000;
@@ -433,9 +435,9 @@ impl Gateway {
     /// What a strategy must know when its link comes (back) into step: policy, live orders, positions. Not journalled.
     pub fn snapshot(&self, strategy: StrategyId, now: Now) -> Vec<Envelope> {
         let mut payloads = vec![Payload::PolicyState(self.state.policy_state(now.epoch_ns))];
-        let orders = self.state.orders.values().filter(|o| o.key.strategy == strategy && !o.terminal());
-        payloads.extend(orders.map(|o| Payload::OrderUpdate(o.update(true))));
-        let books = self.state.books.iter().filter(|(key, _)| key.strategy == strategy);
+        let orders = self.state.orders.sorted(|o| o.key.strategy == strategy && !o.terminal());
+        payloads.extend(orders.into_iter().map(|o| Payload::OrderUpdate(o.update(true))));
+        let books = self.state.books().filter(|(key, _)| key.strategy == strategy);
         payloads
             .extend(books.map(|(key, b)| Payload::PositionUpdate(position_update(*key, &b.position, true))));
         payloads.into_iter().map(|p| envelope(p, Trace::default(), now, 0)).collect()
@@ -449,7 +451,7 @@ impl Gateway {
         match event {
             Event::Start => {
                 if planted(Bug::DedupLostAtRestart) {
-                    self.state.outcomes.clear();
+                    self.state.forget_outcomes();
                 }
                 self.state.killed &= !planted(Bug::KillNotDurable);
                 self.pay(Trace::default(), now, out)
@@ -481,18 +483,18 @@ impl Gateway {
                             self.state.index.repriced(instrument);
                         }
                     }
-                    None => drop(self.touches.remove(&instrument)),
+                    None => drop(self.touches.remove(instrument)),
                 }
                 Ok(())
             }
             Event::FeedAlive { instrument } => {
-                if let Some(touch) = self.touches.get_mut(&instrument) {
+                if let Some(touch) = self.touches.get_mut(instrument) {
                     touch.seen_mono_ns = now.mono_ns;
                 }
                 Ok(())
             }
             Event::FeedLost { instrument } => {
-                self.touches.remove(&instrument);
+                self.touches.remove(instrument);
                 Ok(())
             }
             Event::Control(event) => self.on_control(event, now, out),
@@ -674,12 +676,13 @@ impl Gateway {
             self.counters.intents_without_id += 1;
             return Ok(());
         }
+        self.warm(id, &intent);
         // Neither kept nor journalled under the id: a stranger must not be able to use up another's ids.
         if id.strategy() != principal || !self.limits.strategies.contains_key(&principal) {
             self.reply_only(refusal(id, Reason::UnauthorisedPrincipal), principal, trace, now, out);
             return Ok(());
         }
-        let archived = match self.state.outcomes.get(id) {
+        let archived = match self.state.outcome(id) {
             Some(outcome) => Lookup::Found(*outcome),
             None if self.state.outcomes.may_be_forgotten(id) => {
                 match self.archive.as_ref().map(|archive| archive.get(id)) {
@@ -702,7 +705,7 @@ impl Gateway {
         if let Lookup::Found(outcome) = &archived
             && !planted(Bug::DedupSkipped)
         {
-            let reply = if outcome.content == content_hash(&intent) {
+            let reply = if outcome.content == Content::of(&intent) {
                 self.counters.replies_repeated += 1;
                 repeated(id, outcome)
             } else {
@@ -716,6 +719,24 @@ impl Gateway {
             IntentKind::Cancel => self.on_cancel(id, trace, intent, now, out),
             IntentKind::Unspecified => self.refuse(id, Reason::Malformed, None, trace, intent, now, out),
         }
+    }
+
+    /// Reads the lines that deciding an intent will want, all at once: they come from memory side by side while its id is looked
+    /// up, rather than one after the other as each check asks.
+    #[inline]
+    fn warm(&self, id: IntentId, intent: &Intent) {
+        let (instrument, strategy) = (InstrumentId(intent.instrument_id), id.strategy());
+        let account = AccountId(intent.account_id);
+        std::hint::black_box((
+            self.state.orders.outcome(id).is_some(),
+            self.touches.get(instrument).map(|touch| touch.seen_mono_ns),
+            self.limits.instruments.get(&instrument).map(|limits| limits.exposure_e8_max),
+            self.table.get(instrument).map(|row| row.e8_per_tick_lot),
+            self.state.index.warm(instrument, strategy),
+            self.sums.warm(instrument),
+            self.state.messages.get(&strategy).map(Messages::warm),
+            self.state.books.get(&BookKey { account, strategy, instrument }).map(|book| book.buy_lots),
+        ));
     }
 
     fn on_new(
@@ -791,12 +812,15 @@ impl Gateway {
         } else {
             self.scopes_of(&wish).into_iter().find_map(|scope| risk.reduce_only(scope))
         };
+        let at = state.index.at(wish.key.instrument);
         let checks = Checks {
             state,
             table: &self.table,
             limits: &self.limits,
             sums: &self.sums,
             wish,
+            at,
+            lots: at.map(|at| at.lots(wish.key)).unwrap_or_default(),
             now_ns: now.epoch_ns,
             block,
         };
@@ -846,25 +870,28 @@ impl Gateway {
             return if wish.limits.blackouts.as_deref().is_none_or(<[_]>::is_empty) {
                 Ok(())
             } else {
-                self.blackout(wish, tidegate_calendar::Market::AllDay, now)
+                self.blackout(wish, Market::AllDay, now)
             };
         };
-        match market.phase(now.epoch_ns) {
-            Ok(Phase::Open) => self.blackout(wish, market, now),
+        match self.hours.phase(market, now.epoch_ns) {
+            Phase::Open => self.blackout(wish, market, now),
             // What cannot rest until the auction's end has no place in it.
-            Ok(Phase::Auction)
+            Phase::Auction
                 if !wish.market && matches!(intent.tif(), tidegate_wire::pb::orders::v1::Tif::Gtc) =>
             {
                 self.blackout(wish, market, now)
             }
-            _ => Err(Reason::SessionClosed),
+            Phase::Auction | Phase::Closed => Err(Reason::SessionClosed),
         }
     }
 
-    fn blackout(&self, wish: &Wish<'_>, market: tidegate_calendar::Market, now: Now) -> Result<(), Reason> {
+    fn blackout(&self, wish: &Wish<'_>, market: Market, now: Now) -> Result<(), Reason> {
+        let blackouts = wish.limits.blackouts.as_deref().unwrap_or(&[]);
+        if blackouts.is_empty() {
+            return Ok(());
+        }
         let second = market.second_of_day(now.epoch_ns);
         let within = |b: &crate::config::Blackout| b.from.0 <= second && second < b.to.0;
-        let blackouts = wish.limits.blackouts.as_deref().unwrap_or(&[]);
         if blackouts.iter().any(within) { Err(Reason::Blackout) } else { Ok(()) }
     }
 
@@ -1041,7 +1068,7 @@ impl Gateway {
         self.counters.commands += 1;
         self.credits = self.credits.saturating_sub(1);
         if !grant {
-            self.asked_mono_ns.insert(id, now.mono_ns);
+            self.state.orders.asked(id, Some(now.mono_ns));
         }
         self.record(Payload::Command(command), trace, now, out)
     }
@@ -1052,7 +1079,7 @@ impl Gateway {
         let row = self.limits.strategies.get(&strategy).and_then(|row| row.attribution.as_ref());
         match row.filter(|_| command.kind() == CommandKind::New) {
             Some(who) => Command {
-                strategy_version: who.version_bits().unwrap_or(0),
+                strategy_version: who.version_bits,
                 trader_id: who.trader_id,
                 desk_id: who.desk_id,
                 client_id: who.client_id,
@@ -1106,6 +1133,7 @@ impl Gateway {
         }
         // Of another process of this cluster: it was replaced, not this one.
         let fenced = kind == ReportKind::Fenced && report.holder == self.holder;
+        self.state.look_up(&report);
         let order = self.state.order_of(&report).map(|o| (o.id, o.state));
         self.record(Payload::Report(report), trace, now, out)?;
         if kind == ReportKind::Fill {
@@ -1127,7 +1155,7 @@ impl Gateway {
             && (ask_now && was == OrderState::PendingCancel
                 || self.state.orders.get(&id).is_none_or(Order::terminal))
         {
-            self.asked_mono_ns.remove(&id);
+            self.state.orders.asked(id, None);
         }
         let unsettles = matches!(kind, ReportKind::CancelReject | ReportKind::Granted)
             || matches!(kind, ReportKind::Ack | ReportKind::Status);
@@ -1159,7 +1187,7 @@ impl Gateway {
         out: &mut Effects,
     ) -> Result<(), FoldFault> {
         let id = from_wire_id(command.intent_id.as_ref());
-        let known = self.state.outcomes.get(id).is_some() || self.state.outcomes.may_be_forgotten(id);
+        let known = self.state.remembers(id) || self.state.outcomes.may_be_forgotten(id);
         if planted(Bug::AdoptSkipped) {
             return Ok(());
         }
@@ -1206,11 +1234,9 @@ impl Gateway {
         if !self.granted || !self.router_up || !self.journal_available {
             return Ok(());
         }
-        let due: Vec<(Order, CommandKind)> = self
-            .state
-            .orders
-            .values()
-            .filter(|o| !o.terminal())
+        let due = self.state.orders.sorted(|o| !o.terminal() && self.due(o, now).is_some());
+        let due: Vec<(Order, CommandKind)> = due
+            .into_iter()
             .filter_map(|o| self.due(o, now).map(|kind| (o.clone(), kind)))
             .take(self.credits)
             .collect();
@@ -1225,7 +1251,7 @@ impl Gateway {
         if first_cancel {
             return Some(CommandKind::Cancel);
         }
-        let waited = self.asked_mono_ns.get(&order.id).map(|at| now.mono_ns.saturating_sub(*at));
+        let waited = self.state.orders.asked_mono_ns(order.id).map(|at| now.mono_ns.saturating_sub(at));
         let long = waited.is_none_or(|ns| ns >= self.limits.requery_ns);
         // Under an earlier epoch nobody knows which commands arrived.
         let earlier = order.command_epoch < self.state.epoch;
@@ -1391,6 +1417,25 @@ impl Spans {
         }
         let known = &mut self.by_stage[usize::from(stage == BOOK)];
         *known.get_or_insert_with(|| span_id(trace.hi, trace.lo, stage))
+    }
+}
+
+/// The session that each market was last found in: while it lasts, the calendar need not be asked.
+#[derive(Debug, Default)]
+struct Hours([Cell<Option<Session>>; Market::ALL.len()]);
+
+impl Hours {
+    /// What a market does. A day the calendar does not know is a closed one.
+    fn phase(&self, market: Market, epoch_ns: i64) -> Phase {
+        let last = &self.0[market as usize];
+        if let Some(session) = last.get()
+            && (session.start_ns..session.end_ns).contains(&epoch_ns)
+        {
+            return session.phase;
+        }
+        let session = market.session(epoch_ns).ok().flatten().map(|(_, session)| session);
+        last.set(session);
+        session.map_or(Phase::Closed, |session| session.phase)
     }
 }
 

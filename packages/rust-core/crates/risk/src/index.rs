@@ -2,9 +2,9 @@
 //! its hash, and never older than it.
 
 use crate::decide::edge;
-use crate::fixed::ById;
+use crate::fixed::{ById, Near};
 use crate::order::{BookKey, Order};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use tidegate_units::{AccountId, InstrumentId, Side, StrategyId};
 
 /// Lots of one book: position, and what is reserved on each side.
@@ -36,30 +36,37 @@ pub(crate) struct Held {
     pub lots: Lots,
 }
 
-/// Prices of orders, each with how many.
+/// Prices of orders in order, each with how many. They are few and lie side by side.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-struct Prices(BTreeMap<i64, u32>);
+struct Prices(Vec<(i64, u32)>);
 
 impl Prices {
+    fn place(&self, px: i64) -> Result<usize, usize> {
+        self.0.binary_search_by_key(&px, |(px, _)| *px)
+    }
+
     fn add(&mut self, px: i64) {
-        *self.0.entry(px).or_insert(0) += 1;
+        match self.place(px) {
+            Ok(place) => self.0[place].1 += 1,
+            Err(place) => self.0.insert(place, (px, 1)),
+        }
     }
 
     fn take(&mut self, px: i64) {
-        if let Some(count) = self.0.get_mut(&px) {
-            *count -= 1;
-            if *count == 0 {
-                self.0.remove(&px);
+        if let Ok(place) = self.place(px) {
+            self.0[place].1 -= 1;
+            if self.0[place].1 == 0 {
+                self.0.remove(place);
             }
         }
     }
 
     fn lowest(&self) -> Option<i64> {
-        self.0.first_key_value().map(|(px, _)| *px)
+        self.0.first().map(|(px, _)| *px)
     }
 
     fn highest(&self) -> Option<i64> {
-        self.0.last_key_value().map(|(px, _)| *px)
+        self.0.last().map(|(px, _)| *px)
     }
 }
 
@@ -116,6 +123,12 @@ impl At {
         self.books.binary_search_by_key(&(account, strategy), |book| (book.account, book.strategy))
     }
 
+    /// Lots of a book; none where it is not.
+    pub(crate) fn lots(&self, key: BookKey) -> Lots {
+        let place = self.place(key.account, key.strategy);
+        place.ok().and_then(|place| self.books.get(place)).map(|book| book.lots).unwrap_or_default()
+    }
+
     /// Whether a live order of the account on the other side would trade with one.
     pub(crate) fn meets(&self, account: AccountId, side: Side, limit_px_ticks: Option<i64>) -> bool {
         let other = side.opposite();
@@ -156,8 +169,8 @@ struct OfStrategy {
 /// The index.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Index {
-    at: ById<InstrumentId, At>,
-    strategies: ById<StrategyId, OfStrategy>,
+    at: Near<InstrumentId, At>,
+    strategies: Near<StrategyId, OfStrategy>,
     /// Instruments whose value may be another than when it was last added up; each once.
     changed: Vec<InstrumentId>,
     /// A superset of the held instruments whose present price differs from the journalled mark.
@@ -166,29 +179,31 @@ pub(crate) struct Index {
 
 impl Index {
     pub(crate) fn at(&self, instrument: InstrumentId) -> Option<&At> {
-        self.at.get(&instrument)
+        self.at.get(instrument)
     }
 
-    /// Lots of a book; none where it is not.
-    pub(crate) fn lots(&self, key: BookKey) -> Lots {
-        let at = self.at.get(&key.instrument);
-        let book = at.and_then(|at| at.books.get(at.place(key.account, key.strategy).ok()?));
-        book.map(|book| book.lots).unwrap_or_default()
+    /// Reads what a decision will ask of an instrument and a strategy, so that it is at hand by then.
+    pub(crate) fn warm(&self, instrument: InstrumentId, strategy: StrategyId) -> (i128, i64, u32, usize) {
+        let at = self.at.get(instrument);
+        let book = at.and_then(|at| at.books.last()).map_or(0, |book| book.lots.position);
+        let dearest = at.map_or(0, At::dearest);
+        let resting = at.and_then(|at| at.resting.last()).map_or(0, |resting| resting.markets);
+        (book, dearest, resting, self.live_orders(strategy))
     }
 
     /// Orders of a strategy that are not terminal.
     pub(crate) fn live_orders(&self, strategy: StrategyId) -> usize {
-        self.strategies.get(&strategy).map_or(0, |s| s.live)
+        self.strategies.get(strategy).map_or(0, |s| s.live)
     }
 
     /// Instruments in which a strategy has a position or an order, and whether this is one.
     pub(crate) fn open_positions(&self, strategy: StrategyId, instrument: InstrumentId) -> (usize, bool) {
-        let of = self.strategies.get(&strategy);
+        let of = self.strategies.get(strategy);
         of.map_or((0, false), |s| (s.held.len(), s.held.contains_key(&instrument)))
     }
 
     fn touch(&mut self, instrument: InstrumentId) -> &mut At {
-        let at = self.at.entry(instrument).or_default();
+        let at = self.at.or_insert_with(instrument, At::default);
         if !std::mem::replace(&mut at.changed, true) {
             self.changed.push(instrument);
         }
@@ -197,7 +212,7 @@ impl Index {
 
     /// A new order.
     pub(crate) fn opened(&mut self, order: &Order) {
-        self.strategies.entry(order.key.strategy).or_default().live += 1;
+        self.strategies.or_insert_with(order.key.strategy, OfStrategy::default).live += 1;
         let at = self.touch(order.key.instrument);
         at.kept.add(order.px_ticks);
         let resting = at.resting(order.key.account, order.side);
@@ -216,7 +231,7 @@ impl Index {
             at.unknown = if was_unknown { at.unknown.saturating_sub(1) } else { at.unknown + 1 };
         }
         if order.terminal() && !was_terminal {
-            if let Some(of) = self.strategies.get_mut(&order.key.strategy) {
+            if let Some(of) = self.strategies.get_mut(order.key.strategy) {
                 of.live = of.live.saturating_sub(1);
             }
             let resting = self.touch(order.key.instrument).resting(order.key.account, order.side);
@@ -246,7 +261,7 @@ impl Index {
         if was == lots.held() {
             return;
         }
-        let held = &mut self.strategies.entry(key.strategy).or_default().held;
+        let held = &mut self.strategies.or_insert_with(key.strategy, OfStrategy::default).held;
         if was {
             let books = held.entry(key.instrument).or_insert(1);
             *books -= 1;
@@ -261,7 +276,7 @@ impl Index {
 
     /// A journalled mark.
     pub(crate) fn marked(&mut self, instrument: InstrumentId, px_ticks: i64) {
-        if self.at.get(&instrument).is_none_or(|at| at.mark != Some(px_ticks)) {
+        if self.at.get(instrument).is_none_or(|at| at.mark != Some(px_ticks)) {
             self.touch(instrument).mark = Some(px_ticks);
             self.unmarked.insert(instrument);
         }
@@ -269,7 +284,7 @@ impl Index {
 
     /// The present price of an instrument has changed.
     pub(crate) fn repriced(&mut self, instrument: InstrumentId) {
-        if self.at.get(&instrument).is_some_and(At::held) {
+        if self.at.get(instrument).is_some_and(At::held) {
             self.unmarked.insert(instrument);
         }
     }
@@ -281,24 +296,23 @@ impl Index {
     ) -> impl Iterator<Item = InstrumentId> {
         let at = &self.at;
         self.unmarked.retain(|id| {
-            at.get(id).is_some_and(|at| at.held() && price(*id).is_some_and(|px| at.mark != Some(px)))
+            at.get(*id).is_some_and(|at| at.held() && price(*id).is_some_and(|px| at.mark != Some(px)))
         });
         self.unmarked.iter().copied()
     }
 
     /// Every instrument counts as changed.
     pub(crate) fn all_changed(&mut self) {
-        for (id, at) in &mut self.at {
-            if !std::mem::replace(&mut at.changed, true) {
-                self.changed.push(*id);
-            }
+        let ids: Vec<InstrumentId> = self.at.ids().collect();
+        for id in ids {
+            self.touch(id);
         }
     }
 
     /// Hands each changed instrument to `each`; afterwards none is.
     pub(crate) fn drain_changed(&mut self, mut each: impl FnMut(InstrumentId, &At)) {
         for id in self.changed.drain(..) {
-            if let Some(at) = self.at.get_mut(&id) {
+            if let Some(at) = self.at.get_mut(id) {
                 at.changed = false;
                 each(id, at);
             }

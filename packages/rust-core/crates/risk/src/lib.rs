@@ -28,14 +28,15 @@ mod sums;
 pub use config::{
     AccountChecks, AccountKind, AccountLimits, Attribution, Blackout, DeskLimits, DrawdownLimit, DriftLimit,
     FirmLimits, InstrumentLimits, KillLimits, LIMITS_BYTES_MAX, Limits, LimitsFault, LossAction, LossLimits,
-    MarketName, OrderToTrade, Permissions, Sides, StormConfig, StrategyLimits, TickBand, TimeOfDay, Window,
+    MarketName, OrderToTrade, Permissions, RowId, Rows, Sides, StormConfig, StrategyLimits, TickBand,
+    TimeOfDay, Window,
 };
 pub use decide::{Accepted, Exposure, ReferencePx, may_be_overridden};
 pub use evidence::{Answers, Evidence, NeverSentProof, VenueEvidence};
 pub use gateway::{Counters, Destination, Effect, Effects, Event, Gateway, Now, Trace};
 pub use ledger::{Contra, Ledger, Position};
 pub use limit_change::{ChangeFault, LimitsChange, folds};
-pub use order::{BookKey, Order, is_terminal};
+pub use order::{BookKey, CONTENT_BYTES, Content, Order, Terms, is_terminal};
 pub use outcomes::{Archive, Lookup, MemoryArchive, Outcome};
 pub use risk_state::{Balance, Message, OwnFill, Period, Rate, RiskState};
 pub use scope::Scope;

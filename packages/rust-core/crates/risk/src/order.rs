@@ -1,8 +1,9 @@
 //! One order as the gateway knows it.
 
-use crate::canon::{Canon, Short};
+use crate::canon::Canon;
 use crate::evidence::{Answers, Evidence};
 use crate::fixed::ById;
+use crate::outcomes::Outcome;
 use std::collections::BTreeMap;
 use tidegate_mutants::{Bug, planted};
 use tidegate_units::{AccountId, InstrumentId, IntentId, Side, StrategyId};
@@ -140,44 +141,91 @@ impl Order {
     }
 }
 
+/// What each letter of a client order id stands for; [`NO_LETTER`] is in none.
+const FIVE: [u8; 256] = {
+    let mut five = [NO_LETTER; 256];
+    let mut n = 0;
+    while n < 32 {
+        five[if n < 10 { b'0' + n } else { b'a' + n - 10 } as usize] = n;
+        n += 1;
+    }
+    five
+};
+const NO_LETTER: u8 = 0x80;
+
 /// A client order id as its 125 bits; `None` where it is not of the form the gateway gives.
 fn client_bits(text: &str) -> Option<u128> {
-    let letters = text.as_bytes();
-    if letters.len() != CLIENT_ORDER_ID_LEN {
-        return None;
-    }
-    letters.iter().try_fold(0, |bits, letter| {
-        let five = match letter {
-            b'0'..=b'9' => letter - b'0',
-            b'a'..=b'v' => letter - b'a' + 10,
-            _ => return None,
-        };
-        Some(bits << 5 | u128::from(five))
-    })
+    let letters: &[u8; CLIENT_ORDER_ID_LEN] = text.as_bytes().try_into().ok()?;
+    let mut seen = 0;
+    let mut bits = |letters: &[u8]| {
+        letters.iter().fold(0_u64, |bits, letter| {
+            let five = FIVE[usize::from(*letter)];
+            seen |= five;
+            bits << 5 | u64::from(five)
+        })
+    };
+    let (first, second, last) = (bits(&letters[..12]), bits(&letters[12..24]), bits(&letters[24..]));
+    let all = u128::from(first) << 65 | u128::from(second) << 5 | u128::from(last);
+    (seen & NO_LETTER == 0).then_some(all)
 }
 
-/// Intents by the client order ids of their orders.
+/// New orders that may wait for the map; more of them, and it is made anew when it is asked for.
+const WAITING_MAX: usize = 4_096;
+
+/// Intents by the client order ids of their orders. A report that names its intent, as nearly all do, needs none of it: new
+/// orders wait until one does not, and then [`ByClientId::catch_up`] takes them in.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct ByClientId {
     ours: ById<u128, IntentId>,
     /// Of another form.
     others: BTreeMap<String, IntentId>,
+    waiting: Vec<IntentId>,
+    /// More came than may wait: only the orders know them all.
+    anew: bool,
 }
 
 impl ByClientId {
+    /// A new order.
+    pub(crate) fn opened(&mut self, id: IntentId) {
+        if self.waiting.len() < WAITING_MAX {
+            self.waiting.push(id);
+        } else {
+            self.anew = true;
+        }
+    }
+
+    /// An order that is kept no longer.
+    pub(crate) fn retired(&mut self, order: &Order) {
+        if !self.ours.is_empty() || !self.others.is_empty() {
+            self.remove(&order.client_order_id);
+        }
+    }
+
+    /// Takes in what waits, before [`ByClientId::get`].
+    pub(crate) fn catch_up(&mut self, orders: &Orders) {
+        let waiting = std::mem::take(&mut self.waiting);
+        if std::mem::take(&mut self.anew) {
+            (self.ours.clear(), self.others.clear());
+            orders.values().for_each(|order| self.insert(&order.client_order_id, order.id));
+        } else {
+            let orders = waiting.iter().filter_map(|id| orders.get(id));
+            orders.for_each(|order| self.insert(&order.client_order_id, order.id));
+        }
+    }
+
     pub(crate) fn get(&self, client_order_id: &str) -> Option<IntentId> {
         let id = client_bits(client_order_id).map(|bits| self.ours.get(&bits));
         id.unwrap_or_else(|| self.others.get(client_order_id)).copied()
     }
 
-    pub(crate) fn insert(&mut self, client_order_id: &str, id: IntentId) {
+    fn insert(&mut self, client_order_id: &str, id: IntentId) {
         match client_bits(client_order_id) {
             Some(bits) => drop(self.ours.insert(bits, id)),
             None => drop(self.others.insert(client_order_id.to_string(), id)),
         }
     }
 
-    pub(crate) fn remove(&mut self, client_order_id: &str) {
+    fn remove(&mut self, client_order_id: &str) {
         match client_bits(client_order_id) {
             Some(bits) => drop(self.ours.remove(&bits)),
             None => drop(self.others.remove(client_order_id)),
@@ -185,9 +233,19 @@ impl ByClientId {
     }
 }
 
+/// An order and what is kept beside it for as long as it is.
+#[derive(Debug, Clone)]
+struct Kept {
+    order: Order,
+    /// What its intent came to. It is in no window that could evict it: it leaves with its order. None only by a planted bug.
+    outcome: Option<Outcome>,
+    /// When this process last sent a command about it; no part of the state.
+    asked_mono_ns: Option<u64>,
+}
+
 /// Orders by id. Each lies in a place of its own, so that one more moves ids and not orders.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Orders(BTreeMap<IntentId, Box<Order>>);
+pub(crate) struct Orders(ById<IntentId, Box<Kept>>);
 
 impl Orders {
     pub(crate) fn len(&self) -> usize {
@@ -195,28 +253,58 @@ impl Orders {
     }
 
     pub(crate) fn get(&self, id: &IntentId) -> Option<&Order> {
-        self.0.get(id).map(|order| &**order)
+        self.0.get(id).map(|kept| &kept.order)
     }
 
     pub(crate) fn get_mut(&mut self, id: &IntentId) -> Option<&mut Order> {
-        self.0.get_mut(id).map(|order| &mut **order)
+        self.0.get_mut(id).map(|kept| &mut kept.order)
     }
 
-    pub(crate) fn insert(&mut self, order: Order) {
-        self.0.insert(order.id, Box::new(order));
+    pub(crate) fn insert(&mut self, order: Order, outcome: Option<Outcome>) {
+        self.0.insert(order.id, Box::new(Kept { order, outcome, asked_mono_ns: None }));
     }
 
-    pub(crate) fn remove(&mut self, id: &IntentId) -> Option<Box<Order>> {
-        self.0.remove(id)
+    /// Takes an order out; gives it with its outcome.
+    pub(crate) fn remove(&mut self, id: &IntentId) -> Option<(Order, Option<Outcome>)> {
+        self.0.remove(id).map(|kept| (kept.order, kept.outcome))
     }
 
-    /// In order of id.
+    /// What the intent of an order came to.
+    pub(crate) fn outcome(&self, id: IntentId) -> Option<&Outcome> {
+        self.0.get(&id)?.outcome.as_ref()
+    }
+
+    /// Forgets every outcome, as only a planted bug does.
+    pub(crate) fn forget_outcomes(&mut self) {
+        self.0.values_mut().for_each(|kept| kept.outcome = None);
+    }
+
+    /// When a command about an order was last sent by this process.
+    pub(crate) fn asked_mono_ns(&self, id: IntentId) -> Option<u64> {
+        self.0.get(&id)?.asked_mono_ns
+    }
+
+    pub(crate) fn asked(&mut self, id: IntentId, mono_ns: Option<u64>) {
+        if let Some(kept) = self.0.get_mut(&id) {
+            kept.asked_mono_ns = mono_ns;
+        }
+    }
+
+    /// In no order.
     pub(crate) fn values(&self) -> impl Iterator<Item = &Order> {
-        self.0.values().map(|order| &**order)
+        self.0.values().map(|kept| &kept.order)
     }
 
+    /// In no order.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Order> {
-        self.0.values_mut().map(|order| &mut **order)
+        self.0.values_mut().map(|kept| &mut kept.order)
+    }
+
+    /// Those of a kind, in order of id.
+    pub(crate) fn sorted(&self, which: impl Fn(&Order) -> bool) -> Vec<&Order> {
+        let mut all: Vec<&Order> = self.values().filter(|order| which(order)).collect();
+        all.sort_unstable_by_key(|order| order.id);
+        all
     }
 }
 
@@ -263,25 +351,89 @@ pub(crate) fn from_wire_side(side: i32) -> Option<Side> {
     }
 }
 
-/// The first 128 bits of the hash of what an intent asks for. Its stamps and its remaining life are not part of it: a
-/// retry of the same wish has others.
-pub(crate) fn content_hash(intent: &Intent) -> u128 {
-    let mut canon = Short::new("intent content v1");
-    canon.i64(intent.kind.into()).u64(intent.instrument_id.into()).u64(intent.account_id.into());
-    canon.i64(intent.side.into()).i64(intent.order_type.into()).i64(intent.tif.into());
-    canon.i64(intent.px_ticks).u64(intent.qty_lots);
-    canon.u128(from_wire_id(intent.target_intent_id.as_ref()).0);
-    canon.u64(intent.instrument_table_version.into());
-    canon.finish_u128()
+/// Bytes of a [`Content`].
+pub const CONTENT_BYTES: usize = 48;
+
+/// All that an intent asks for under its id. Its stamps and its remaining life are no part of it: a retry of the same wish has
+/// others. Kept whole and not hashed: two wishes are one exactly where they ask for the same, and nothing is worked out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Content {
+    target: u128,
+    px_ticks: i64,
+    qty_lots: u64,
+    instrument_id: u32,
+    account_id: u32,
+    instrument_table_version: u32,
+    /// Kind, side, type and time in force. What 8 bits do not hold no reader lets pass; it is 255.
+    kinds: [u8; 4],
 }
 
-/// The first 128 bits of the hash of what a new order does to the market, whatever its id: account, instrument, side, type,
-/// px, qty. Never 0.
-pub(crate) fn economics_hash(intent: &Intent) -> u128 {
-    let mut canon = Short::new("order economics v1");
-    canon.u64(intent.instrument_id.into()).u64(intent.account_id.into()).i64(intent.side.into());
-    canon.i64(intent.order_type.into()).i64(intent.px_ticks).u64(intent.qty_lots);
-    canon.finish_u128().max(1)
+impl Content {
+    /// What an intent asks for.
+    pub fn of(intent: &Intent) -> Self {
+        let kinds = [intent.kind, intent.side, intent.order_type, intent.tif];
+        Self {
+            target: from_wire_id(intent.target_intent_id.as_ref()).0,
+            px_ticks: intent.px_ticks,
+            qty_lots: intent.qty_lots,
+            instrument_id: intent.instrument_id,
+            account_id: intent.account_id,
+            instrument_table_version: intent.instrument_table_version,
+            kinds: kinds.map(|kind| u8::try_from(kind).unwrap_or(u8::MAX)),
+        }
+    }
+
+    /// Its fields, little-endian, in the order they are declared in.
+    pub fn to_bytes(&self) -> [u8; CONTENT_BYTES] {
+        let mut bytes = [0; CONTENT_BYTES];
+        bytes[0..16].copy_from_slice(&self.target.to_le_bytes());
+        bytes[16..24].copy_from_slice(&self.px_ticks.to_le_bytes());
+        bytes[24..32].copy_from_slice(&self.qty_lots.to_le_bytes());
+        bytes[32..36].copy_from_slice(&self.instrument_id.to_le_bytes());
+        bytes[36..40].copy_from_slice(&self.account_id.to_le_bytes());
+        bytes[40..44].copy_from_slice(&self.instrument_table_version.to_le_bytes());
+        bytes[44..48].copy_from_slice(&self.kinds);
+        bytes
+    }
+
+    /// The other way.
+    pub fn from_bytes(bytes: &[u8; CONTENT_BYTES]) -> Self {
+        fn part<const N: usize>(bytes: &[u8], from: usize) -> [u8; N] {
+            let mut part = [0; N];
+            part.copy_from_slice(&bytes[from..from + N]);
+            part
+        }
+        Self {
+            target: u128::from_le_bytes(part(bytes, 0)),
+            px_ticks: i64::from_le_bytes(part(bytes, 16)),
+            qty_lots: u64::from_le_bytes(part(bytes, 24)),
+            instrument_id: u32::from_le_bytes(part(bytes, 32)),
+            account_id: u32::from_le_bytes(part(bytes, 36)),
+            instrument_table_version: u32::from_le_bytes(part(bytes, 40)),
+            kinds: part(bytes, 44),
+        }
+    }
+}
+
+/// What a new order asks of the market beside its account and its instrument, whatever its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    pub px_ticks: i64,
+    pub qty_lots: u64,
+    /// As the wire has them.
+    pub side: i32,
+    pub order_type: i32,
+}
+
+impl Terms {
+    pub(crate) const fn of(intent: &Intent) -> Self {
+        Self {
+            px_ticks: intent.px_ticks,
+            qty_lots: intent.qty_lots,
+            side: intent.side,
+            order_type: intent.order_type,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -289,6 +441,55 @@ mod tests {
     use super::*;
     use std::collections::BTreeSet;
     use tidegate_wire::ids::client_order_id;
+
+    #[test]
+    fn a17_contents_are_one_exactly_where_the_wishes_are() {
+        let intent = Intent {
+            intent_id: Some(wire_id(IntentId(7))),
+            kind: 1,
+            instrument_id: 2,
+            account_id: 3,
+            side: 1,
+            order_type: 1,
+            tif: 1,
+            px_ticks: -4,
+            qty_lots: u64::MAX,
+            target_intent_id: None,
+            ttl_ns: 5,
+            tick_mono_ns: 6,
+            intent_mono_ns: 7,
+            instrument_table_version: 8,
+        };
+        let content = Content::of(&intent);
+        let same: [fn(&mut Intent); 4] =
+            [|i| i.intent_id = None, |i| i.ttl_ns += 1, |i| i.tick_mono_ns += 1, |i| i.intent_mono_ns += 1];
+        let other: [fn(&mut Intent); 10] = [
+            |i| i.kind = 2,
+            |i| i.instrument_id += 1,
+            |i| i.account_id += 1,
+            |i| i.side = 2,
+            |i| i.order_type = 2,
+            |i| i.tif = 2,
+            |i| i.px_ticks += 1,
+            |i| i.qty_lots -= 1,
+            |i| i.target_intent_id = Some(wire_id(IntentId(1 << 64))),
+            |i| i.instrument_table_version += 1,
+        ];
+        let changed = |change: fn(&mut Intent)| {
+            let mut changed = intent;
+            change(&mut changed);
+            Content::of(&changed)
+        };
+        for change in same {
+            assert_eq!(changed(change), content);
+        }
+        let all: BTreeSet<[u8; CONTENT_BYTES]> =
+            other.iter().map(|change| changed(*change).to_bytes()).chain([content.to_bytes()]).collect();
+        assert_eq!(all.len(), other.len() + 1);
+        for bytes in all {
+            assert_eq!(Content::from_bytes(&bytes).to_bytes(), bytes);
+        }
+    }
 
     #[test]
     fn a_client_order_id_is_found_by_its_whole_text_and_no_other() {

@@ -1,12 +1,12 @@
 //! Which intents were decided, so that none is decided twice.
 //!
-//! What is kept falls into two kinds of which only one can be forgotten, by type: [`Live`] outcomes have an order that may
-//! still trade and leave the map through [`Outcomes::settle`] alone; [`Settled`] ones stand in a window, oldest first. What
-//! leaves the window goes to an [`Archive`], and a mark stays: an id at or below it that is found nowhere is never taken
-//! for new.
+//! An outcome whose order may still trade lies with its order and leaves with it alone: no window can evict it. A settled one
+//! stands in a window, oldest first. What leaves the window goes to an [`Archive`], and a mark stays: an id at or below it that
+//! is found nowhere is never taken for new.
 
 use crate::canon::Canon;
 use crate::fixed::Split;
+use crate::order::Content;
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_mutants::{Bug, planted};
 use tidegate_units::{IntentId, StrategyId};
@@ -15,7 +15,7 @@ use tidegate_wire::pb::orders::v1::{OrderState, Reason};
 /// What an intent came to; enough to answer it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome {
-    pub content: u128,
+    pub content: Content,
     pub accepted: bool,
     pub reason: Reason,
     pub has_order: bool,
@@ -29,13 +29,13 @@ pub struct Outcome {
     pub ts_ns: i64,
 }
 
-/// An outcome whose order may still trade. It cannot be evicted: nothing turns it into a [`Settled`] but its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Live(Outcome);
-
-/// An outcome that will not change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Settled(Outcome);
+impl Outcome {
+    pub(crate) fn canon(&self, canon: &mut Canon) {
+        canon.bytes(&self.content.to_bytes()).u64(self.accepted.into()).i64(self.reason as i64);
+        canon.u64(self.has_order.into()).i64(self.reference_px_ticks).i64(self.reference_ts_ns);
+        canon.u64(self.accepted_qty_lots).i64(self.state as i64).i64(self.cum_lots).i64(self.ts_ns);
+    }
+}
 
 /// What an archive knows of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,11 +106,10 @@ impl Archive for MemoryArchive {
     }
 }
 
-/// The outcomes in memory.
+/// The settled outcomes in memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Outcomes {
-    live: Split<Live>,
-    settled: Split<Settled>,
+    settled: Split<Outcome>,
     window: VecDeque<IntentId>,
     max: usize,
     /// The highest id of each strategy that has left the window: what is not above it may have been decided.
@@ -122,7 +121,6 @@ pub(crate) struct Outcomes {
 impl Outcomes {
     pub(crate) fn new(max: usize) -> Self {
         Self {
-            live: Split::default(),
             settled: Split::default(),
             window: VecDeque::new(),
             max,
@@ -132,8 +130,7 @@ impl Outcomes {
     }
 
     pub(crate) fn get(&self, id: IntentId) -> Option<&Outcome> {
-        let settled = self.settled.get(id).map(|Settled(outcome)| outcome);
-        settled.or_else(|| self.live.get(id).map(|Live(outcome)| outcome))
+        self.settled.get(id)
     }
 
     /// Whether an id that is not in memory may have been there.
@@ -142,34 +139,19 @@ impl Outcomes {
             && !planted(Bug::DedupEvictsInFlight)
     }
 
-    /// Keeps a decision: of an order that may trade, or one that is settled at once.
-    pub(crate) fn insert(&mut self, id: IntentId, outcome: Outcome) {
-        if outcome.has_order && !planted(Bug::DedupEvictsInFlight) {
-            self.live.insert(id, Live(outcome));
-        } else {
-            self.settle_as(id, outcome);
-        }
-    }
-
     /// Forgets everything, as only a planted bug does.
     pub(crate) fn clear(&mut self) {
         *self = Self::new(self.max);
     }
 
-    /// The order of an intent has ended, with nothing of it still to come.
-    pub(crate) fn settle(&mut self, id: IntentId, state: OrderState, cum_lots: i64) {
-        if let Some(Live(outcome)) = self.live.remove(id) {
-            self.settle_as(id, Outcome { state, cum_lots, ..outcome });
-        }
-    }
-
-    fn settle_as(&mut self, id: IntentId, outcome: Outcome) {
-        if self.settled.insert(id, Settled(outcome)).is_none() {
+    /// Keeps an outcome that will not change.
+    pub(crate) fn insert(&mut self, id: IntentId, outcome: Outcome) {
+        if self.settled.insert(id, outcome).is_none() {
             self.window.push_back(id);
         }
         while self.window.len() > self.max {
             let Some(oldest) = self.window.pop_front() else { return };
-            if let Some(Settled(outcome)) = self.settled.remove(oldest) {
+            if let Some(outcome) = self.settled.remove(oldest) {
                 let highest = self.forgotten.entry(oldest.strategy()).or_insert(oldest);
                 *highest = (*highest).max(oldest);
                 self.evicted.push((oldest, outcome));
@@ -188,16 +170,14 @@ impl Outcomes {
 
     /// The outcomes that will not change.
     pub(crate) fn settled(&self) -> impl Iterator<Item = &Outcome> {
-        self.settled.values().map(|Settled(outcome)| outcome)
+        self.settled.values()
     }
 
     pub(crate) fn canon(&self, canon: &mut Canon) {
-        canon.len(self.live.len() + self.settled.len());
-        let live = self.live.sorted().into_iter().map(|(id, Live(o))| (id, o));
-        for (id, o) in live.chain(self.settled.sorted().into_iter().map(|(id, Settled(o))| (id, o))) {
-            canon.u128(id.0).u128(o.content).u64(o.accepted.into()).i64(o.reason as i64);
-            canon.u64(o.has_order.into()).i64(o.reference_px_ticks).i64(o.reference_ts_ns);
-            canon.u64(o.accepted_qty_lots).i64(o.state as i64).i64(o.cum_lots).i64(o.ts_ns);
+        canon.len(self.settled.len());
+        for (id, outcome) in self.settled.sorted() {
+            canon.u128(id.0);
+            outcome.canon(canon);
         }
         canon.len(self.window.len());
         for id in &self.window {
@@ -221,7 +201,7 @@ mod tests {
 
     fn outcome(has_order: bool, ts_ns: i64) -> Outcome {
         Outcome {
-            content: 1,
+            content: Content::default(),
             accepted: has_order,
             reason: Reason::Ok,
             has_order,
@@ -235,18 +215,15 @@ mod tests {
     }
 
     #[test]
-    fn a17_d1_a_live_outcome_outlives_any_number_of_settled_ones() {
+    fn a17_the_window_keeps_the_newest_and_marks_what_it_forgot() {
         let mut outcomes = Outcomes::new(3);
-        outcomes.insert(id(1), outcome(true, 1));
-        for seq in 2..1_000 {
+        for seq in 1..1_000 {
             outcomes.insert(id(seq), outcome(false, 1));
         }
-        assert!(outcomes.get(id(1)).is_some(), "the window took an order that may trade");
         assert!(outcomes.get(id(996)).is_none() && outcomes.get(id(997)).is_some());
         assert!(outcomes.may_be_forgotten(id(996)) && !outcomes.may_be_forgotten(id(1_000)));
-        outcomes.settle(id(1), OrderState::Filled, 5);
-        assert_eq!(outcomes.get(id(1)).map(|o| (o.state, o.cum_lots)), Some((OrderState::Filled, 5)));
-        // Settled now, it is the newest of the window.
+        // Settled late, an outcome is the newest of the window whatever its id.
+        outcomes.insert(id(1), outcome(true, 1));
         outcomes.insert(id(2_000), outcome(false, 1));
         outcomes.insert(id(2_001), outcome(false, 1));
         assert!(outcomes.get(id(1)).is_some());
@@ -270,8 +247,8 @@ mod tests {
     }
 
     proptest! {
-        /// Against a plain model that forgets nothing: each id that was ever decided is found in memory, in the archive, or
-        /// below the mark; and each that is live is in memory.
+        /// Against a plain model that forgets nothing: each id that was ever settled is found in memory, in the archive, or
+        /// below the mark, also where it settles long after ids above it.
         #[test]
         fn a17_no_decided_id_is_ever_taken_for_new(
             ops in prop::collection::vec((1_u64..60, any::<bool>()), 1..200), max in 0_usize..8, kept in 0_usize..8
@@ -283,12 +260,14 @@ mod tests {
                     None => {
                         let taken_for_old = outcomes.may_be_forgotten(id(seq));
                         if !taken_for_old {
-                            outcomes.insert(id(seq), outcome(order, at as i64));
+                            if !order {
+                                outcomes.insert(id(seq), outcome(false, at as i64));
+                            }
                             model.insert(seq, order);
                         }
                     }
                     Some(true) => {
-                        outcomes.settle(id(seq), OrderState::Cancelled, 0);
+                        outcomes.insert(id(seq), outcome(true, at as i64));
                         model.insert(seq, false);
                     }
                     Some(false) => {}
@@ -298,8 +277,7 @@ mod tests {
                 }
                 for (seq, live) in &model {
                     let held = outcomes.get(id(*seq)).is_some();
-                    prop_assert!(held || !live);
-                    prop_assert!(held || archive.get(id(*seq)) != Lookup::Absent || outcomes.may_be_forgotten(id(*seq)));
+                    prop_assert!(*live || held || archive.get(id(*seq)) != Lookup::Absent || outcomes.may_be_forgotten(id(*seq)));
                 }
             }
         }

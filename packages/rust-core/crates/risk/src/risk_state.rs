@@ -4,6 +4,7 @@
 use crate::canon::Canon;
 use crate::contract::{convert_back_e8, convert_e8};
 use crate::limits::{OVERRIDES_MAX, POSTINGS_MAX, RATE_WINDOW_MAX, RISK_ROWS_MAX, WINDOW_MAX};
+use crate::order::Terms;
 use crate::scope::Scope;
 use crate::storm::{Mode, StormState};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -53,55 +54,70 @@ pub struct Message {
     pub ts_ns: i64,
     pub account: AccountId,
     pub instrument: InstrumentId,
-    /// What a new order asks for, hashed; 0 for a cancel.
-    pub economics: u128,
+    /// What a new order asks for; a cancel asks for nothing.
+    pub terms: Option<Terms>,
 }
 
 /// The messages of one strategy, oldest first; beyond [`RATE_WINDOW_MAX`] the oldest goes. Knows whether their stamps rise, as they
 /// do but after a clock was set back, and then needs no pass over all of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Messages {
-    entries: VecDeque<Message>,
+    /// When each was accepted: most questions are of times alone, and of those eight lie in one line of cache.
+    stamps: VecDeque<i64>,
+    asked: VecDeque<(AccountId, InstrumentId, Option<Terms>)>,
     /// Neighbours of which the later has the earlier stamp.
     steps_back: usize,
 }
 
 impl Messages {
     pub(crate) fn push(&mut self, message: Message) {
-        if self.entries.len() >= RATE_WINDOW_MAX
-            && let Some(oldest) = self.entries.pop_front()
-            && self.entries.front().is_some_and(|next| next.ts_ns < oldest.ts_ns)
-        {
-            self.steps_back -= 1;
+        if self.stamps.len() >= RATE_WINDOW_MAX {
+            let oldest = self.stamps.pop_front();
+            self.asked.pop_front();
+            self.steps_back -= usize::from(self.stamps.front().copied() < oldest);
         }
-        if self.entries.back().is_some_and(|last| message.ts_ns < last.ts_ns) {
-            self.steps_back += 1;
-        }
-        self.entries.push_back(message);
+        self.steps_back += usize::from(self.stamps.back().is_some_and(|last| message.ts_ns < *last));
+        self.stamps.push_back(message.ts_ns);
+        self.asked.push_back((message.account, message.instrument, message.terms));
     }
 
-    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Message> + DoubleEndedIterator {
-        self.entries.iter()
+    /// Reads what a decision will ask of it, so that it is at hand by then.
+    pub(crate) fn warm(&self) -> (Option<i64>, Option<AccountId>) {
+        (self.stamps.back().copied(), self.asked.back().map(|(account, _, _)| *account))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.stamps.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = Message> {
+        let both = self.stamps.iter().zip(&self.asked);
+        both.map(|(ts_ns, (account, instrument, terms))| Message {
+            ts_ns: *ts_ns,
+            account: *account,
+            instrument: *instrument,
+            terms: *terms,
+        })
     }
 
     fn rises_to(&self, now_ns: i64) -> bool {
-        self.steps_back == 0 && self.entries.back().is_none_or(|last| last.ts_ns <= now_ns)
+        self.steps_back == 0 && self.stamps.back().is_none_or(|last| *last <= now_ns)
     }
 
     /// Whether at least so many lie within `window_ns` before now.
     pub(crate) fn at_least(&self, count: usize, now_ns: i64, window_ns: i64) -> bool {
         if !self.rises_to(now_ns) {
-            return recent(self.entries.iter(), |m| m.ts_ns, now_ns, window_ns).count() >= count;
+            return recent(self.stamps.iter(), |ts_ns| *ts_ns, now_ns, window_ns).count() >= count;
         }
-        let Some(first) = self.entries.len().checked_sub(count) else { return false };
-        self.entries.get(first).is_none_or(|first| now_ns.saturating_sub(first.ts_ns) < window_ns)
+        let Some(first) = self.stamps.len().checked_sub(count) else { return false };
+        self.stamps.get(first).is_none_or(|first| now_ns.saturating_sub(*first) < window_ns)
     }
 
     /// Those within `window_ns` before now, newest first.
-    pub(crate) fn recent(&self, now_ns: i64, window_ns: i64) -> impl Iterator<Item = &Message> {
+    pub(crate) fn recent(&self, now_ns: i64, window_ns: i64) -> impl Iterator<Item = Message> {
         let rises = self.rises_to(now_ns);
-        let within = move |m: &&Message| now_ns.saturating_sub(m.ts_ns).saturating_abs() < window_ns;
-        self.entries.iter().rev().take_while(move |m| !rises || within(m)).filter(within)
+        let within = move |m: &Message| now_ns.saturating_sub(m.ts_ns).saturating_abs() < window_ns;
+        self.iter().rev().take_while(move |m| !rises || within(m)).filter(within)
     }
 }
 
@@ -456,15 +472,16 @@ mod tests {
             let (mut messages, mut ts_ns) = (Messages::default(), 0);
             for (step, times) in steps {
                 ts_ns += step;
-                let message = Message { ts_ns, account: AccountId(1), instrument: InstrumentId(1), economics: 1 };
+                let message = Message { ts_ns, account: AccountId(1), instrument: InstrumentId(1), terms: None };
                 (0..times).for_each(|_| messages.push(message));
             }
             let now_ns = ts_ns + now;
-            let want: Vec<i64> = recent(messages.iter(), |m| m.ts_ns, now_ns, window).map(|m| m.ts_ns).collect();
+            let all: Vec<Message> = messages.iter().collect();
+            let want: Vec<i64> = recent(all.iter(), |m| m.ts_ns, now_ns, window).map(|m| m.ts_ns).collect();
             prop_assert_eq!(messages.at_least(count, now_ns, window), want.len() >= count);
             let found: Vec<i64> = messages.recent(now_ns, window).map(|m| m.ts_ns).collect();
             prop_assert_eq!(found, want);
-            prop_assert!(messages.iter().len() <= RATE_WINDOW_MAX);
+            prop_assert!(messages.len() <= RATE_WINDOW_MAX && all.len() == messages.len());
         }
     }
 }

@@ -7,12 +7,13 @@
 use crate::canon::Canon;
 use crate::contract::{cost_e8, settle_asset};
 use crate::evidence::Evidence;
+use crate::fixed::ById;
 use crate::index::{At, Index, Lots};
 use crate::ledger::{Contra, Ledger, Position};
 use crate::limits::{ASSET_BYTES_MAX, DETAIL_BYTES_MAX, EXEC_ID_BYTES_MAX, FILL_KEYS_MAX, OUTCOMES_MAX};
 use crate::order::{
-    BookKey, ByClientId, Order, Orders, content_hash, economics_hash, from_wire_id, from_wire_side,
-    is_terminal, lots, wire_id, wire_side,
+    BookKey, ByClientId, Content, Order, Orders, Terms, from_wire_id, from_wire_side, is_terminal, lots,
+    wire_id, wire_side,
 };
 use crate::outcomes::{Outcome, Outcomes};
 use crate::risk_state::{Message, Messages, OwnFill, RiskState, push_window};
@@ -145,7 +146,7 @@ pub struct State {
     pub(crate) outcomes: Outcomes,
     fill_keys: BTreeSet<FillKey>,
     fill_order: VecDeque<FillKey>,
-    pub(crate) books: BTreeMap<BookKey, Book>,
+    pub(crate) books: ById<BookKey, Book>,
     pub(crate) ledger: Ledger,
     pub(crate) marks: BTreeMap<InstrumentId, i64>,
     pub(crate) messages: BTreeMap<StrategyId, Messages>,
@@ -189,7 +190,7 @@ impl State {
             outcomes: Outcomes::new(bounds.outcomes_max),
             fill_keys: BTreeSet::new(),
             fill_order: VecDeque::new(),
-            books: BTreeMap::new(),
+            books: ById::default(),
             ledger: Ledger::default(),
             marks: BTreeMap::new(),
             messages: BTreeMap::new(),
@@ -212,23 +213,40 @@ impl State {
 
     /// All books in order.
     pub fn books(&self) -> impl Iterator<Item = (&BookKey, &Book)> {
-        self.books.iter()
+        self.books_in_order().into_iter()
     }
 
-    /// Orders that are live, or ended with fills still to come.
+    fn books_in_order(&self) -> Vec<(&BookKey, &Book)> {
+        let mut books: Vec<_> = self.books.iter().collect();
+        books.sort_unstable_by_key(|(key, _)| **key);
+        books
+    }
+
+    /// Orders that are live, or ended with fills still to come, in order of id.
     pub fn orders(&self) -> impl Iterator<Item = &Order> {
-        self.orders.values()
+        self.orders.sorted(|_| true).into_iter()
     }
 
     /// What became of the order an intent opened; `None` where it opened none or is forgotten.
     pub fn order_state(&self, id: IntentId) -> Option<OrderState> {
         let live = self.orders.get(&id).map(|o| o.state);
-        live.or_else(|| self.outcomes.get(id).filter(|o| o.has_order).map(|o| o.state))
+        live.or_else(|| self.outcome(id).filter(|o| o.has_order).map(|o| o.state))
+    }
+
+    /// What an intent came to, where memory has it.
+    pub(crate) fn outcome(&self, id: IntentId) -> Option<&Outcome> {
+        self.outcomes.get(id).or_else(|| self.orders.outcome(id))
     }
 
     /// Whether an intent would be answered as one that was seen before.
     pub fn remembers(&self, id: IntentId) -> bool {
-        self.outcomes.get(id).is_some()
+        self.outcome(id).is_some()
+    }
+
+    /// Forgets every outcome, as only a planted bug does.
+    pub(crate) fn forget_outcomes(&mut self) {
+        self.outcomes.clear();
+        self.orders.forget_outcomes();
     }
 
     /// Settled orders by terminal state, of those still remembered.
@@ -346,7 +364,7 @@ impl State {
 
     /// Hash of the whole durable state.
     pub fn hash(&self) -> [u8; 32] {
-        let mut canon = Canon::new("gateway state v2");
+        let mut canon = Canon::new("gateway state v3");
         canon.u64(self.log_seq).u64(self.epoch.into()).u64(self.epoch_asked.into());
         canon.u64(self.command_seq).u64(self.report_seq);
         canon.u64(self.halted.into()).u64(self.killed.into()).u64(self.draining.into());
@@ -360,8 +378,13 @@ impl State {
             canon.u64(id.into());
         }
         canon.len(self.orders.len());
-        for order in self.orders.values() {
+        for order in self.orders.sorted(|_| true) {
             order.canon(&mut canon);
+            let outcome = self.orders.outcome(order.id);
+            canon.len(usize::from(outcome.is_some()));
+            if let Some(outcome) = outcome {
+                outcome.canon(&mut canon);
+            }
         }
         self.outcomes.canon(&mut canon);
         canon.len(self.fill_order.len());
@@ -369,7 +392,7 @@ impl State {
             canon.u64((*venue).into()).u64((*instrument).into()).text(exec_id);
         }
         canon.len(self.books.len());
-        for (key, book) in &self.books {
+        for (key, book) in self.books_in_order() {
             canon.u64(key.account.0.into()).u64(key.strategy.0.into()).u64(key.instrument.0.into());
             book.position.canon(&mut canon);
             canon.i128(book.buy_lots).i128(book.sell_lots).i128(book.fees_e8).i128(book.posted_e8);
@@ -381,9 +404,14 @@ impl State {
         }
         canon.len(self.messages.len());
         for (id, window) in &self.messages {
-            canon.u64(id.0.into()).len(window.iter().len());
+            canon.u64(id.0.into()).len(window.len());
             for m in window.iter() {
-                canon.i64(m.ts_ns).u64(m.account.0.into()).u64(m.instrument.0.into()).u128(m.economics);
+                canon.i64(m.ts_ns).u64(m.account.0.into()).u64(m.instrument.0.into());
+                canon.len(usize::from(m.terms.is_some()));
+                if let Some(terms) = &m.terms {
+                    canon.i64(terms.px_ticks).u64(terms.qty_lots);
+                    canon.i64(terms.side.into()).i64(terms.order_type.into());
+                }
             }
         }
         self.risk.canon(&mut canon);
@@ -455,15 +483,31 @@ impl State {
         *self.decisions.entry(reply.reason).or_insert(0) += 1;
         let accepted = reply.decision() == Decision::Accepted;
         let opens = accepted && intent.kind() == IntentKind::New;
+        let outcome = Outcome {
+            content: Content::of(&intent),
+            accepted,
+            reason: reply.reason(),
+            has_order: opens,
+            reference_px_ticks: reply.reference_px_ticks,
+            reference_ts_ns: reply.reference_ts_ns,
+            accepted_qty_lots: reply.accepted_qty_lots,
+            state: OrderState::Unspecified,
+            cum_lots: 0,
+            ts_ns,
+        };
+        let stays = opens && !planted(Bug::DedupEvictsInFlight);
+        if !stays {
+            self.outcomes.insert(id, outcome);
+        }
         if opens {
-            self.open(seq, id, &intent, reply, table)?;
+            self.open(seq, id, &intent, reply, table, stays.then_some(outcome))?;
         }
         if accepted {
             let mut message = Message {
                 ts_ns,
                 account: AccountId(intent.account_id),
                 instrument: InstrumentId(intent.instrument_id),
-                economics: if opens { economics_hash(&intent) } else { 0 },
+                terms: opens.then(|| Terms::of(&intent)),
             };
             if intent.kind() == IntentKind::Cancel {
                 let target = from_wire_id(intent.target_intent_id.as_ref());
@@ -477,21 +521,6 @@ impl State {
         } else if of_its_own_making(reply.reason()) {
             push_window(self.risk.refusals.entry(id.strategy()).or_default(), ts_ns);
         }
-        self.outcomes.insert(
-            id,
-            Outcome {
-                content: content_hash(&intent),
-                accepted,
-                reason: reply.reason(),
-                has_order: opens,
-                reference_px_ticks: reply.reference_px_ticks,
-                reference_ts_ns: reply.reference_ts_ns,
-                accepted_qty_lots: reply.accepted_qty_lots,
-                state: OrderState::Unspecified,
-                cum_lots: 0,
-                ts_ns,
-            },
-        );
         Ok(())
     }
 
@@ -502,6 +531,7 @@ impl State {
         intent: &Intent,
         reply: &IntentReply,
         table: &Table,
+        outcome: Option<Outcome>,
     ) -> Result<(), FoldFault> {
         let unknown = FoldFault::UnknownInstrument { seq, instrument_id: intent.instrument_id };
         let row = table.get(InstrumentId(intent.instrument_id)).ok_or_else(|| unknown.clone())?;
@@ -536,12 +566,12 @@ impl State {
             command_epoch: self.epoch,
             ts_venue_ns: 0,
         };
-        self.by_client_order_id.insert(&order.client_order_id, id);
+        self.by_client_order_id.opened(id);
         self.open_orders += 1;
         self.reserve(key, side, i128::from(order.reserved_lots()));
         self.owed.push_back(Payload::OrderUpdate(order.update(false)));
         self.index.opened(&order);
-        self.orders.insert(order);
+        self.orders.insert(order, outcome);
         Ok(())
     }
 
@@ -620,10 +650,12 @@ impl State {
 
     /// Forgets a terminal order with nothing reserved but for its outcome.
     fn retire(&mut self, id: IntentId) {
-        let Some(order) = self.orders.remove(&id) else { return };
+        let Some((order, outcome)) = self.orders.remove(&id) else { return };
         self.index.retired(&order);
-        self.by_client_order_id.remove(&order.client_order_id);
-        self.outcomes.settle(id, order.state, order.cum_lots);
+        self.by_client_order_id.retired(&order);
+        if let Some(outcome) = outcome {
+            self.outcomes.insert(id, Outcome { state: order.state, cum_lots: order.cum_lots, ..outcome });
+        }
     }
 
     fn freeze(&mut self, instrument: InstrumentId, why: &str, ts_ns: i64) {
@@ -644,6 +676,7 @@ impl State {
         if report.report_seq == self.report_seq + 1 {
             self.report_seq = report.report_seq;
         }
+        self.look_up(report);
         match report.kind() {
             ReportKind::Granted => {
                 self.epoch = self.epoch.max(report.gateway_epoch);
@@ -662,7 +695,14 @@ impl State {
         }
     }
 
-    /// The live order a report is about: by intent where it names one, else by client order id.
+    /// Makes the orders known by client order id, where a report names no intent.
+    pub(crate) fn look_up(&mut self, report: &Report) {
+        if from_wire_id(report.intent_id.as_ref()).0 == 0 {
+            self.by_client_order_id.catch_up(&self.orders);
+        }
+    }
+
+    /// The live order a report is about: by intent where it names one, else by client order id, after [`State::look_up`].
     pub(crate) fn order_of(&self, report: &Report) -> Option<&Order> {
         let id = from_wire_id(report.intent_id.as_ref());
         let id = if id.0 == 0 { self.by_client_order_id.get(&report.client_order_id)? } else { id };
@@ -742,7 +782,7 @@ impl State {
     /// News of an order that is settled here or was never ours. A live order nobody reserved for is a break.
     fn fold_report_of_settled(&mut self, report: &Report, ts_ns: i64) {
         let claims_life = matches!(report.kind(), ReportKind::Ack | ReportKind::Status);
-        let settled = self.outcomes.get(from_wire_id(report.intent_id.as_ref()));
+        let settled = self.outcome(from_wire_id(report.intent_id.as_ref()));
         // An order that ended as the venue told, and is told of again, is no news.
         let ended_at_venue = settled.is_some_and(|o| {
             matches!(o.state, OrderState::Filled | OrderState::Cancelled | OrderState::Expired)
@@ -797,7 +837,7 @@ impl State {
                 let account = AccountId(1);
                 let told = if told.0 == 0 { IntentId::new(EXTERNAL, 0, 0) } else { told };
                 // The outcome may be all that is kept of our order; what never was ours is external.
-                let strategy = if self.outcomes.get(told).is_some() { told.strategy() } else { EXTERNAL };
+                let strategy = if self.outcome(told).is_some() { told.strategy() } else { EXTERNAL };
                 (told, BookKey { account, strategy, instrument }, true)
             }
         };
@@ -1029,11 +1069,11 @@ impl State {
     ) {
         let instrument = row.instrument_id();
         let keys: Vec<BookKey> = self
-            .books
-            .keys()
+            .books_in_order()
+            .into_iter()
+            .map(|(key, _)| *key)
             .filter(|k| k.account == account && k.instrument == instrument)
             .filter(|k| strategy.0 == 0 || k.strategy == strategy)
-            .copied()
             .collect();
         for key in keys {
             let Some(book) = self.books.get_mut(&key) else { continue };

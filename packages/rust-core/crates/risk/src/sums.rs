@@ -3,12 +3,12 @@
 //! It answers only where every instrument has one plain value: priced, in the currency of the sums, within 100 bits. Anything
 //! else is added up book by book, where the order of the books says which fault is reported.
 
-use crate::config::Limits;
+use crate::config::{Limits, RowId};
 use crate::contract::worth_e8;
 use crate::decide::{Exposure, Wish, worst};
-use crate::fixed::ById;
+use crate::fixed::Near;
 use crate::index::{At, Held, Index, Lots};
-use std::collections::BTreeMap;
+use std::hash::Hash;
 use tidegate_instruments::{Instrument, Table};
 use tidegate_units::{AccountId, InstrumentId, Side, StrategyId};
 
@@ -24,13 +24,22 @@ struct OfBook {
     value: i128,
 }
 
+/// What does not change of an instrument while the limits stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Known {
+    collar_bps: u32,
+    /// Not in the currency of the sums.
+    foreign: bool,
+}
+
 /// What one instrument adds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Part {
     books: Vec<OfBook>,
     /// By account: what its strategies hold together.
     nets: Vec<(AccountId, i128)>,
-    collar_bps: Option<u32>,
+    /// What the limits and the table say, looked up once while they stand.
+    known: Option<Known>,
     plain: bool,
 }
 
@@ -38,11 +47,11 @@ struct Part {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sums {
     limits_version: u32,
-    parts: ById<InstrumentId, Part>,
+    parts: Near<InstrumentId, Part>,
     firm: i128,
-    accounts: BTreeMap<AccountId, i128>,
-    strategies: BTreeMap<StrategyId, i128>,
-    desks: BTreeMap<u32, i128>,
+    accounts: Near<AccountId, i128>,
+    strategies: Near<StrategyId, i128>,
+    desks: Near<u32, i128>,
     /// Instruments without a plain value.
     not_plain: usize,
     scratch: Part,
@@ -80,13 +89,13 @@ impl Part {
     fn fill(&mut self, was: &Self, at: &At, row: Option<&Instrument>, limits: &Limits) -> Option<()> {
         self.books.clear();
         self.nets.clear();
-        self.collar_bps = was.collar_bps;
+        self.known = was.known;
         let row = row?;
-        let collar = || limits.instruments.get(&row.instrument_id()).map_or(0, |l| l.collar_bps);
-        let collar = self.collar_bps.unwrap_or_else(collar);
-        self.collar_bps = Some(collar);
-        let px = at.valuation(collar);
-        let foreign = row.quote != limits.currency;
+        let collar_bps = || limits.instruments.get(&row.instrument_id()).map_or(0, |l| l.collar_bps);
+        let Known { collar_bps, foreign } = *self
+            .known
+            .get_or_insert_with(|| Known { collar_bps: collar_bps(), foreign: row.quote != limits.currency });
+        let px = at.valuation(collar_bps);
         let plain = |lots: Lots| {
             if worst(lots.position, lots.buys, lots.sells)? == 0 {
                 return Some(0);
@@ -106,9 +115,9 @@ impl Part {
     }
 }
 
-fn shift<K: Ord>(sums: &mut BTreeMap<K, i128>, key: K, by: i128) {
+fn shift<K: RowId + Hash>(sums: &mut Near<K, i128>, key: K, by: i128) {
     if by != 0 {
-        *sums.entry(key).or_insert(0) += by;
+        *sums.or_insert_with(key, || 0) += by;
     }
 }
 
@@ -125,7 +134,7 @@ impl Sums {
     fn update(&mut self, id: InstrumentId, at: &At, table: &Table, limits: &Limits) {
         let fresh = || Part { plain: true, ..Part::default() };
         let mut next = std::mem::take(&mut self.scratch);
-        let was = std::mem::take(self.parts.entry(id).or_insert_with(fresh));
+        let was = std::mem::take(self.parts.or_insert_with(id, fresh));
         next.plain = next.fill(&was, at, table.get(id), limits).is_some();
         if !next.plain {
             next.books.clear();
@@ -155,6 +164,13 @@ impl Sums {
         self.parts.insert(id, next);
     }
 
+    /// Reads what a decision will ask of an instrument, so that it is at hand by then.
+    pub(crate) fn warm(&self, instrument: InstrumentId) -> (i128, i128) {
+        let part = self.parts.get(instrument);
+        let book = part.and_then(|part| part.books.last()).map_or(0, |book| book.value);
+        (book, part.and_then(|part| part.nets.last()).map_or(0, |(_, value)| *value))
+    }
+
     fn shift_book(&mut self, book: &OfBook, by: i128) {
         shift(&mut self.strategies, book.strategy, by);
         if let Some(desk) = book.desk {
@@ -173,21 +189,25 @@ impl Sums {
         px: i128,
         limits: &Limits,
     ) -> Option<(Exposure, Exposure)> {
-        if self.not_plain > 0 || wish.row.quote != limits.currency || self.limits_version != limits.version {
+        if self.not_plain > 0 || self.limits_version != limits.version {
+            return None;
+        }
+        let part = self.parts.get(wish.key.instrument);
+        let known = part.and_then(|part| part.known);
+        if known.map_or_else(|| wish.row.quote != limits.currency, |known| known.foreign) {
             return None;
         }
         let (key, desk) = (wish.key, wish.strategy.desk_id);
         let sum = |sums: Option<&i128>| sums.copied().unwrap_or(0);
         let mut before = Exposure {
             symbol: 0,
-            strategy: sum(self.strategies.get(&key.strategy)),
-            desk: desk.map_or(0, |desk| sum(self.desks.get(&desk))),
-            account: sum(self.accounts.get(&key.account)),
+            strategy: sum(self.strategies.get(key.strategy)),
+            desk: desk.map_or(0, |desk| sum(self.desks.get(desk))),
+            account: sum(self.accounts.get(key.account)),
             firm: self.firm,
         };
         // The instrument goes out as it was valued…
         let books = at.map_or(&[][..], At::books);
-        let part = self.parts.get(&key.instrument);
         let valued = part.map_or(&[][..], |part| part.books.as_slice());
         if valued.len() != books.len() {
             return None;

@@ -11,6 +11,7 @@ use tidegate_wire::pb::envelope::v1::{Envelope, envelope::Payload};
 use tidegate_wire::pb::orders::v1::{
     Decision, Fill, Intent, IntentKind, IntentReply, OrderState, OrderType, OrderUpdate, ReportKind,
 };
+use tidegate_wire::pb::risk::v1::RiskEventKind;
 
 #[derive(Debug, Clone)]
 struct MirrorOrder {
@@ -117,6 +118,10 @@ impl Mirror {
                 ControlAction::Drain => self.draining = true,
                 _ => {}
             },
+            Some(Payload::RiskEvent(event)) if event.kind() == RiskEventKind::Marks => {
+                let ids = event.instrument_ids.iter().map(|id| u32::try_from(*id).unwrap_or(0));
+                self.marks.extend(ids.zip(event.px_ticks.iter().copied()));
+            }
             Some(Payload::PolicyState(policy)) => {
                 if let Some(instrument) = self.must_freeze.take()
                     && !policy.detail.contains("frozen")
@@ -403,6 +408,7 @@ mod tests {
     use tidegate_router::ClientId;
     use tidegate_wire::ids::client_order_id;
     use tidegate_wire::pb::orders::v1::Report;
+    use tidegate_wire::pb::risk::v1::RiskEvent;
 
     const ID: IntentId = IntentId(1 << 64 | 9);
 
@@ -454,5 +460,53 @@ mod tests {
             assert_eq!(ends(state, 4, 5, 4).as_deref(), Some("I2"), "{state:?}");
             assert_eq!(ends(state, 4, 5, 5), None, "{state:?}");
         }
+    }
+
+    /// What is said where a strategy that holds 50 lots of instrument 2 opens an order in another, after these marks of it.
+    fn opens_after(marks: &[i64]) -> Option<String> {
+        let table = Table::from_json(include_bytes!("../../../../../config/instruments.json")).unwrap();
+        let limits = Limits::from_json(include_bytes!("limits.json"), &table).unwrap();
+        let worth = BTreeMap::from([(1, 1_000), (2, 100_000)]);
+        let scene = Scene { now_ns: 1, venue_epoch_ns: 1, limits: &limits, worth: &worth, live: true };
+        let (mut truth, mut mirror) = (Truth::default(), Mirror::default());
+        mirror.positions.insert((1, 2), 50);
+        let (hi, lo) = IntentId::new(StrategyId(1), 1, 9).halves();
+        let intent_id = Some(WireId { hi, lo });
+        let intent = Intent {
+            intent_id,
+            kind: IntentKind::New.into(),
+            instrument_id: 1,
+            side: WireSide::Buy.into(),
+            order_type: OrderType::Limit.into(),
+            px_ticks: 50_000,
+            qty_lots: 1,
+            ..Intent::default()
+        };
+        let reply = IntentReply {
+            intent_id,
+            decision: Decision::Accepted.into(),
+            reference_px_ticks: 50_000,
+            reference_ts_ns: 1,
+            accepted_qty_lots: 1,
+            ..IntentReply::default()
+        };
+        let marks = marks.iter().map(|px| {
+            let kind = RiskEventKind::Marks.into();
+            let (instrument_ids, px_ticks) = (vec![2], vec![*px]);
+            Payload::RiskEvent(RiskEvent { kind, instrument_ids, px_ticks, ..RiskEvent::default() })
+        });
+        for payload in marks.chain([Payload::Intent(intent), Payload::IntentReply(reply)]) {
+            mirror.record(&Envelope { payload: Some(payload), ..Envelope::default() }, &scene, &mut truth);
+        }
+        truth.violation.map(|violation| violation.invariant.to_string())
+    }
+
+    /// Seed 1892 held a decision against the price of an earlier order, though the journal had a newer one.
+    #[test]
+    fn i8_positions_are_valued_at_the_last_mark_of_the_journal() {
+        // At 70,000 with the collar 50 lots are worth 357e9 of the 350e9 that are allowed, at 60,000 306e9.
+        assert_eq!(opens_after(&[70_000, 60_000]), None, "within its limit again");
+        assert_eq!(opens_after(&[60_000, 70_000]).as_deref(), Some("passive_breach"));
+        assert_eq!(opens_after(&[70_000]).as_deref(), Some("passive_breach"));
     }
 }

@@ -9,13 +9,13 @@ use crate::Fault;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use tidegate_risk::{Archive, Lookup, Outcome};
+use tidegate_risk::{Archive, CONTENT_BYTES, Content, Lookup, Outcome};
 use tidegate_units::IntentId;
 use tidegate_wire::pb::orders::v1::{OrderState, Reason};
 
 /// Bytes of a slot.
-const SLOT: usize = 88;
-/// Slots of a table: 2^20, 92 MB of a sparse file; three quarters of them are used.
+const SLOT: usize = 72 + CONTENT_BYTES;
+/// Slots of a table: 2^20, 126 MB of a sparse file; three quarters of them are used.
 const SLOTS_LOG2: u32 = 20;
 /// Slots looked at for one id before it is taken for absent; a table is given up before chains grow so long.
 const PROBES_MAX: u64 = 256;
@@ -54,7 +54,7 @@ fn encode(id: IntentId, o: &Outcome) -> [u8; SLOT] {
         at += bytes.len();
     };
     put(&id.0.to_le_bytes());
-    put(&o.content.to_le_bytes());
+    put(&o.content.to_bytes());
     put(&u32::from(o.accepted).to_le_bytes());
     put(&u32::from(o.has_order).to_le_bytes());
     put(&(o.reason as i32).to_le_bytes());
@@ -80,7 +80,7 @@ fn decode(slot: &[u8; SLOT]) -> Option<(IntentId, Outcome)> {
     if id.0 == 0 {
         return None;
     }
-    let content = u128::from_le_bytes(part(slot, at));
+    let content = Content::from_bytes(&part(slot, at));
     let accepted = u32::from_le_bytes(part(slot, at)) != 0;
     let has_order = u32::from_le_bytes(part(slot, at)) != 0;
     let reason = Reason::try_from(i32::from_le_bytes(part(slot, at))).unwrap_or(Reason::Unspecified);
@@ -190,7 +190,7 @@ mod tests {
 
     fn outcome(n: i64) -> Outcome {
         Outcome {
-            content: u128::MAX - n.unsigned_abs() as u128,
+            content: Content::from_bytes(&[n.to_le_bytes()[0]; CONTENT_BYTES]),
             accepted: n % 2 == 0,
             reason: Reason::PriceOutsideCollar,
             has_order: n % 3 == 0,

@@ -1,7 +1,6 @@
 //! Whether one set of limits allows anything that another did not.
 
-use super::Limits;
-use std::collections::BTreeMap;
+use super::{Limits, RowId, Rows};
 use std::fmt::Debug;
 
 /// A limit where more is looser; `None` is no limit at all.
@@ -89,9 +88,9 @@ impl Limits {
 }
 
 /// Holds rows of the same id against each other; a row that is new allows what nothing allowed.
-fn rows<K: Ord + Debug, V>(
-    was: &BTreeMap<K, V>,
-    is: &BTreeMap<K, V>,
+fn rows<K: RowId + Debug, V>(
+    was: &Rows<K, V>,
+    is: &Rows<K, V>,
     what: &str,
     note: &mut impl FnMut(bool, &str),
     each: impl Fn(&V, &V, &mut dyn FnMut(bool, &str)),

@@ -139,10 +139,13 @@ pub struct Attribution {
     pub trader_id: u32,
     pub desk_id: u32,
     pub client_id: u32,
+    /// The bits of `version`, read once.
+    #[serde(skip)]
+    pub(crate) version_bits: u64,
 }
 
 impl Attribution {
-    pub(crate) fn version_bits(&self) -> Option<u64> {
+    pub(crate) fn read_version(&self) -> Option<u64> {
         let digits = self.version.len() == 16 && self.version.bytes().all(|b| b.is_ascii_hexdigit());
         u64::from_str_radix(&self.version, 16).ok().filter(|bits| digits && *bits != 0)
     }

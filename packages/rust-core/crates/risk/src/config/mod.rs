@@ -3,6 +3,7 @@
 
 mod change;
 mod controls;
+mod rows;
 
 pub use controls::{
     AccountChecks, AccountKind, Attribution, Blackout, DeskLimits, DrawdownLimit, DriftLimit, KillLimits,
@@ -10,10 +11,12 @@ pub use controls::{
     Window,
 };
 
+pub use rows::{RowId, Rows};
+
 use crate::limits::{RATE_WINDOW_MAX, WINDOW_MAX};
 use controls::{check_bands, check_blackouts};
 use serde::Deserialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use tidegate_instruments::Table;
 use tidegate_units::{AccountId, InstrumentId, StrategyId};
@@ -260,9 +263,9 @@ pub struct Limits {
     /// How long an order may wait for news before it is asked about (again).
     pub requery_ns: u64,
     pub firm: FirmLimits,
-    pub accounts: BTreeMap<AccountId, AccountLimits>,
-    pub strategies: BTreeMap<StrategyId, StrategyLimits>,
-    pub instruments: BTreeMap<InstrumentId, InstrumentLimits>,
+    pub accounts: Rows<AccountId, AccountLimits>,
+    pub strategies: Rows<StrategyId, StrategyLimits>,
+    pub instruments: Rows<InstrumentId, InstrumentLimits>,
     /// What exposures and losses are added up in.
     pub currency: String,
     /// Age at which a conversion rate is none any more.
@@ -274,7 +277,7 @@ pub struct Limits {
     /// Life of an approval.
     pub approval_ttl_ns: i64,
     pub restricted: BTreeSet<InstrumentId>,
-    pub desks: BTreeMap<u32, DeskLimits>,
+    pub desks: Rows<u32, DeskLimits>,
     pub storm: StormConfig,
     pub kill: KillLimits,
     /// Whether an order without an attribution is refused.
@@ -315,16 +318,16 @@ impl Limits {
             startup_holdoff_ns: ns(file.startup_holdoff_ms),
             requery_ns: ns(file.requery_ms),
             firm: file.firm,
-            accounts: BTreeMap::new(),
-            strategies: BTreeMap::new(),
-            instruments: BTreeMap::new(),
+            accounts: Rows::default(),
+            strategies: Rows::default(),
+            instruments: Rows::default(),
             currency: file.currency.clone().unwrap_or_default(),
             rate_age_ns: file.rate_age_ms_max.map_or(0, |ms| i64::from(ms) * 1_000_000),
             mark_age_ns: file.mark_age_ms_max.map(ns),
             monitor_age_ns: file.monitor_age_ms_max.map(ns),
             approval_ttl_ns: i64::from(file.approval_ttl_ms.unwrap_or(APPROVAL_TTL_MS)) * 1_000_000,
             restricted: file.restricted.iter().copied().map(InstrumentId).collect(),
-            desks: BTreeMap::new(),
+            desks: Rows::default(),
             storm: file.storm,
             kill: file.kill,
             require_attribution: file.require_attribution.unwrap_or(false),
@@ -370,7 +373,7 @@ impl Limits {
                 return Err(LimitsFault::Twice { what: format!("account {id}") });
             }
         }
-        for row in file.strategies {
+        for mut row in file.strategies {
             let id = row.strategy_id;
             positive(id.into(), || "strategy_id".into())?;
             positive(row.exposure_e8_max, || format!("exposure_e8_max of strategy {id}"))?;
@@ -381,6 +384,9 @@ impl Limits {
                 return Err(LimitsFault::RateAboveWindow { strategy_id: id });
             }
             check_strategy(&row, &limits.desks)?;
+            if let Some(who) = &mut row.attribution {
+                who.version_bits = who.read_version().unwrap_or(0);
+            }
             if limits.strategies.insert(StrategyId(id), row).is_some() {
                 return Err(LimitsFault::Twice { what: format!("strategy {id}") });
             }
@@ -488,7 +494,7 @@ fn check_account(row: &AccountLimits) -> Result<(), LimitsFault> {
     }
 }
 
-fn check_strategy(row: &StrategyLimits, desks: &BTreeMap<u32, DeskLimits>) -> Result<(), LimitsFault> {
+fn check_strategy(row: &StrategyLimits, desks: &Rows<u32, DeskLimits>) -> Result<(), LimitsFault> {
     let id = row.strategy_id;
     for (window, what) in
         [(row.duplicates, "duplicates"), (row.executions, "executions"), (row.refusals, "refusals")]
@@ -506,7 +512,7 @@ fn check_strategy(row: &StrategyLimits, desks: &BTreeMap<u32, DeskLimits>) -> Re
     }
     if let Some(who) = &row.attribution {
         let named = [who.trader_id, who.desk_id, who.client_id].iter().all(|id| *id != 0);
-        if who.version_bits().is_none() || !named {
+        if who.read_version().is_none() || !named {
             return Err(LimitsFault::BadAttribution { strategy_id: id });
         }
     }
