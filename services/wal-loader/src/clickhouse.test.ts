@@ -13,7 +13,7 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Loader } from "./loader.ts";
 import { FakeWal } from "./testing/fake-wal.ts";
-import { startLossyProxy } from "./testing/lossy-proxy.ts";
+import { httpOk, isInsert, startFaultProxy } from "./testing/fault-proxy.ts";
 import { REAL_WAL } from "./testing/real-wal.ts";
 
 const found = findEmbedded();
@@ -63,15 +63,18 @@ describe.skipIf("kind" in found)("loading into a real ClickHouse (needs chdb)", 
 
   it("each record is in once though every third answer to an insert is lost after the commit [A37, B086]", async () => {
     let inserts = 0;
-    await using proxy = await startLossyProxy(server.url, (request) => {
-      if (!request.includes("insert_deduplication_token")) return false;
-      inserts += 1;
-      return inserts % 3 === 0;
+    await using proxy = await startFaultProxy(Number(new URL(server.url).port), {
+      isWork: isInsert,
+      isDone: httpOk,
+      fate() {
+        inserts += 1;
+        return inserts % 3 === 0 ? "loses answer" : "passes";
+      },
     });
     const wal = new FakeWal(...REAL_WAL);
     const total = wal.visible;
     wal.visible = 0;
-    const { current, repository } = loader(proxy.url, wal);
+    const { current, repository } = loader(`http://127.0.0.1:${proxy.port}`, wal);
     for (let steps = 0; steps < 1_000; steps += 1) {
       wal.visible = Math.min(total, wal.visible + 4);
       if (!(await current.step()) && wal.visible === total) break;

@@ -1,26 +1,41 @@
 /** wal-loader as a process: what the kit starts, asks and stops. */
 
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runService, type Service, type ServiceContext } from "@tidegate/service-kit";
+import type { Recording } from "@tidegate/storage";
+import type { TendedClaim } from "./claim.ts";
 import { Settings, type WalLoaderConfig } from "./config.ts";
 import type { Sliced } from "./core.ts";
+import type { Ends } from "./ends.ts";
+import { CLAIM_BEATS } from "./limits.ts";
 import type { Loader } from "./loader.ts";
 
 /** A stop loads what is left for at most this long. */
 const DRAIN_MS_MAX = 20_000;
 
+/** What the loading is put together from. A program of a test gives its own part in place of one; the service gives none. */
+export interface Parts {
+  readonly repository: (url: string, config: WalLoaderConfig) => Recording;
+  readonly claim: (config: WalLoaderConfig) => TendedClaim;
+  readonly ends: (config: WalLoaderConfig) => Ends;
+}
+
 /** Runs the loader for the life of the process. */
-export function runWalLoader(): Promise<void> {
+export function runWalLoader(parts: Partial<Parts> = {}): Promise<void> {
   return runService({
     name: "wal-loader",
     schema: Settings,
     defaults: { drainMsMax: DRAIN_MS_MAX },
-    start,
+    start: (context) => start(context, parts),
   });
 }
 
 /** Starts the loaders, or says that there is no database and stays ready with the WAL alone. */
-export async function start(context: ServiceContext<WalLoaderConfig>): Promise<Service> {
+export async function start(
+  context: ServiceContext<WalLoaderConfig>,
+  parts: Partial<Parts> = {},
+): Promise<Service> {
   const { config, log } = context;
   const { clickhouseUrl, databaseUrl } = config;
   if (clickhouseUrl === undefined && databaseUrl !== undefined) {
@@ -36,7 +51,7 @@ export async function start(context: ServiceContext<WalLoaderConfig>): Promise<S
       stop() {},
     };
   }
-  const loading = await startLoading(context, clickhouseUrl);
+  const loading = await startLoading(context, clickhouseUrl, parts);
   return databaseUrl === undefined ? loading : both(loading, await orderPath(context, databaseUrl));
 }
 
@@ -118,20 +133,35 @@ async function orderPath(
 async function startLoading(
   context: ServiceContext<WalLoaderConfig>,
   url: string,
+  parts: Partial<Parts>,
 ): Promise<Service> {
   const { config, log, metrics, http, fail } = context;
-  const [{ openRepository }, { Loader }, { openWal }] = await Promise.all([
-    import("@tidegate/storage"),
-    import("./loader.ts"),
-    import("./wal.ts"),
-  ]);
-  const repository = openRepository(url);
+  const [{ openRepository }, { FencedClaim }, { GroupEnds }, { Loader }, { openWal }] =
+    await Promise.all([
+      import("@tidegate/storage"),
+      import("./claim.ts"),
+      import("./ends.ts"),
+      import("./loader.ts"),
+      import("./wal.ts"),
+    ]);
+  const { loaderDir, claimMs } = config;
+  const repository = parts.repository?.(url, config) ?? openRepository(url);
+  const claim =
+    parts.claim?.(config) ??
+    new FencedClaim({
+      dir: join(loaderDir, "claims"),
+      silentMs: claimMs,
+      nowMs: () => performance.now(),
+    });
+  const ends = parts.ends?.(config) ?? new GroupEnds(join(loaderDir, "ends"));
   const ending = new AbortController();
   const pause = (ms: number) => sleep(ms, undefined, { signal: ending.signal }).catch(() => {});
   const loader: Loader = new Loader({
     wal: openWal(config.walDir),
     repository,
-    ledgerDir: config.loaderDir,
+    ledgerDir: loaderDir,
+    claim,
+    ends,
     nowNs: () => BigInt(Date.now()) * 1_000_000n,
     random: Math.random,
     pause,
@@ -143,6 +173,20 @@ async function startLoading(
       );
     },
   });
+  const tend = (): void => {
+    const before = claim.fence;
+    if (claim.tend() && claim.fence !== before)
+      log.info({ fence: claim.fence }, "the claim is this loader's");
+  };
+  // Before the first step, so that a loader on its own does not begin as a standby.
+  tend();
+  const tending = setInterval(() => {
+    try {
+      tend();
+    } catch (error) {
+      fail(error);
+    }
+  }, claimMs / CLAIM_BEATS);
   let draining = false;
   const run = async (): Promise<void> => {
     while (!ending.signal.aborted) {
@@ -158,7 +202,7 @@ async function startLoading(
       const { state } = loader.stats();
       metrics.gauge("tidegate_loader_database_up").set(state === "RUNNING" ? 1 : 0);
       metrics.gauge("tidegate_loader_lag_records").set(loader.stats().lag);
-      return { ready: state === "RUNNING", state };
+      return { ready: state === "RUNNING" || state === "STANDBY", state };
     },
     stats: () => loader.stats(),
     async drain() {
@@ -168,6 +212,8 @@ async function startLoading(
     async stop() {
       ending.abort();
       await done;
+      clearInterval(tending);
+      claim.release();
       await repository[Symbol.asyncDispose]();
     },
   };
