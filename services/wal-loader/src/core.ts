@@ -59,6 +59,8 @@ export interface Group {
   readonly from: Position;
   readonly to: Position;
   readonly blocks: readonly WalBlock[];
+  /** Whether a bound ended it: there may be more at once. */
+  readonly full: boolean;
 }
 
 /** What is known to be in, as the ledger file keeps it. Losing it costs time, never a row. */
@@ -117,6 +119,7 @@ export function readGroup(reader: WalReader, ledger: Ledger): Group | null {
   const from = at;
   const blocks: WalBlock[] = [];
   let [records, bytes] = [0, 0];
+  let full = true;
   while (
     !reached(at, pendingTo) &&
     blocks.length < GROUP_BLOCKS_MAX &&
@@ -124,7 +127,10 @@ export function readGroup(reader: WalReader, ledger: Ledger): Group | null {
     bytes < GROUP_BYTES_MAX
   ) {
     const found = reader.read(at);
-    if (found === null || found === "damaged") break;
+    if (found === null || found === "damaged") {
+      full = false;
+      break;
+    }
     if (found === "end") {
       at = { segment: at.segment + 1, offset: 0 };
       continue;
@@ -134,7 +140,7 @@ export function readGroup(reader: WalReader, ledger: Ledger): Group | null {
     for (const { payload } of found.block.records) bytes += payload.length;
     at = found.next;
   }
-  return blocks.length === 0 ? null : { from, to: at, blocks };
+  return blocks.length === 0 ? null : { from, to: at, blocks, full };
 }
 
 /** One insert of a group: the rows of one table that lie in one partition of it, for only within one is an insert whole. */

@@ -85,6 +85,7 @@ export class Loader {
   #standby = false;
   #lag = { records: 0, oldestNs: 0n };
   #damaged = false;
+  #caughtUp = false;
   #migrated = false;
   /** The group after the one that is going in, being read while the server has that one. */
   #ahead: Promise<Ready | "nothing" | "damaged"> | null = null;
@@ -125,12 +126,18 @@ export class Loader {
     };
   }
 
+  /** Whether the last step came to the end of the WAL as it was then, and has it in. */
+  get caughtUp(): boolean {
+    return this.#caughtUp;
+  }
+
   /**
    * Does one step: takes stock of the database where that is due, then loads one group. True when there may be more to do at
    * once. A database that fails is no error: it waits, with growing pauses, and takes stock again before it retries. While
    * another loader holds the claim there is nothing to do.
    */
   async step(): Promise<boolean> {
+    this.#caughtUp = false;
     try {
       this.#checkClaim();
       if (!this.#synced) await this.#takeStock();
@@ -209,6 +216,7 @@ export class Loader {
     this.#damaged = ready === "damaged";
     if (ready === "nothing" || ready === "damaged") {
       this.#lag = { records: 0, oldestNs: 0n };
+      this.#caughtUp = true;
       return false;
     }
     const { to, sliced } = ready;
@@ -239,6 +247,7 @@ export class Loader {
       if (sliced.blocks !== null) await this.#insert(sliced.blocks);
       this.#keep(after);
       this.#deps.onLoaded?.(sliced);
+      this.#caughtUp = !ready.full;
     }
     return true;
   }

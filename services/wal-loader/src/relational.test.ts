@@ -74,7 +74,10 @@ describe("the order path in a relational store", () => {
     } as typeof envelope);
     const block = { segment: 1, block: 0, crc: 0, records: [{ ...place, payload }] };
     const at: Position = { segment: 1, offset: 0 };
-    const { records, quarantined } = batchOf({ from: at, to: at, blocks: [block] }, decodeEnvelope);
+    const { records, quarantined } = batchOf(
+      { from: at, to: at, blocks: [block], full: false },
+      decodeEnvelope,
+    );
     expect([records.length, quarantined[0]?.reason]).toEqual([0, "NUL_IN_TEXT"]);
   });
 

@@ -78,6 +78,7 @@ export class RelationalLoader {
   /** null = to be asked of the store. */
   #at: LoadPosition | null = null;
   #attempt = 0;
+  #caughtUp = false;
   #counts = { rows: 0, quarantined: 0, retries: 0 };
 
   constructor(deps: RelationalLoaderDeps) {
@@ -89,9 +90,15 @@ export class RelationalLoader {
     return { state, ...this.#counts, lastWalSeq: this.#at?.walSeq ?? 0 };
   }
 
+  /** Whether the last step came to the end of the WAL as it was then, and has it in. */
+  get caughtUp(): boolean {
+    return this.#caughtUp;
+  }
+
   /** Loads one group; true when there may be more to do at once. A store that fails is waited for, with growing pauses. */
   async step(): Promise<boolean> {
     const { wal, store, decode } = this.#deps;
+    this.#caughtUp = false;
     try {
       if (this.#at === null) {
         await store.migrate();
@@ -99,7 +106,10 @@ export class RelationalLoader {
       }
       const { segment, offset } = this.#at;
       const group = readGroup(wal, { ...START, next: { segment, offset } });
-      if (group === null) return false;
+      if (group === null) {
+        this.#caughtUp = true;
+        return false;
+      }
       const batch = batchOf(group, decode);
       if ((await store.insert(batch)) === "held") {
         // Another loader was faster.
@@ -111,6 +121,7 @@ export class RelationalLoader {
       this.#counts.rows += batch.records.length;
       this.#counts.quarantined += batch.quarantined.length;
       this.#deps.onLoaded?.(batch);
+      this.#caughtUp = !group.full;
       return true;
     } catch (error) {
       this.#at = null;

@@ -72,6 +72,33 @@ function both(first: Service, second: Service): Service {
   };
 }
 
+/** Steps for ever, or, once it drains, until what there was then is in: a WAL that is being written has no end. */
+function keepLoading(
+  loader: Pick<Loader, "step" | "caughtUp">,
+  options: {
+    readonly ending: AbortSignal;
+    readonly pauseMs: number;
+    readonly pause: (ms: number) => Promise<void>;
+  },
+): { readonly done: Promise<void>; drain(): void } {
+  const { ending, pauseMs, pause } = options;
+  let draining = false;
+  const run = async (): Promise<void> => {
+    while (!ending.aborted) {
+      const last = draining;
+      const more = await loader.step();
+      if (last && (!more || loader.caughtUp)) return;
+      if (!more && !draining) await pause(pauseMs);
+    }
+  };
+  return {
+    done: run(),
+    drain() {
+      draining = true;
+    },
+  };
+}
+
 /** The loader of the order path into a relational store. */
 async function orderPath(
   { config, log, fail }: ServiceContext<WalLoaderConfig>,
@@ -100,15 +127,8 @@ async function orderPath(
       );
     },
   });
-  let draining = false;
-  const run = async (): Promise<void> => {
-    while (!ending.signal.aborted) {
-      if (await loader.step()) continue;
-      if (draining) return;
-      await pause(config.pollMs);
-    }
-  };
-  const done = run().catch((error: unknown) => fail(error));
+  const running = keepLoading(loader, { ending: ending.signal, pauseMs: config.pollMs, pause });
+  const done = running.done.catch((error: unknown) => fail(error));
   return {
     ready() {
       const { state } = loader.stats();
@@ -119,7 +139,7 @@ async function orderPath(
       return { state, events: rows, lag: 0, rows, quarantined, retries, lastWalSeq };
     },
     async drain() {
-      draining = true;
+      running.drain();
       await done;
     },
     async stop() {
@@ -187,15 +207,8 @@ async function startLoading(
       fail(error);
     }
   }, claimMs / CLAIM_BEATS);
-  let draining = false;
-  const run = async (): Promise<void> => {
-    while (!ending.signal.aborted) {
-      if (await loader.step()) continue;
-      if (draining) return;
-      await pause(config.pollMs);
-    }
-  };
-  const done = run().catch((error: unknown) => fail(error));
+  const running = keepLoading(loader, { ending: ending.signal, pauseMs: config.pollMs, pause });
+  const done = running.done.catch((error: unknown) => fail(error));
   http.get("/completeness", async () => loader.completeness());
   return {
     ready() {
@@ -206,7 +219,7 @@ async function startLoading(
     },
     stats: () => loader.stats(),
     async drain() {
-      draining = true;
+      running.drain();
       await done;
     },
     async stop() {

@@ -53,6 +53,8 @@ export interface Outcome {
   readonly unequal: number;
   readonly differences: readonly string[];
   readonly walRecords: number;
+  /** The round's files are gone. */
+  readonly removed: Promise<void>;
 }
 
 export interface RoundOptions {
@@ -65,12 +67,24 @@ export interface RoundOptions {
 
 /** Runs the cycles and judges what is there after them. @throws Error when loaders or databases do not come back at all */
 export async function runRound(options: RoundOptions): Promise<Outcome> {
-  await using stand = await Stand.open(options);
+  const stand = await Stand.open(options);
+  try {
+    const outcome = await runOn(stand, options.cycles);
+    await stand[Symbol.asyncDispose]();
+    return { ...outcome, removed: stand.removed };
+  } catch (error) {
+    await stand[Symbol.asyncDispose]();
+    await stand.removed;
+    throw error;
+  }
+}
+
+async function runOn(stand: Stand, cycles: readonly Cycle[]): Promise<Omit<Outcome, "removed">> {
   const injected: Injected = { ...NOTHING_INJECTED };
   const round = new Round(stand, injected);
   for (const slot of SLOTS) stand.start(slot);
   await stand.bothUp();
-  for (const cycle of options.cycles) await round.cycle(cycle);
+  for (const cycle of cycles) await round.cycle(cycle);
   await stand.bothUp();
   await stand.stopWriting();
   return { injected, twoOwners: round.twoOwners, ...(await judge(stand)) };
@@ -87,7 +101,6 @@ class Round {
   }
 
   async cycle(cycle: Cycle): Promise<void> {
-    await this.#stand.bothUp();
     switch (cycle.fault) {
       case "kill":
         return this.#kill(cycle);
@@ -115,6 +128,7 @@ class Round {
   /** The one at work is stopped, amid an insert or anywhere, until the other has its turn and has loaded; then it wakes. */
   async #pause({ at, other }: Cycle): Promise<void> {
     const stand = this.#stand;
+    await stand.bothUp();
     const slot = await stand.owner();
     const paused = stand.loader(slot);
     const let_ = Promise.withResolvers<void>();
@@ -181,6 +195,7 @@ class Round {
   /** One is told to stop, the other killed, and two are started in the same moment. */
   async #twoAtOnce({ at }: Cycle): Promise<void> {
     const stand = this.#stand;
+    await stand.bothUp();
     const slot = await stand.owner();
     const killed = at < 0.5 ? slot : otherOf(slot);
     await Promise.all(
@@ -229,7 +244,9 @@ class Round {
 }
 
 /** Holds both stores against the WAL: record by record, and by the completeness checker. */
-export async function judge(stand: Stand): Promise<Omit<Outcome, "injected" | "twoOwners">> {
+export async function judge(
+  stand: Stand,
+): Promise<Omit<Outcome, "injected" | "twoOwners" | "removed">> {
   const wanted = await wantedOf(stand.walDir);
   const stores = stand.stores();
   await using clickhouse = stores.clickhouse;

@@ -1,6 +1,7 @@
 /** What one round of the loader drill runs on: a WAL that is being written, its databases behind proxies, two loaders. */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -74,6 +75,7 @@ export class Stand implements AsyncDisposable {
   commitFate: Fate | null = null;
   /** Told of each insert that is on its way to ClickHouse. */
   onInsert: (() => void) | null = null;
+  removed: Promise<void> = Promise.resolve();
   readonly #options: StandOptions;
   readonly #closing: (() => Promise<void>)[] = [];
   #server: EmbeddedClickHouse | null = null;
@@ -85,7 +87,6 @@ export class Stand implements AsyncDisposable {
 
   private constructor(options: StandOptions) {
     this.#options = options;
-    this.#closing.push(async () => rmSync(this.home, { recursive: true, force: true }));
   }
 
   /** Starts databases, proxies and the writer of the WAL; loaders are started by themselves. */
@@ -297,7 +298,10 @@ export class Stand implements AsyncDisposable {
     );
   }
 
+  /** Ends everything. Its files, thousands of small ones, go while the next round runs: `removed` says when they are gone. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const each of this.#closing.splice(0).reverse()) await each();
+    this.removed = rm(this.home, { recursive: true, force: true, maxRetries: 5 });
+    this.removed.catch(() => {});
   }
 }
