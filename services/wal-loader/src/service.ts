@@ -213,9 +213,11 @@ async function startLoading(
   return {
     ready() {
       const { state } = loader.stats();
-      metrics.gauge("tidegate_loader_database_up").set(state === "RUNNING" ? 1 : 0);
+      // A standby has not asked the database; that it is away is for the one at work to say.
+      const well = state === "RUNNING" || state === "STANDBY";
+      metrics.gauge("tidegate_loader_database_up").set(well ? 1 : 0);
       metrics.gauge("tidegate_loader_lag_records").set(loader.stats().lag);
-      return { ready: state === "RUNNING" || state === "STANDBY", state };
+      return { ready: well, state };
     },
     stats: () => loader.stats(),
     async drain() {

@@ -22,7 +22,7 @@ const PIECE: readonly Fault[] = [
   "lost_answer",
 ];
 /** So many lost answers are cut; the next is swallowed, and the loader waits until its own time is out. */
-const CUT_PER_SWALLOWED = 50;
+const CUT_PER_SWALLOWED = 30;
 
 export interface Cycle {
   readonly fault: Fault;
@@ -64,11 +64,7 @@ export function planOf(cycles: number, seed: number): Cycle[] {
   return faults.map((fault) => {
     const turn = (nth.get(fault) ?? 0) + 1;
     nth.set(fault, turn);
-    return {
-      fault,
-      at: random(),
-      other: turn % 2 === 1,
-      swallowed: fault === "lost_answer" && turn % (CUT_PER_SWALLOWED + 1) === 0,
-    };
+    const swallowed = fault === "lost_answer" && turn % (CUT_PER_SWALLOWED + 1) === 0;
+    return { fault, at: random(), other: !swallowed && turn % 2 === 1, swallowed };
   });
 }

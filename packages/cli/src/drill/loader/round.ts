@@ -2,11 +2,11 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { OwnPostgres } from "@tidegate/storage";
-import { verifyStores } from "../../store/verify.ts";
+import type { Fate } from "@tidegate/wal-loader/testing/fault-proxy";
+import { type Judged, judge, wantedOf } from "./judge.ts";
 import type { Cycle } from "./plan.ts";
 import { owns } from "./process.ts";
-import { clickhouseRows, type Found, relationalRows, wantedOf } from "./rows.ts";
-import { CLAIM_MS, otherOf, SLOTS, Stand, until } from "./stand.ts";
+import { CLAIM_MS, otherOf, SLOTS, type Slot, Stand, until } from "./stand.ts";
 
 /** A kill, a pause comes this long after the cycle's beginning at most. */
 const MOMENT_MS = 200;
@@ -14,7 +14,7 @@ const MOMENT_MS = 200;
 const MID_INSERT_MS = 4;
 /** Tries to meet the server in the middle of an insert. */
 const MID_INSERT_TRIES = 40;
-const FAULT_MS_MAX = 20_000;
+const FAULT_MS_MAX = 60_000;
 /** How long two that both take themselves for the owner are given to find out: several looks at the claim. */
 const SETTLE_MS = 20 * CLAIM_MS;
 
@@ -43,15 +43,10 @@ export const NOTHING_INJECTED: Injected = {
   database_restart_mid_insert: 0,
 };
 
-export interface Outcome {
+export interface Outcome extends Judged {
   readonly injected: Injected;
   /** Times two loaders both took themselves for the one whose turn it was, and did not find out. */
   readonly twoOwners: number;
-  readonly clickhouse: Found;
-  readonly relational: Found;
-  /** Streams and tables the completeness checker found unequal. */
-  readonly unequal: number;
-  readonly differences: readonly string[];
   readonly walRecords: number;
   /** The round's files are gone. */
   readonly removed: Promise<void>;
@@ -87,8 +82,11 @@ async function runOn(stand: Stand, cycles: readonly Cycle[]): Promise<Omit<Outco
   for (const cycle of cycles) await round.cycle(cycle);
   await stand.bothUp();
   await stand.stopWriting();
-  return { injected, twoOwners: round.twoOwners, ...(await judge(stand)) };
+  return { injected, twoOwners: round.twoOwners, ...(await judged(stand)) };
 }
+
+const sum = <T>(all: readonly T[], of: (each: T) => number): number =>
+  all.reduce((total, each) => total + of(each), 0);
 
 class Round {
   readonly #stand: Stand;
@@ -129,65 +127,84 @@ class Round {
   async #pause({ at, other }: Cycle): Promise<void> {
     const stand = this.#stand;
     await stand.bothUp();
-    const slot = await stand.owner();
-    const paused = stand.loader(slot);
-    const let_ = Promise.withResolvers<void>();
-    const late = stand.proxy(slot).doneLate;
+    const go = Promise.withResolvers<void>();
+    let slot = await stand.owner();
     if (other) {
-      // Its insert is sent and waits on the way: it will reach the database behind those of its successor.
-      stand.fates[slot] = let_.promise;
-      await this.#until("an insert to hold back", () => stand.fates[slot] === null);
+      // An insert is sent and waits on the way: it will reach the database behind those of its sender's successor.
+      slot = await this.#nextInsert(go.promise);
     } else {
       await sleep(at * MOMENT_MS);
     }
+    const [paused, next] = [stand.loader(slot), stand.loader(otherOf(slot))];
+    const late = stand.proxy(slot).doneLate;
+    const before = await next.ask();
+    const fence = other ? 0 : ((await paused.ask())?.fence ?? 0);
     paused.signal("SIGSTOP");
+    let passed = false;
     try {
       await this.#until("a takeover from a paused loader", async () => {
-        const said = await stand.loader(otherOf(slot)).ask();
-        return owns(said) && said?.state === "RUNNING" && said.groups > 0;
+        const said = await next.ask();
+        passed = said !== null && said.fence > fence;
+        return owns(said) && said?.state === "RUNNING" && said.groups > (before?.groups ?? 0);
       });
       await sleep(at * MOMENT_MS);
       if (other) {
-        let_.resolve();
+        go.resolve();
         await this.#until("a late insert", () => stand.proxy(slot).doneLate > late);
         this.#injected.late_insert += 1;
       }
     } finally {
-      let_.resolve();
+      go.resolve();
       paused.signal("SIGCONT");
     }
-    this.#injected.pause_past_claim += 1;
+    if (passed) this.#injected.pause_past_claim += 1;
     await this.#oneOwner();
+  }
+
+  /** Gives the next insert, whoever sends it, this fate, and says whose it was. */
+  async #nextInsert(fate: Fate): Promise<Slot> {
+    const { fates } = this.#stand;
+    // Whose turn it is may change at any moment.
+    for (const slot of SLOTS) fates[slot] = fate;
+    await this.#until("an insert", () => SLOTS.some((slot) => fates[slot] === null));
+    const found = fates[0] === null ? 0 : 1;
+    for (const slot of SLOTS) fates[slot] = null;
+    return found;
+  }
+
+  /** Gives inserts, or commits, one after the other a fate until one has met it: an insert that failed by itself has not. */
+  async #untilMet(of: "insert" | "commit", fate: Fate, met: () => number): Promise<void> {
+    const stand = this.#stand;
+    const before = met();
+    await this.#until(`${of}: ${String(fate)}`, async () => {
+      if (met() > before) return true;
+      if (of === "insert" && stand.insertsUnderWay === 0) await this.#nextInsert(fate);
+      if (of === "commit") stand.commitFate ??= fate;
+      return met() > before;
+    });
+    stand.commitFate = null;
   }
 
   /** The server does what it was asked, and the answer is lost. */
   async #loseAnswer({ other, swallowed }: Cycle): Promise<void> {
     const stand = this.#stand;
     const { commitProxy } = stand;
+    const proxies = SLOTS.map((slot) => stand.proxy(slot));
     if (other && commitProxy !== null) {
-      const lost = commitProxy.lost;
-      stand.commitFate = "loses answer";
-      await this.#until("a lost answer to a commit", () => commitProxy.lost > lost);
+      await this.#untilMet("commit", "loses answer", () => commitProxy.lost);
       this.#injected.timeout_after_commit_postgresql += 1;
       return;
     }
-    const slot = await stand.owner();
-    const proxy = stand.proxy(slot);
     if (!swallowed) {
-      const lost = proxy.lost;
-      stand.fates[slot] = "loses answer";
-      await this.#until("a lost answer to an insert", () => proxy.lost > lost);
+      await this.#untilMet("insert", "loses answer", () => sum(proxies, (each) => each.lost));
       this.#injected.timeout_after_commit_clickhouse += 1;
       return;
     }
-    const { swallowed: before } = proxy;
-    const retries = (await stand.loader(slot).ask())?.retries ?? 0;
-    stand.fates[slot] = "never answers";
-    await this.#until("a swallowed answer", () => proxy.swallowed > before);
-    await this.#until(
-      "the loader's own time-out",
-      async () => ((await stand.loader(slot).ask())?.retries ?? 0) > retries,
-    );
+    const retries = async (): Promise<number> =>
+      sum(await stand.ask(), (said) => said?.retries ?? 0);
+    const before = await retries();
+    await this.#untilMet("insert", "never answers", () => sum(proxies, (each) => each.swallowed));
+    await this.#until("the loader's own time-out", async () => (await retries()) > before);
     this.#injected.timeout_after_commit_clickhouse += 1;
     this.#injected.answer_never_came += 1;
   }
@@ -243,11 +260,10 @@ class Round {
   }
 }
 
-/** Holds both stores against the WAL: record by record, and by the completeness checker. */
-export async function judge(
-  stand: Stand,
-): Promise<Omit<Outcome, "injected" | "twoOwners" | "removed">> {
-  const wanted = await wantedOf(stand.walDir);
+/** Waits until both stores have everything, ends the loaders and looks. */
+async function judged(stand: Stand): Promise<Judged & Pick<Outcome, "walRecords">> {
+  const { walDir, clickhouseUrl, databaseUrl } = stand;
+  const wanted = await wantedOf(walDir);
   const stores = stand.stores();
   await using clickhouse = stores.clickhouse;
   await using relational = stores.relational;
@@ -255,21 +271,6 @@ export async function judge(
   // Nothing may be on its way any more when the rows are counted.
   for (const slot of SLOTS) await stand.loaders[slot]?.end("SIGKILL");
   await until("no insert under way", () => stand.insertsUnderWay === 0, FAULT_MS_MAX);
-  const verified = await verifyStores({
-    wal: stand.walDir,
-    clickhouse: stand.clickhouseUrl,
-    database: stand.databaseUrl,
-    until: {},
-    say: () => {},
-  });
-  const differences = Object.values(
-    verified.figures["differences"] as Readonly<Record<string, readonly string[]>>,
-  ).flat();
-  return {
-    clickhouse: await clickhouseRows(wanted, clickhouse),
-    relational: await relationalRows(wanted, relational),
-    unequal: verified.checks.reduce((sum, { value }) => sum + value, 0),
-    differences,
-    walRecords: wanted.lastWalSeq,
-  };
+  const judging = { walDir, clickhouseUrl, databaseUrl, clickhouse, relational };
+  return { ...(await judge(judging, wanted)), walRecords: wanted.lastWalSeq };
 }

@@ -34,9 +34,9 @@ const MARKET_PER_ORDER = 10;
 const SEGMENT_AGE_MS = 1_000;
 const POLL_MS = 20;
 /** Silence that ends a claim: short, so that many can end. */
-export const CLAIM_MS = 300;
-const UP_MS_MAX = 60_000;
-const LOADED_MS_MAX = 60_000;
+export const CLAIM_MS = 500;
+const UP_MS_MAX = 120_000;
+const LOADED_MS_MAX = 120_000;
 const LOOK_MS = 10;
 
 export const SLOTS = [0, 1] as const;

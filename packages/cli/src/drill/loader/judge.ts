@@ -13,6 +13,7 @@ import {
   WAL_TABLES,
 } from "@tidegate/storage";
 import { isCapture, openWal, readGroup, START, type WalReader } from "@tidegate/wal-loader/load";
+import { verifyStores } from "../../store/verify.ts";
 
 /** What of a WAL at rest each store has to have: the `wal_seq` of each record, and its blocks as `segment block`. */
 export interface Wanted {
@@ -68,10 +69,7 @@ export function compareNames(wanted: readonly string[], there: readonly string[]
   return { wanted: wanted.length, twice, lost: left.size, strange };
 }
 
-export async function clickhouseRows(
-  { clickhouse, blocks }: Wanted,
-  store: Repository,
-): Promise<Found> {
+async function clickhouseRows({ clickhouse, blocks }: Wanted, store: Repository): Promise<Found> {
   const union = [...Object.values(TABLES).map(({ name }) => name), QUARANTINE]
     .map((name) => `SELECT toString(wal_seq) AS name FROM ${DATABASE}.${name}`)
     .join(" UNION ALL ");
@@ -94,13 +92,47 @@ export async function clickhouseRows(
   };
 }
 
-export async function relationalRows(
-  { relational }: Wanted,
-  store: RelationalStore,
-): Promise<Found> {
+async function relationalRows({ relational }: Wanted, store: RelationalStore): Promise<Found> {
   const union = WAL_TABLES.map(({ name }) => `SELECT wal_seq AS name FROM ${name}`).join(
     " UNION ALL ",
   );
   const seqs = (await store.query(union)).map(({ name }) => String(name));
   return compareNames(relational, seqs);
+}
+
+export interface Judged {
+  readonly clickhouse: Found;
+  readonly relational: Found;
+  /** Streams and tables the completeness checker found unequal. */
+  readonly unequal: number;
+  readonly differences: readonly string[];
+}
+
+export interface Judging {
+  readonly walDir: string;
+  readonly clickhouseUrl: string;
+  readonly databaseUrl: string;
+  readonly clickhouse: Repository;
+  readonly relational: RelationalStore;
+}
+
+/** Holds both stores, at rest, against the WAL: record by record, and by the completeness checker of `hft store verify`. */
+export async function judge(judging: Judging, wanted: Wanted): Promise<Judged> {
+  const { walDir, clickhouseUrl, databaseUrl, clickhouse, relational } = judging;
+  const verified = await verifyStores({
+    wal: walDir,
+    clickhouse: clickhouseUrl,
+    database: databaseUrl,
+    until: {},
+    say: () => {},
+  });
+  const differences = Object.values(
+    verified.figures["differences"] as Readonly<Record<string, readonly string[]>>,
+  ).flat();
+  return {
+    clickhouse: await clickhouseRows(wanted, clickhouse),
+    relational: await relationalRows(wanted, relational),
+    unequal: verified.checks.reduce((sum, { value }) => sum + value, 0),
+    differences,
+  };
 }
