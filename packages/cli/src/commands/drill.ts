@@ -227,7 +227,7 @@ export function addDrill(program: Command, root: string): void {
       "kill, pause and double wal-loaders, lose their answers, restart their databases; each record is in once",
     )
     .option("--cycles <n>", "cycles, each with one fault", "500")
-    .option("--backlog <n>", "records of the backlog that one loader drains", "200000")
+    .option("--backlog <n>", "records of the backlog that one loader drains", "100000")
     .option("--data <folder>", "the reference data with the recorded day (default: TIDEGATE_DATA)")
     .option("--seed <n>", "seed of the order and the moments of the faults", "1")
     .option("--json", "print the result object as the last line")

@@ -8,7 +8,7 @@ import { openRelational, openRepository, startEmbeddedClickHouse } from "@tidega
 import { recordDay } from "../../store/record.ts";
 import { type Judged, judge, wantedOf } from "./judge.ts";
 import { LoaderProcess } from "./process.ts";
-import { until } from "./stand.ts";
+import { STORE_LOOK_MS, until } from "./stand.ts";
 
 /** Mostly market data, as a real day is. */
 const MARKET_PER_ORDER = 60;
@@ -59,6 +59,7 @@ export async function drain(main: string, records: number, seed: number): Promis
         },
         DRAIN_MS_MAX,
         () => loader.words,
+        STORE_LOOK_MS,
       );
     } finally {
       await loader.end("SIGKILL");

@@ -38,6 +38,8 @@ export const CLAIM_MS = 500;
 const UP_MS_MAX = 120_000;
 const LOADED_MS_MAX = 120_000;
 const LOOK_MS = 10;
+/** Between two questions to the stores, whose answers are work for them. */
+export const STORE_LOOK_MS = 50;
 
 export const SLOTS = [0, 1] as const;
 export type Slot = (typeof SLOTS)[number];
@@ -59,11 +61,12 @@ export async function until(
   holds: () => boolean | Promise<boolean>,
   msMax: number,
   why: () => string = () => "",
+  lookMs: number = LOOK_MS,
 ): Promise<void> {
   const end = performance.now() + msMax;
   while (!(await holds())) {
     if (performance.now() > end) throw new Error(`${what}: not within ${msMax} ms ${why()}`);
-    await sleep(LOOK_MS);
+    await sleep(lookMs);
   }
 }
 
@@ -295,6 +298,7 @@ export class Stand implements AsyncDisposable {
         (await relational.position().catch(() => ({ walSeq: 0 }))).walSeq >= lastWalSeq,
       LOADED_MS_MAX,
       () => this.words(),
+      STORE_LOOK_MS,
     );
   }
 
