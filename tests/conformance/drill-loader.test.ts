@@ -36,14 +36,14 @@ describe.skipIf(!here)("drill loader (needs chdb and PostgreSQL)", () => {
       duplicates_without_a_claim: 0,
     });
     expect(read(checks)["drain_vs_ingest"]).toBeGreaterThan(0);
-  }, 300_000);
+  }, 600_000);
 
   it("--break d6: a loader that knows batches by their hash fails the drill", async () => {
     const { ok, checks } = await drill({ plant: "d6", backlog: 1_000 });
     expect(ok).toBe(false);
     expect(read(checks)["duplicates"]).toBeGreaterThan(0);
     expect(read(checks)["checker_unequal"]).toBeGreaterThan(0);
-  }, 300_000);
+  }, 600_000);
 
   it("an unknown break, and too few cycles to meet each fault, are refused", async () => {
     await expect(drill({ plant: "x" })).rejects.toThrow("d5, d6, hash-after-insert");

@@ -16,6 +16,7 @@ import {
   utimesSync,
   writeSync,
 } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { CLAIMS_KEPT } from "./limits.ts";
 
@@ -40,7 +41,7 @@ interface Holder {
   readonly pid: number;
   /** Ticks since the system's start: a number is used again for another process. */
   readonly started: string;
-  /** The system's start and the space of process numbers in which `pid` is one. */
+  /** The machine and its space of process numbers in which `pid` is one. */
   readonly system: string;
 }
 
@@ -48,25 +49,35 @@ const FREE = "free\n";
 const NAME = /^\d{12}$/;
 const nameOf = (fence: number): string => String(fence).padStart(12, "0");
 
-/** State and start of a process by proc(5); null for one that is gone, a zombie among them. */
-function startOf(pid: number | "self"): string | null {
-  let text: string;
+/** State and start of a process by proc(5); null where it cannot be read. */
+function statOf(pid: number | "self"): { readonly state: string; readonly started: string } | null {
   try {
-    text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name of the program may hold anything; what follows its last bracket are fields 3 and on.
+    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+    return { state: fields[0] ?? "", started: fields[19] ?? "" };
   } catch {
     return null;
   }
-  // The name of the program may hold anything; what follows its last bracket are fields 3 and on.
-  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-  return fields[0] === "Z" || fields[0] === "X" ? null : (fields[19] ?? null);
+}
+
+/** Whether no process has this number, also where those of others are hidden from /proc. */
+function nobody(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ESRCH";
+  }
 }
 
 /** null where there is no /proc: then a holder is judged by its silence alone. */
 function self(): Holder | null {
-  const started = startOf("self");
-  if (started === null) return null;
-  const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").trim();
-  return { pid: process.pid, started, system: `${boot} ${readlinkSync("/proc/self/ns/pid")}` };
+  const stat = statOf("self");
+  if (stat === null) return null;
+  // Where numbers of processes mean the same ones: a folder may be shared by machines, and by containers of one.
+  const system = `${hostname()} ${readlinkSync("/proc/self/ns/pid")}`;
+  return { pid: process.pid, started: stat.started, system };
 }
 
 export interface ClaimOptions {
@@ -161,7 +172,10 @@ export class FencedClaim implements TendedClaim {
   #gone(text: string): boolean {
     try {
       const { pid, started, system } = JSON.parse(text) as Holder;
-      return system === this.#self?.system && startOf(pid) !== started;
+      if (system !== this.#self?.system || !Number.isSafeInteger(pid) || pid < 1) return false;
+      if (nobody(pid)) return true;
+      const now = statOf(pid);
+      return now !== null && (now.started !== started || now.state === "Z" || now.state === "X");
     } catch {
       // Killed before it had written who it is.
       return false;

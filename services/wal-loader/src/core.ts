@@ -54,7 +54,7 @@ export interface WalReader {
   ): { readonly block: WalBlock; readonly next: Position } | "end" | "damaged" | null;
 }
 
-/** Some blocks that are loaded together; the bounds are kept before the first insert, so that a retry has the same rows. */
+/** Some blocks that are loaded together; where it ends is decided before the first insert, so that a retry has the same rows. */
 export interface Group {
   readonly from: Position;
   readonly to: Position;
@@ -68,9 +68,9 @@ export interface Ledger {
   readonly version: 1;
   readonly next: Position;
   readonly lastWalSeq: number;
-  /** End of the group that was under way. */
+  /** Of earlier versions, now `ends.ts` has it: the end of the group that was under way; null in a ledger of this one. */
   readonly pendingTo: Position | null;
-  /** End of the one after it, which may be under way too; absent in the ledgers of earlier versions. */
+  /** The same of the group after it, where they kept that. */
   readonly afterTo?: Position | null;
 }
 

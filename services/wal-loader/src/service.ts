@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { runService, type Service, type ServiceContext } from "@tidegate/service-kit";
 import type { Recording } from "@tidegate/storage";
-import type { TendedClaim } from "./claim.ts";
+import type { Claim, TendedClaim } from "./claim.ts";
 import { Settings, type WalLoaderConfig } from "./config.ts";
 import type { Sliced } from "./core.ts";
 import type { Ends } from "./ends.ts";
@@ -51,8 +51,10 @@ export async function start(
       stop() {},
     };
   }
-  const loading = await startLoading(context, clickhouseUrl, parts);
-  return databaseUrl === undefined ? loading : both(loading, await orderPath(context, databaseUrl));
+  const { loading, claim } = await startLoading(context, clickhouseUrl, parts);
+  return databaseUrl === undefined
+    ? loading
+    : both(loading, await orderPath(context, databaseUrl, claim));
 }
 
 /** Two loaders of one WAL as one service: ready when both are. */
@@ -103,6 +105,7 @@ function keepLoading(
 async function orderPath(
   { config, log, fail }: ServiceContext<WalLoaderConfig>,
   url: string,
+  claim?: Claim,
 ): Promise<Service> {
   const [{ decodeEnvelope }, { openRelational }, { RelationalLoader }, { openWal }] =
     await Promise.all([
@@ -118,6 +121,7 @@ async function orderPath(
     wal: openWal(config.walDir),
     store,
     decode: decodeEnvelope,
+    ...(claim === undefined ? {} : { claim }),
     random: Math.random,
     pause,
     onTrouble: (error, attempt, waitMs) => {
@@ -132,7 +136,7 @@ async function orderPath(
   return {
     ready() {
       const { state } = loader.stats();
-      return { ready: state === "RUNNING", state };
+      return { ready: state === "RUNNING" || state === "STANDBY", state };
     },
     stats() {
       const { state, rows, quarantined, retries, lastWalSeq } = loader.stats();
@@ -154,7 +158,7 @@ async function startLoading(
   context: ServiceContext<WalLoaderConfig>,
   url: string,
   parts: Partial<Parts>,
-): Promise<Service> {
+): Promise<{ readonly loading: Service; readonly claim: Claim }> {
   const { config, log, metrics, http, fail } = context;
   const [{ openRepository }, { FencedClaim }, { GroupEnds }, { Loader }, { openWal }] =
     await Promise.all([
@@ -210,7 +214,7 @@ async function startLoading(
   const running = keepLoading(loader, { ending: ending.signal, pauseMs: config.pollMs, pause });
   const done = running.done.catch((error: unknown) => fail(error));
   http.get("/completeness", async () => loader.completeness());
-  return {
+  const loading: Service = {
     ready() {
       const { state } = loader.stats();
       // A standby has not asked the database; that it is away is for the one at work to say.
@@ -232,6 +236,7 @@ async function startLoading(
       await repository[Symbol.asyncDispose]();
     },
   };
+  return { loading, claim };
 }
 
 function measure(

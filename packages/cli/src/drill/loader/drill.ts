@@ -123,9 +123,6 @@ class Drill {
     this.#say(
       `the busiest minute of ${day.of} is ${day.minute} with ${Math.round(day.rowsPerSecond)} rows/s`,
     );
-    const drained = await drain(this.#main(null), backlog, seed);
-    const drainRate = drained.rows / drained.seconds;
-    this.#say(`one loader drained ${drained.rows} rows at ${Math.round(drainRate)} rows/s`);
     // Two rounds at once: mostly they wait, for a start, for silence, for a disk.
     const half = Math.ceil(cycles / 2);
     const [first, second] = [planOf(half, seed), planOf(cycles - half, seed + 1)];
@@ -134,6 +131,12 @@ class Drill {
       this.#lane(this.#postgres === null ? "sqlite" : "postgresql", second),
     ]);
     const outcomes = lanes.flat();
+    const drained = await drain(this.#main(null), backlog, seed);
+    const [coldRate, drainRate] = drained.seconds.map((each) => drained.rows / each) as [
+      number,
+      number,
+    ];
+    this.#say(`one loader drained ${drained.rows} rows at ${Math.round(drainRate)} rows/s`);
     const caught = plant === null ? await this.#controls() : new Map<Defect, Outcome>();
     await Promise.all([...outcomes, ...caught.values()].map(({ removed }) => removed));
     return result(
@@ -167,6 +170,7 @@ class Drill {
         wal_records: sum(outcomes, ({ walRecords }) => walRecords),
         drain_rows: drained.rows,
         drain_rows_per_second: Math.round(drainRate),
+        drain_rows_per_second_cold: Math.round(coldRate),
         ingest_rows_per_second: Math.round(day.rowsPerSecond),
         ingest_minute: day.minute,
         ingest_messages: day.messages,

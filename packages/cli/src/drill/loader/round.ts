@@ -16,7 +16,7 @@ const MID_INSERT_MS = 4;
 const MID_INSERT_TRIES = 40;
 const FAULT_MS_MAX = 60_000;
 /** How long two that both take themselves for the owner are given to find out: several looks at the claim. */
-const SETTLE_MS = 20 * CLAIM_MS;
+const SETTLE_MS = 10 * CLAIM_MS;
 
 /** What was injected, each counted where it had its effect. */
 export interface Injected {

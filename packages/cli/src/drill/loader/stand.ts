@@ -33,8 +33,8 @@ const MARKET_PER_ORDER = 10;
 /** Segments are sealed, and so renamed under their readers, about as often as faults come. */
 const SEGMENT_AGE_MS = 1_000;
 const POLL_MS = 20;
-/** Silence that ends a claim: short, so that many can end. */
-export const CLAIM_MS = 500;
+/** Silence that ends a claim: short, so that many can end, and longer than a busy machine keeps a process waiting. */
+export const CLAIM_MS = 1_000;
 const UP_MS_MAX = 120_000;
 const LOADED_MS_MAX = 120_000;
 const LOOK_MS = 10;
