@@ -16,7 +16,7 @@ describe("FencedClaim", () => {
     nowMs = 0;
   });
   afterEach(() => rmSync(dir, { recursive: true }));
-  const claim = () => new FencedClaim({ dir, silentMs: 100, nowMs: () => nowMs });
+  const claim = () => new FencedClaim({ dir, silentMs: 20, nowMs: () => nowMs });
   const newest = () => join(dir, readdirSync(dir).sort().at(-1) ?? "");
 
   it("is one loader's at a time; one that is silent too long is taken over and never holds that claim again [A33]", () => {
@@ -76,6 +76,34 @@ describe("FencedClaim", () => {
     }
   });
 
+  it("one that runs is borne longer than one that is stopped", async () => {
+    const child = spawn(process.execPath, ["-e", "setInterval(() => {}, 1000)"]);
+    await once(child, "spawn");
+    const stat = () => readFileSync(`/proc/${child.pid}/stat`, "utf8").split(") ")[1]?.split(" ");
+    const own = claim();
+    own.tend();
+    const held = JSON.parse(readFileSync(newest(), "utf8")) as object;
+    const text = JSON.stringify({ ...held, pid: child.pid, started: stat()?.[19] });
+    writeFileSync(newest(), text);
+    const other = claim();
+    expect(other.tend()).toBe(false);
+    nowMs = 99;
+    expect(other.tend()).toBe(false);
+    child.kill("SIGSTOP");
+    while (stat()?.[0] !== "T") await new Promise((next) => setTimeout(next, 5));
+    expect(other.tend()).toBe(true);
+    writeFileSync(newest(), text);
+    child.kill("SIGCONT");
+    while (stat()?.[0] === "T") await new Promise((next) => setTimeout(next, 5));
+    const third = claim();
+    expect(third.tend()).toBe(false);
+    nowMs += 20;
+    expect(third.tend()).toBe(false);
+    nowMs += 80;
+    expect(third.tend()).toBe(true);
+    child.kill("SIGKILL");
+  });
+
   it("keeps few files, and a claim whose number was passed long ago is none", () => {
     const old = claim();
     old.tend();
@@ -98,7 +126,7 @@ describe("FencedClaim", () => {
     fc.assert(
       fc.property(fc.array(act, { maxLength: 60 }), (acts) => {
         const own = mkdtempSync(join(tmpdir(), "claim-p-"));
-        const make = () => new FencedClaim({ dir: own, silentMs: 100, nowMs: () => nowMs });
+        const make = () => new FencedClaim({ dir: own, silentMs: 20, nowMs: () => nowMs });
         const all = [make(), make(), make(), make()];
         let highest = 0;
         for (const { who, what, ms } of acts) {

@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { CLAIMS_KEPT } from "./limits.ts";
+import { CLAIM_BUSY, CLAIMS_KEPT } from "./limits.ts";
 
 /** What a loader asks right before each insert. */
 export interface Claim {
@@ -83,7 +83,7 @@ function self(): Holder | null {
 export interface ClaimOptions {
   /** Of the claims, the same for all loaders of a WAL; it is made. */
   readonly dir: string;
-  /** A holder that was silent this long is taken over. */
+  /** A holder that was silent this long is taken over; one that is seen to run, `CLAIM_BUSY` times as long: it may be busy. */
   readonly silentMs: number;
   /** A clock that never goes back. */
   readonly nowMs: () => number;
@@ -160,25 +160,29 @@ export class FencedClaim implements TendedClaim {
     } catch {
       return false;
     }
-    if (text === FREE || this.#gone(text)) return true;
+    const holder = this.#look(text);
+    if (text === FREE || holder === "gone") return true;
     if (this.#watched.fence !== fence || this.#watched.beat !== beat) {
       this.#watched = { fence, beat, sinceMs: nowMs() };
       return false;
     }
-    return nowMs() - this.#watched.sinceMs >= silentMs;
+    const enoughMs = holder === "runs" ? silentMs * CLAIM_BUSY : silentMs;
+    return nowMs() - this.#watched.sinceMs >= enoughMs;
   }
 
-  /** Whether its process is known to be gone, which silence need not show then. */
-  #gone(text: string): boolean {
+  /** What can be seen of the process that made a claim: that it is gone, or that it runs, neither stopped nor dead. */
+  #look(text: string): "gone" | "runs" | "unknown" {
     try {
       const { pid, started, system } = JSON.parse(text) as Holder;
-      if (system !== this.#self?.system || !Number.isSafeInteger(pid) || pid < 1) return false;
-      if (nobody(pid)) return true;
+      if (system !== this.#self?.system || !Number.isSafeInteger(pid) || pid < 1) return "unknown";
+      if (nobody(pid)) return "gone";
       const now = statOf(pid);
-      return now !== null && (now.started !== started || now.state === "Z" || now.state === "X");
+      if (now === null) return "unknown";
+      if (now.started !== started || now.state === "Z" || now.state === "X") return "gone";
+      return now.state === "T" || now.state === "t" ? "unknown" : "runs";
     } catch {
       // Killed before it had written who it is.
-      return false;
+      return "unknown";
     }
   }
 
