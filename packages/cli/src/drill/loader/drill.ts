@@ -126,11 +126,15 @@ class Drill {
     // Two rounds at once: mostly they wait, for a start, for silence, for a disk.
     const half = Math.ceil(cycles / 2);
     const [first, second] = [planOf(half, seed), planOf(cycles - half, seed + 1)];
-    const lanes = await Promise.all([
+    const lanes = await Promise.allSettled([
       this.#lane("sqlite", first),
       this.#lane(this.#postgres === null ? "sqlite" : "postgresql", second),
     ]);
-    const outcomes = lanes.flat();
+    // The one that failed is told after the other has ended and has put its processes away.
+    const outcomes = lanes.flatMap((lane) => {
+      if (lane.status === "rejected") throw lane.reason;
+      return lane.value;
+    });
     const drained = await drain(this.#main(null), backlog, seed);
     const [coldRate, drainRate] = drained.seconds.map((each) => drained.rows / each) as [
       number,

@@ -35,8 +35,8 @@ const SEGMENT_AGE_MS = 1_000;
 const POLL_MS = 20;
 /** Silence that ends a claim: short, so that many can end, and longer than a busy machine keeps a process waiting. */
 export const CLAIM_MS = 1_000;
-const UP_MS_MAX = 120_000;
-const LOADED_MS_MAX = 120_000;
+const UP_MS_MAX = 300_000;
+const LOADED_MS_MAX = 300_000;
 const LOOK_MS = 10;
 /** Between two questions to the stores, whose answers are work for them. */
 export const STORE_LOOK_MS = 50;
