@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import {
   type EmbeddedClickHouse,
@@ -13,7 +14,7 @@ import {
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Loader } from "./loader.ts";
 import { FakeWal } from "./testing/fake-wal.ts";
-import { startLossyProxy } from "./testing/lossy-proxy.ts";
+import { httpOk, isInsert, startFaultProxy } from "./testing/fault-proxy.ts";
 import { REAL_WAL } from "./testing/real-wal.ts";
 
 const found = findEmbedded();
@@ -63,15 +64,18 @@ describe.skipIf("kind" in found)("loading into a real ClickHouse (needs chdb)", 
 
   it("each record is in once though every third answer to an insert is lost after the commit [A37, B086]", async () => {
     let inserts = 0;
-    await using proxy = await startLossyProxy(server.url, (request) => {
-      if (!request.includes("insert_deduplication_token")) return false;
-      inserts += 1;
-      return inserts % 3 === 0;
+    await using proxy = await startFaultProxy(Number(new URL(server.url).port), {
+      isWork: isInsert,
+      isDone: httpOk,
+      fate() {
+        inserts += 1;
+        return inserts % 3 === 0 ? "loses answer" : "passes";
+      },
     });
     const wal = new FakeWal(...REAL_WAL);
     const total = wal.visible;
     wal.visible = 0;
-    const { current, repository } = loader(proxy.url, wal);
+    const { current, repository } = loader(`http://127.0.0.1:${proxy.port}`, wal);
     for (let steps = 0; steps < 1_000; steps += 1) {
       wal.visible = Math.min(total, wal.visible + 4);
       if (!(await current.step()) && wal.visible === total) break;
@@ -103,6 +107,100 @@ describe.skipIf("kind" in found)("loading into a real ClickHouse (needs chdb)", 
     expect(kills).toBe(4);
     await proveComplete();
   });
+
+  it("the server stopped, slow, full, killed amid an insert: the loader waits, quarantines nothing for it, and each record is in once after each [A35]", async () => {
+    const port = Number(new URL(server.url).port);
+    let slowMs = 0;
+    let onInsert = (): void => {};
+    await using proxy = await startFaultProxy(port, {
+      isWork: isInsert,
+      isDone: httpOk,
+      fate() {
+        onInsert();
+        return slowMs === 0 ? "passes" : sleep(slowMs);
+      },
+    });
+    const again = async (): Promise<void> => {
+      const started = await startEmbeddedClickHouse({ dataDir: join(dir, "data"), httpPort: port });
+      if (started.kind === "absent") throw new Error(started.remedy);
+      server = started;
+    };
+    const full = async (yes: boolean): Promise<void> => {
+      // As on a full disk the server itself refuses each part, for want of room.
+      for (const table of ["trade", "stream_gap", "quarantine", "wal_blocks"])
+        await repository.command(
+          `ALTER TABLE tidegate.${table} MODIFY SETTING min_free_disk_bytes_to_perform_insert = ${yes ? 2n ** 60n : 0n}`,
+        );
+    };
+    const wal = new FakeWal(...REAL_WAL);
+    wal.visible = 0;
+    const troubles: string[] = [];
+    await using repository = openRepository(server.url);
+    await using behind = openRepository(`http://127.0.0.1:${proxy.port}`);
+    const current = new Loader({
+      wal,
+      repository: behind,
+      ledgerDir: join(dir, "loader"),
+      nowNs: () => 0n,
+      random: () => 0,
+      pause: () => sleep(20),
+      onTrouble: (error) => troubles.push(String(error)),
+    });
+    /** More of the WAL comes while the fault lasts; then it ends, and everything has to be there. */
+    const phase = async (fault: () => Promise<void>, end: () => Promise<void>) => {
+      wal.visible += 12;
+      while (await current.step());
+      await fault();
+      troubles.length = 0;
+      wal.visible += 3;
+      for (let steps = 0; steps < 4; steps += 1) await current.step();
+      const { state } = current.stats();
+      const during = { state, troubles: [...troubles] };
+      await end();
+      while (await current.step());
+      expect(await current.completeness()).toMatchObject({ complete: true, differences: [] });
+      expect(current.stats()).toMatchObject({
+        state: "RUNNING",
+        quarantined: wal.records.filter(
+          ({ walSeq }) => walSeq <= wal.visible * 10 && walSeq % 13 === 0,
+        ).length,
+      });
+      return during;
+    };
+    const stopped = await phase(() => server.stop(), again);
+    expect(stopped.state).toBe("DATABASE_DOWN");
+    expect(stopped.troubles).toHaveLength(4);
+    const slow = await phase(
+      async () => {
+        slowMs = 300;
+      },
+      async () => {
+        slowMs = 0;
+      },
+    );
+    expect(slow).toEqual({ state: "RUNNING", troubles: [] });
+    const crammed = await phase(
+      () => full(true),
+      () => full(false),
+    );
+    expect(crammed.state).toBe("DATABASE_DOWN");
+    expect(crammed.troubles.every((text) => /space|free/i.test(text))).toBe(true);
+    let killed = Promise.resolve();
+    const restarted = await phase(
+      async () => {
+        onInsert = () => {
+          onInsert = () => {};
+          killed = server.kill();
+        };
+      },
+      async () => {
+        await killed;
+        await again();
+      },
+    );
+    expect(restarted.state).toBe("DATABASE_DOWN");
+    expect(wal.visible).toBe(60);
+  }, 120_000);
 
   it("the checker finds a row that is missing", async () => {
     const wal = new FakeWal(...REAL_WAL);

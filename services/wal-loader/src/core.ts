@@ -54,11 +54,13 @@ export interface WalReader {
   ): { readonly block: WalBlock; readonly next: Position } | "end" | "damaged" | null;
 }
 
-/** Some blocks that are loaded together; the bounds are kept before the first insert, so that a retry has the same rows. */
+/** Some blocks that are loaded together; where it ends is decided before the first insert, so that a retry has the same rows. */
 export interface Group {
   readonly from: Position;
   readonly to: Position;
   readonly blocks: readonly WalBlock[];
+  /** Whether a bound ended it: there may be more at once. */
+  readonly full: boolean;
 }
 
 /** What is known to be in, as the ledger file keeps it. Losing it costs time, never a row. */
@@ -66,9 +68,9 @@ export interface Ledger {
   readonly version: 1;
   readonly next: Position;
   readonly lastWalSeq: number;
-  /** End of the group that was under way. */
+  /** Of earlier versions, now `ends.ts` has it: the end of the group that was under way; null in a ledger of this one. */
   readonly pendingTo: Position | null;
-  /** End of the one after it, which may be under way too; absent in the ledgers of earlier versions. */
+  /** The same of the group after it, where they kept that. */
   readonly afterTo?: Position | null;
 }
 
@@ -117,6 +119,7 @@ export function readGroup(reader: WalReader, ledger: Ledger): Group | null {
   const from = at;
   const blocks: WalBlock[] = [];
   let [records, bytes] = [0, 0];
+  let full = true;
   while (
     !reached(at, pendingTo) &&
     blocks.length < GROUP_BLOCKS_MAX &&
@@ -124,7 +127,10 @@ export function readGroup(reader: WalReader, ledger: Ledger): Group | null {
     bytes < GROUP_BYTES_MAX
   ) {
     const found = reader.read(at);
-    if (found === null || found === "damaged") break;
+    if (found === null || found === "damaged") {
+      full = false;
+      break;
+    }
     if (found === "end") {
       at = { segment: at.segment + 1, offset: 0 };
       continue;
@@ -134,7 +140,7 @@ export function readGroup(reader: WalReader, ledger: Ledger): Group | null {
     for (const { payload } of found.block.records) bytes += payload.length;
     at = found.next;
   }
-  return blocks.length === 0 ? null : { from, to: at, blocks };
+  return blocks.length === 0 ? null : { from, to: at, blocks, full };
 }
 
 /** One insert of a group: the rows of one table that lie in one partition of it, for only within one is an insert whole. */

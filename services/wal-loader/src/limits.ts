@@ -20,3 +20,16 @@ export const STREAMS_MAX = 65_536;
 export const DIFFERENCES_MAX = 64;
 /** Largest reason a quarantined record keeps, in characters. */
 export const REASON_CHARS_MAX = 256;
+/** Newest claims whose files are kept; older ones are tidied away. */
+export const CLAIMS_KEPT = 8;
+/** A holder of the claim shows that it is there this many times within the silence that ends it. */
+export const CLAIM_BEATS = 4;
+/**
+ * So many times the silence is borne of a process that runs: one that waits for a lock or a disk must not lose its claim to one
+ * that then waits for the same.
+ */
+export const CLAIM_BUSY = 5;
+/** Segments whose decided group ends are held in memory: the one being loaded, the one ahead, and one to spare. */
+export const END_SEGMENTS_HELD = 3;
+/** A ledger file left half written by a process that was killed is tidied away when it is this old. */
+export const LEDGER_LEFT_MS = 60_000;

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Insert, Recording } from "@tidegate/storage";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Claim } from "./claim.ts";
 import { readGroup, START } from "./core.ts";
 import { Loader } from "./loader.ts";
 import { FakeWal } from "./testing/fake-wal.ts";
@@ -25,9 +26,10 @@ function rowsOf({ table, body }: Insert): number[] {
   return found?.values.map(Number) ?? [];
 }
 
-function loader(repository: Recording, ledgerDir: string): Loader {
+function loader(repository: Recording, ledgerDir: string, claim?: Claim): Loader {
   return new Loader({
     wal,
+    ...(claim === undefined ? {} : { claim }),
     repository,
     ledgerDir,
     nowNs: () => 0n,
@@ -166,6 +168,122 @@ describe("Loader", () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  /** Two loaders at once over a WAL that grows, each insert of theirs arriving as late as `delays` says. */
+  const together = async (
+    delays: readonly number[],
+    growth: number,
+    dirs: readonly [string, string],
+  ): Promise<ModelRepository> => {
+    const repository = new ModelRepository(rowsOf);
+    const left = [...delays];
+    const late: Recording = {
+      ping: () => repository.ping(),
+      migrate: () => repository.migrate(),
+      highest: () => repository.highest(),
+      highestBlock: () => repository.highestBlock(),
+      counts: () => repository.counts(),
+      records: () => repository.records(),
+      async [Symbol.asyncDispose]() {},
+      async insert(insert) {
+        for (let turns = left.pop() ?? 0; turns > 0; turns -= 1)
+          await new Promise((turn) => setImmediate(turn));
+        wal.visible = Math.min(120, wal.visible + growth);
+        await repository.insert(insert);
+      },
+    };
+    wal.visible = growth;
+    await Promise.all(
+      dirs.map(async (dir) => {
+        const current = loader(late, dir);
+        for (let idle = 0; idle < 40; ) {
+          if (await current.step()) continue;
+          idle += 1;
+          if (idle % 10 === 0) wal.visible = Math.min(120, wal.visible + growth);
+          await new Promise((turn) => setImmediate(turn));
+        }
+        wal.visible = 120;
+        while (await current.step());
+      }),
+    );
+    return repository;
+  };
+
+  it("two loaders of one folder that both work, however late their inserts arrive, put every record in once [A33 B058]", async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.nat({ max: 12 }), { maxLength: 200 }),
+        fc.integer({ min: 1, max: 9 }),
+        async (delays, growth) => {
+          const dir = mkdtempSync(join(tmpdir(), "loader-"));
+          const repository = await together(delays, growth, [dir, dir]);
+          rmSync(dir, { recursive: true });
+          expect(repository.rows()).toEqual(wal.records.map(({ walSeq }) => walSeq));
+          expect(repository.tables.get("wal_blocks")).toHaveLength(120);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it("two loaders that do not agree where groups end load twice: the check above can fail", async () => {
+    const dirs = [0, 1].map(() => mkdtempSync(join(tmpdir(), "loader-"))) as [string, string];
+    const delays = Array.from({ length: 200 }, (_, at) => (at * 7) % 13);
+    const repository = await together(delays, 3, dirs);
+    for (const dir of dirs) rmSync(dir, { recursive: true });
+    expect(repository.rows().length).toBeGreaterThan(wal.records.length);
+  });
+
+  it("a loader that lost its claim writes nothing more and says so; it goes on once the claim is its own again [A33]", async () => {
+    const dir = mkdtempSync(join(tmpdir(), "loader-"));
+    const repository = new ModelRepository(rowsOf);
+    let looks = 0;
+    let lostFrom = Number.POSITIVE_INFINITY;
+    const claim = {
+      fence: 7,
+      holds: () => {
+        looks += 1;
+        return looks < lostFrom;
+      },
+    };
+    wal.visible = 4;
+    const current = loader(repository, dir, claim);
+    expect(await current.step()).toBe(true);
+    const inserts = repository.inserts.length;
+    wal.visible = 120;
+    // At the step's beginning it still holds the claim; before its first insert it does not.
+    lostFrom = looks + 2;
+    expect(await current.step()).toBe(false);
+    expect(repository.inserts.length).toBe(inserts);
+    expect(current.stats()).toMatchObject({ state: "STANDBY", fence: 7, fenced: 1, retries: 0 });
+    expect(await current.step()).toBe(false);
+    expect(current.stats().fenced).toBe(1);
+    lostFrom = Number.POSITIVE_INFINITY;
+    while (await current.step());
+    expect(repository.rows()).toEqual(wal.records.map(({ walSeq }) => walSeq));
+    expect(current.stats().state).toBe("RUNNING");
+    rmSync(dir, { recursive: true });
+  });
+
+  it("takes the ends a ledger of an earlier version was amid: what was under way keeps its token", async () => {
+    const dirs = [0, 1].map(() => mkdtempSync(join(tmpdir(), "loader-")));
+    const [whole, amid] = dirs as [string, string];
+    const repository = new ModelRepository(rowsOf);
+    wal.visible = 30;
+    while (await loader(repository, whole).step());
+    const tokens = repository.inserts.map(({ token }) => token);
+    const ledger = {
+      ...START,
+      next: { segment: 1, offset: 0 },
+      pendingTo: readGroup(wal, START)?.to ?? null,
+    };
+    writeFileSync(join(amid, "ledger.json"), JSON.stringify(ledger));
+    const again = new ModelRepository(rowsOf);
+    wal.visible = 120;
+    await loader(again, amid).step();
+    expect(again.inserts.map(({ token }) => token)).toEqual(tokens);
+    for (const dir of dirs) rmSync(dir, { recursive: true });
   });
 
   it("says that the database is down, keeps what it read out of quarantine, and recovers [A30 A34]", async () => {

@@ -1,12 +1,22 @@
-/** The loading itself: reads groups, inserts them, keeps the ledger. Repository, WAL and clock are given. */
+/** The loading itself: reads groups, inserts them, keeps the ledger. Repository, WAL, claim and clock are given. */
 
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { type Recording, WAL_BLOCKS } from "@tidegate/storage";
+import type { Claim } from "./claim.ts";
 import {
   backoffMs,
   differences,
   type Ledger,
+  type Position,
   parseLedger,
   readGroup,
   resume,
@@ -16,13 +26,19 @@ import {
   WalCount,
   type WalReader,
 } from "./core.ts";
-import { INSERTS_AT_ONCE_MAX } from "./limits.ts";
+import { type Ends, GroupEnds } from "./ends.ts";
+import { INSERTS_AT_ONCE_MAX, LEDGER_LEFT_MS } from "./limits.ts";
 import { type Bounds, nextReady, type Ready } from "./next.ts";
 
 export interface LoaderDeps {
   readonly wal: WalReader;
   readonly repository: Recording;
+  /** Of the ledger and the group ends: one for all loaders of this WAL into this database. */
   readonly ledgerDir: string;
+  /** Whose turn it is, where several loaders share a folder; without it this one always works. */
+  readonly claim?: Claim;
+  /** Where groups end; the folder's own where none are given. */
+  readonly ends?: Ends;
   /** Wall clock, ns since the Unix epoch. */
   readonly nowNs: () => bigint;
   readonly random: () => number;
@@ -36,7 +52,11 @@ export interface LoaderDeps {
 }
 
 export interface LoaderStats {
-  readonly state: "STARTING" | "RUNNING" | "DATABASE_DOWN" | "WAL_DAMAGED";
+  readonly state: "STARTING" | "RUNNING" | "STANDBY" | "DATABASE_DOWN" | "WAL_DAMAGED";
+  /** Number of the claim this loader held last; 0 before the first, and where there are no claims. */
+  readonly fence: number;
+  /** Times another loader took the claim over while this one worked. */
+  readonly fenced: number;
   /** Rows inserted by this process, quarantined ones among them. */
   readonly events: number;
   readonly rows: number;
@@ -49,17 +69,23 @@ export interface LoaderStats {
   readonly lagSeconds: number;
 }
 
+/** Another loader has taken over. */
+class Fenced extends Error {}
+
 /** Brings one WAL into one database, each record once. */
 export class Loader {
   readonly #deps: LoaderDeps;
   readonly #file: string;
+  readonly #ends: Ends;
   #ledger: Ledger = START;
   #highest: ReadonlyMap<string, number> = new Map();
   #synced = false;
   #attempt = 0;
-  #counts = { rows: 0, quarantined: 0, groups: 0, retries: 0 };
+  #counts = { rows: 0, quarantined: 0, groups: 0, retries: 0, fenced: 0 };
+  #standby = false;
   #lag = { records: 0, oldestNs: 0n };
   #damaged = false;
+  #caughtUp = false;
   #migrated = false;
   /** The group after the one that is going in, being read while the server has that one. */
   #ahead: Promise<Ready | "nothing" | "damaged"> | null = null;
@@ -74,37 +100,54 @@ export class Loader {
     this.#deps = deps;
     mkdirSync(deps.ledgerDir, { recursive: true });
     this.#file = join(deps.ledgerDir, "ledger.json");
+    this.#ends = deps.ends ?? new GroupEnds(join(deps.ledgerDir, "ends"));
+    this.#tidy();
   }
 
   stats(): LoaderStats {
     const { records, oldestNs } = this.#lag;
-    const state = this.#damaged
-      ? "WAL_DAMAGED"
-      : this.#synced
-        ? "RUNNING"
-        : this.#attempt > 0
-          ? "DATABASE_DOWN"
-          : "STARTING";
+    const state = this.#standby
+      ? "STANDBY"
+      : this.#damaged
+        ? "WAL_DAMAGED"
+        : this.#synced
+          ? "RUNNING"
+          : this.#attempt > 0
+            ? "DATABASE_DOWN"
+            : "STARTING";
     return {
       state,
       events: this.#counts.rows,
       ...this.#counts,
+      fence: this.#deps.claim?.fence ?? 0,
       lastWalSeq: this.#ledger.lastWalSeq,
       lag: records,
       lagSeconds: records === 0 ? 0 : Number(this.#deps.nowNs() - oldestNs) / 1e9,
     };
   }
 
+  /** Whether the last step came to the end of the WAL as it was then, and has it in. */
+  get caughtUp(): boolean {
+    return this.#caughtUp;
+  }
+
   /**
    * Does one step: takes stock of the database where that is due, then loads one group. True when there may be more to do at
-   * once. A database that fails is no error: it waits, with growing pauses, and takes stock again before it retries.
+   * once. A database that fails is no error: it waits, with growing pauses, and takes stock again before it retries. While
+   * another loader holds the claim there is nothing to do.
    */
   async step(): Promise<boolean> {
+    this.#caughtUp = false;
     try {
+      this.#checkClaim();
       if (!this.#synced) await this.#takeStock();
       return await this.#loadGroup();
     } catch (error) {
       this.#synced = false;
+      if (error instanceof Fenced) {
+        this.#standDown();
+        return false;
+      }
       this.#attempt += 1;
       this.#counts.retries += 1;
       const waitMs = backoffMs(this.#attempt, this.#deps.random());
@@ -112,6 +155,20 @@ export class Loader {
       await this.#deps.pause(waitMs);
       return true;
     }
+  }
+
+  /** Right before each insert: what was read and decided earlier is no turn to write. */
+  #checkClaim(): void {
+    if (this.#deps.claim?.holds() === false) throw new Fenced();
+    this.#standby = false;
+  }
+
+  #standDown(): void {
+    if (!this.#standby && this.#counts.groups > 0) this.#counts.fenced += 1;
+    this.#standby = true;
+    this.#attempt = 0;
+    this.#ahead = null;
+    this.#lag = { records: 0, oldestNs: 0n };
   }
 
   /** What is in is asked of the tables themselves: the log of insert tokens does not survive a power cut, rows do. */
@@ -128,9 +185,22 @@ export class Loader {
     // In this order: a block is in after its rows, so the tables hold at least what it says, also where another loader works.
     const block = await repository.highestBlock();
     this.#highest = new Map([...(await repository.highest()), [WAL_BLOCKS, block]]);
-    const own = this.#counts.groups > 0 ? this.#ledger : this.#readLedger();
+    // Another loader may have gone on from what this one knows.
+    const own = [this.#ledger, this.#readLedger()].reduce((a, b) =>
+      b.lastWalSeq >= a.lastWalSeq ? b : a,
+    );
     this.#ledger = resume(own, block);
+    await this.#carryOver(this.#ledger);
+    const first = this.#deps.wal.first();
+    if (first !== null) this.#ends.forget(first);
     this.#synced = true;
+  }
+
+  /** A ledger of an earlier version holds ends itself. */
+  async #carryOver({ next, pendingTo, afterTo }: Ledger): Promise<void> {
+    if (next.segment === 0 || pendingTo === null) return;
+    const end = await this.#ends.agree(next, pendingTo);
+    if (afterTo != null) await this.#ends.agree(end, afterTo);
   }
 
   /**
@@ -142,22 +212,20 @@ export class Loader {
     this.#ahead = null;
     let ready = ahead === null ? "nothing" : await ahead;
     // What was nothing while another group went in may be something now.
-    if (ready === "nothing") ready = await this.#next(this.#ledger, this.#highest);
+    if (ready === "nothing") ready = await this.#next(this.#ledger.next, this.#highest);
     this.#damaged = ready === "damaged";
     if (ready === "nothing" || ready === "damaged") {
       this.#lag = { records: 0, oldestNs: 0n };
+      this.#caughtUp = true;
       return false;
     }
     const { to, sliced } = ready;
     this.#lag = { records: ready.records, oldestNs: ready.oldestNs };
     const before = this.#closing;
-    // Its bounds are kept before its first insert: a retry has the same rows. Those of one read ahead are kept already.
-    if (this.#ledger.pendingTo === null) this.#keep({ ...this.#ledger, pendingTo: to });
-    const own = before === null ? this.#ledger.afterTo : null;
     const after: Ledger = { ...START, next: to, lastWalSeq: sliced.lastWalSeq };
     const highest = raised(this.#highest, sliced);
     if (ready.full) {
-      this.#ahead = this.#next({ ...after, pendingTo: own ?? null }, highest);
+      this.#ahead = this.#next(to, highest);
       // Whoever takes it sees its failure; one that nobody takes is read again.
       this.#ahead.catch(() => {});
     }
@@ -170,15 +238,16 @@ export class Loader {
     for (const count of sliced.quarantined.values()) this.#counts.quarantined += count;
     const coming = await this.#ahead?.catch(() => null);
     if (typeof coming === "object" && coming !== null) {
-      this.#keep({ ...(before?.after ?? this.#ledger), pendingTo: to, afterTo: coming.to });
+      if (before !== null) this.#keep(before.after);
       const done = sliced.blocks === null ? Promise.resolve() : this.#insert(sliced.blocks);
       done.catch(() => {});
       this.#closing = { sliced, after, done };
     } else {
       this.#closing = null;
       if (sliced.blocks !== null) await this.#insert(sliced.blocks);
-      this.#keep({ ...after, pendingTo: own ?? null });
+      this.#keep(after);
       this.#deps.onLoaded?.(sliced);
+      this.#caughtUp = !ready.full;
     }
     return true;
   }
@@ -187,15 +256,27 @@ export class Loader {
     for (const wave of waves(slices)) await inTurns(wave, (each) => this.#insert(each));
   }
 
-  #next(
-    ledger: Ledger,
+  /** The group that begins there, to the end that counts for every loader. */
+  async #next(
+    next: Position,
     highest: ReadonlyMap<string, number>,
   ): Promise<Ready | "nothing" | "damaged"> {
-    return nextReady(this.#deps.wal, ledger, highest, this.#deps.bounds);
+    const { wal, bounds } = this.#deps;
+    const first = next.segment === 0 ? wal.first() : next.segment;
+    if (first === null) return "nothing";
+    const from = next.segment === 0 ? { segment: first, offset: 0 } : next;
+    const to = (pendingTo: Position | null) =>
+      nextReady(wal, { ...START, next: from, pendingTo }, highest, bounds);
+    const known = this.#ends.find(from);
+    const ready = await to(known);
+    if (typeof ready === "string" || known !== null) return ready;
+    const end = await this.#ends.agree(from, ready.to);
+    return end.segment === ready.to.segment && end.offset === ready.to.offset ? ready : to(end);
   }
 
-  #insert({ table, token, body }: Slice): Promise<void> {
-    return this.#deps.repository.insert({ table, token, format: "Native", body });
+  async #insert({ table, token, body }: Slice): Promise<void> {
+    this.#checkClaim();
+    await this.#deps.repository.insert({ table, token, format: "Native", body });
   }
 
   #readLedger(): Ledger {
@@ -206,10 +287,21 @@ export class Loader {
     }
   }
 
+  /** Whatever loader wrote it, and however late: what is before `next` is in. */
   #keep(ledger: Ledger): void {
-    writeFileSync(`${this.#file}.new`, `${JSON.stringify(ledger)}\n`);
-    renameSync(`${this.#file}.new`, this.#file);
+    const written = `${this.#file}.${process.pid}.new`;
+    writeFileSync(written, `${JSON.stringify(ledger)}\n`);
+    renameSync(written, this.#file);
     this.#ledger = ledger;
+  }
+
+  #tidy(): void {
+    const { ledgerDir } = this.#deps;
+    for (const name of readdirSync(ledgerDir)) {
+      const path = join(ledgerDir, name);
+      const age = Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+      if (name.endsWith(".new") && age > LEDGER_LEFT_MS) rmSync(path, { force: true });
+    }
   }
 
   /** Compares the whole WAL with the database, record by record count and hash; for a WAL that has come to rest. */

@@ -49,6 +49,7 @@ const groupOf = (all: readonly WalRecord[]): Group => ({
   from: { segment: 1, offset: 0 },
   to: { segment: 1, offset: 1 },
   blocks: [{ segment: 1, block: 0, crc: 9, records: all }],
+  full: false,
 });
 
 /** A value as its column holds it. */

@@ -57,6 +57,37 @@ describe("the order path in a relational store", () => {
     expect(all).toBe(rows.length);
   });
 
+  it("while another loader holds the claim it takes no lock of the store and loads nothing; then it goes on where that one was [A33]", async () => {
+    await using store = openSqlite(":memory:");
+    let own = false;
+    let asked = 0;
+    const watched = new Proxy(store, {
+      get(target, name) {
+        asked += 1;
+        const value: unknown = Reflect.get(target, name);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+    const loader = new RelationalLoader({
+      wal: flowWal(),
+      store: watched,
+      decode: decodeEnvelope,
+      claim: { fence: 1, holds: () => own },
+      random: () => 0,
+      pause: async () => {},
+    });
+    expect(await loader.step()).toBe(false);
+    expect([loader.stats().state, asked]).toEqual(["STANDBY", 0]);
+    await load(
+      flowWal(() => 40),
+      store,
+    );
+    own = true;
+    while (await loader.step());
+    await held(store, flowWal());
+    expect(loader.stats()).toMatchObject({ state: "RUNNING", lastWalSeq: rows.length });
+  });
+
   it("what is no envelope, and a text no relational store holds, goes to quarantine as it stands", async () => {
     await using store = openSqlite(":memory:");
     const wal = new FakeWal(1, 4, 50);
@@ -74,7 +105,10 @@ describe("the order path in a relational store", () => {
     } as typeof envelope);
     const block = { segment: 1, block: 0, crc: 0, records: [{ ...place, payload }] };
     const at: Position = { segment: 1, offset: 0 };
-    const { records, quarantined } = batchOf({ from: at, to: at, blocks: [block] }, decodeEnvelope);
+    const { records, quarantined } = batchOf(
+      { from: at, to: at, blocks: [block], full: false },
+      decodeEnvelope,
+    );
     expect([records.length, quarantined[0]?.reason]).toEqual([0, "NUL_IN_TEXT"]);
   });
 

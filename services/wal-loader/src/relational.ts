@@ -9,6 +9,7 @@ import {
   type RelationalKind,
   type RelationalStore,
 } from "@tidegate/storage";
+import type { Claim } from "./claim.ts";
 import {
   backoffMs,
   type Group,
@@ -58,6 +59,8 @@ export interface RelationalLoaderDeps {
   readonly wal: WalReader;
   readonly store: RelationalStore;
   readonly decode: (payload: Uint8Array) => Decoded;
+  /** Whose turn it is, where several loaders share a folder: the others then do not wait for each other's locks. */
+  readonly claim?: Claim;
   readonly random: () => number;
   readonly pause: (ms: number) => Promise<void>;
   readonly onLoaded?: (batch: Batch) => void;
@@ -65,7 +68,7 @@ export interface RelationalLoaderDeps {
 }
 
 export interface RelationalStats {
-  readonly state: "STARTING" | "RUNNING" | "DATABASE_DOWN";
+  readonly state: "STARTING" | "RUNNING" | "STANDBY" | "DATABASE_DOWN";
   readonly rows: number;
   readonly quarantined: number;
   readonly retries: number;
@@ -78,6 +81,8 @@ export class RelationalLoader {
   /** null = to be asked of the store. */
   #at: LoadPosition | null = null;
   #attempt = 0;
+  #standby = false;
+  #caughtUp = false;
   #counts = { rows: 0, quarantined: 0, retries: 0 };
 
   constructor(deps: RelationalLoaderDeps) {
@@ -85,21 +90,42 @@ export class RelationalLoader {
   }
 
   stats(): RelationalStats {
-    const state = this.#at !== null ? "RUNNING" : this.#attempt > 0 ? "DATABASE_DOWN" : "STARTING";
+    const state = this.#standby
+      ? "STANDBY"
+      : this.#at !== null
+        ? "RUNNING"
+        : this.#attempt > 0
+          ? "DATABASE_DOWN"
+          : "STARTING";
     return { state, ...this.#counts, lastWalSeq: this.#at?.walSeq ?? 0 };
+  }
+
+  /** Whether the last step came to the end of the WAL as it was then, and has it in. */
+  get caughtUp(): boolean {
+    return this.#caughtUp;
   }
 
   /** Loads one group; true when there may be more to do at once. A store that fails is waited for, with growing pauses. */
   async step(): Promise<boolean> {
     const { wal, store, decode } = this.#deps;
+    this.#caughtUp = false;
     try {
+      this.#standby = this.#deps.claim?.holds() === false;
+      if (this.#standby) {
+        this.#at = null;
+        this.#attempt = 0;
+        return false;
+      }
       if (this.#at === null) {
         await store.migrate();
         this.#at = await store.position();
       }
       const { segment, offset } = this.#at;
       const group = readGroup(wal, { ...START, next: { segment, offset } });
-      if (group === null) return false;
+      if (group === null) {
+        this.#caughtUp = true;
+        return false;
+      }
       const batch = batchOf(group, decode);
       if ((await store.insert(batch)) === "held") {
         // Another loader was faster.
@@ -111,6 +137,7 @@ export class RelationalLoader {
       this.#counts.rows += batch.records.length;
       this.#counts.quarantined += batch.quarantined.length;
       this.#deps.onLoaded?.(batch);
+      this.#caughtUp = !group.full;
       return true;
     } catch (error) {
       this.#at = null;

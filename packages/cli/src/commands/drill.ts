@@ -10,6 +10,7 @@ const DRILLS = [
   ["wal-crash", "the WAL killed, failed and torn at every operation, and every bit of it flipped"],
   ["disk-pressure", "the recorder on a disk of 64 MiB that fills up while the cluster trades"],
   ["power-cut", "the power cut from under a WAL and an audit trail on a loop image"],
+  ["loader", "loaders killed, paused, doubled and left without answers, their databases restarted"],
   ["audit-tamper", "an audit trail edited, deleted from, reordered and cut: each named"],
 ];
 
@@ -220,4 +221,39 @@ export function addDrill(program: Command, root: string): void {
       });
       report(value, options.json ?? false);
     });
+  drill
+    .command("loader")
+    .description(
+      "kill, pause and double wal-loaders, lose their answers, restart their databases; each record is in once",
+    )
+    .option("--cycles <n>", "cycles, each with one fault", "500")
+    .option("--backlog <n>", "records of the backlog that one loader drains", "100000")
+    .option("--data <folder>", "the reference data with the recorded day (default: TIDEGATE_DATA)")
+    .option("--seed <n>", "seed of the order and the moments of the faults", "1")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "loaders with a planted defect: d5, d6, hash-after-insert")
+    .addHelpText("after", "\nExample: ./hft drill loader --cycles 500 --json")
+    .action(
+      async (options: {
+        cycles: string;
+        backlog: string;
+        data?: string;
+        seed: string;
+        json?: true;
+        break?: string;
+      }) => {
+        const { drillLoader } = await import("../drill/loader/drill.ts");
+        const { whole } = await import("../numbers.ts");
+        const { report } = await import("../result.ts");
+        const value = await drillLoader(root, {
+          cycles: whole("--cycles", options.cycles, 1),
+          backlog: whole("--backlog", options.backlog, 1_000),
+          data: options.data ?? process.env["TIDEGATE_DATA"],
+          seed: whole("--seed", options.seed, 0),
+          plant: options.break ?? null,
+          progress: (text) => process.stderr.write(`${text}\n`),
+        });
+        report(value, options.json ?? false);
+      },
+    );
 }

@@ -237,7 +237,7 @@ async function queryableMs(repository: Repository, home: string, seed: number): 
     },
   });
   let recording = true;
-  const done = recordDay(home, flow, () => {}, LIVE_RATE).finally(() => {
+  const done = recordDay(home, flow, () => {}, { perSecond: LIVE_RATE }).finally(() => {
     recording = false;
   });
   while (recording || loader.stats().lag > 0) {

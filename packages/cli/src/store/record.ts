@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { LinkServer, StreamPublisher } from "@tidegate/bus";
 import { encodeEnvelope } from "@tidegate/contracts";
-import { loopConfig, Settings } from "@tidegate/recorder/config";
+import { loopConfig, type RecorderConfig, Settings } from "@tidegate/recorder/config";
 import { engineStart, engineStats, engineStop } from "@tidegate/rust-core";
 import { type FlowOptions, JOURNAL_STREAM, orderFlow } from "@tidegate/storage/flow";
 
@@ -20,9 +20,17 @@ export interface Recorded {
   readonly sent: number;
 }
 
+export interface RecordOptions {
+  /** Records a second; as fast as the recorder takes them where it is not given. */
+  readonly perSecond?: number;
+  /** Settings of the recorder that are not its defaults. */
+  readonly settings?: Partial<RecorderConfig>;
+  /** Ends the day early. */
+  readonly signal?: AbortSignal;
+}
+
 /**
- * Records a day into `<home>/wal`, as fast as the recorder takes it or at most `perSecond` records a second. `home` must be
- * short, for its sockets' paths are bounded.
+ * Records a day into `<home>/wal`. `home` must be short, for its sockets' paths are bounded.
  *
  * Errors  Error when the recorder does not come up or does not settle
  */
@@ -30,12 +38,13 @@ export async function recordDay(
   home: string,
   flow: FlowOptions,
   progress: (sent: number) => void = () => {},
-  perSecond: number = Number.POSITIVE_INFINITY,
+  { perSecond = Number.POSITIVE_INFINITY, settings: own = {}, signal }: RecordOptions = {},
 ): Promise<Recorded> {
   mkdirSync(join(home, "state"), { recursive: true });
   const walDir = join(home, "wal");
   const [mdUrl, tailUrl] = ["md.sock", "tail.sock"].map((name) => `ipc://${join(home, name)}`);
   const settings = Settings.parse({
+    ...own,
     mdUrl,
     tailUrl,
     walDir,
@@ -77,6 +86,7 @@ export async function recordDay(
     );
     beganMs = performance.now();
     for (const { stream, envelope } of orderFlow(flow)) {
+      if (signal?.aborted === true) break;
       const payload = encodeEnvelope(envelope);
       sent += 1;
       if (stream !== JOURNAL_STREAM) {
