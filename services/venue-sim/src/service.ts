@@ -10,11 +10,11 @@ import { coreConfig, MARKET_IDS, MARKETS, type MarketId } from "./markets.ts";
 import { Replay, type ReplayEffect, rewrite, type Shift } from "./replay.ts";
 import { restoredState } from "./restore.ts";
 import { loadSample, type Sample } from "./sample.ts";
-import { type ArmedFaults, VenueServer } from "./server.ts";
-import { Venue } from "./venue.ts";
+import { Venue } from "./trading/binance/desk.ts";
+import { type ArmedFaults, VenueServer } from "./trading/binance/skin.ts";
 
 export { SampleError } from "./sample.ts";
-export { PortTaken } from "./server.ts";
+export { PortTaken } from "./trading/binance/skin.ts";
 export { type TruthFill, type TruthOrder, truthOf, type VenueTruth, venueTruth } from "./truth.ts";
 
 /** Replay effects handled before the event loop gets its turn. */

@@ -1,8 +1,8 @@
 /** Orders, trades and balances in the exact keys of the venue. Pure. */
 
-import type { Balances, Order, Trade } from "./core.ts";
-import { averageText, e8Text, parseScaled, scaledText } from "./decimal.ts";
-import type { MarketSpec } from "./markets.ts";
+import type { Balances, Order, Trade } from "../../core.ts";
+import { averageText, e8Text, parseScaled, scaledText } from "../../decimal.ts";
+import type { MarketSpec } from "../../markets.ts";
 
 /** The exec types of the user streams. */
 export type ExecType = "NEW" | "TRADE" | "CANCELED" | "EXPIRED" | "TRADE_PREVENTION";

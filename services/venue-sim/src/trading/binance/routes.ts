@@ -1,7 +1,7 @@
 /** Which path is which operation. Pure. */
 
-import type { MarketId } from "./markets.ts";
-import type { Op } from "./venue.ts";
+import type { MarketId } from "../../markets.ts";
+import type { Op } from "./desk.ts";
 
 const SPOT: Readonly<Record<string, Op>> = {
   "GET /api/v3/ping": "ping",
