@@ -134,7 +134,7 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
     }
     // Only now the orders: what the market did while the venue was away did not meet them.
     for (const market of MARKET_IDS) {
-      const state = restoredState(log.restored, market);
+      const state = restoredState(log.restored, market, MARKETS[market]);
       if (state !== null) cores[market].restore(state);
     }
     venue.rebase();

@@ -220,7 +220,7 @@ describe("the log against the core", () => {
             string,
             unknown
           >;
-          const restored = restoredState(readLog(text).lines, market);
+          const restored = restoredState(readLog(text).lines, market, MARKETS[market]);
           if (restored === null) {
             expect(state["orders"]).toEqual([]);
             continue;
