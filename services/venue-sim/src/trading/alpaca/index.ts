@@ -1,9 +1,11 @@
 /** The running skin of Alpaca's orders: desk, sockets, timer. */
 
+import { join } from "node:path";
 import type { SimMarketFactory } from "../../core.ts";
 import type { Certificates } from "../../feeds/certificate.ts";
 import { Host } from "../../feeds/host.ts";
-import type { VenueLog } from "../../log.ts";
+import { VenueLog } from "../../log.ts";
+import { newRustMarket } from "../../rust-market.ts";
 import { OrderBoard } from "../switches.ts";
 import type { Permitted } from "./auth.ts";
 import type { Book, Injection, Print } from "./control.ts";
@@ -11,6 +13,8 @@ import { Desk } from "./desk.ts";
 import { AlpacaSkin } from "./skin.ts";
 
 const TICK_MS = 10;
+
+export type { Permitted } from "./auth.ts";
 
 export interface AlpacaOrdersOptions {
   /** The one log of the venue, the Binance markets' too. */
@@ -35,6 +39,7 @@ export class AlpacaOrders implements AsyncDisposable {
   readonly #skin: AlpacaSkin;
   readonly #host: Host;
   #timer: NodeJS.Timeout | null = null;
+  #own: VenueLog | null = null;
 
   private constructor(options: AlpacaOrdersOptions) {
     const { log, newMarket, keys, onFatal, nowMs = Date.now } = options;
@@ -79,6 +84,17 @@ export class AlpacaOrders implements AsyncDisposable {
     return orders;
   }
 
+  /** The skin by itself, with a log of its own in a folder. */
+  static async alone(
+    dir: string,
+    options: Omit<AlpacaOrdersOptions, "log" | "newMarket">,
+  ): Promise<AlpacaOrders> {
+    const log = new VenueLog(join(dir, "log.ndjson"));
+    const orders = await AlpacaOrders.start({ ...options, log, newMarket: newRustMarket });
+    orders.#own = log;
+    return orders;
+  }
+
   get port(): number {
     return this.#host.port;
   }
@@ -102,5 +118,6 @@ export class AlpacaOrders implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#host.close();
+    this.#own?.close();
   }
 }

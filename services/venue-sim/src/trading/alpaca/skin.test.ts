@@ -393,7 +393,7 @@ describe("Alpaca orders: the session", () => {
     ]);
     stream.send({ action: "authenticate", data: { key_id: "sim", secret_key: "no" } });
     await until("the answer", () => stream.frames.length === 3);
-    expect((stream.frames[2]?.body["data"] as Json)["status"]).toBe("unauthorized");
+    expect(stream.frames[2]?.body["data"]).toMatchObject({ status: "unauthorized" });
   });
 
   it("counts requests of a key in the venue's minute, and says so in every answer", async () => {

@@ -5,8 +5,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { WebSocket } from "ws";
 import { until } from "../../feeds/testing.ts";
-import { VenueLog } from "../../log.ts";
-import { newRustMarket } from "../../rust-market.ts";
 import { type VenueTruth, venueTruth } from "../../truth.ts";
 import type { OrderSwitch } from "../switches.ts";
 import { AlpacaOrders, type AlpacaOrdersOptions } from "./index.ts";
@@ -78,32 +76,29 @@ export class Stream implements AsyncDisposable {
   }
 }
 
+type Options = Partial<AlpacaOrdersOptions>;
+
 export class Bench implements AsyncDisposable {
   readonly dir: string;
-  #log: VenueLog;
   #venue: AlpacaOrders;
-  readonly #options: Partial<AlpacaOrdersOptions>;
+  readonly #options: Options;
   readonly fatal: unknown[] = [];
 
-  private constructor(dir: string, log: VenueLog, options: Partial<AlpacaOrdersOptions>) {
+  private constructor(dir: string, options: Options) {
     this.dir = dir;
-    this.#log = log;
     this.#options = options;
     // Set by `start`, which alone makes one.
     this.#venue = undefined as unknown as AlpacaOrders;
   }
 
-  static async start(options: Partial<AlpacaOrdersOptions> = {}): Promise<Bench> {
-    const dir = mkdtempSync(join(tmpdir(), "alpaca-orders-"));
-    const bench = new Bench(dir, new VenueLog(join(dir, "log.ndjson")), options);
+  static async start(options: Options = {}): Promise<Bench> {
+    const bench = new Bench(mkdtempSync(join(tmpdir(), "alpaca-orders-")), options);
     await bench.#open();
     return bench;
   }
 
   async #open(): Promise<void> {
-    this.#venue = await AlpacaOrders.start({
-      log: this.#log,
-      newMarket: newRustMarket,
+    this.#venue = await AlpacaOrders.alone(this.dir, {
       keys: KEYS,
       onFatal: (error) => this.fatal.push(error),
       ...this.#options,
@@ -115,8 +110,6 @@ export class Bench implements AsyncDisposable {
   /** Ends the venue and starts it again on the same log. */
   async restart(): Promise<void> {
     await this.#venue[Symbol.asyncDispose]();
-    this.#log.close();
-    this.#log = new VenueLog(join(this.dir, "log.ndjson"));
     await this.#open();
   }
 
@@ -193,7 +186,6 @@ export class Bench implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#venue[Symbol.asyncDispose]();
-    this.#log.close();
     rmSync(this.dir, { recursive: true, force: true });
   }
 }
