@@ -258,7 +258,8 @@ describe("answers", () => {
     ["a connection never made", new NoAnswer(false, new Error("refused")), "later", "NEVER_SENT"],
   ];
 
-  it.each(CASES)("%s", (...[, happened, kind, reason]) => {
+  const named = CASES.map(([name, happened, kind, reason]) => ({ name, happened, kind, reason }));
+  it.each(named)("$name", ({ happened, kind, reason }) => {
     const outcome = orders.outcomeOf(happened, scales);
     expect([outcome.kind, "reason" in outcome ? outcome.reason : undefined]).toEqual([
       kind,

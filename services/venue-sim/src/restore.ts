@@ -24,6 +24,8 @@ export function restoredState(
   lines: readonly LogLine[],
   book: BookId,
   spec: Pick<CoreSpec, "balances" | "baseAsset" | "pxScale">,
+  /** The name an order had in its core, where the log has another. */
+  named: (clientOrderId: string) => string = (id) => id,
 ): string | null {
   const orders = new Map<number, Order>();
   const trades = new Map<number, Trade & { readonly busted?: true }>();
@@ -72,7 +74,7 @@ export function restoredState(
       .sort((a, b) => a.orderId - b.orderId)
       .map((order) => ({
         orderId: order.orderId,
-        clientOrderId: order.clientOrderId,
+        clientOrderId: named(order.clientOrderId),
         side: order.side,
         kind: MARKET_TYPES.includes(order.type) ? "MARKET" : "LIMIT",
         tif: tif(order),
@@ -96,7 +98,7 @@ export function restoredState(
     trades: [...trades.values()].map((trade) => ({
       tradeId: trade.tradeId,
       orderId: trade.orderId,
-      clientOrderId: trade.clientOrderId,
+      clientOrderId: named(trade.clientOrderId),
       side: trade.side,
       px: trade.pxTicks,
       qty: trade.qtyLots,

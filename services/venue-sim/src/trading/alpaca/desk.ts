@@ -153,18 +153,22 @@ export class Desk {
     this.#holdings = new Holdings(options.cashE8);
     this.#hours = new Hours(options.alwaysOpen);
     this.#executions = log.lines;
+    this.#restore(log.restored);
     for (const asset of ASSETS) {
       const spec = coreSpec(asset);
       const core = newMarket(coreConfig(spec, openOrdersMax));
       this.#cores.set(asset.symbol, core);
       this.#streets.set(asset.symbol, new Street(asset, core, seed, nowMs));
-      const state = restoredState(log.restored, bookOf(asset), spec);
+      const state = restoredState(log.restored, bookOf(asset), spec, (id) =>
+        String(this.#byClientId.get(id)?.n ?? id),
+      );
       // Only after the book: what the market does while the venue is away does not meet the orders.
       if (state !== null) core.restore(state);
       core.drainEvents();
     }
-    this.#restore(log.restored);
     this.#control({ op: "halt" });
+    // A venue that starts within the hours has not opened just now.
+    this.#open = this.#hours.open(nowMs);
     this.#turnHours(nowMs);
   }
 
@@ -279,12 +283,14 @@ export class Desk {
     if (this.#haltedUntilMs !== null && nowMs >= this.#haltedUntilMs) this.#haltedUntilMs = null;
     const open = this.#hours.open(nowMs);
     if (this.#open && !open) this.#endDay(nowMs);
+    const opens = open && !this.#open;
     this.#open = open;
     const trading = open && this.#haltedUntilMs === null;
     if (trading === this.#trading) return;
     this.#trading = trading;
     this.#control({ op: trading ? "resume" : "halt" });
-    if (trading) this.#placeHeld(nowMs, ({ tif }) => tif !== "cls");
+    if (!trading) return;
+    this.#placeHeld(nowMs, ({ tif }) => (tif === "opg" ? opens : tif !== "cls"));
   }
 
   /** The close: orders for it trade as far as they go, orders of the day end. */

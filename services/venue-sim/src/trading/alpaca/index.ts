@@ -119,5 +119,6 @@ export class AlpacaOrders implements AsyncDisposable {
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#host.close();
     this.#own?.close();
+    this.#own = null;
   }
 }

@@ -354,13 +354,11 @@ describe("Alpaca orders: their life", () => {
       limit_price: "90",
       client_order_id: "r",
     });
-    const { body: stop } = await bench.place({
-      side: "sell",
-      type: "stop",
-      qty: "5",
-      stop_price: "95",
-    });
-    const { body: opg } = await bench.place({ qty: "1", type: "market", time_in_force: "opg" });
+    await bench.place({ symbol: "MSFT", qty: "10", type: "market" });
+    const stopped = { symbol: "MSFT", side: "sell", type: "stop", qty: "5", stop_price: "195" };
+    const { body: stop } = await bench.place(stopped);
+    const auction = { symbol: "SPY", qty: "1", type: "market", time_in_force: "opg" };
+    const { body: opg } = await bench.place(auction);
     const all = async () => {
       const read = async (path: string) => (await bench.ask("GET", path)).body;
       const orders = (await read("/v2/orders?status=all")) as unknown as Json[];
@@ -376,6 +374,7 @@ describe("Alpaca orders: their life", () => {
       422,
     );
     bench.book("AAPL", 89);
+    bench.book("MSFT", 194);
     expect((await bench.order(rests["id"]))["status"]).toBe("filled");
     expect((await bench.order(stop["id"]))["status"]).toBe("filled");
     expect((await bench.order(opg["id"]))["status"]).toBe("accepted");
