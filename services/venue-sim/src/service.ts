@@ -14,6 +14,7 @@ import { AlpacaOrders } from "./trading/alpaca/index.ts";
 import { Venue } from "./trading/binance/desk.ts";
 import { type ArmedFaults, VenueServer } from "./trading/binance/skin.ts";
 
+export { newRustMarket } from "./rust-market.ts";
 export { SampleError } from "./sample.ts";
 export { PortTaken } from "./trading/binance/skin.ts";
 export { type TruthFill, type TruthOrder, truthOf, type VenueTruth, venueTruth } from "./truth.ts";

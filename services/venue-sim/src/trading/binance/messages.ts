@@ -352,7 +352,18 @@ export function accountBody(
   return {
     canTrade: true,
     totalWalletBalance: wallet,
-    assets: [{ asset: spec.quoteAsset, walletBalance: wallet, updateTime: nowMs }],
+    // Without a margin model everything in the wallet is free and nothing is held.
+    assets: [
+      {
+        asset: spec.quoteAsset,
+        walletBalance: wallet,
+        unrealizedProfit: e8Text("0"),
+        marginBalance: wallet,
+        initialMargin: e8Text("0"),
+        availableBalance: wallet,
+        updateTime: nowMs,
+      },
+    ],
     positions: [usdmPosition(spec, balances, nowMs)],
   };
 }
