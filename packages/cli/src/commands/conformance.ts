@@ -51,7 +51,7 @@ export function addConformance(program: Command, root: string): void {
     )
     .option(
       "--break <name>",
-      "plant a fault: wrong-fee (ccxt), withhold-orders or wrong-peer (FIX)",
+      "plant a fault: wrong-fee (alpaca_sdk, alpaca_py, ccxt), withhold-orders or wrong-peer (FIX)",
     )
     .addHelpText("after", "\nExample: ./hft conformance peers --data <folder> --json")
     .action(async (options: { json?: true; data?: string; only?: string; break?: string }) => {

@@ -26,8 +26,17 @@ export const PARTS = {
 } as const;
 type Part = keyof typeof PARTS;
 
-/** Faults that can be planted: the first is a fault of the venue, the others are those of `hft conformance fix`. */
-export const BREAKS = ["wrong-fee", "withhold-orders", "wrong-peer"] as const;
+/** Each fault that can be planted, and the parts that must notice it. */
+export const PLANTS: Readonly<Record<string, readonly Part[]>> = {
+  // A venue that takes another fee than it says.
+  "wrong-fee": ["alpaca_sdk", "alpaca_py", "ccxt"],
+  "withhold-orders": ["fix_scripts"],
+  "wrong-peer": ["quickfix_initiator", "jspurefix"],
+};
+
+/** Cores that take nine hundredths of a per cent from whoever comes in, whatever their venue has told them. */
+const wrongFees: typeof newRustMarket = (config) =>
+  newRustMarket(config.replace(/"takerFeeE8":"\d+"/, '"takerFeeE8":"90000"'));
 
 /** The versions that judge; the lists of what is installed say the same. */
 const VERSIONS = {
@@ -59,8 +68,13 @@ async function installed(root: string, script: string, file: string, peer: strin
 
 /** Venues of Alpaca's orders for one part; each card opens its own, and all are gone at the end. */
 class AlpacaVenues implements Disposable {
+  readonly #newMarket: typeof newRustMarket;
   readonly #dir = mkdtempSync(join(tmpdir(), "tidegate-peers-"));
   #opened = 0;
+
+  constructor(wrong: boolean) {
+    this.#newMarket = wrong ? wrongFees : newRustMarket;
+  }
 
   /** `ratesScale` times the requests the venue usually allows. */
   open = async (ratesScale = 1): Promise<AlpacaOrders> => {
@@ -70,6 +84,7 @@ class AlpacaVenues implements Disposable {
       keys: [{ key: KEY.keyId, secret: KEY.secret, trade: true }],
       cash: CASH,
       ratesScale,
+      newMarket: this.#newMarket,
       onFatal: (error) => {
         throw error;
       },
@@ -81,14 +96,14 @@ class AlpacaVenues implements Disposable {
   }
 }
 
-async function alpacaSdk(): Promise<Played[]> {
-  using venues = new AlpacaVenues();
+async function alpacaSdk(wrong: boolean): Promise<Played[]> {
+  using venues = new AlpacaVenues(wrong);
   return await play(sdkCards(() => venues.open()));
 }
 
 /** The vendor's Python client: one process that plays its cards against one venue, moving its market by the control port. */
-async function alpacaPy(root: string): Promise<Played[]> {
-  using venues = new AlpacaVenues();
+async function alpacaPy(root: string, wrong: boolean): Promise<Played[]> {
+  using venues = new AlpacaVenues(wrong);
   // All its cards share the one venue, and so the minute.
   await using venue = await venues.open(10);
   for (const [symbol, middle] of MIDDLES) market(venue, symbol, middle);
@@ -110,19 +125,13 @@ async function alpacaPy(root: string): Promise<Played[]> {
   }
 }
 
-async function ccxtCards(plant: string | null): Promise<Played[]> {
-  using venues = new AlpacaVenues();
+async function ccxtCards(wrong: boolean): Promise<Played[]> {
+  using venues = new AlpacaVenues(wrong);
   const dir = mkdtempSync(join(tmpdir(), "tidegate-peers-binance-"));
   try {
     await using binance = await startVenueSim(Settings.parse({ venueDir: dir }), {
       clock: systemClock,
-      // The planted fault: a venue that takes another fee than it says.
-      newMarket: (config) =>
-        newRustMarket(
-          plant === "wrong-fee"
-            ? config.replace(/"takerFeeE8":"\d+"/, '"takerFeeE8":"90000"')
-            : config,
-        ),
+      newMarket: wrong ? wrongFees : newRustMarket,
       onFatal: (error) => {
         throw error;
       },
@@ -147,10 +156,8 @@ async function fixParts(
   const figures: Record<string, unknown> = {};
   for (const part of parts) {
     const only = part === "fix_scripts" ? "scripts" : part;
-    const own = flags.plant === "withhold-orders" ? part === "fix_scripts" : part !== "fix_scripts";
-    const plant = flags.plant !== "wrong-fee" && own ? flags.plant : null;
-    const noticed = part === "quickfix_acceptor" ? null : plant;
-    const value = await fix(root, { data: flags.data, only, plant: noticed });
+    const plant = flags.plant !== null && PLANTS[flags.plant]?.includes(part) ? flags.plant : null;
+    const value = await fix(root, { data: flags.data, only, plant });
     for (const each of value.checks) {
       checks.push({ ...each, name: each.name.replace(/\.scripts(?=$|_of$)/, ".fix_scripts") });
     }
@@ -164,9 +171,14 @@ export async function peers(command: string, root: string, flags: Flags): Promis
   if (only !== null && !(only in PARTS)) {
     throw new UsageError(`--only ${only}: want ${Object.keys(PARTS).join(", ")}`);
   }
-  if (plant !== null && !(BREAKS as readonly string[]).includes(plant)) {
-    throw new UsageError(`--break ${plant}: want ${BREAKS.join(", ")}`);
+  const noticing = plant === null ? null : PLANTS[plant];
+  if (noticing === undefined) {
+    throw new UsageError(`--break ${plant}: want ${Object.keys(PLANTS).join(", ")}`);
   }
+  if (only !== null && noticing?.includes(only as Part) === false) {
+    throw new UsageError(`--break ${plant}: noticed by ${noticing.join(", ")}, not by ${only}`);
+  }
+  const wrong = plant === "wrong-fee";
   const parts = only === null ? (Object.keys(PARTS) as Part[]) : [only as Part];
   const engines: readonly Part[] = ["quickfix_initiator", "quickfix_acceptor", "jspurefix"];
   // First everything is there, then the first card is played.
@@ -187,9 +199,9 @@ export async function peers(command: string, root: string, flags: Flags): Promis
     );
     figures[part] = played;
   };
-  if (parts.includes("alpaca_sdk")) judge("alpaca_sdk", await alpacaSdk());
-  if (parts.includes("alpaca_py")) judge("alpaca_py", await alpacaPy(root));
-  if (parts.includes("ccxt")) judge("ccxt", await ccxtCards(plant));
+  if (parts.includes("alpaca_sdk")) judge("alpaca_sdk", await alpacaSdk(wrong));
+  if (parts.includes("alpaca_py")) judge("alpaca_py", await alpacaPy(root, wrong));
+  if (parts.includes("ccxt")) judge("ccxt", await ccxtCards(wrong));
   const fixed = parts.filter((part) => part === "fix_scripts" || engines.includes(part));
   if (fixed.length > 0) {
     const read = await fixParts(root, fixed, flags);

@@ -87,10 +87,10 @@ export class AlpacaOrders implements AsyncDisposable {
   /** The skin by itself, with a log of its own in a folder. */
   static async alone(
     dir: string,
-    options: Omit<AlpacaOrdersOptions, "log" | "newMarket">,
+    options: Omit<AlpacaOrdersOptions, "log" | "newMarket"> & { newMarket?: SimMarketFactory },
   ): Promise<AlpacaOrders> {
     const log = new VenueLog(join(dir, "log.ndjson"));
-    const orders = await AlpacaOrders.start({ ...options, log, newMarket: newRustMarket });
+    const orders = await AlpacaOrders.start({ newMarket: newRustMarket, ...options, log });
     orders.#own = log;
     return orders;
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { until } from "../../feeds/testing.ts";
-import { Bench, type Json } from "./testing.ts";
+import { Bench, type Json, Stream } from "./testing.ts";
 
 /** The wanted status and code of a refused order. */
 const REFUSED: readonly (readonly [what: string, order: Json, status: number, code: number])[] = [
@@ -584,6 +584,27 @@ describe("Alpaca orders: what can be made to go wrong", () => {
     bench.throw("pattern_day_trader");
     const pdt = await bench.place({ qty: "1", limit_price: "90" });
     expect([pdt.status, pdt.body["code"]]).toEqual([403, 40_310_100]);
+  });
+
+  it("a login is not heard, a stream is dead, a connection is taken late, the clock is off", async () => {
+    await using bench = await Bench.start();
+    bench.throw("auth_timeout");
+    await using deaf = await new Stream(bench.base).opened();
+    deaf.send({ action: "authenticate", data: { key_id: "sim", secret_key: "sim-secret" } });
+    await using stream = await bench.stream();
+    expect([deaf.frames.length, bench.injected("auth_timeout")]).toEqual([0, 1]);
+    bench.throw("half_open");
+    const { body } = await bench.place({ qty: "1", type: "market" });
+    expect((await bench.order(body["id"]))["status"]).toBe("filled");
+    expect([stream.updates.length, stream.closed]).toEqual([0, null]);
+    bench.throw("slow_accept", { ms: 150 });
+    const started = performance.now();
+    await using late = await bench.stream();
+    expect(late.frames).toHaveLength(2);
+    expect(performance.now() - started).toBeGreaterThanOrEqual(149);
+    bench.throw("clock_skew", { ms: 60_000 });
+    const { timestamp } = (await bench.ask("GET", "/v2/clock")).body;
+    expect(Date.parse(String(timestamp)) - Date.now()).toBeGreaterThan(50_000);
   });
 
   it("a halt holds orders until it ends", async () => {

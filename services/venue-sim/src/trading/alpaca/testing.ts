@@ -28,8 +28,9 @@ export class Stream implements AsyncDisposable {
   readonly frames: { readonly binary: boolean; readonly body: Json }[] = [];
   closed: number | null = null;
 
-  constructor(url: string) {
-    this.socket = new WebSocket(url);
+  /** `base` is the venue's address for REST. */
+  constructor(base: string) {
+    this.socket = new WebSocket(`${base.replace("http", "ws")}/stream`);
     this.socket.on("message", (data: Buffer, binary: boolean) => {
       this.frames.push({ binary, body: JSON.parse(data.toString("utf8")) as Json });
     });
@@ -181,7 +182,7 @@ export class Bench implements AsyncDisposable {
   }
 
   async stream(): Promise<Stream> {
-    return new Stream(`ws://127.0.0.1:${this.#venue.port}/stream`).listening();
+    return new Stream(this.base).listening();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
