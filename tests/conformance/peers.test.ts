@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { PARTS, peers } from "../../packages/cli/src/conformance/peers.ts";
 
-const MS_MAX = 180_000;
+const MS_MAX = 400_000;
 
 describe("conformance peers", () => {
   const empty = mkdtempSync(join(tmpdir(), "tidegate-peers-"));

@@ -164,8 +164,8 @@ describe("the adapter of Alpaca", () => {
 
   it("an answer that is too late is none; sent again, the id is known and the order adopted", async () => {
     await using bench = await Bench.start();
-    const desk = new Desk(bench, 150);
-    bench.throw("ack_late", { ms: 400 });
+    const desk = new Desk(bench, 1_000);
+    bench.throw("ack_late", { ms: 3_000 });
     const order = desk.order();
     expect(await desk.place(order)).toMatchObject({ kind: "unknown" });
     expect(await desk.place(order)).toEqual({ kind: "duplicate" });

@@ -41,6 +41,21 @@ export function addConformance(program: Command, root: string): void {
       report(value, options.json ?? false);
     });
   conformance
+    .command("venues")
+    .description("our adapters against the simulated venues: alpaca so far")
+    .option("--json", "print the result object as the last line")
+    .option("--only <venue>", "alpaca alone")
+    .option("--break <name>", "plant a fault: double-events")
+    .addHelpText("after", "\nExample: ./hft conformance venues --json")
+    .action(async (options: { json?: true; only?: string; break?: string }) => {
+      const { venues } = await import("../conformance/venues.ts");
+      const { report } = await import("../result.ts");
+      const command = "conformance venues";
+      const value = await venues(command, options.only ?? null, options.break ?? null);
+      report(value, options.json ?? false);
+      if (options.json !== true) tellFaults(value.figures);
+    });
+  conformance
     .command("peers")
     .description("the vendors' and others' clients and FIX engines against our simulators and ours")
     .option("--json", "print the result object as the last line")

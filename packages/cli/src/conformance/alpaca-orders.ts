@@ -1,7 +1,11 @@
 /** The vendor's own client against our simulator of its orders: REST, and the stream of trade updates. */
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Alpaca, errors, streaming, type trading } from "@alpacahq/alpaca-trade-api";
-import type { AlpacaOrders } from "@tidegate/venue-sim/alpaca";
+import { newRustMarket } from "@tidegate/venue-sim";
+import { AlpacaOrders } from "@tidegate/venue-sim/alpaca";
 import { type Card, expect, until } from "./cards.ts";
 
 type Order = trading.Order;
@@ -21,6 +25,40 @@ interface Hands {
 
 /** Where the account stands that these cards begin with. */
 export const CASH = 100_000;
+
+/** Cores that take nine hundredths of a per cent from whoever comes in, whatever their venue has told them. */
+export const wrongFees: typeof newRustMarket = (config) =>
+  newRustMarket(config.replace(/"takerFeeE8":"\d+"/, '"takerFeeE8":"90000"'));
+
+/** Venues of Alpaca's orders for one part; each card opens its own, and all are gone at the end. */
+export class AlpacaVenues implements Disposable {
+  readonly #newMarket: typeof newRustMarket;
+  readonly #dir = mkdtempSync(join(tmpdir(), "tidegate-peers-"));
+  #opened = 0;
+
+  constructor(wrong: boolean) {
+    this.#newMarket = wrong ? wrongFees : newRustMarket;
+  }
+
+  /** `ratesScale` times the requests the venue usually allows. */
+  open = async (ratesScale = 1): Promise<AlpacaOrders> => {
+    this.#opened += 1;
+    const dir = mkdtempSync(join(this.#dir, `${this.#opened}-`));
+    return AlpacaOrders.alone(dir, {
+      keys: [{ key: KEY.keyId, secret: KEY.secret, trade: true }],
+      cash: CASH,
+      ratesScale,
+      newMarket: this.#newMarket,
+      onFatal: (error) => {
+        throw error;
+      },
+    });
+  };
+
+  [Symbol.dispose](): void {
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
 
 /** A client of the paper venue whose requests come to the simulator. */
 export function clientOf(

@@ -4,12 +4,11 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newRustMarket, startVenueSim, systemClock } from "@tidegate/venue-sim";
-import { AlpacaOrders } from "@tidegate/venue-sim/alpaca";
 import { Settings } from "@tidegate/venue-sim/config";
 import { type Check, check, type Result, result } from "../result.ts";
 import { run } from "../run.ts";
 import { UsageError } from "../sim/options.ts";
-import { CASH, KEY, MIDDLES, market, sdkCards } from "./alpaca-orders.ts";
+import { AlpacaVenues, MIDDLES, market, sdkCards, wrongFees } from "./alpaca-orders.ts";
 import { type Card, type Played, play } from "./cards.ts";
 import { ccxtAlpacaCards, ccxtBinanceCards } from "./ccxt-orders.ts";
 import { PARTS as FIX_PARTS, fix } from "./fix.ts";
@@ -33,10 +32,6 @@ export const PLANTS: Readonly<Record<string, readonly Part[]>> = {
   "withhold-orders": ["fix_scripts"],
   "wrong-peer": ["quickfix_initiator", "jspurefix"],
 };
-
-/** Cores that take nine hundredths of a per cent from whoever comes in, whatever their venue has told them. */
-const wrongFees: typeof newRustMarket = (config) =>
-  newRustMarket(config.replace(/"takerFeeE8":"\d+"/, '"takerFeeE8":"90000"'));
 
 /** The versions that judge; the lists of what is installed say the same. */
 const VERSIONS = {
@@ -64,36 +59,6 @@ async function installed(root: string, script: string, file: string, peer: strin
   throw new UsageError(
     `${peer} cannot be installed; scripts/${script} install said: ${output.trim().slice(-600)}`,
   );
-}
-
-/** Venues of Alpaca's orders for one part; each card opens its own, and all are gone at the end. */
-class AlpacaVenues implements Disposable {
-  readonly #newMarket: typeof newRustMarket;
-  readonly #dir = mkdtempSync(join(tmpdir(), "tidegate-peers-"));
-  #opened = 0;
-
-  constructor(wrong: boolean) {
-    this.#newMarket = wrong ? wrongFees : newRustMarket;
-  }
-
-  /** `ratesScale` times the requests the venue usually allows. */
-  open = async (ratesScale = 1): Promise<AlpacaOrders> => {
-    this.#opened += 1;
-    const dir = mkdtempSync(join(this.#dir, `${this.#opened}-`));
-    return AlpacaOrders.alone(dir, {
-      keys: [{ key: KEY.keyId, secret: KEY.secret, trade: true }],
-      cash: CASH,
-      ratesScale,
-      newMarket: this.#newMarket,
-      onFatal: (error) => {
-        throw error;
-      },
-    });
-  };
-
-  [Symbol.dispose](): void {
-    rmSync(this.#dir, { recursive: true, force: true });
-  }
 }
 
 async function alpacaSdk(wrong: boolean): Promise<Played[]> {
