@@ -111,7 +111,7 @@ async function ccxtCards(wrong: boolean): Promise<Played[]> {
   }
 }
 
-/** The FIX parts are those of `hft conformance fix`, under the names they have among the peers. */
+/** The FIX parts are those of `hft conformance fix`, and its checks have the names they have here. */
 async function fixParts(
   root: string,
   parts: readonly Part[],
@@ -123,9 +123,7 @@ async function fixParts(
     const only = part === "fix_scripts" ? "scripts" : part;
     const plant = flags.plant !== null && PLANTS[flags.plant]?.includes(part) ? flags.plant : null;
     const value = await fix(root, { data: flags.data, only, plant });
-    for (const each of value.checks) {
-      checks.push({ ...each, name: each.name.replace(/\.scripts(?=$|_of$)/, ".fix_scripts") });
-    }
+    checks.push(...value.checks);
     figures[part] = value.figures[only] ?? value.figures;
   }
   return { checks, figures };
