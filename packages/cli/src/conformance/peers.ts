@@ -145,6 +145,7 @@ export async function peers(command: string, root: string, flags: Flags): Promis
   const parts = only === null ? (Object.keys(PARTS) as Part[]) : [only as Part];
   const engines: readonly Part[] = ["quickfix_initiator", "quickfix_acceptor", "jspurefix"];
   // First everything is there, then the first card is played.
+  if (parts.includes("fix_scripts")) flags.data();
   if (parts.includes("alpaca_py")) {
     await installed(root, "venue-peers", ".tools/venue-peers/installed", "alpaca-py");
   }
