@@ -59,6 +59,11 @@ function mavenDependencies(): Map<string, string> {
   return new Map([...found].map(([, group, name, version = ""]) => [`${group}:${name}`, version]));
 }
 
+function pipDependencies(): Map<string, string> {
+  const lines = read("packages/cli/venue-peers/requirements.txt").matchAll(/^(\S+)==(\S+)$/gm);
+  return new Map([...lines].map(([, name = "", version = ""]) => [name, version]));
+}
+
 describe("docs/dependencies.md", () => {
   const rows = new Map(
     [...read("docs/dependencies.md").matchAll(/^\| (\S+) \| (\S+) \| (.+) \|$/gm)]
@@ -67,8 +72,18 @@ describe("docs/dependencies.md", () => {
   );
 
   it("has one row for each direct dependency, with its version, and no other", () => {
-    const wanted = new Map([...npmDependencies(), ...rustDependencies(), ...mavenDependencies()]);
+    const wanted = new Map([
+      ...npmDependencies(),
+      ...rustDependencies(),
+      ...mavenDependencies(),
+      ...pipDependencies(),
+    ]);
     expect([...rows].sort()).toEqual([...wanted].sort());
+  });
+
+  it("pip's lock has every direct one in its version", () => {
+    const lock = read("packages/cli/venue-peers/requirements.lock").split("\n");
+    for (const [name, version] of pipDependencies()) expect(lock).toContain(`${name}==${version}`);
   });
 
   it("every npm version is exact", () => {

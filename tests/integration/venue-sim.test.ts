@@ -9,7 +9,7 @@ import { venueTruth } from "@tidegate/venue-sim";
 import { request } from "undici";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { sign } from "../../services/venue-sim/src/auth.ts";
+import { sign } from "../../services/venue-sim/src/trading/binance/auth.ts";
 
 const MAIN = fileURLToPath(new URL("../../services/venue-sim/src/main.ts", import.meta.url));
 const undo: (() => unknown)[] = [];

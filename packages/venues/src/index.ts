@@ -18,13 +18,15 @@ export {
 export {
   ANSWER_MS_MAX,
   BODY_BYTES_MAX,
+  NoAnswer,
   RECV_WINDOW_MS,
   type RestAnswer,
   RestClient,
   type RestClientOptions,
 } from "./rest.ts";
+export { BACKOFF_MS, mayRetry, retried } from "./retry.ts";
 export { signQuery, type VenueKey } from "./sign.ts";
-export type { Capabilities, Endpoints, ErrorMeaning, Limits } from "./types.ts";
+export type { Capabilities, Endpoints, ErrorMeaning, Limits, Reason } from "./types.ts";
 export { alpaca, binanceCoinm, binanceSpot, binanceUsdm, shioaji };
 
 /** Venues we trade at, by the name of the instrument table. */

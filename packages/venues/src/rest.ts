@@ -17,7 +17,30 @@ export interface RestAnswer {
   readonly usedWeight: number | null;
   /** Seconds to wait, on 429 and 418. */
   readonly retryAfterS: number | null;
+  /** What is left of the window, and when it ends in seconds since the Unix epoch; null where the venue does not say. */
+  readonly window: { readonly remaining: number; readonly resetS: number } | null;
+  /** The venue's own name of this request; null where it gives none. */
+  readonly requestId: string | null;
 }
+
+/** Nothing answered. `sent` is false where not one byte of the request can have left. */
+export class NoAnswer extends Error {
+  readonly sent: boolean;
+  constructor(sent: boolean, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.sent = sent;
+  }
+}
+
+/** Faults of making a connection: what they end was never sent. */
+const NEVER_SENT: ReadonlySet<unknown> = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
 
 export interface RestClientOptions {
   /** Base URL, as `https://api.binance.com`. */
@@ -51,7 +74,7 @@ export class RestClient {
     security: "none" | "key" | "signed",
     stop?: AbortSignal,
   ): Promise<RestAnswer> {
-    const { baseUrl, key, nowMs = Date.now, answerMsMax = ANSWER_MS_MAX } = this.#options;
+    const { key, nowMs = Date.now } = this.#options;
     if (security !== "none" && key === undefined) throw new TypeError(`${path} needs a key`);
     let query = params.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join("&");
     if (security === "signed" && key !== undefined) {
@@ -62,36 +85,74 @@ export class RestClient {
       ];
       query = signQuery(stamped, key.secret());
     }
-    const timeout = AbortSignal.timeout(answerMsMax);
-    const response = await request(
-      `${baseUrl.replace(/\/+$/, "")}${path}${query === "" ? "" : `?${query}`}`,
-      {
-        method,
-        headers: {
-          ...this.#options.headers,
-          ...(security === "none" || key === undefined ? {} : { "X-MBX-APIKEY": key.key }),
-        },
-        signal: stop === undefined ? timeout : AbortSignal.any([stop, timeout]),
-      },
+    const headers = security === "none" || key === undefined ? {} : { "X-MBX-APIKEY": key.key };
+    return await this.#send(
+      method,
+      `${path}${query === "" ? "" : `?${query}`}`,
+      headers,
+      null,
+      stop,
     );
+  }
+
+  /**
+   * One request with a body of JSON, for venues whose key is a header.
+   *
+   * Errors  NoAnswer for a broken connection or none in time; a body above `BODY_BYTES_MAX`; a status is never an error
+   */
+  async send(
+    method: "GET" | "POST" | "PATCH" | "DELETE",
+    target: string,
+    body: string | null,
+    stop?: AbortSignal,
+  ): Promise<RestAnswer> {
+    const headers = body === null ? {} : { "content-type": "application/json" };
+    try {
+      return await this.#send(method, target, headers, body, stop);
+    } catch (error) {
+      if (error instanceof RangeError) throw error;
+      throw new NoAnswer(!NEVER_SENT.has((error as { code?: unknown }).code), error);
+    }
+  }
+
+  async #send(
+    method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE",
+    target: string,
+    own: Readonly<Record<string, string>>,
+    body: string | null,
+    stop?: AbortSignal,
+  ): Promise<RestAnswer> {
+    const { baseUrl, answerMsMax = ANSWER_MS_MAX, headers = {} } = this.#options;
+    const timeout = AbortSignal.timeout(answerMsMax);
+    const response = await request(`${baseUrl.replace(/\/+$/, "")}${target}`, {
+      method,
+      headers: { ...headers, ...own },
+      ...(body === null ? {} : { body }),
+      signal: stop === undefined ? timeout : AbortSignal.any([stop, timeout]),
+    });
     const chunks: Buffer[] = [];
     let bytes = 0;
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
       bytes += chunk.byteLength;
       if (bytes > BODY_BYTES_MAX)
-        throw new RangeError(`${path}: more than ${BODY_BYTES_MAX} bytes`);
+        throw new RangeError(`${target}: more than ${BODY_BYTES_MAX} bytes`);
       chunks.push(chunk);
     }
+    const remaining = whole(response.headers["x-ratelimit-remaining"]);
+    const resetS = whole(response.headers["x-ratelimit-reset"]);
+    const id = response.headers["x-request-id"];
     return {
       status: response.statusCode,
       body: Buffer.concat(chunks),
       usedWeight: whole(response.headers["x-mbx-used-weight-1m"]),
       retryAfterS: whole(response.headers["retry-after"]),
+      window: remaining === null || resetS === null ? null : { remaining, resetS },
+      requestId: typeof id === "string" ? id : null,
     };
   }
 }
 
 function whole(header: string | string[] | undefined): number | null {
   const text = Array.isArray(header) ? header[0] : header;
-  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : null;
+  return text !== undefined && /^\d{1,12}$/.test(text) ? Number(text) : null;
 }

@@ -39,3 +39,16 @@ export type ErrorMeaning =
   | "try_later"
   | "bad_request"
   | "bad_key";
+
+/** What a request turned out to be, as far as its answer says. */
+export type Reason =
+  | "VENUE_REJECT"
+  | "BUYING_POWER_EXCEEDED"
+  | "SHORT_NOT_AVAILABLE"
+  | "SELF_MATCH"
+  | "PRICE_OFF_TICK"
+  | "UNKNOWN_ORDER"
+  | "VENUE_UNREACHABLE"
+  | "RATE_BUDGET"
+  | "OUTCOME_UNKNOWN"
+  | "NEVER_SENT";

@@ -4,7 +4,16 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
-import { binanceSpot, binanceUsdm, FEEDS, RestClient, signQuery } from "./index.ts";
+import {
+  alpaca,
+  binanceCoinm,
+  binanceSpot,
+  binanceUsdm,
+  FEEDS,
+  RestClient,
+  shioaji,
+  signQuery,
+} from "./index.ts";
 import { BODY_BYTES_MAX } from "./rest.ts";
 
 // The example key of the venue's public documentation; it opens nothing.
@@ -34,6 +43,7 @@ async function venue(
   const { port } = server.address() as AddressInfo;
   return {
     seen,
+    port,
     rest: new RestClient({
       baseUrl: `http://127.0.0.1:${port}/`,
       key: KEY,
@@ -123,6 +133,27 @@ describe("queries", () => {
   });
 });
 
+describe("paths", () => {
+  const all = [binanceSpot, binanceUsdm, binanceCoinm, alpaca, shioaji].flatMap(({ paths }) =>
+    Object.values<string | null>(paths).filter((path) => path !== null),
+  );
+
+  it.each([...new Set(all)])(
+    "B017: %s is asked for as it is, whatever the base ends with",
+    async (path) => {
+      expect(path).toMatch(/^\/[^/].*[^/]$/);
+      const { seen, port } = await venue(() => ({ body: "{}" }));
+      for (const end of ["", "/", "//"]) {
+        const rest = new RestClient({ baseUrl: `http://127.0.0.1:${port}${end}` });
+        await rest.ask("GET", path, [], "none");
+        await rest.send("GET", path, null);
+      }
+      expect(new Set(seen.map(({ url }) => url))).toEqual(new Set([path]));
+      expect(seen).toHaveLength(6);
+    },
+  );
+});
+
 describe("error codes", () => {
   it.each([
     [400, -1007, "Timeout", "unknown_outcome"],
@@ -143,12 +174,14 @@ describe("error codes", () => {
   });
 });
 
-it("every venue has the same files", () => {
+it("every venue has the same files; where orders go over REST, these beside them", () => {
   const files = (name: string) =>
     readdirSync(fileURLToPath(new URL(name, import.meta.url))).toSorted();
-  for (const venue of ["binance-usdm", "binance-coinm", "alpaca", "shioaji"]) {
+  for (const venue of ["binance-usdm", "binance-coinm", "shioaji"]) {
     expect(files(venue)).toEqual(files("binance-spot"));
   }
+  const orders = ["account.ts", "codec.ts", "orders.ts", "session.ts"];
+  expect(files("alpaca")).toEqual([...files("binance-spot"), ...orders].toSorted());
 });
 
 it("our client order ids fit every venue", () => {

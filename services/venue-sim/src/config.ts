@@ -51,6 +51,32 @@ export const Settings = z.object({
     .max(16_384)
     .default(200)
     .describe("Open orders of a market; one symbol may stand for the many of a venue"),
+  alpaca: z
+    .boolean()
+    .default(false)
+    .describe("Whether the orders of Alpaca listen too, on a port of their own"),
+  alpacaPort: z
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0)
+    .describe("Port on 127.0.0.1 of Alpaca's orders; 0 = any free one"),
+  alpacaCash: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000_000)
+    .default(100_000)
+    .describe("Dollars its account begins with"),
+  alpacaHours: z
+    .enum(["always", "exchange"])
+    .default("always")
+    .describe("When its stocks trade: at any hour, or when New York does"),
+  alpacaFrames: z
+    .enum(["binary", "text"])
+    .default("binary")
+    .describe("Frames of its trade updates: binary as the paper venue's, or text"),
   feeds: z
     .boolean()
     .default(false)

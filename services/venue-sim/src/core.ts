@@ -27,6 +27,8 @@ export interface Order {
   readonly leavesLots: number;
   readonly timeMs: number;
   readonly updateMs: number;
+  /** What it waits for, or has waited for. */
+  readonly stopPrice?: string;
   readonly fills?: readonly Trade[];
 }
 
@@ -49,10 +51,19 @@ export interface Trade {
 
 export interface CoreEvent {
   readonly seq: number;
-  readonly type: "new" | "trade" | "canceled" | "expired" | "rejected";
+  readonly type:
+    | "new"
+    | "trade"
+    | "canceled"
+    | "expired"
+    | "rejected"
+    | "replaced"
+    | "triggered"
+    | "busted";
   readonly timeMs: number;
   /** As of the event. Of a rejection only the client order id holds. */
   readonly order: Order;
+  /** Of a trade, and of a bust the trade that was taken back. */
   readonly trade: Trade | null;
 }
 
@@ -96,9 +107,10 @@ export function parseEvents(json: string): CoreEvent[] {
       leavesLots: raw.leavesLots,
       timeMs: raw.orderTimeMs,
       updateMs: raw.updateMs,
+      ...(raw.stopPrice === undefined ? {} : { stopPrice: raw.stopPrice }),
     };
     const trade: Trade | null =
-      raw.type === "trade"
+      raw.type === "trade" || raw.type === "busted"
         ? {
             tradeId: raw.tradeId,
             orderId: raw.orderId,

@@ -1,14 +1,14 @@
 /**
  * The venue's own book of record: `venue/log.ndjson`, append-only, written before a reply leaves.
  *
- * One line per accepted order, fill, end of an order and balance posting. The lines of one decision are one write, its
+ * One line per accepted order, fill, end of an order, bust and balance posting. The lines of one decision are one write, its
  * last line carries `last`: a cut-off decision (the process died inside the write) is dropped on reading, and since its
  * reply never left, nobody was told of it.
  */
 
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, writeSync } from "node:fs";
 import type { Balances, Order, Trade } from "./core.ts";
-import type { MarketId } from "./markets.ts";
+import type { BookId } from "./markets.ts";
 
 interface LineBase {
   /** Rises by one from 1 over the life of the log. */
@@ -22,21 +22,27 @@ interface LineBase {
 export type LogBody =
   | {
       readonly k: "order";
-      readonly m: MarketId;
+      readonly m: BookId;
       readonly order: Order;
       /** The request's own signed `timestamp`: when its sender says it was made, ms since the Unix epoch. */
       readonly stampMs?: number;
+      /** What the skin has to know of it after a restart, in its own words. */
+      readonly wire?: Readonly<Record<string, unknown>>;
     }
-  | { readonly k: "fill"; readonly m: MarketId; readonly trade: Trade; readonly order: Order }
+  | { readonly k: "fill"; readonly m: BookId; readonly trade: Trade; readonly order: Order }
   | {
       readonly k: "end";
-      readonly m: MarketId;
-      readonly how: "canceled" | "expired";
+      readonly m: BookId;
+      readonly how: "canceled" | "expired" | "replaced" | "rejected";
       readonly order: Order;
     }
+  /** The price it waited for has come. */
+  | { readonly k: "trigger"; readonly m: BookId; readonly order: Order }
+  /** A fill the venue took back; the order is as after it. */
+  | { readonly k: "bust"; readonly m: BookId; readonly trade: Trade; readonly order: Order }
   | {
       readonly k: "post";
-      readonly m: MarketId;
+      readonly m: BookId;
       readonly asset: string;
       /** 1e-8 of the asset, positive = received. */
       readonly deltaE8: string;

@@ -3,9 +3,16 @@
 export const MARKET_IDS = ["spot", "usdm"] as const;
 export type MarketId = (typeof MARKET_IDS)[number];
 
-export interface MarketSpec {
-  readonly id: MarketId;
-  readonly symbol: "BTCUSDT";
+/** The book of one symbol of the brokerage account, e.g. `alpaca:AAPL`. */
+export type AlpacaBook = `alpaca:${string}`;
+/** One book of orders: an instrument at a venue. */
+export type BookId = MarketId | AlpacaBook;
+
+/** What one core is made of. */
+export interface CoreSpec {
+  readonly symbol: string;
+  /** How fills move the core's own ledger: both assets, or a position and a wallet. */
+  readonly money: "spot" | "usdm";
   /** Decimals of a price and a size in the unit of the instrument: px = ticks * 10^-pxScale. */
   readonly pxScale: number;
   readonly qtyScale: number;
@@ -14,13 +21,20 @@ export interface MarketSpec {
   readonly qtyTextScale: number;
   readonly e8PerTickLot: number;
   readonly baseE8PerLot: number;
-  readonly baseAsset: "BTC";
-  readonly quoteAsset: "USDT";
+  readonly baseAsset: string;
+  readonly quoteAsset: string;
   /** In 1e-8 of the notional. */
   readonly makerFeeE8: string;
   readonly takerFeeE8: string;
   /** What the account holds when a run begins, 1e-8 of the asset. */
   readonly balances: { readonly baseE8: string; readonly quoteE8: string };
+}
+
+export interface MarketSpec extends CoreSpec {
+  readonly id: MarketId;
+  readonly symbol: "BTCUSDT";
+  readonly baseAsset: "BTC";
+  readonly quoteAsset: "USDT";
   readonly weightPerMinuteMax: number;
   readonly ordersPer10sMax: number;
   readonly depthWeights: readonly (readonly [limit: number, weight: number])[];
@@ -29,6 +43,7 @@ export interface MarketSpec {
 export const MARKETS: Readonly<Record<MarketId, MarketSpec>> = {
   spot: {
     id: "spot",
+    money: "spot",
     symbol: "BTCUSDT",
     pxScale: 2,
     qtyScale: 5,
@@ -52,6 +67,7 @@ export const MARKETS: Readonly<Record<MarketId, MarketSpec>> = {
   },
   usdm: {
     id: "usdm",
+    money: "usdm",
     symbol: "BTCUSDT",
     pxScale: 1,
     qtyScale: 3,
@@ -75,12 +91,38 @@ export const MARKETS: Readonly<Record<MarketId, MarketSpec>> = {
   },
 };
 
+/** What the reader of the log needs of a book. */
+export interface BookSpec {
+  readonly e8PerTickLot: number;
+  readonly baseE8PerLot: number;
+  readonly baseAsset: string;
+  readonly quoteAsset: string;
+  /** Whether a fill posts both assets; else realised profit alone moves a wallet in the quote asset. */
+  readonly postsAssets: boolean;
+}
+
+/** Scales of every book of the brokerage account: cents, and millionths of a share or coin. */
+export const ALPACA_SCALES = {
+  pxScale: 2,
+  qtyScale: 6,
+  pxTextScale: 2,
+  qtyTextScale: 6,
+  e8PerTickLot: 1,
+  baseE8PerLot: 100,
+} as const;
+
+export function bookSpec(id: BookId): BookSpec {
+  if (id === "spot" || id === "usdm") return { ...MARKETS[id], postsAssets: id === "spot" };
+  const [base = "", quote = "USD"] = id.slice("alpaca:".length).split("/");
+  return { ...ALPACA_SCALES, baseAsset: base, quoteAsset: quote, postsAssets: true };
+}
+
 /** The JSON configuration the matching core takes for one market. */
-export function coreConfig(spec: MarketSpec, openOrdersMax = 200): string {
+export function coreConfig(spec: CoreSpec, openOrdersMax = 200): string {
   return JSON.stringify({
     openOrdersMax,
     symbol: spec.symbol,
-    market: spec.id,
+    market: spec.money,
     pxScale: spec.pxScale,
     pxUnit: 1,
     qtyScale: spec.qtyScale,

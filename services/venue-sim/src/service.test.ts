@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { sign, wsPayload } from "./auth.ts";
 import { SAMPLE_FILES, Settings } from "./config.ts";
 import { dueMs } from "./replay.ts";
 import { newRustMarket } from "./rust-market.ts";
 import { loadSample } from "./sample.ts";
 import { startVenueSim, type VenueSim, venueTruth } from "./service.ts";
+import { sign, wsPayload } from "./trading/binance/auth.ts";
 
 type Json = Record<string, unknown>;
 const START_MS = 1_800_000_000_000;

@@ -10,11 +10,13 @@ import { coreConfig, MARKET_IDS, MARKETS, type MarketId } from "./markets.ts";
 import { Replay, type ReplayEffect, rewrite, type Shift } from "./replay.ts";
 import { restoredState } from "./restore.ts";
 import { loadSample, type Sample } from "./sample.ts";
-import { type ArmedFaults, VenueServer } from "./server.ts";
-import { Venue } from "./venue.ts";
+import { AlpacaOrders } from "./trading/alpaca/index.ts";
+import { Venue } from "./trading/binance/desk.ts";
+import { type ArmedFaults, VenueServer } from "./trading/binance/skin.ts";
 
+export { newRustMarket } from "./rust-market.ts";
 export { SampleError } from "./sample.ts";
-export { PortTaken } from "./server.ts";
+export { PortTaken } from "./trading/binance/skin.ts";
 export { type TruthFill, type TruthOrder, truthOf, type VenueTruth, venueTruth } from "./truth.ts";
 
 /** Replay effects handled before the event loop gets its turn. */
@@ -39,6 +41,8 @@ export interface VenueSimDeps {
 
 export interface VenueSim extends AsyncDisposable {
   readonly port: number;
+  /** Of Alpaca's orders, where they are wanted. */
+  readonly alpacaPort: number | null;
   /** Counters and position for health, metrics and the run's table. */
   stats(): Record<string, unknown>;
   /** Says goodbye to the clients and stops the replay; the sockets stay for a last cancel until disposal. */
@@ -134,7 +138,7 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
     }
     // Only now the orders: what the market did while the venue was away did not meet them.
     for (const market of MARKET_IDS) {
-      const state = restoredState(log.restored, market);
+      const state = restoredState(log.restored, market, MARKETS[market]);
       if (state !== null) cores[market].restore(state);
     }
     venue.rebase();
@@ -258,10 +262,27 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
       lag: Math.max(0, Math.round(deps.clock.nowMs() - replay.nextDueMs())),
       venuePort: port,
       markets: { spot, usdm },
+      ...(alpaca === null ? {} : { alpaca: { port: alpaca.port, ...alpaca.stats() } }),
     };
   }
 
   const port = await server.listen(config.port);
+  const alpaca = config.alpaca
+    ? await AlpacaOrders.start({
+        log,
+        newMarket: deps.newMarket,
+        keys,
+        onFatal: deps.onFatal,
+        port: config.alpacaPort,
+        seed: config.feedsSeed,
+        cash: config.alpacaCash,
+        openOrdersMax: config.openOrdersMax,
+        ratesScale: config.ratesScale,
+        alwaysOpen: config.alpacaHours === "always",
+        binaryFrames: config.alpacaFrames === "binary",
+        nowMs,
+      })
+    : null;
   turn();
   const drain = (): void => {
     if (stopped) return;
@@ -274,10 +295,12 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
   };
   return {
     port,
+    alpacaPort: alpaca?.port ?? null,
     stats,
     drain,
     async [Symbol.asyncDispose]() {
       drain();
+      await alpaca?.[Symbol.asyncDispose]();
       await server.close();
       log.close();
     },

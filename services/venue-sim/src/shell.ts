@@ -66,8 +66,10 @@ export function runVenueSim(): Promise<void> {
           cause: error,
         });
       }
-      writeWhole(join(config.venueDir, "port.json"), { venuePort: venue.port });
-      log.info({ venuePort: venue.port }, "the venue is open");
+      const { port: venuePort, alpacaPort } = venue;
+      const ports = alpacaPort === null ? { venuePort } : { venuePort, alpacaPort };
+      writeWhole(join(config.venueDir, "port.json"), ports);
+      log.info(ports, "the venue is open");
       return {
         ready: () => ({ ready: failure === "", state: failure === "" ? "RUNNING" : "FAILED" }),
         stats: () => (feeds === null ? venue.stats() : { ...venue.stats(), feeds: feeds.stats() }),

@@ -3,16 +3,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import { sign, wsPayload } from "./auth.ts";
 import { SAMPLE_FILES } from "./config.ts";
-import { ApiFault } from "./faults.ts";
 import { readLog, VenueLog } from "./log.ts";
 import { coreConfig, MARKETS, type MarketId } from "./markets.ts";
 import { restoredState } from "./restore.ts";
 import { newRustMarket } from "./rust-market.ts";
 import { loadSample } from "./sample.ts";
+import { sign, wsPayload } from "./trading/binance/auth.ts";
+import { Venue } from "./trading/binance/desk.ts";
+import { ApiFault } from "./trading/binance/faults.ts";
 import { truthOf } from "./truth.ts";
-import { Venue } from "./venue.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "truth-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -220,7 +220,7 @@ describe("the log against the core", () => {
             string,
             unknown
           >;
-          const restored = restoredState(readLog(text).lines, market);
+          const restored = restoredState(readLog(text).lines, market, MARKETS[market]);
           if (restored === null) {
             expect(state["orders"]).toEqual([]);
             continue;

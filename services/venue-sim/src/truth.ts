@@ -5,10 +5,13 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { readLog } from "./log.ts";
-import { MARKET_IDS, MARKETS, type MarketId } from "./markets.ts";
+import { type AlpacaBook, type BookId, bookSpec, type MarketId } from "./markets.ts";
+
+/** By book; the two markets of the recording are always there. */
+export type ByBook<T> = Record<MarketId, T> & Partial<Record<AlpacaBook, T>>;
 
 export interface TruthFill {
-  readonly market: MarketId;
+  readonly market: BookId;
   readonly clientOrderId: string;
   readonly tradeId: number;
   readonly side: "BUY" | "SELL";
@@ -22,7 +25,7 @@ export interface TruthFill {
 }
 
 export interface TruthOrder {
-  readonly market: MarketId;
+  readonly market: BookId;
   readonly clientOrderId: string;
   /** How often an order of this client id was accepted: more than once is a duplicate. */
   readonly count: number;
@@ -36,18 +39,21 @@ export interface VenueTruth {
   readonly orders: ReadonlyMap<string, TruthOrder>;
   /** Acceptances beyond the first of a client order id, over all ids. */
   readonly duplicates: number;
+  /** Those that were taken back are not among them. */
   readonly fills: readonly TruthFill[];
-  /** Σ signed fills, lots, per market. Spot fees taken from the base asset do not count here; see `cashE8`. */
-  readonly positionLots: Readonly<Record<MarketId, bigint>>;
+  readonly busts: number;
+  /** Σ signed fills, lots, per book. Fees taken from the base asset do not count here; see `cashE8`. */
+  readonly positionLots: Readonly<ByBook<bigint>>;
   /**
-   * Σ cash legs less fees since the start, 1e-8 of the asset. Spot: what the balances moved by (BTC and USDT). USD-M: USDT
+   * Σ cash legs less fees since the start, 1e-8 of the asset. USD-M: USDT
    * of buys (−) and sells (+) at their full notional, less fees; with the position at its mark this is the profit.
+   * Everywhere else: what the balances moved by, of both assets.
    */
-  readonly cashE8: Readonly<Record<MarketId, Readonly<Record<string, bigint>>>>;
+  readonly cashE8: Readonly<ByBook<Readonly<Record<string, bigint>>>>;
   /** Σ balance postings, 1e-8: for USD-M realised profit less fees, as the wallet moved. */
-  readonly postedE8: Readonly<Record<MarketId, Readonly<Record<string, bigint>>>>;
+  readonly postedE8: Readonly<ByBook<Readonly<Record<string, bigint>>>>;
   readonly openOrders: readonly {
-    readonly market: MarketId;
+    readonly market: BookId;
     readonly clientOrderId: string;
     readonly leavesLots: bigint;
   }[];
@@ -59,21 +65,39 @@ function add(into: Record<string, bigint>, asset: string, delta: bigint): void {
   into[asset] = (into[asset] ?? 0n) + delta;
 }
 
+function of(books: ByBook<Record<string, bigint>>, book: BookId): Record<string, bigint> {
+  const known = books[book];
+  if (known !== undefined) return known;
+  const made: Record<string, bigint> = {};
+  books[book] = made;
+  return made;
+}
+
+const ENDS = {
+  canceled: "CANCELED",
+  expired: "EXPIRED",
+  replaced: "REPLACED",
+  rejected: "REJECTED",
+} as const;
+
 /** Folds a log text. */
 export function truthOf(text: string): VenueTruth {
   const orders = new Map<string, TruthOrder>();
-  const fills: TruthFill[] = [];
-  const positionLots: Record<MarketId, bigint> = { spot: 0n, usdm: 0n };
-  const cashE8: Record<MarketId, Record<string, bigint>> = { spot: {}, usdm: {} };
-  const postedE8: Record<MarketId, Record<string, bigint>> = { spot: {}, usdm: {} };
+  /** By book and trade id; a trade that was taken back is gone from it. */
+  const fills = new Map<string, TruthFill>();
+  const positionLots: ByBook<bigint> = { spot: 0n, usdm: 0n };
+  const cashE8: ByBook<Record<string, bigint>> = { spot: {}, usdm: {} };
+  const postedE8: ByBook<Record<string, bigint>> = { spot: {}, usdm: {} };
   const seenTrades = new Set<string>();
+  let busts = 0;
   const inconsistencies: string[] = [];
   let duplicates = 0;
   for (const line of readLog(text).lines) {
     if (line.k === "post") {
-      add(postedE8[line.m], line.asset, BigInt(line.deltaE8));
+      add(of(postedE8, line.m), line.asset, BigInt(line.deltaE8));
       continue;
     }
+    if (line.k === "trigger") continue;
     const id = line.order.clientOrderId;
     const known = orders.get(id);
     if (line.k === "order") {
@@ -98,15 +122,37 @@ export function truthOf(text: string): VenueTruth {
           `line ${line.n}: ${id} ends with ${line.order.cumLots} filled, its fills say ${known.cumLots}`,
         );
       }
-      orders.set(id, { ...known, status: line.how === "canceled" ? "CANCELED" : "EXPIRED" });
+      orders.set(id, { ...known, status: ENDS[line.how] });
       continue;
     }
     const { trade } = line;
-    const spec = MARKETS[line.m];
+    const spec = bookSpec(line.m);
     const pxTicks = BigInt(trade.pxTicks);
     const qtyLots = BigInt(trade.qtyLots);
     const notionalE8 = pxTicks * qtyLots * BigInt(spec.e8PerTickLot);
     const key = `${line.m} ${trade.tradeId}`;
+    /** Books the fill, or takes it back. */
+    const book = (times: 1n | -1n): void => {
+      const sign = trade.side === "BUY" ? times : -times;
+      const cash = of(cashE8, line.m);
+      positionLots[line.m] = (positionLots[line.m] ?? 0n) + sign * qtyLots;
+      add(cash, spec.quoteAsset, -sign * notionalE8);
+      if (spec.postsAssets) add(cash, spec.baseAsset, sign * qtyLots * BigInt(spec.baseE8PerLot));
+      add(cash, trade.feeAsset, -times * BigInt(trade.feeE8));
+    };
+    if (line.k === "bust") {
+      busts += 1;
+      if (!fills.delete(key))
+        inconsistencies.push(`line ${line.n}: bust of ${key}, which is no fill`);
+      else book(-1n);
+      // What was busted neither filled nor can: the size of the order is less by it.
+      orders.set(id, {
+        ...known,
+        cumLots: known.cumLots - qtyLots,
+        qtyLots: known.qtyLots - qtyLots,
+      });
+      continue;
+    }
     if (seenTrades.has(key)) inconsistencies.push(`line ${line.n}: trade ${key} twice`);
     seenTrades.add(key);
     if (BigInt(trade.quoteE8) !== notionalE8) {
@@ -122,13 +168,8 @@ export function truthOf(text: string): VenueTruth {
       cumLots,
       status: cumLots === known.qtyLots ? "FILLED" : "PARTIALLY_FILLED",
     });
-    const sign = trade.side === "BUY" ? 1n : -1n;
-    positionLots[line.m] += sign * qtyLots;
-    add(cashE8[line.m], spec.quoteAsset, -sign * notionalE8);
-    if (line.m === "spot")
-      add(cashE8[line.m], spec.baseAsset, sign * qtyLots * BigInt(spec.baseE8PerLot));
-    add(cashE8[line.m], trade.feeAsset, -BigInt(trade.feeE8));
-    fills.push({
+    book(1n);
+    fills.set(key, {
       market: line.m,
       clientOrderId: id,
       tradeId: trade.tradeId,
@@ -142,18 +183,20 @@ export function truthOf(text: string): VenueTruth {
       timeMs: trade.timeMs,
     });
   }
-  for (const asset of ["BTC", "USDT"]) {
-    const legs = cashE8.spot[asset] ?? 0n;
-    const posted = postedE8.spot[asset] ?? 0n;
-    if (legs !== posted)
-      inconsistencies.push(`spot ${asset}: fills say ${legs}, postings say ${posted} (1e-8)`);
-  }
-  // Flat, the wallet has moved by exactly the cash legs; with a position the open cost lies between them.
-  const usdm = MARKET_IDS[1];
-  if (positionLots[usdm] === 0n && (cashE8.usdm["USDT"] ?? 0n) !== (postedE8.usdm["USDT"] ?? 0n)) {
-    inconsistencies.push(
-      `usdm USDT: flat, fills say ${cashE8.usdm["USDT"]}, postings say ${postedE8.usdm["USDT"]} (1e-8)`,
-    );
+  for (const id of new Set([...Object.keys(cashE8), ...Object.keys(postedE8)]) as Set<BookId>) {
+    const { postsAssets, baseAsset, quoteAsset } = bookSpec(id);
+    const legs = cashE8[id] ?? {};
+    const posted = postedE8[id] ?? {};
+    // Flat, a wallet has moved by exactly the cash legs; with a position the open cost lies between them.
+    if (!postsAssets && (positionLots[id] ?? 0n) !== 0n) continue;
+    for (const asset of postsAssets ? [baseAsset, quoteAsset] : [quoteAsset]) {
+      const [said, moved] = [legs[asset] ?? 0n, posted[asset] ?? 0n];
+      if (said === moved) continue;
+      const flat = postsAssets ? "" : "flat, ";
+      inconsistencies.push(
+        `${id} ${asset}: ${flat}fills say ${said}, postings say ${moved} (1e-8)`,
+      );
+    }
   }
   const openOrders = [...orders.values()]
     .filter(({ status }) => status === "NEW" || status === "PARTIALLY_FILLED")
@@ -162,7 +205,17 @@ export function truthOf(text: string): VenueTruth {
       clientOrderId,
       leavesLots: qtyLots - cumLots,
     }));
-  return { orders, duplicates, fills, positionLots, cashE8, postedE8, openOrders, inconsistencies };
+  return {
+    orders,
+    duplicates,
+    fills: [...fills.values()],
+    busts,
+    positionLots,
+    cashE8,
+    postedE8,
+    openOrders,
+    inconsistencies,
+  };
 }
 
 /** Reads and folds the log at a path; a log that was never begun is an empty truth. */

@@ -16,12 +16,7 @@ export function addConformance(program: Command, root: string): void {
       const { report } = await import("../result.ts");
       const value = await alpacaData("conformance alpaca-data", options.break ?? null);
       report(value, options.json ?? false);
-      if (options.json !== true) {
-        const cards = value.figures["cards"] as readonly { name: string; fault: string }[];
-        for (const { name, fault } of cards) {
-          if (fault !== "") process.stderr.write(`${name}: ${fault}\n`);
-        }
-      }
+      if (options.json !== true) tellFaults(value.figures);
     });
   conformance
     .command("fix")
@@ -45,4 +40,55 @@ export function addConformance(program: Command, root: string): void {
       });
       report(value, options.json ?? false);
     });
+  conformance
+    .command("venues")
+    .description("our adapters against the simulated venues: alpaca so far")
+    .option("--json", "print the result object as the last line")
+    .option("--only <venue>", "alpaca alone")
+    .option("--break <name>", "plant a fault: double-events")
+    .addHelpText("after", "\nExample: ./hft conformance venues --json")
+    .action(async (options: { json?: true; only?: string; break?: string }) => {
+      const { venues } = await import("../conformance/venues.ts");
+      const { report } = await import("../result.ts");
+      const command = "conformance venues";
+      const value = await venues(command, options.only ?? null, options.break ?? null);
+      report(value, options.json ?? false);
+      if (options.json !== true) tellFaults(value.figures);
+    });
+  conformance
+    .command("peers")
+    .description("the vendors' and others' clients and FIX engines against our simulators and ours")
+    .option("--json", "print the result object as the last line")
+    .option("--data <folder>", "the reference data; TIDEGATE_DATA otherwise")
+    .option(
+      "--only <part>",
+      "alpaca_sdk, alpaca_py, ccxt, fix_scripts, quickfix_initiator, quickfix_acceptor or jspurefix alone",
+    )
+    .option(
+      "--break <name>",
+      "plant a fault: wrong-fee (alpaca_sdk, alpaca_py, ccxt), withhold-orders or wrong-peer (FIX)",
+    )
+    .addHelpText("after", "\nExample: ./hft conformance peers --data <folder> --json")
+    .action(async (options: { json?: true; data?: string; only?: string; break?: string }) => {
+      const { peers } = await import("../conformance/peers.ts");
+      const { dataFolder } = await import("./measured.ts");
+      const { report } = await import("../result.ts");
+      const value = await peers("conformance peers", root, {
+        data: () => dataFolder(options.data),
+        only: options.only ?? null,
+        plant: options.break ?? null,
+      });
+      report(value, options.json ?? false);
+      if (options.json !== true) tellFaults(value.figures);
+    });
+}
+
+/** The cards that failed, and why, for a person. */
+function tellFaults(figures: Readonly<Record<string, unknown>>): void {
+  for (const cards of Object.values(figures)) {
+    if (!Array.isArray(cards)) continue;
+    for (const { name, fault } of cards as readonly { name: string; fault: string }[]) {
+      if (fault !== undefined && fault !== "") process.stderr.write(`${name}: ${fault}\n`);
+    }
+  }
 }

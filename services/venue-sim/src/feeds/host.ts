@@ -11,10 +11,10 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import type { SwitchArgs } from "../switchboard.ts";
 import type { Certificates } from "./certificate.ts";
 import { MESSAGE_BYTES_MAX, PEERS_MAX } from "./limits.ts";
 import { type Peer, WsPeer } from "./peer.ts";
-import type { Switchboard } from "./switches.ts";
 
 /** What the venue answers to one plain request; null leaves the response to the skin (an event stream). */
 export interface Answer {
@@ -40,9 +40,16 @@ export interface Skin {
   readonly peers: ReadonlySet<Peer>;
 }
 
+/** The switches every venue's sockets have. */
+export interface SocketSwitches {
+  take(name: "slow_accept"): SwitchArgs | null;
+  ms(name: "slow_accept", args: SwitchArgs): number;
+  note(name: "tls"): void;
+}
+
 export interface HostOptions {
   readonly skin: Skin;
-  readonly board: Switchboard;
+  readonly board: SocketSwitches;
   readonly certificates: Certificates | null;
   readonly onError: (error: unknown) => void;
 }

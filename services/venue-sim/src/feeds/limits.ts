@@ -22,7 +22,3 @@ export const SYMBOLS_MAX = 512;
 export const HISTORY_MAX = 10_000;
 /** Steps of a scenario file. */
 export const SCENARIO_STEPS_MAX = 10_000;
-/** Longest an armed switch may act, ms. */
-export const SWITCH_MS_MAX = 600_000;
-/** Uses an armed switch may have. */
-export const SWITCH_COUNT_MAX = 1_000_000;

@@ -1,8 +1,8 @@
 /** The wire of one Binance market: streams by URL and by message, depth snapshots, and the venue's session rules. */
 
 import type { IncomingMessage } from "node:http";
-import { socketRoute } from "../../routes.ts";
-import { IncomingLimit, KeepAlive, Subscriptions } from "../../session.ts";
+import { socketRoute } from "../../trading/binance/routes.ts";
+import { IncomingLimit, KeepAlive, Subscriptions } from "../../trading/binance/session.ts";
 import type { VenueClock } from "../clock.ts";
 import type { Answer, Skin } from "../host.ts";
 import { MESSAGES_PER_TURN_MAX } from "../limits.ts";

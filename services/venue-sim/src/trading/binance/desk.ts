@@ -1,12 +1,18 @@
 /** The venue's desk: requests in, answers and user events out, the log written between. Sockets are elsewhere. */
 
 import type { SimMarket } from "@tidegate/rust-core";
+import { type Balances, type CoreEvent, type Order, parseEvents, type Trade } from "../../core.ts";
+import type { LogBody, VenueLog } from "../../log.ts";
+import {
+  depthWeight,
+  exchangeInfo,
+  MARKETS,
+  type MarketId,
+  type MarketSpec,
+} from "../../markets.ts";
 import { checkKey, checkSigned, illegal, mandatory, type Permitted } from "./auth.ts";
-import { type Balances, type CoreEvent, type Order, parseEvents, type Trade } from "./core.ts";
 import { ApiFault, refusal } from "./faults.ts";
 import { RateCounters } from "./limits.ts";
-import type { LogBody, VenueLog } from "./log.ts";
-import { depthWeight, exchangeInfo, MARKETS, type MarketId, type MarketSpec } from "./markets.ts";
 import {
   accountBody,
   accountUpdate,

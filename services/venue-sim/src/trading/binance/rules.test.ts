@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { averageText, e8Text, parseScaled, scaledText } from "../../decimal.ts";
+import { depthWeight, MARKETS } from "../../markets.ts";
 import { checkKey, checkSigned, restPayload, sign, wsPayload } from "./auth.ts";
-import { averageText, e8Text, parseScaled, scaledText } from "./decimal.ts";
 import { ApiFault } from "./faults.ts";
 import { RateCounters } from "./limits.ts";
-import { depthWeight, MARKETS } from "./markets.ts";
 import { restRoute, socketRoute, wsMethod } from "./routes.ts";
 import {
   IncomingLimit,

@@ -4,12 +4,12 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
+import type { MarketId } from "../../markets.ts";
 import { restPayload, wsPayload } from "./auth.ts";
+import type { ApiRequest, Venue } from "./desk.ts";
 import { ApiFault } from "./faults.ts";
-import type { MarketId } from "./markets.ts";
 import { restRoute, type SocketRoute, socketRoute, wsMethod } from "./routes.ts";
 import { IncomingLimit, KeepAlive, Subscriptions } from "./session.ts";
-import type { ApiRequest, Venue } from "./venue.ts";
 
 export const CONNECTIONS_MAX = 300;
 export const BODY_BYTES_MAX = 64 * 1024;

@@ -1,6 +1,6 @@
 /** The venue's rate counters of one market: request weight a minute, orders in ten seconds. Fixed windows of the venue clock. */
 
-import type { MarketSpec } from "./markets.ts";
+import type { MarketSpec } from "../../markets.ts";
 
 export interface Usage {
   readonly weight: number;

@@ -1,7 +1,7 @@
 /** Which path is which operation. Pure. */
 
-import type { MarketId } from "./markets.ts";
-import type { Op } from "./venue.ts";
+import type { MarketId } from "../../markets.ts";
+import type { Op } from "./desk.ts";
 
 const SPOT: Readonly<Record<string, Op>> = {
   "GET /api/v3/ping": "ping",
@@ -29,6 +29,8 @@ const USDM: Readonly<Record<string, Op>> = {
   "GET /fapi/v1/userTrades": "trades",
   "GET /fapi/v2/account": "account",
   "GET /fapi/v2/positionRisk": "positions",
+  "GET /fapi/v3/account": "account",
+  "GET /fapi/v3/positionRisk": "positions",
   "POST /fapi/v1/listenKey": "listenKey.start",
   "PUT /fapi/v1/listenKey": "listenKey.keepAlive",
   "DELETE /fapi/v1/listenKey": "listenKey.close",

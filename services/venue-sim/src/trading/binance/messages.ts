@@ -1,8 +1,8 @@
 /** Orders, trades and balances in the exact keys of the venue. Pure. */
 
-import type { Balances, Order, Trade } from "./core.ts";
-import { averageText, e8Text, parseScaled, scaledText } from "./decimal.ts";
-import type { MarketSpec } from "./markets.ts";
+import type { Balances, Order, Trade } from "../../core.ts";
+import { averageText, e8Text, parseScaled, scaledText } from "../../decimal.ts";
+import type { MarketSpec } from "../../markets.ts";
 
 /** The exec types of the user streams. */
 export type ExecType = "NEW" | "TRADE" | "CANCELED" | "EXPIRED" | "TRADE_PREVENTION";
@@ -352,7 +352,18 @@ export function accountBody(
   return {
     canTrade: true,
     totalWalletBalance: wallet,
-    assets: [{ asset: spec.quoteAsset, walletBalance: wallet, updateTime: nowMs }],
+    // Without a margin model everything in the wallet is free and nothing is held.
+    assets: [
+      {
+        asset: spec.quoteAsset,
+        walletBalance: wallet,
+        unrealizedProfit: e8Text("0"),
+        marginBalance: wallet,
+        initialMargin: e8Text("0"),
+        availableBalance: wallet,
+        updateTime: nowMs,
+      },
+    ],
     positions: [usdmPosition(spec, balances, nowMs)],
   };
 }

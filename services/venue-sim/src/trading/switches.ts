@@ -1,0 +1,66 @@
+/** What can be made to go wrong with orders: names, and the venues whose skin knows each. */
+
+import { Board, type SwitchRow } from "../switchboard.ts";
+
+export const ORDER_VENUES = ["ALPACA"] as const;
+export type OrderVenue = (typeof ORDER_VENUES)[number];
+
+export const ORDER_SWITCHES = {
+  slow_accept: { part: 1, venues: ORDER_VENUES, unit: "count", size: 1 },
+  tls: { part: 1, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** The next login on the stream is not answered. */
+  auth_timeout: { part: 1, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** Every stream is closed. */
+  disconnect: { part: 1, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** Every stream stays open and is dead. */
+  half_open: { part: 1, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** The next event is told to nobody. */
+  gap: { part: 2, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** The next event is told twice. */
+  duplicate: { part: 2, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** Events come so much later, in order. */
+  late_events: { part: 2, venues: ORDER_VENUES, unit: "ms", size: 500 },
+  /** The next order is taken and its answer lost with the connection. */
+  ack_lost: { part: 3, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** The answer to the next order comes so much later. */
+  ack_late: { part: 3, venues: ORDER_VENUES, unit: "ms", size: 2_000 },
+  /** The next order is taken and the answer says 504. */
+  ack_504: { part: 3, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** The next order is not taken and the connection ends all the same. */
+  request_lost: { part: 3, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** The next order is not taken and the answer says 500. */
+  answer_500: { part: 3, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** The next order's events come before its answer. */
+  fill_before_ack: { part: 3, venues: ORDER_VENUES, unit: "ms", size: 50 },
+  /** The next order is answered as taken and rejected after that. */
+  reject_after_ack: { part: 3, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** The next cancel takes so long: the order can fill meanwhile. */
+  pending_cancel: { part: 3, venues: ORDER_VENUES, unit: "ms", size: 500 },
+  /** The next replacement takes so long. */
+  pending_replace: { part: 3, venues: ORDER_VENUES, unit: "ms", size: 500 },
+  /** The next cancel is taken and rejected after that. */
+  cancel_rejected: { part: 3, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** The next replacement is taken and rejected after that. */
+  replace_rejected: { part: 3, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** The next order is refused by the rule of pattern day traders. */
+  pattern_day_trader: { part: 3, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** The newest fill is taken back. */
+  bust: { part: 3, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** Trading stops for so long; orders wait. */
+  halt: { part: 3, venues: ORDER_VENUES, unit: "ms", size: 500 },
+  /** The trading day ends, and the next begins so much later. */
+  session_roll: { part: 3, venues: ORDER_VENUES, unit: "ms", size: 500 },
+  /** The next request is answered as one too many. */
+  rate_limit: { part: 4, venues: ORDER_VENUES, unit: "count", size: 1 },
+  /** The venue's clock is so far off. */
+  clock_skew: { part: 5, venues: ORDER_VENUES, unit: "ms", size: 2_000 },
+} as const satisfies Record<string, SwitchRow>;
+export type OrderSwitch = keyof typeof ORDER_SWITCHES;
+export const ORDER_SWITCH_NAMES = Object.keys(ORDER_SWITCHES) as OrderSwitch[];
+
+/** The switches of one venue's orders. */
+export class OrderBoard extends Board<OrderVenue, OrderSwitch> {
+  constructor(venue: OrderVenue) {
+    super(venue, ORDER_SWITCHES);
+  }
+}
