@@ -32,7 +32,8 @@ use tidegate_bus::link::{LinkEvent, LinkState};
 use tidegate_instruments::{Instrument, Table, Venue};
 use tidegate_journal::{Journal, JournalConfig};
 use tidegate_router::{
-    Answer, Effect, Entry, Event, Level, Now, Request, Router, VenueConfig as CoreVenue, What,
+    Answer, Effect, Entry, Event, Level, Now, Request, Router, Usage, UsageKind, VenueConfig as CoreVenue,
+    What,
 };
 use tidegate_units::{InstrumentId, VenueId};
 use tidegate_venue_io::sign::Secret;
@@ -61,6 +62,36 @@ struct VenueSettings {
     api_key: String,
     api_secret: String,
     orders_per_10s: usize,
+    /// 0 = the venue has no such limit.
+    #[serde(default)]
+    orders_per_minute: usize,
+    /// 0 = no limit of its own for each symbol.
+    #[serde(default)]
+    symbol_orders_per_10s: usize,
+    #[serde(default)]
+    weight_per_minute: usize,
+    /// What of the account's limits is this loop's; the shell and the monitor have the rest.
+    #[serde(default = "whole")]
+    orders_share_percent: usize,
+    #[serde(default = "whole")]
+    weight_share_percent: usize,
+}
+
+const fn whole() -> usize {
+    100
+}
+
+impl VenueSettings {
+    const fn core(&self, kind: Venue) -> CoreVenue {
+        let mut core = CoreVenue::new(VenueId(self.venue_id), self.orders_per_10s);
+        core.orders_per_minute = self.orders_per_minute;
+        core.symbol_orders_per_10s = self.symbol_orders_per_10s;
+        core.weight_per_minute = self.weight_per_minute;
+        core.weights = binance::weights(kind);
+        core.orders_share_percent = self.orders_share_percent;
+        core.weight_share_percent = self.weight_share_percent;
+        core
+    }
 }
 
 #[derive(Clone, Deserialize)]
@@ -238,10 +269,7 @@ fn run(
     mut journal: Journal,
     sessions: Vec<Session>,
 ) -> Result<(), Fault> {
-    let venues: Vec<CoreVenue> = sessions
-        .iter()
-        .map(|s| CoreVenue { venue: s.id, orders_per_10s: s.settings.orders_per_10s })
-        .collect();
+    let venues: Vec<CoreVenue> = sessions.iter().map(|s| s.settings.core(s.kind)).collect();
     let mut router =
         Router::new(&venues, table.iter().map(|row| (row.instrument_id(), row.venue())), complete);
     if let Some(key) = crate::approval_key::read(&config.approval_key_path)? {
@@ -299,7 +327,8 @@ fn run(
         state.beat(at);
         if at.saturating_sub(stats_at) >= STATS_PERIOD_NS {
             stats_at = at;
-            hot.set_stats(state.stats());
+            let stats = state.stats();
+            hot.set_stats(stats);
         }
     }
     state.finish()
@@ -859,8 +888,14 @@ impl Loop<'_> {
             self.apply(Event::Garbled { venue })?;
             return Ok(None);
         };
+        for usage in binance::usages(&body) {
+            self.apply(Event::Usage { venue, usage })?;
+        }
         if let Some(id) = body["id"].as_str() {
             let status = body["status"].as_u64().unwrap_or(0);
+            if let Some(ns) = binance::blocked_for_ns(status, &body["error"], clock::epoch_ns()) {
+                self.blocked(venue, ns)?;
+            }
             if id == binance::SUBSCRIBE_ID {
                 if status != 200 {
                     return Ok(Some(format!("the user stream was refused: {}", body["error"])));
@@ -888,6 +923,12 @@ impl Loop<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The venue wants silence: here, and in the shell's requests to the same account.
+    fn blocked(&mut self, venue: VenueId, for_ns: u64) -> Result<(), Fault> {
+        self.hot.emit(json!({ "type": "venue_blocked", "venueId": venue.0, "forMs": for_ns.div_ceil(1_000_000) }));
+        self.apply(Event::Blocked { venue, until_mono_ns: clock::mono_ns().saturating_add(for_ns) })
     }
 
     fn answered(&mut self, token: u64, status: u64, body: &Value) -> Result<(), Fault> {
@@ -937,6 +978,21 @@ impl Loop<'_> {
                 }
                 Ok(json!({ "ok": true }))
             }
+            Some("limits") => {
+                let venue = call.request["venueId"].as_u64().and_then(|id| u32::try_from(id).ok());
+                let venue = VenueId(venue.unwrap_or(0));
+                if let Some(count) = call.request["usedWeight"].as_u64() {
+                    let count = usize::try_from(count).unwrap_or(usize::MAX);
+                    let window_ns = tidegate_router::limits::WEIGHT_WINDOW_NS;
+                    let usage = Usage { kind: UsageKind::Weight, window_ns, limit: 0, count };
+                    self.apply(Event::Usage { venue, usage })?;
+                }
+                if let Some(ms) = call.request["blockedMs"].as_u64() {
+                    let until_mono_ns = clock::mono_ns().saturating_add(ms.saturating_mul(1_000_000));
+                    self.apply(Event::Blocked { venue, until_mono_ns })?;
+                }
+                Ok(json!({ "ok": true }))
+            }
             Some("kill") => {
                 let text = |key: &str| call.request[key].as_str().unwrap_or_default();
                 self.kill(text("principal"), text("reason"));
@@ -956,13 +1012,23 @@ impl Loop<'_> {
                 Ok(json!({ "orders": rows }))
             }
             _ => Ok(
-                json!({ "error": "unknown op; want listen_key, rest, kill, mass_cancelled or unfinished" }),
+                json!({ "error": "unknown op; want listen_key, rest, limits, kill, mass_cancelled or unfinished" }),
             ),
         }
     }
 
-    fn stats(&self) -> Value {
+    fn stats(&mut self) -> Value {
+        let at = now();
         let s = self.router.stats();
+        let budgets: Vec<Value> = self
+            .router
+            .budgets(at)
+            .into_iter()
+            .map(|(venue, [orders, weight], until_ns)| {
+                json!({ "venue": venue.0, "orders": orders.0, "ordersMax": orders.1, "weight": weight.0,
+                    "weightMax": weight.1, "blockedMs": until_ns.saturating_sub(at.mono_ns) / 1_000_000 })
+            })
+            .collect();
         let latency_us: serde_json::Map<String, Value> =
             STAGES.iter().zip(&self.latency).map(|(name, l)| ((*name).to_string(), l.stats())).collect();
         let venues: Vec<Value> = self
@@ -993,6 +1059,7 @@ impl Loop<'_> {
             "placed": s.placed, "cancelsSent": s.cancels_sent, "neverSent": s.never_sent,
             "unknown": s.unknown, "dead": s.dead, "queries": s.queries, "fills": s.fills,
             "fillsRepeated": s.fills_repeated, "foreign": s.foreign, "rateRefused": s.rate_refused,
+            "blocks": s.blocks, "budgets": budgets,
             "reports": s.reports, "reportSeq": self.router.report_seq(), "openOrders": self.router.open_orders(),
             "requestsInFlight": self.router.requests_in_flight(), "unfinished": self.router.unfinished().len(),
             "badPayloads": self.bad_payloads, "journalSeq": self.journal.committed_seq(), "venues": venues,
@@ -1011,7 +1078,8 @@ impl Loop<'_> {
         }
         self.link.bye();
         self.link.tick(clock::mono_ns())?;
-        self.hot.set_stats(self.stats());
+        let stats = self.stats();
+        self.hot.set_stats(stats);
         let Self { link, journal, .. } = self;
         link.close();
         journal.close()?;

@@ -14,6 +14,6 @@ pub mod types;
 pub use id::ClientId;
 pub use router::{Router, Stats, Unfinished};
 pub use types::{
-    Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Level, Now, Request, Status, TradeRow, VenueConfig,
-    VenueState, What,
+    Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Level, Now, Request, Status, TradeRow, Usage, UsageKind,
+    VenueConfig, VenueState, Weights, What,
 };

@@ -25,8 +25,18 @@ pub const VENUE_ID_BYTES_MAX: usize = 64;
 pub const RECV_WINDOW_NS: i64 = 1_000_000_000;
 /// How far the clocks that stamp and judge a request may lie apart; the venue itself refuses stamps over 1 s ahead.
 pub const CLOCK_BOUND_NS: i64 = 1_000_000_000;
-/// Window of the venue's order budget.
+/// Window of the venue's order budget, and of its request weight.
 pub const RATE_WINDOW_NS: u64 = 10_000_000_000;
+pub const WEIGHT_WINDOW_NS: u64 = 60_000_000_000;
+/// What a "too many" of the venue takes off a budget, in percent.
+pub const EASE_PERCENT: usize = 20;
+/// How long nothing is sent after a "too many", and after a ban, that do not say until when.
+pub const BLOCK_NS: u64 = 60_000_000_000;
+pub const BAN_NS: u64 = 120_000_000_000;
+/// Longest block that is believed; a clock of the venue that says more is wrong.
+pub const BLOCK_NS_MAX: u64 = 72 * 3_600_000_000_000;
+/// Orders of the journal that are counted against the budgets after a start.
+pub const RECENT_ORDERS_MAX: usize = 16_384;
 /// Share of the order budget that NEW may not touch, in percent: it stays for cancels.
 pub const CANCEL_RESERVE_PERCENT: usize = 20;
 /// An order request unanswered for so long has an unknown outcome.

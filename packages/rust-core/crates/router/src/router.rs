@@ -2,15 +2,15 @@
 
 use crate::id::ClientId;
 use crate::limits::{
-    CANCEL_RESERVE_PERCENT, CLOCK_BOUND_NS, FILLS_PER_ORDER_MAX, LATE_ANSWER_NS, OPEN_ORDERS_MAX,
-    ORDER_TIMEOUT_NS, QUERIES_IN_FLIGHT_MAX, QUERIES_PER_MINUTE_MAX, QUERY_BACKOFF_NS_MAX,
-    QUERY_BACKOFF_NS_MIN, QUERY_TIMEOUT_NS, RATE_WINDOW_NS, RECV_WINDOW_NS, REQUESTS_MAX, SPENT_IDS_MAX,
+    BLOCK_NS_MAX, CLOCK_BOUND_NS, FILLS_PER_ORDER_MAX, LATE_ANSWER_NS, OPEN_ORDERS_MAX, ORDER_TIMEOUT_NS,
+    QUERIES_IN_FLIGHT_MAX, QUERIES_PER_MINUTE_MAX, QUERY_BACKOFF_NS_MAX, QUERY_BACKOFF_NS_MIN,
+    QUERY_TIMEOUT_NS, RECENT_ORDERS_MAX, RECV_WINDOW_NS, REQUESTS_MAX, SPENT_IDS_MAX,
     TERMINAL_ORDERS_MAX, VENUE_ID_BYTES_MAX, VENUE_TEXT_BYTES_MAX, VENUES_MAX,
 };
-use crate::rate::Window;
+use crate::rate::{Budget, Cost, Urgency, Window};
 use crate::types::{
-    Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Level, Now, Request, Status, TradeRow, VenueConfig,
-    VenueState, What,
+    Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Level, Now, Request, Status, TradeRow, Usage,
+    VenueConfig, VenueState, Weights, What,
 };
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidegate_mutants::{Bug, planted};
@@ -115,7 +115,10 @@ enum Purpose {
 struct Awaited {
     id: ClientId,
     venue: VenueId,
+    instrument: InstrumentId,
     purpose: Purpose,
+    /// What it takes of the budget until it is settled.
+    cost: Option<Cost>,
     due_ns: u64,
     timed_out: bool,
 }
@@ -123,7 +126,8 @@ struct Awaited {
 #[derive(Debug)]
 struct Venue {
     up: bool,
-    orders: Window,
+    budget: Budget,
+    weights: Weights,
     queries: Window,
     in_flight: usize,
 }
@@ -153,6 +157,8 @@ pub struct Stats {
     pub fills_repeated: u64,
     pub foreign: u64,
     pub rate_refused: u64,
+    /// How often a venue asked for silence.
+    pub blocks: u64,
     /// New orders refused because of the kill latch.
     pub kill_refused: u64,
     pub reports: u64,
@@ -176,6 +182,8 @@ pub struct Router {
     requests: BTreeMap<u64, Awaited>,
     token: u64,
     report_seq: u64,
+    /// Orders of the journal, newest last: what an earlier life may have spent of the budgets.
+    recent: VecDeque<(VenueId, InstrumentId, i64)>,
     /// Whether absence from the journal proves that nothing was sent: false after a power loss.
     journal_complete: bool,
     killed: bool,
@@ -199,7 +207,8 @@ impl Router {
             .map(|config| {
                 let venue = Venue {
                     up: false,
-                    orders: Window::new(RATE_WINDOW_NS, config.orders_per_10s.max(1)),
+                    budget: Budget::new(config),
+                    weights: config.weights,
                     queries: Window::new(MINUTE_NS, QUERIES_PER_MINUTE_MAX),
                     in_flight: 0,
                 };
@@ -220,6 +229,7 @@ impl Router {
             requests: BTreeMap::new(),
             token: 0,
             report_seq: 0,
+            recent: VecDeque::new(),
             journal_complete,
             killed: false,
             approvals: None,
@@ -258,6 +268,14 @@ impl Router {
         }
         if let (Some(approvals), Some((epoch, _))) = (&mut self.approvals, self.leader) {
             approvals.seen(epoch, self.last_command_seq);
+        }
+        // What an earlier life sent a moment ago is still in the venue's windows.
+        for (venue, instrument, ts_ns) in std::mem::take(&mut self.recent) {
+            let age_ns = u64::try_from(now.epoch_ns.saturating_sub(ts_ns)).unwrap_or(0);
+            if let Some(state) = self.venues.get_mut(&venue) {
+                let cost = Cost { orders: 1, weight: state.weights.place };
+                state.budget.charge(now.mono_ns, age_ns, instrument, cost);
+            }
         }
         for id in self.open.clone() {
             if self.orders.get(&id).is_some_and(|o| o.phase == Phase::Pending) {
@@ -336,6 +354,8 @@ impl Router {
                     }
                 }
             }
+            Event::Usage { venue, usage } => self.on_usage(now, venue, &usage),
+            Event::Blocked { venue, until_mono_ns } => self.on_blocked(now, venue, until_mono_ns, out),
             Event::Kill { latched } => self.on_kill(latched),
             Event::Tick => self.time_out(now, out),
         }
@@ -453,7 +473,8 @@ impl Router {
             out.push(Effect::Journal(Entry::Command { command: command.clone(), ts_ns: now.epoch_ns }));
         }
         self.insert_new(id, &command, now.epoch_ns);
-        let token = self.await_answer(id, venue, Purpose::Place, now.mono_ns + ORDER_TIMEOUT_NS);
+        let cost = self.cost_of(venue, Purpose::Place);
+        let token = self.await_answer(id, venue, Purpose::Place, cost, now.mono_ns + ORDER_TIMEOUT_NS);
         self.stats.placed += 1;
         out.push(Effect::Send(Request {
             token,
@@ -508,9 +529,8 @@ impl Router {
         if awaited >= REQUESTS_MAX {
             return Err(Reason::RouterBackpressure);
         }
-        let max = state.orders.max();
-        let reserve = (max * CANCEL_RESERVE_PERCENT).div_ceil(100);
-        if !state.orders.take(now.mono_ns, max - reserve) {
+        let cost = Cost { orders: 1, weight: state.weights.place };
+        if !state.budget.take(now.mono_ns, instrument, cost, Urgency::Usual) {
             return Err(Reason::RateBudget);
         }
         Ok(())
@@ -665,7 +685,7 @@ impl Router {
         let (id, purpose) = (request.id, request.purpose);
         match purpose {
             Purpose::Place => {
-                self.forget(token);
+                self.forget(now, token);
                 let Some(order) = self.orders.get(&id) else { return };
                 if order.phase != Phase::Pending {
                     return;
@@ -706,7 +726,7 @@ impl Router {
         let lost: Vec<u64> =
             self.requests.iter().filter(|(_, r)| r.venue == venue).map(|(token, _)| *token).collect();
         for token in lost {
-            let Some(request) = self.forget(token) else { continue };
+            let Some(request) = self.forget(now, token) else { continue };
             if request.purpose == Purpose::Place {
                 self.unknown(now, request.id, "the connection ended before the venue answered", out);
             }
@@ -727,14 +747,18 @@ impl Router {
 
     fn on_answer(&mut self, now: Now, token: u64, answer: Answer, out: &mut Vec<Effect>) {
         let Some(request) = self.requests.get(&token) else { return };
-        let (id, purpose) = (request.id, request.purpose);
+        let (id, purpose, venue) = (request.id, request.purpose, request.venue);
+        let well = !matches!(answer, Answer::Refused { .. } | Answer::Unclear { .. } | Answer::Failed { .. });
+        if let Some(state) = self.venues.get_mut(&venue).filter(|_| well) {
+            state.budget.recover();
+        }
         match purpose {
             Purpose::Place => {
-                self.forget(token);
+                self.forget(now, token);
                 self.on_place_answer(now, id, answer, out);
             }
             Purpose::Cancel => {
-                self.forget(token);
+                self.forget(now, token);
                 self.on_cancel_answer(now, id, answer, out);
             }
             Purpose::Status | Purpose::Fetch | Purpose::Proof(_) => {
@@ -813,20 +837,20 @@ impl Router {
         };
         match (purpose, answer) {
             (_, Answer::Status(status)) => {
-                self.query_done(token);
+                self.query_done(now, token);
                 self.on_status(now, id, &status, out);
             }
             (Purpose::Fetch, Answer::Trades(rows)) => {
-                self.query_done(token);
+                self.query_done(now, token);
                 self.on_trades(now, id, &rows, out);
             }
             (Purpose::Status, Answer::NotFound) => {
-                self.query_done(token);
+                self.query_done(now, token);
                 self.on_not_found(now, id, out);
             }
             (Purpose::Proof(_), answer) => {
                 let next = self.next_proof(id, step, &answer);
-                self.query_done(token);
+                self.query_done(now, token);
                 match next {
                     Some(Proof::None) => self.dead(now, id, out),
                     Some(next) => {
@@ -1204,6 +1228,7 @@ impl Router {
             let Some(request) = self.requests.get_mut(&token) else { continue };
             request.timed_out = true;
             let (id, purpose) = (request.id, request.purpose);
+            self.settle_cost(now, token);
             match purpose {
                 Purpose::Place if planted(Bug::TimeoutIsReject) => {
                     self.on_place_answer(now, id, Answer::Refused { text: "no answer".into() }, out);
@@ -1248,12 +1273,12 @@ impl Router {
             return;
         }
         let instrument = order.instrument;
+        let cost = self.cost_of(venue, Purpose::Cancel);
         let Some(state) = self.venues.get_mut(&venue) else { return };
-        let max = state.orders.max();
-        if !state.orders.take(now.mono_ns, max) {
+        if !state.budget.take(now.mono_ns, instrument, cost, Urgency::Reducing) {
             return;
         }
-        let token = self.await_answer(id, venue, Purpose::Cancel, now.mono_ns + ORDER_TIMEOUT_NS);
+        let token = self.await_answer(id, venue, Purpose::Cancel, cost, now.mono_ns + ORDER_TIMEOUT_NS);
         if let Some(order) = self.orders.get_mut(&id) {
             order.cancel = Cancel::Sent(token);
         }
@@ -1299,14 +1324,17 @@ impl Router {
         if self.requests.len() >= REQUESTS_MAX {
             return;
         }
+        let (instrument, cost) = (order.instrument, self.cost_of(venue, purpose));
         let Some(state) = self.venues.get_mut(&venue) else { return };
         if state.in_flight >= QUERIES_IN_FLIGHT_MAX
-            || !state.queries.take(now.mono_ns, QUERIES_PER_MINUTE_MAX)
+            || !state.queries.fits(now.mono_ns, 1, QUERIES_PER_MINUTE_MAX)
+            || !state.budget.take(now.mono_ns, instrument, cost, Urgency::Usual)
         {
             return;
         }
+        state.queries.charge(now.mono_ns, 1);
         state.in_flight += 1;
-        let token = self.await_answer(id, venue, purpose, now.mono_ns + QUERY_TIMEOUT_NS);
+        let token = self.await_answer(id, venue, purpose, cost, now.mono_ns + QUERY_TIMEOUT_NS);
         if let Some(order) = self.orders.get_mut(&id) {
             order.probe = Some(token);
         }
@@ -1314,13 +1342,82 @@ impl Router {
         out.push(Effect::Send(Request { token, venue, what, expires_mono_ns: 0 }));
     }
 
-    fn await_answer(&mut self, id: ClientId, venue: VenueId, purpose: Purpose, due_ns: u64) -> u64 {
+    fn cost_of(&self, venue: VenueId, purpose: Purpose) -> Cost {
+        let weights = self.venues.get(&venue).map(|v| v.weights).unwrap_or_default();
+        let (orders, weight) = match purpose {
+            Purpose::Place => (1, weights.place),
+            Purpose::Cancel => (1, weights.cancel),
+            Purpose::Fetch => (0, weights.trades_of_order),
+            Purpose::Status | Purpose::Proof(Proof::NotFound) => (0, weights.status),
+            Purpose::Proof(Proof::NotOpen) => (0, weights.open),
+            Purpose::Proof(Proof::NoTrade) => (0, weights.trades),
+            Purpose::Proof(Proof::Clock | Proof::None) => (0, weights.time),
+        };
+        Cost { orders, weight }
+    }
+
+    fn await_answer(
+        &mut self,
+        id: ClientId,
+        venue: VenueId,
+        purpose: Purpose,
+        cost: Cost,
+        due_ns: u64,
+    ) -> u64 {
         self.token += 1;
-        self.requests.insert(self.token, Awaited { id, venue, purpose, due_ns, timed_out: false });
+        let instrument = self.orders.get(&id).map_or(InstrumentId(0), |order| order.instrument);
+        let request =
+            Awaited { id, venue, instrument, purpose, cost: Some(cost), due_ns, timed_out: false };
+        self.requests.insert(self.token, request);
         self.token
     }
 
-    fn forget(&mut self, token: u64) -> Option<Awaited> {
+    /// From here on the budget's window runs.
+    fn settle_cost(&mut self, now: Now, token: u64) {
+        let Some(request) = self.requests.get_mut(&token) else { return };
+        if let Some(cost) = request.cost.take()
+            && let Some(state) = self.venues.get_mut(&request.venue)
+        {
+            state.budget.settle(now.mono_ns, request.instrument, cost);
+        }
+    }
+
+    /// No byte of the request left: it cost nothing.
+    fn release_cost(&mut self, token: u64) {
+        let Some(request) = self.requests.get_mut(&token) else { return };
+        if let Some(cost) = request.cost.take()
+            && let Some(state) = self.venues.get_mut(&request.venue)
+        {
+            state.budget.release(request.instrument, cost);
+        }
+    }
+
+    fn on_usage(&mut self, now: Now, venue: VenueId, usage: &Usage) {
+        if let Some(state) = self.venues.get_mut(&venue) {
+            state.budget.told(now.mono_ns, usage);
+        }
+    }
+
+    fn on_blocked(&mut self, now: Now, venue: VenueId, until_ns: u64, out: &mut Vec<Effect>) {
+        let Some(state) = self.venues.get_mut(&venue) else { return };
+        let until_ns = until_ns.min(now.mono_ns.saturating_add(BLOCK_NS_MAX));
+        state.budget.block(until_ns);
+        self.stats.blocks += 1;
+        let ms = until_ns.saturating_sub(now.mono_ns) / 1_000_000;
+        let text = format!("venue {venue} wants to hear nothing for {ms} ms: it was asked too often");
+        out.push(Effect::Note { level: Level::Warn, text });
+    }
+
+    /// Used and largest of each venue's order and weight window, and until when it is not to be asked.
+    pub fn budgets(&mut self, now: Now) -> Vec<(VenueId, [(usize, usize); 2], u64)> {
+        let shown = |(id, v): (&VenueId, &mut Venue)| {
+            (*id, v.budget.shown(now.mono_ns), v.budget.blocked_until_ns())
+        };
+        self.venues.iter_mut().map(shown).collect()
+    }
+
+    fn forget(&mut self, now: Now, token: u64) -> Option<Awaited> {
+        self.settle_cost(now, token);
         let request = self.requests.remove(&token)?;
         let query = !matches!(request.purpose, Purpose::Place | Purpose::Cancel);
         if let Some(order) = self.orders.get_mut(&request.id)
@@ -1337,8 +1434,8 @@ impl Router {
         Some(request)
     }
 
-    fn query_done(&mut self, token: u64) {
-        self.forget(token);
+    fn query_done(&mut self, now: Now, token: u64) {
+        self.forget(now, token);
     }
 
     fn query_failed(&mut self, now: Now, token: u64) {
@@ -1350,7 +1447,7 @@ impl Router {
         if !counted && let Some(state) = self.venues.get_mut(&request.venue) {
             state.in_flight = state.in_flight.saturating_sub(1);
         }
-        self.forget(token);
+        self.forget(now, token);
         let Some(order) = self.orders.get_mut(&id) else { return };
         if order.proof != Proof::None {
             order.proof = Proof::Clock;
@@ -1503,6 +1600,13 @@ impl Router {
                 let Some(id) = ClientId::parse(&command.client_order_id) else { return };
                 if !self.orders.contains_key(&id) && !self.spent.contains(&id) {
                     self.insert_new(id, command, ts_ns);
+                }
+                if matches!(kind, CommandKind::New | CommandKind::Cancel) {
+                    let about = (VenueId(command.venue_id), InstrumentId(command.instrument_id), ts_ns);
+                    self.recent.push_back(about);
+                    if self.recent.len() > RECENT_ORDERS_MAX {
+                        self.recent.pop_front();
+                    }
                 }
                 if kind == CommandKind::Cancel
                     && let Some(order) = self.orders.get_mut(&id)

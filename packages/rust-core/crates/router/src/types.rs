@@ -13,12 +13,76 @@ pub struct Now {
     pub epoch_ns: i64,
 }
 
-/// What the core needs to know of a venue.
+/// Request weight of each question, as the venue lists it; 0 where it is not asked over this session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Weights {
+    pub place: usize,
+    pub cancel: usize,
+    pub status: usize,
+    pub open: usize,
+    /// Trades of one order, and of a whole instrument.
+    pub trades_of_order: usize,
+    pub trades: usize,
+    pub time: usize,
+}
+
+/// What the core needs to know of a venue. Limits are the account's; the shares say what of them is this process's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VenueConfig {
     pub venue: VenueId,
     /// The venue's own limit of orders in ten seconds.
     pub orders_per_10s: usize,
+    /// And in a minute; 0 = it has none.
+    pub orders_per_minute: usize,
+    /// Our own limit of one symbol in ten seconds; 0 = none.
+    pub symbol_orders_per_10s: usize,
+    /// The venue's limit of request weight; 0 = it has none.
+    pub weight_per_minute: usize,
+    pub weights: Weights,
+    pub orders_share_percent: usize,
+    pub weight_share_percent: usize,
+}
+
+impl VenueConfig {
+    /// A venue with a limit of orders in ten seconds, all of it this process's, and no other.
+    pub const fn new(venue: VenueId, orders_per_10s: usize) -> Self {
+        let weights = Weights {
+            place: 0,
+            cancel: 0,
+            status: 0,
+            open: 0,
+            trades_of_order: 0,
+            trades: 0,
+            time: 0,
+        };
+        Self {
+            venue,
+            orders_per_10s,
+            orders_per_minute: 0,
+            symbol_orders_per_10s: 0,
+            weight_per_minute: 0,
+            weights,
+            orders_share_percent: 100,
+            weight_share_percent: 100,
+        }
+    }
+}
+
+/// What a venue counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsageKind {
+    Orders,
+    Weight,
+}
+
+/// A venue's own word on one of its windows, for the whole account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    pub kind: UsageKind,
+    pub window_ns: u64,
+    /// 0 = it names a count alone.
+    pub limit: usize,
+    pub count: usize,
 }
 
 /// One execution.
@@ -151,6 +215,16 @@ pub enum Event {
     /// A user event that could not be read: what it said must be asked for.
     Garbled {
         venue: VenueId,
+    },
+    /// What the venue counts, as its answers carry it.
+    Usage {
+        venue: VenueId,
+        usage: Usage,
+    },
+    /// The venue wants to hear nothing before this moment: 429, or a ban. Comes before the answer that carried it.
+    Blocked {
+        venue: VenueId,
+        until_mono_ns: u64,
     },
     /// The router's own kill latch, which works without any gateway: while it is set no new order leaves, and when it is
     /// set every open order is cancelled. The shell keeps it on disk and says it again after each start.

@@ -28,7 +28,7 @@ struct Rig {
 
 impl Rig {
     fn bare(orders_per_10s: usize, complete: bool) -> Self {
-        let venues = [VenueConfig { venue: VENUE, orders_per_10s }];
+        let venues = [VenueConfig::new(VENUE, orders_per_10s)];
         let router = Router::new(&venues, [(InstrumentId(1), VENUE)], complete);
         Self { router, mono_ns: SECOND, seq: 0, reports: vec![], requests: vec![] }
     }
@@ -335,7 +335,7 @@ fn approving() -> (Rig, Approver) {
     let key = || ApprovalKey::new([5; 32]);
     let mut rig = Rig::bare(100, true);
     rig.router =
-        Router::new(&[VenueConfig { venue: VENUE, orders_per_10s: 100 }], [(InstrumentId(1), VENUE)], true)
+        Router::new(&[VenueConfig::new(VENUE, 100)], [(InstrumentId(1), VENUE)], true)
             .with_approvals(key());
     rig.command(CommandKind::Grant, 1, 9, 0, |_| ());
     rig.apply(Event::VenueUp { venue: VENUE });
@@ -395,7 +395,7 @@ fn b051_a_restarted_router_knows_which_approvals_were_used() {
     grant.command_seq = 1;
     let (mut again, approver) = approving();
     again.router =
-        Router::new(&[VenueConfig { venue: VENUE, orders_per_10s: 100 }], [(InstrumentId(1), VENUE)], true)
+        Router::new(&[VenueConfig::new(VENUE, 100)], [(InstrumentId(1), VENUE)], true)
             .with_approvals(ApprovalKey::new([5; 32]));
     again.router.fold(&Entry::Command { command: grant, ts_ns: EPOCH });
     again.router.fold(&sent);

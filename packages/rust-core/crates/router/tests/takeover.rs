@@ -19,7 +19,7 @@ struct Rig {
 }
 
 fn bare() -> Router {
-    let venues = [VenueConfig { venue: VENUE, orders_per_10s: 100 }];
+    let venues = [VenueConfig::new(VENUE, 100)];
     Router::new(&venues, [(InstrumentId(1), VENUE)], true)
 }
 

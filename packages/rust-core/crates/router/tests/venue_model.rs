@@ -203,7 +203,7 @@ struct World {
 }
 
 fn router() -> Router {
-    Router::new(&[VenueConfig { venue: VENUE, orders_per_10s: 1_000 }], [(INSTRUMENT, VENUE)], true)
+    Router::new(&[VenueConfig::new(VENUE, 1_000)], [(INSTRUMENT, VENUE)], true)
 }
 
 impl World {

@@ -4,8 +4,10 @@
 
 use serde_json::{Map, Value, json};
 use tidegate_instruments::{Instrument, Table, Venue};
-use tidegate_router::limits::{RECV_WINDOW_NS, VENUE_TEXT_BYTES_MAX};
-use tidegate_router::{Answer, ClientId, Exec, ExecKind, Fill, Status, TradeRow, VenueState, What};
+use tidegate_router::limits::{BAN_NS, BLOCK_NS, RATE_WINDOW_NS, RECV_WINDOW_NS, VENUE_TEXT_BYTES_MAX};
+use tidegate_router::{
+    Answer, ClientId, Exec, ExecKind, Fill, Status, TradeRow, Usage, UsageKind, VenueState, Weights, What,
+};
 use tidegate_units::{InstrumentId, Side, VenueId, parse_decimal};
 use tidegate_venue_io::sign::{Secret, sign_ws_api};
 use tidegate_wire::pb::common::v1::Side as PbSide;
@@ -15,6 +17,56 @@ use tidegate_wire::pb::orders::v1::{Command, OrderType, Tif};
 pub const ROWS_MAX: usize = 1_000;
 /// The `id` of the user stream's subscription; requests have their token.
 pub const SUBSCRIBE_ID: &str = "user";
+
+/// Request weight of what goes over the WS API. Source: the venue's documentation; what goes over REST is counted there.
+pub const fn weights(venue: Venue) -> Weights {
+    match venue {
+        Venue::BinanceSpot => {
+            Weights { place: 1, cancel: 1, status: 4, open: 6, trades_of_order: 20, trades: 20, time: 1 }
+        }
+        _ => Weights { place: 1, cancel: 1, status: 1, open: 0, trades_of_order: 0, trades: 0, time: 0 },
+    }
+}
+
+/// What the venue counts, out of the `rateLimits` of an answer.
+pub fn usages(body: &Value) -> impl Iterator<Item = Usage> + '_ {
+    body["rateLimits"].as_array().into_iter().flatten().filter_map(|row| {
+        let kind = match row["rateLimitType"].as_str()? {
+            "ORDERS" => UsageKind::Orders,
+            "REQUEST_WEIGHT" => UsageKind::Weight,
+            _ => return None,
+        };
+        let unit: u64 = match row["interval"].as_str()? {
+            "SECOND" => 1,
+            "MINUTE" => 60,
+            "HOUR" => 3_600,
+            "DAY" => 86_400,
+            _ => return None,
+        };
+        let whole = |name: &str| row[name].as_u64().and_then(|n| usize::try_from(n).ok());
+        let window_ns = unit.checked_mul(row["intervalNum"].as_u64()?)?.checked_mul(1_000_000_000)?;
+        Some(Usage { kind, window_ns, limit: whole("limit")?, count: whole("count")? })
+    })
+}
+
+/// For how long the venue wants to hear nothing, where an answer says so: 429, and 418 for a ban. `error` is the answer's
+/// error, `epoch_ns` this host's clock for an answer that names a moment and not what time it is there.
+pub fn blocked_for_ns(status: u64, error: &Value, epoch_ns: i64) -> Option<u64> {
+    if !matches!(status, 429 | 418) {
+        return None;
+    }
+    let data = &error["data"];
+    let until_ms = data["retryAfter"].as_i64();
+    let now_ms = data["serverTime"].as_i64().unwrap_or(epoch_ns / 1_000_000);
+    let said = until_ms.and_then(|until| u64::try_from(until.checked_sub(now_ms)?).ok());
+    // The venue's milliseconds are cut off: one more, so that the reset has passed.
+    Some(match said {
+        Some(ms) => (ms + 1).saturating_mul(1_000_000),
+        None if status == 418 => BAN_NS,
+        None if error["code"].as_i64() == Some(-1015) => RATE_WINDOW_NS,
+        None => BLOCK_NS,
+    })
+}
 
 /// What was asked, as far as its answer's meaning depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -423,6 +475,38 @@ mod tests {
         );
         assert!(matches!(answer(Asked::Status, None, 400, &error(-1021, "")), Answer::Failed { .. }));
         assert!(matches!(answer(Asked::Cancel, None, 400, &error(-2011, "")), Answer::Refused { .. }));
+    }
+
+    #[test]
+    fn b019_rate_limits_and_resets_are_read_out_of_every_answer() {
+        let body = json!({ "rateLimits": [
+            { "rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 50, "count": 12 },
+            { "rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000, "count": 70 },
+            { "rateLimitType": "CONNECTIONS", "interval": "MINUTE", "intervalNum": 5, "limit": 300, "count": 1 },
+            { "rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 160_000 },
+        ] });
+        let want = [
+            Usage { kind: UsageKind::Orders, window_ns: RATE_WINDOW_NS, limit: 50, count: 12 },
+            Usage { kind: UsageKind::Weight, window_ns: 60_000_000_000, limit: 6_000, count: 70 },
+        ];
+        assert_eq!(usages(&body).collect::<Vec<_>>(), want);
+        assert_eq!(usages(&json!({})).count(), 0);
+        let error = |code: i64, data: Value| json!({ "code": code, "msg": "Too many", "data": data });
+        let told = error(-1003, json!({ "serverTime": 1_000, "retryAfter": 3_500 }));
+        let second = 1_000_000_000;
+        for (status, error, want) in [
+            (429, &told, Some(2_501_000_000)),
+            (418, &told, Some(2_501_000_000)),
+            (429, &error(-1003, json!({ "retryAfter": 9_000 })), Some(4_001_000_000)),
+            (429, &error(-1003, json!({ "serverTime": 9_000, "retryAfter": 8_000 })), Some(60 * second)),
+            (429, &error(-1015, Value::Null), Some(10 * second)),
+            (429, &error(-1003, Value::Null), Some(60 * second)),
+            (418, &error(-1003, Value::Null), Some(120 * second)),
+            (400, &told, None),
+            (503, &told, None),
+        ] {
+            assert_eq!(blocked_for_ns(status, error, 5_000_000_000), want, "{status} {error}");
+        }
     }
 
     #[test]
