@@ -40,6 +40,18 @@ export const Settings = z.object({
     .min(1)
     .default("state/kill")
     .describe("Whoever makes this file kills; it must be gone before an un-kill lasts"),
+  dlqDir: z
+    .string()
+    .min(1)
+    .default("dlq")
+    .describe("Orders that came to nothing, each with its reason"),
+  newWaitMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000)
+    .default(50)
+    .describe("How long a new order may wait for room in the budget, ms; 0 = refused at once"),
   deadManMs: z
     .number()
     .int()
@@ -279,6 +291,7 @@ export function loopConfig(config: RouterConfig, venues: readonly TradedVenue[])
     approvalKeyPath: config.approvalKeyFile,
     latchPath: config.latchFile,
     killPath: config.killFile,
+    dlqDir: config.dlqDir,
     venues: venues.map((venue) => ({
       venueId: venue.venueId,
       apiUrl: venue.apiUrl,
@@ -289,6 +302,7 @@ export function loopConfig(config: RouterConfig, venues: readonly TradedVenue[])
       ordersPerMinute: venue.ordersPerMinute,
       symbolOrdersPer10s: venue.symbolOrdersPer10s,
       weightPerMinute: venue.weightPerMinute,
+      newWaitMs: config.newWaitMs,
       ordersSharePercent: ACCOUNT_SLICES.orders.router,
       weightSharePercent: ACCOUNT_SLICES.weight.routerSession,
     })),

@@ -5,6 +5,7 @@
 //! for by event and answered by call.
 
 mod binance;
+mod dlq;
 mod gateways;
 mod kill;
 pub mod limits;
@@ -71,6 +72,9 @@ struct VenueSettings {
     #[serde(default)]
     weight_per_minute: usize,
     /// What of the account's limits is this loop's; the shell and the monitor have the rest.
+    /// How long a new order may wait for room in the budget; 0 = it is refused at once.
+    #[serde(default)]
+    new_wait_ms: u64,
     #[serde(default = "whole")]
     orders_share_percent: usize,
     #[serde(default = "whole")]
@@ -88,6 +92,8 @@ impl VenueSettings {
         core.symbol_orders_per_10s = self.symbol_orders_per_10s;
         core.weight_per_minute = self.weight_per_minute;
         core.weights = binance::weights(kind);
+        core.amends = binance::amends(kind);
+        core.new_wait_ns = self.new_wait_ms * 1_000_000;
         core.orders_share_percent = self.orders_share_percent;
         core.weight_share_percent = self.weight_share_percent;
         core
@@ -109,6 +115,8 @@ struct Config {
     approval_key_path: PathBuf,
     /// The kill latch of this process.
     latch_path: PathBuf,
+    /// The folder of the order DLQ.
+    dlq_dir: PathBuf,
     /// Whoever makes this file kills: it is looked for in every turn and before every new order.
     kill_path: PathBuf,
 }
@@ -175,6 +183,7 @@ struct Loop<'a> {
     bad_payloads: u64,
     spans: SpanBudget,
     kill: kill::KillSwitch,
+    dlq: dlq::Dlq,
     /// What the link has brought and is not applied yet, in order.
     waiting: VecDeque<Waiting>,
 }
@@ -302,6 +311,7 @@ fn run(
         bad_payloads: 0,
         spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
         kill,
+        dlq: dlq::Dlq::open(&config.dlq_dir, config.tier == TierName::T2, clock::epoch_ns()),
         waiting: VecDeque::new(),
     };
     // What the gateway has not seen it asks for with its GRANT; until then nothing old is sent.
@@ -321,6 +331,8 @@ fn run(
         state.drive_venues()?;
         state.take_calls()?;
         state.apply(Event::Tick)?;
+        // What came to nothing is kept before anybody is told that it did.
+        state.dlq.flush(clock::mono_ns(), clock::epoch_ns());
         state.deliver()?;
         let at = clock::mono_ns();
         state.link.tick(at)?;
@@ -404,7 +416,7 @@ impl Loop<'_> {
                             span_id,
                             ..
                         }) => {
-                            if command.kind() == CommandKind::New {
+                            if matches!(command.kind(), CommandKind::New | CommandKind::ForceFlat) {
                                 let trace = Trace { hi: trace_hi, lo: trace_lo, parent: span_id };
                                 self.remember(&command.client_order_id, trace);
                             }
@@ -526,6 +538,7 @@ impl Loop<'_> {
                     Effect::Journal(entry) => self.append(at, entry)?,
                     Effect::Send(request) => sends.push(request),
                     Effect::Deliver { after_report_seq } => self.cursor = after_report_seq.saturating_add(1),
+                    Effect::Letter(letter) => self.dlq.push(&letter, at.epoch_ns),
                     Effect::Note { level, text } => {
                         let level = if level == Level::Warn { "warn" } else { "info" };
                         self.hot.log(level, &text, json!({}));
@@ -709,6 +722,7 @@ impl Loop<'_> {
         let id = match what {
             What::Place { command, .. } => InstrumentId(command.instrument_id),
             What::Cancel { instrument, .. }
+            | What::Amend { instrument, .. }
             | What::Status { instrument, .. }
             | What::Open { instrument }
             | What::Trades { instrument, .. } => *instrument,
@@ -722,7 +736,7 @@ impl Loop<'_> {
         let Request { token, venue, what, expires_mono_ns } = request;
         let asked = Asked::of(&what);
         let never = |reason| vec![Event::NotWritten { token, reason }];
-        if matches!(what, What::Place { .. }) && self.killed_now() {
+        if matches!(what, What::Place { .. } | What::Amend { .. }) && self.killed_now() {
             return never(Reason::Killed);
         }
         let Some(at) = self.sessions.iter().position(|s| s.id == venue) else {
@@ -734,7 +748,7 @@ impl Loop<'_> {
             binance::request(kind, &token.to_string(), &what, self.row(&what), &keys, clock::epoch_ns());
         let wire_mono_ns = clock::mono_ns();
         let Some(text) = text else {
-            if matches!(asked, Asked::Place | Asked::Cancel | Asked::Status) {
+            if matches!(asked, Asked::Place | Asked::Cancel | Asked::Amend | Asked::Status) {
                 return never(Reason::UnknownInstrument);
             }
             let mut event = binance::rest(&what, self.row(&what));
@@ -927,7 +941,9 @@ impl Loop<'_> {
 
     /// The venue wants silence: here, and in the shell's requests to the same account.
     fn blocked(&mut self, venue: VenueId, for_ns: u64) -> Result<(), Fault> {
-        self.hot.emit(json!({ "type": "venue_blocked", "venueId": venue.0, "forMs": for_ns.div_ceil(1_000_000) }));
+        self.hot.emit(
+            json!({ "type": "venue_blocked", "venueId": venue.0, "forMs": for_ns.div_ceil(1_000_000) }),
+        );
         self.apply(Event::Blocked { venue, until_mono_ns: clock::mono_ns().saturating_add(for_ns) })
     }
 
@@ -1029,6 +1045,12 @@ impl Loop<'_> {
                     "weightMax": weight.1, "blockedMs": until_ns.saturating_sub(at.mono_ns) / 1_000_000 })
             })
             .collect();
+        let breakers: serde_json::Map<String, Value> = self
+            .router
+            .breakers_open()
+            .into_iter()
+            .map(|(name, state)| (name, state.name().into()))
+            .collect();
         let latency_us: serde_json::Map<String, Value> =
             STAGES.iter().zip(&self.latency).map(|(name, l)| ((*name).to_string(), l.stats())).collect();
         let venues: Vec<Value> = self
@@ -1059,7 +1081,9 @@ impl Loop<'_> {
             "placed": s.placed, "cancelsSent": s.cancels_sent, "neverSent": s.never_sent,
             "unknown": s.unknown, "dead": s.dead, "queries": s.queries, "fills": s.fills,
             "fillsRepeated": s.fills_repeated, "foreign": s.foreign, "rateRefused": s.rate_refused,
-            "blocks": s.blocks, "budgets": budgets,
+            "blocks": s.blocks, "budgets": budgets, "waiting": self.router.waiting(), "evicted": s.evicted,
+            "expired": s.expired, "superseded": s.superseded, "breakerRefused": s.breaker_refused,
+            "amendsSent": s.amends_sent, "breakers": breakers, "dlq": self.dlq.shown(),
             "reports": s.reports, "reportSeq": self.router.report_seq(), "openOrders": self.router.open_orders(),
             "requestsInFlight": self.router.requests_in_flight(), "unfinished": self.router.unfinished().len(),
             "badPayloads": self.bad_payloads, "journalSeq": self.journal.committed_seq(), "venues": venues,
@@ -1070,6 +1094,7 @@ impl Loop<'_> {
     fn finish(mut self) -> Result<(), Fault> {
         self.take_commands()?;
         self.drive_venues()?;
+        self.dlq.flush(clock::mono_ns(), clock::epoch_ns());
         self.deliver()?;
         for session in &mut self.sessions {
             for client in [&mut session.api, &mut session.user].into_iter().flatten() {

@@ -188,13 +188,7 @@ impl Budget {
     }
 
     /// Takes the cost of a request about a symbol if every window has room for it; all of them or none.
-    pub fn take(
-        &mut self,
-        now_ns: u64,
-        symbol: InstrumentId,
-        cost: Cost,
-        urgency: Urgency,
-    ) -> bool {
+    pub fn take(&mut self, now_ns: u64, symbol: InstrumentId, cost: Cost, urgency: Urgency) -> bool {
         if self.blocked(now_ns) || !self.fits(now_ns, symbol, cost, urgency) {
             self.held_back += 1;
             return false;
@@ -430,7 +424,11 @@ mod tests {
         again.charge(1, RATE_WINDOW_NS - 1, SYMBOL, ORDER);
         again.charge(1, RATE_WINDOW_NS, SYMBOL, ORDER);
         assert_eq!(burst(&mut again, 1, 1, 5, Urgency::Reducing), 1);
-        assert_eq!(burst(&mut again, 1 + RATE_WINDOW_NS, 1, 5, Urgency::Reducing), 1, "the one that flies stays");
+        assert_eq!(
+            burst(&mut again, 1 + RATE_WINDOW_NS, 1, 5, Urgency::Reducing),
+            1,
+            "the one that flies stays"
+        );
     }
 
     #[test]

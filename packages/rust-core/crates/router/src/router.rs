@@ -1,17 +1,23 @@
 //! The state machine.
 
+mod amend;
+mod waiting;
+
+use crate::breaker::{Breakers, Endpoint, Outcome, State as BreakerState};
 use crate::id::ClientId;
 use crate::limits::{
-    BLOCK_NS_MAX, CLOCK_BOUND_NS, FILLS_PER_ORDER_MAX, LATE_ANSWER_NS, OPEN_ORDERS_MAX, ORDER_TIMEOUT_NS,
-    QUERIES_IN_FLIGHT_MAX, QUERIES_PER_MINUTE_MAX, QUERY_BACKOFF_NS_MAX, QUERY_BACKOFF_NS_MIN,
-    QUERY_TIMEOUT_NS, RECENT_ORDERS_MAX, RECV_WINDOW_NS, REQUESTS_MAX, SPENT_IDS_MAX,
-    TERMINAL_ORDERS_MAX, VENUE_ID_BYTES_MAX, VENUE_TEXT_BYTES_MAX, VENUES_MAX,
+    BLOCK_NS_MAX, CLOCK_BOUND_NS, FILLS_PER_ORDER_MAX, LATE_ANSWER_NS, NEW_WAIT_NS_MAX, OPEN_ORDERS_MAX,
+    ORDER_TIMEOUT_NS, QUERIES_IN_FLIGHT_MAX, QUERIES_PER_MINUTE_MAX, QUERY_BACKOFF_NS_MAX,
+    QUERY_BACKOFF_NS_MIN, QUERY_TIMEOUT_NS, QUEUE_MAX, RECENT_ORDERS_MAX, RECV_WINDOW_NS, REQUESTS_MAX,
+    SPENT_IDS_MAX, TERMINAL_ORDERS_MAX, VENUE_ID_BYTES_MAX, VENUE_TEXT_BYTES_MAX, VENUES_MAX,
 };
+use crate::queue::{Class, Queue, Waiting};
 use crate::rate::{Budget, Cost, Urgency, Window};
 use crate::types::{
-    Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Level, Now, Request, Status, TradeRow, Usage,
-    VenueConfig, VenueState, Weights, What,
+    Amends, Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Letter, Level, Now, Request, Status, Terms,
+    TradeRow, Usage, VenueConfig, VenueState, Weights, What,
 };
+use amend::Amend;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidegate_mutants::{Bug, planted};
 use tidegate_units::{InstrumentId, VenueId};
@@ -74,7 +80,13 @@ struct Order {
     venue: VenueId,
     side: i32,
     qty_lots: u64,
+    px_ticks: i64,
     phase: Phase,
+    /// What it was sent with, until the venue has shown that it holds it: a letter of the DLQ where it never does.
+    command: Option<Box<Command>>,
+    post_only: bool,
+    /// New terms that were sent and not answered yet.
+    amend: Option<Amend>,
     /// The timestamp its request was signed with.
     ts_ns: i64,
     command_seq: u64,
@@ -106,6 +118,7 @@ struct Order {
 enum Purpose {
     Place,
     Cancel,
+    Amend,
     Status,
     Fetch,
     Proof(Proof),
@@ -128,6 +141,8 @@ struct Venue {
     up: bool,
     budget: Budget,
     weights: Weights,
+    new_wait_ns: u64,
+    amends: Amends,
     queries: Window,
     in_flight: usize,
 }
@@ -159,6 +174,14 @@ pub struct Stats {
     pub rate_refused: u64,
     /// How often a venue asked for silence.
     pub blocks: u64,
+    /// Commands that found an open breaker, gave way in the full queue, or waited too long.
+    pub breaker_refused: u64,
+    pub evicted: u64,
+    pub expired: u64,
+    /// Commands a later one took the place of.
+    pub superseded: u64,
+    pub amends_sent: u64,
+    pub letters: u64,
     /// New orders refused because of the kill latch.
     pub kill_refused: u64,
     pub reports: u64,
@@ -180,6 +203,8 @@ pub struct Router {
     /// Highest numeric execution id seen per instrument.
     last_trade: BTreeMap<InstrumentId, u64>,
     requests: BTreeMap<u64, Awaited>,
+    queue: Queue,
+    breakers: Breakers,
     token: u64,
     report_seq: u64,
     /// Orders of the journal, newest last: what an earlier life may have spent of the budgets.
@@ -201,6 +226,7 @@ impl Router {
         instruments: impl IntoIterator<Item = (InstrumentId, VenueId)>,
         journal_complete: bool,
     ) -> Self {
+        let breakers = Breakers::new(venues.iter().take(VENUES_MAX).map(|config| config.venue));
         let venues = venues
             .iter()
             .take(VENUES_MAX)
@@ -209,6 +235,8 @@ impl Router {
                     up: false,
                     budget: Budget::new(config),
                     weights: config.weights,
+                    new_wait_ns: config.new_wait_ns.min(NEW_WAIT_NS_MAX),
+                    amends: config.amends,
                     queries: Window::new(MINUTE_NS, QUERIES_PER_MINUTE_MAX),
                     in_flight: 0,
                 };
@@ -227,6 +255,8 @@ impl Router {
             by_venue_id: BTreeMap::new(),
             last_trade: BTreeMap::new(),
             requests: BTreeMap::new(),
+            queue: Queue::new(QUEUE_MAX),
+            breakers,
             token: 0,
             report_seq: 0,
             recent: VecDeque::new(),
@@ -321,6 +351,9 @@ impl Router {
             (Phase::Unknown, Proof::NotFound) => Some("a second not-found after the order's validity"),
             (Phase::Unknown, Proof::NotOpen) => Some("the list of open orders"),
             (Phase::Unknown, Proof::NoTrade) => Some("the list of trades since the order was sent"),
+            (_, _) if order.amend.as_ref().is_some_and(|amend| !amend.awaited) => {
+                Some("the terms the venue shows after an amend's validity")
+            }
             (_, _) if order.ending.is_some() => Some("executions up to the venue's cumulative quantity"),
             _ => None,
         };
@@ -356,7 +389,7 @@ impl Router {
             }
             Event::Usage { venue, usage } => self.on_usage(now, venue, &usage),
             Event::Blocked { venue, until_mono_ns } => self.on_blocked(now, venue, until_mono_ns, out),
-            Event::Kill { latched } => self.on_kill(latched),
+            Event::Kill { latched } => self.on_kill(now, latched, out),
             Event::Tick => self.time_out(now, out),
         }
         self.drive(now, out);
@@ -387,7 +420,7 @@ impl Router {
             self.last_command_seq = command.command_seq;
         }
         if kind == CommandKind::CancelAll {
-            return self.on_cancel_all(&command, now, out);
+            return self.on_cancel_all(now, &command, out);
         }
         let Some(id) = ClientId::parse(&command.client_order_id) else {
             let text = format!("command {} names no client order id of ours", command.command_seq);
@@ -395,7 +428,9 @@ impl Router {
             return self.refuse(now, &command, Reason::Malformed, out);
         };
         match kind {
-            CommandKind::New => self.on_new(now, id, command, out),
+            CommandKind::New => self.on_new(now, id, command, Class::New, out),
+            CommandKind::ForceFlat => self.on_new(now, id, command, Class::ForceFlat, out),
+            CommandKind::Amend => self.on_amend(now, id, command, out),
             CommandKind::Cancel => self.on_cancel(now, id, &command, out),
             CommandKind::Query => self.on_query(now, id, &command, out),
             _ => self.refuse(now, &command, Reason::Malformed, out),
@@ -415,6 +450,10 @@ impl Router {
         if self.leader != Some((epoch, holder)) {
             self.leader = Some((epoch, holder));
             self.last_command_seq = 0;
+            // What waits is of somebody who leads no more.
+            for gone in self.queue.drain(|_| true) {
+                self.give_way(now, gone, Reason::Fenced, out);
+            }
         }
         self.last_command_seq = self.last_command_seq.max(command.command_seq);
         if !planted(Bug::GrantNotJournalled) {
@@ -440,7 +479,7 @@ impl Router {
         self.stats.fenced += 1;
         let known = ClientId::parse(&command.client_order_id)
             .is_some_and(|id| self.orders.contains_key(&id) || self.spent.contains(&id));
-        let named = !known && command.kind() == CommandKind::New;
+        let named = !known && matches!(command.kind(), CommandKind::New | CommandKind::ForceFlat);
         let report = Report {
             intent_id: if named { command.intent_id } else { None },
             client_order_id: if named { command.client_order_id.clone() } else { String::new() },
@@ -456,39 +495,22 @@ impl Router {
         self.report(report, out);
     }
 
-    fn on_new(&mut self, now: Now, id: ClientId, command: Command, out: &mut Vec<Effect>) {
-        if self.orders.contains_key(&id) || self.spent.contains(&id) {
+    fn on_new(&mut self, now: Now, id: ClientId, command: Command, class: Class, out: &mut Vec<Effect>) {
+        if self.orders.contains_key(&id) || self.spent.contains(&id) || self.queue.has_order(id) {
             self.stats.commands_repeated += 1;
             return;
         }
-        let venue = VenueId(command.venue_id);
-        if let Err(reason) = self.check_new(now, venue, &command) {
-            if reason == Reason::RateBudget {
-                self.stats.rate_refused += 1;
-            }
+        if let Err(reason) = self.check_new(now, &command, class) {
             return self.refuse(now, &command, reason, out);
         }
-        let expires = expires_at(&command, now);
-        if !planted(Bug::CommandNotJournalled) {
-            out.push(Effect::Journal(Entry::Command { command: command.clone(), ts_ns: now.epoch_ns }));
-        }
-        self.insert_new(id, &command, now.epoch_ns);
-        let cost = self.cost_of(venue, Purpose::Place);
-        let token = self.await_answer(id, venue, Purpose::Place, cost, now.mono_ns + ORDER_TIMEOUT_NS);
-        self.stats.placed += 1;
-        out.push(Effect::Send(Request {
-            token,
-            venue,
-            what: What::Place { command: Box::new(command), ts_ns: now.epoch_ns },
-            expires_mono_ns: expires,
-        }));
+        self.admit(now, class, id, command, out);
     }
 
-    fn check_new(&mut self, now: Now, venue: VenueId, command: &Command) -> Result<(), Reason> {
+    fn check_new(&mut self, now: Now, command: &Command, class: Class) -> Result<(), Reason> {
         if self.killed && !planted(Bug::RouterLatchIgnored) {
             return Err(Reason::Killed);
         }
-        let instrument = InstrumentId(command.instrument_id);
+        let (venue, instrument) = (VenueId(command.venue_id), InstrumentId(command.instrument_id));
         // First of all, so that nothing else is read of a command that is not the gateway's.
         if let Some(approvals) = &mut self.approvals {
             approvals.verify(command, now.epoch_ns)?;
@@ -516,22 +538,18 @@ impl Router {
         if expires_at(command, now) != 0 && now.mono_ns > expires_at(command, now) {
             return Err(Reason::TtlExpired);
         }
-        if self.open.len() >= OPEN_ORDERS_MAX || self.spent.len() >= SPENT_IDS_MAX {
+        if self.open.len() + self.queue.len() >= OPEN_ORDERS_MAX || self.spent.len() >= SPENT_IDS_MAX {
             return Err(Reason::OpenOrdersExceeded);
         }
-        let awaited = self.requests.len();
-        let Some(state) = self.venues.get_mut(&venue) else {
+        let Some(state) = self.venues.get(&venue) else {
             return Err(Reason::VenueUnreachable);
         };
-        if !state.up {
+        // What flattens waits for its venue; anything else would be another order by then.
+        if !state.up && class != Class::ForceFlat {
             return Err(Reason::VenueUnreachable);
         }
-        if awaited >= REQUESTS_MAX {
+        if self.requests.len() >= REQUESTS_MAX {
             return Err(Reason::RouterBackpressure);
-        }
-        let cost = Cost { orders: 1, weight: state.weights.place };
-        if !state.budget.take(now.mono_ns, instrument, cost, Urgency::Usual) {
-            return Err(Reason::RateBudget);
         }
         Ok(())
     }
@@ -540,6 +558,12 @@ impl Router {
     fn refuse(&mut self, now: Now, command: &Command, reason: Reason, out: &mut Vec<Effect>) {
         self.stats.never_sent += 1;
         self.stats.kill_refused += u64::from(reason == Reason::Killed);
+        self.stats.rate_refused += u64::from(reason == Reason::RateBudget);
+        let kind = command.kind();
+        let asked_for_more = matches!(kind, CommandKind::New | CommandKind::ForceFlat);
+        if asked_for_more && reason != Reason::Superseded {
+            self.letter(command, reason, "", out);
+        }
         let text = if reason == Reason::NeverSent { "not in the router's journal" } else { "" };
         let report = Report {
             intent_id: command.intent_id,
@@ -557,6 +581,14 @@ impl Router {
     }
 
     fn on_cancel(&mut self, now: Now, id: ClientId, command: &Command, out: &mut Vec<Effect>) {
+        // It goes before what waits for its order, and takes its place.
+        let unsent = self.queue.has_order(id);
+        for gone in self.queue.cancelled(id) {
+            self.give_way(now, gone, Reason::Superseded, out);
+        }
+        if unsent {
+            return;
+        }
         let Some(order) = self.orders.get_mut(&id) else {
             return self.on_absent(now, id, command, out);
         };
@@ -578,15 +610,27 @@ impl Router {
         }
     }
 
-    fn on_cancel_all(&mut self, command: &Command, now: Now, out: &mut Vec<Effect>) {
+    fn on_cancel_all(&mut self, now: Now, command: &Command, out: &mut Vec<Effect>) {
         out.push(Effect::Journal(Entry::Command { command: command.clone(), ts_ns: now.epoch_ns }));
+        let fits = |each: &Waiting| {
+            (command.venue_id == 0 || each.command.venue_id == command.venue_id)
+                && (command.instrument_id == 0 || each.command.instrument_id == command.instrument_id)
+        };
+        for gone in self.queue.drain(fits) {
+            self.give_way(now, gone, Reason::Superseded, out);
+        }
         self.want_all_cancelled(command);
     }
 
-    fn on_kill(&mut self, latched: bool) {
+    fn on_kill(&mut self, now: Now, latched: bool, out: &mut Vec<Effect>) {
         let begins = latched && !self.killed;
         self.killed = latched;
         if begins {
+            if !planted(Bug::RouterLatchIgnored) {
+                for gone in self.queue.drain(|_| true) {
+                    self.give_way(now, gone, Reason::Killed, out);
+                }
+            }
             self.want_all_cancelled(&Command::default());
         }
     }
@@ -609,6 +653,11 @@ impl Router {
     }
 
     fn on_query(&mut self, now: Now, id: ClientId, command: &Command, out: &mut Vec<Effect>) {
+        if self.queue.has_order(id) {
+            // It waits to be sent; what becomes of it is told then.
+            self.stats.commands_repeated += 1;
+            return;
+        }
         let Some(order) = self.orders.get_mut(&id) else {
             return self.on_absent(now, id, command, out);
         };
@@ -681,20 +730,42 @@ impl Router {
     }
 
     fn on_not_written(&mut self, now: Now, token: u64, reason: Reason, out: &mut Vec<Effect>) {
+        self.release_cost(token);
+        self.learn(now, token, Outcome::NoWord, out);
         let Some(request) = self.requests.get(&token) else { return };
         let (id, purpose) = (request.id, request.purpose);
         match purpose {
+            Purpose::Amend => {
+                self.forget(now, token);
+                self.amend_without_effect(now, id, reason, "", out);
+            }
+            Purpose::Cancel => {
+                self.forget(now, token);
+                if let Some(order) = self.orders.get_mut(&id)
+                    && order.cancel == Cancel::Sent(token)
+                {
+                    // It is still wanted, and tried again after a moment.
+                    order.cancel = Cancel::Wanted;
+                    order.probes_failed = order.probes_failed.saturating_add(1);
+                    order.probe_after_ns = now.mono_ns + backoff_ns(order.probes_failed);
+                }
+            }
             Purpose::Place => {
                 self.forget(now, token);
-                let Some(order) = self.orders.get(&id) else { return };
+                let Some(order) = self.orders.get_mut(&id) else { return };
                 if order.phase != Phase::Pending {
                     return;
+                }
+                let command = order.command.take();
+                let command_seq = order.command_seq;
+                if let Some(command) = command {
+                    self.letter(&command, reason, "", out);
                 }
                 self.stats.never_sent += 1;
                 self.stats.kill_refused += u64::from(reason == Reason::Killed);
                 let report = Report {
                     reason: reason as i32,
-                    command_seq: order.command_seq,
+                    command_seq,
                     ..self.about(now, id, ReportKind::NeverSent)
                 };
                 self.settle(id, Phase::NeverSent);
@@ -726,10 +797,19 @@ impl Router {
         let lost: Vec<u64> =
             self.requests.iter().filter(|(_, r)| r.venue == venue).map(|(token, _)| *token).collect();
         for token in lost {
+            self.learn(now, token, Outcome::Faulty, out);
             let Some(request) = self.forget(now, token) else { continue };
-            if request.purpose == Purpose::Place {
-                self.unknown(now, request.id, "the connection ended before the venue answered", out);
+            match request.purpose {
+                Purpose::Place => {
+                    self.unknown(now, request.id, "the connection ended before the venue answered", out);
+                }
+                Purpose::Amend => self.amend_unclear(now, request.id),
+                _ => {}
             }
+        }
+        let unsent = |each: &Waiting| each.command.venue_id == venue.0 && each.class != Class::ForceFlat;
+        for gone in self.queue.drain(unsent) {
+            self.give_way(now, gone, Reason::VenueUnreachable, out);
         }
         for id in self.open_at(venue, None) {
             let Some(order) = self.orders.get_mut(&id) else { continue };
@@ -748,11 +828,20 @@ impl Router {
     fn on_answer(&mut self, now: Now, token: u64, answer: Answer, out: &mut Vec<Effect>) {
         let Some(request) = self.requests.get(&token) else { return };
         let (id, purpose, venue) = (request.id, request.purpose, request.venue);
-        let well = !matches!(answer, Answer::Refused { .. } | Answer::Unclear { .. } | Answer::Failed { .. });
-        if let Some(state) = self.venues.get_mut(&venue).filter(|_| well) {
+        let outcome = match &answer {
+            Answer::Refused { .. } => Outcome::Refused,
+            Answer::Busy { .. } | Answer::Unclear { .. } | Answer::Failed { .. } => Outcome::Faulty,
+            _ => Outcome::Well,
+        };
+        if let Some(state) = self.venues.get_mut(&venue).filter(|_| outcome == Outcome::Well) {
             state.budget.recover();
         }
+        self.learn(now, token, outcome, out);
         match purpose {
+            Purpose::Amend => {
+                self.forget(now, token);
+                self.on_amend_answer(now, id, answer, out);
+            }
             Purpose::Place => {
                 self.forget(now, token);
                 self.on_place_answer(now, id, answer, out);
@@ -773,12 +862,15 @@ impl Router {
                 self.held(now, id, &venue_order_id, ts_venue_ns, out);
             }
             Answer::Status(status) => self.on_status(now, id, &status, out),
-            Answer::Refused { text } => {
+            Answer::Refused { text } | Answer::Busy { text } => {
                 // A refusal after the venue showed that it holds the order contradicts itself: ask.
                 let Some(order) = self.orders.get_mut(&id) else { return };
                 if order.acked || order.booked_lots > 0 {
                     order.ask = true;
                 } else if order.phase.open() {
+                    if let Some(command) = order.command.take() {
+                        self.letter(&command, Reason::VenueReject, &text, out);
+                    }
                     let report = Report {
                         reason: Reason::VenueReject as i32,
                         venue_text: bounded(&text, VENUE_TEXT_BYTES_MAX),
@@ -934,6 +1026,9 @@ impl Router {
 
     fn dead(&mut self, now: Now, id: ClientId, out: &mut Vec<Effect>) {
         self.stats.dead += 1;
+        if let Some(command) = self.orders.get_mut(&id).and_then(|order| order.command.take()) {
+            self.letter(&command, Reason::VenueNotFound, "", out);
+        }
         let report = Report {
             reason: Reason::VenueNotFound as i32,
             venue_text: "not found, not open and not traded after its validity".into(),
@@ -970,6 +1065,7 @@ impl Router {
         }
         match exec.kind {
             ExecKind::New => self.held(now, id, &exec.venue_order_id, exec.ts_venue_ns, out),
+            ExecKind::Replaced(terms) => self.replaced(now, id, terms, exec.ts_venue_ns, out),
             ExecKind::Trade(fill) => self.book(now, id, &fill, out),
             ExecKind::Bust(fill) => self.undo(now, id, &fill, out),
             ExecKind::Cancelled => self.ends(id, VenueState::Cancelled, exec.ts_venue_ns),
@@ -1000,6 +1096,7 @@ impl Router {
         }
         order.phase = Phase::Live;
         order.proof = Proof::None;
+        order.command = None;
         if order.acked {
             return;
         }
@@ -1022,12 +1119,14 @@ impl Router {
         order.ask = false;
         order.proof = Proof::None;
         order.probes_failed = 0;
-        let cum = if status.state == VenueState::Filled {
+        let cum = if status.state == VenueState::Filled && order.amend.is_none() {
             status.cum_lots.max(order.qty_lots)
         } else {
             status.cum_lots
         };
         order.venue_cum_lots = order.venue_cum_lots.max(cum);
+        self.resolve_amend(now, id, status, out);
+        let Some(order) = self.orders.get_mut(&id) else { return };
         match status.state {
             VenueState::Live => {
                 let tell = order.tell || order.phase == Phase::Unknown;
@@ -1154,7 +1253,10 @@ impl Router {
             order.fetch = true;
             return;
         }
-        if order.booked_lots >= order.qty_lots && order.qty_lots > 0 {
+        // While an amend is under way the order is done only when it is done either way.
+        let whole =
+            order.amend.as_ref().map_or(order.qty_lots, |amend| order.qty_lots.max(amend.terms.qty_lots));
+        if order.booked_lots >= whole && whole > 0 {
             self.settle(id, Phase::Terminal);
             return;
         }
@@ -1233,8 +1335,16 @@ impl Router {
                 Purpose::Place if planted(Bug::TimeoutIsReject) => {
                     self.on_place_answer(now, id, Answer::Refused { text: "no answer".into() }, out);
                 }
-                Purpose::Place => self.unknown(now, id, "the venue did not answer in time", out),
+                Purpose::Place => {
+                    self.learn(now, token, Outcome::Faulty, out);
+                    self.unknown(now, id, "the venue did not answer in time", out);
+                }
+                Purpose::Amend => {
+                    self.learn(now, token, Outcome::Faulty, out);
+                    self.amend_unclear(now, id);
+                }
                 Purpose::Cancel => {
+                    self.learn(now, token, Outcome::Faulty, out);
                     if let Some(order) = self.orders.get_mut(&id)
                         && order.cancel == Cancel::Sent(token)
                     {
@@ -1242,23 +1352,35 @@ impl Router {
                         order.ask = true;
                     }
                 }
-                _ => self.query_failed(now, token),
+                _ => {
+                    self.learn(now, token, Outcome::Faulty, out);
+                    self.query_failed(now, token);
+                }
             }
         }
         self.requests.retain(|_, r| now.mono_ns < r.due_ns.saturating_add(LATE_ANSWER_NS));
     }
 
-    /// Sends the cancels and queries that are due, as far as the budgets go.
+    /// Sends what is due, as far as the budgets go: what flattens, then cancels, amends, new orders and questions.
     fn drive(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let up: Vec<VenueId> = self.venues.iter().filter(|(_, v)| v.up).map(|(id, _)| *id).collect();
+        let ready = |v: &Venue| v.up && !v.budget.blocked(now.mono_ns);
+        let up: Vec<VenueId> = self.venues.iter().filter(|(_, v)| ready(v)).map(|(id, _)| *id).collect();
         for venue in up {
             let ids = self.open_at(venue, Some(now.mono_ns));
+            self.send_waiting(now, venue, Class::ForceFlat, out);
             for &id in &ids {
                 self.send_cancel(now, venue, id, out);
             }
+            self.send_waiting(now, venue, Class::Amend, out);
+            self.send_waiting(now, venue, Class::New, out);
             for &id in &ids {
                 self.send_query(now, venue, id, out);
             }
+        }
+        for gone in self.queue.expired(now.mono_ns) {
+            let late = gone.late;
+            self.stats.expired += 1;
+            self.give_way(now, gone, late, out);
         }
     }
 
@@ -1321,6 +1443,9 @@ impl Router {
         } else {
             return;
         };
+        if !self.breakers.allows(now.mono_ns, venue, Endpoint::Query, 0) {
+            return;
+        }
         if self.requests.len() >= REQUESTS_MAX {
             return;
         }
@@ -1335,6 +1460,7 @@ impl Router {
         state.queries.charge(now.mono_ns, 1);
         state.in_flight += 1;
         let token = self.await_answer(id, venue, purpose, cost, now.mono_ns + QUERY_TIMEOUT_NS);
+        self.breakers.leaves(venue, Endpoint::Query, 0, token);
         if let Some(order) = self.orders.get_mut(&id) {
             order.probe = Some(token);
         }
@@ -1345,7 +1471,7 @@ impl Router {
     fn cost_of(&self, venue: VenueId, purpose: Purpose) -> Cost {
         let weights = self.venues.get(&venue).map(|v| v.weights).unwrap_or_default();
         let (orders, weight) = match purpose {
-            Purpose::Place => (1, weights.place),
+            Purpose::Place | Purpose::Amend => (1, weights.place),
             Purpose::Cancel => (1, weights.cancel),
             Purpose::Fetch => (0, weights.trades_of_order),
             Purpose::Status | Purpose::Proof(Proof::NotFound) => (0, weights.status),
@@ -1366,8 +1492,7 @@ impl Router {
     ) -> u64 {
         self.token += 1;
         let instrument = self.orders.get(&id).map_or(InstrumentId(0), |order| order.instrument);
-        let request =
-            Awaited { id, venue, instrument, purpose, cost: Some(cost), due_ns, timed_out: false };
+        let request = Awaited { id, venue, instrument, purpose, cost: Some(cost), due_ns, timed_out: false };
         self.requests.insert(self.token, request);
         self.token
     }
@@ -1410,16 +1535,15 @@ impl Router {
 
     /// Used and largest of each venue's order and weight window, and until when it is not to be asked.
     pub fn budgets(&mut self, now: Now) -> Vec<(VenueId, [(usize, usize); 2], u64)> {
-        let shown = |(id, v): (&VenueId, &mut Venue)| {
-            (*id, v.budget.shown(now.mono_ns), v.budget.blocked_until_ns())
-        };
+        let shown =
+            |(id, v): (&VenueId, &mut Venue)| (*id, v.budget.shown(now.mono_ns), v.budget.blocked_until_ns());
         self.venues.iter_mut().map(shown).collect()
     }
 
     fn forget(&mut self, now: Now, token: u64) -> Option<Awaited> {
         self.settle_cost(now, token);
         let request = self.requests.remove(&token)?;
-        let query = !matches!(request.purpose, Purpose::Place | Purpose::Cancel);
+        let query = !matches!(request.purpose, Purpose::Place | Purpose::Cancel | Purpose::Amend);
         if let Some(order) = self.orders.get_mut(&request.id)
             && order.probe == Some(token)
         {
@@ -1480,7 +1604,11 @@ impl Router {
             venue: VenueId(command.venue_id),
             side: command.side,
             qty_lots: command.qty_lots,
+            px_ticks: command.px_ticks,
             phase: Phase::Pending,
+            command: Some(Box::new(command.clone())),
+            post_only: command.tif() == Tif::PostOnly,
+            amend: None,
             ts_ns,
             command_seq: command.command_seq,
             stamps: [command.tick_mono_ns, command.intent_mono_ns, command.command_mono_ns],
@@ -1513,6 +1641,7 @@ impl Router {
         order.proof = Proof::None;
         order.ending = None;
         (order.ask, order.tell, order.fetch) = (false, false, false);
+        (order.command, order.amend) = (None, None);
         self.open.remove(&id);
         self.terminal.push_back(id);
         while self.terminal.len() > TERMINAL_ORDERS_MAX {
@@ -1598,10 +1727,12 @@ impl Router {
             CommandKind::CancelAll => self.want_all_cancelled(command),
             kind => {
                 let Some(id) = ClientId::parse(&command.client_order_id) else { return };
-                if !self.orders.contains_key(&id) && !self.spent.contains(&id) {
+                if kind == CommandKind::Amend {
+                    self.fold_amend(id, command, ts_ns);
+                } else if !self.orders.contains_key(&id) && !self.spent.contains(&id) {
                     self.insert_new(id, command, ts_ns);
                 }
-                if matches!(kind, CommandKind::New | CommandKind::Cancel) {
+                if kind != CommandKind::Query {
                     let about = (VenueId(command.venue_id), InstrumentId(command.instrument_id), ts_ns);
                     self.recent.push_back(about);
                     if self.recent.len() > RECENT_ORDERS_MAX {
@@ -1632,7 +1763,14 @@ impl Router {
         self.learn_venue_id(id, &report.venue_order_id);
         let Some(order) = self.orders.get_mut(&id) else { return };
         match report.kind() {
+            ReportKind::Replaced => {
+                order.px_ticks = report.last_px_ticks;
+                order.qty_lots = report.cum_qty_lots.saturating_add(report.leaves_qty_lots);
+                order.amend = None;
+            }
+            ReportKind::AmendReject => order.amend = None,
             ReportKind::Ack | ReportKind::Status => {
+                order.command = None;
                 order.acked |= report.kind() == ReportKind::Ack;
                 if order.phase.open() {
                     order.phase = Phase::Live;
@@ -1647,7 +1785,7 @@ impl Router {
                 }
                 if order.phase.open() {
                     order.phase = Phase::Live;
-                    if order.booked_lots >= order.qty_lots && order.qty_lots > 0 {
+                    if order.booked_lots >= order.qty_lots && order.qty_lots > 0 && order.amend.is_none() {
                         self.settle(id, Phase::Terminal);
                     }
                 }
@@ -1672,8 +1810,13 @@ impl Router {
         for (id, order) in &self.orders {
             let phase = if order.phase == Phase::Pending { Phase::Unknown } else { order.phase };
             text.push_str(&format!(
-                "{id} {phase:?} booked {} execs {:?} acked {}\n",
-                order.booked_lots, order.execs, order.acked
+                "{id} {phase:?} booked {} execs {:?} acked {} of {} at {} amend {:?}\n",
+                order.booked_lots,
+                order.execs,
+                order.acked,
+                order.qty_lots,
+                order.px_ticks,
+                order.amend.as_ref().map(|amend| amend.terms)
             ));
         }
         text

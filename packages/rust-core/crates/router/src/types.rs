@@ -41,20 +41,26 @@ pub struct VenueConfig {
     pub weights: Weights,
     pub orders_share_percent: usize,
     pub weight_share_percent: usize,
+    /// How long a new order may wait for room; 0 = it is refused at once.
+    pub new_wait_ns: u64,
+    pub amends: Amends,
+}
+
+/// What a venue can change of a resting order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amends {
+    Never,
+    /// The quantity, to less, at the same price.
+    Down,
+    /// Price and quantity.
+    Any,
 }
 
 impl VenueConfig {
     /// A venue with a limit of orders in ten seconds, all of it this process's, and no other.
     pub const fn new(venue: VenueId, orders_per_10s: usize) -> Self {
-        let weights = Weights {
-            place: 0,
-            cancel: 0,
-            status: 0,
-            open: 0,
-            trades_of_order: 0,
-            trades: 0,
-            time: 0,
-        };
+        let weights =
+            Weights { place: 0, cancel: 0, status: 0, open: 0, trades_of_order: 0, trades: 0, time: 0 };
         Self {
             venue,
             orders_per_10s,
@@ -64,6 +70,8 @@ impl VenueConfig {
             weights,
             orders_share_percent: 100,
             weight_share_percent: 100,
+            new_wait_ns: 0,
+            amends: Amends::Never,
         }
     }
 }
@@ -117,13 +125,25 @@ pub struct Status {
     pub venue_order_id: String,
     pub state: VenueState,
     pub cum_lots: u64,
+    /// Price and total quantity the venue holds it with; `None` where it does not say.
+    pub terms: Option<Terms>,
     pub ts_venue_ns: i64,
+}
+
+/// What an amend changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    pub px_ticks: i64,
+    /// The whole order, filled part included.
+    pub qty_lots: u64,
 }
 
 /// What one execution event says happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExecKind {
     New,
+    /// The venue holds the order with these terms now.
+    Replaced(Terms),
     Trade(Fill),
     /// An execution is undone: its price, quantity and fee, under an execution id of its own.
     Bust(Fill),
@@ -157,8 +177,12 @@ pub struct TradeRow {
 pub enum Answer {
     /// NEW was taken.
     Placed { venue_order_id: String, ts_venue_ns: i64 },
-    /// The request was refused and had no effect.
+    /// An amend was done.
+    Replaced { venue_order_id: String, terms: Terms, cum_lots: u64, ts_venue_ns: i64 },
+    /// The request was refused for what it is, and had no effect.
     Refused { text: String },
+    /// The request had no effect since the venue cannot now: overloaded, or asked too often.
+    Busy { text: String },
     /// The venue does not say what became of it: -1006, -1007, 5xx, an answer that does not parse.
     Unclear { text: String },
     /// The state of the order asked for; also the answer to a cancel that worked.
@@ -247,6 +271,14 @@ pub enum What {
         instrument: InstrumentId,
         id: ClientId,
     },
+    /// Give the order new terms; `ts_ns` is the timestamp to sign.
+    Amend {
+        instrument: InstrumentId,
+        id: ClientId,
+        side: i32,
+        terms: Terms,
+        ts_ns: i64,
+    },
     Status {
         instrument: InstrumentId,
         id: ClientId,
@@ -290,6 +322,15 @@ pub enum Level {
     Warn,
 }
 
+/// A command that came to nothing, for the order DLQ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Letter {
+    pub command: Command,
+    pub reason: Reason,
+    /// The venue's words, where it had any.
+    pub text: String,
+}
+
 /// One output. To be carried out in order. Short-lived and moved once, so its size costs less than a box would.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq)]
@@ -300,6 +341,8 @@ pub enum Effect {
     Send(Request),
     /// Deliver, in order of `report_seq`, every report after this one, from the journal where memory does not reach.
     Deliver { after_report_seq: u64 },
+    /// Keep in the order DLQ; on the disk before the reports of this turn leave.
+    Letter(Box<Letter>),
     /// For a person.
     Note { level: Level, text: String },
 }

@@ -54,7 +54,7 @@ impl Rig {
         let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../config/instruments.json");
         let config = json!({
             "endpoint": self.endpoint(), "epochPath": at.join("e"), "instrumentsPath": table,
-            "journalDir": at.join("j"), "tier": "T0", "latchPath": at.join("k.latch"), "killPath": at.join("kill"),
+            "journalDir": at.join("j"), "tier": "T0", "latchPath": at.join("k.latch"), "killPath": at.join("kill"), "dlqDir": at.join("dlq"),
             "venues": [{ "venueId": 1, "apiUrl": format!("ws://{}/ws-api/v3", self.listener.local_addr().unwrap()),
                 "apiKey": "sim", "apiSecret": "sim-secret", "ordersPer10s": 50 }],
         });
@@ -290,7 +290,7 @@ fn configurations_that_cannot_be_used_are_named() {
     for (text, want) in [
         ("{", "cannot read"),
         (
-            r#"{"endpoint":"x","epochPath":"e","instrumentsPath":"/nowhere","journalDir":"j","tier":"T0","latchPath":"l","killPath":"k","venues":[]}"#,
+            r#"{"endpoint":"x","epochPath":"e","instrumentsPath":"/nowhere","journalDir":"j","tier":"T0","latchPath":"l","killPath":"k","dlqDir":"d","venues":[]}"#,
             "instrument table",
         ),
     ] {
