@@ -30,15 +30,15 @@ export interface ReplayOptions {
 }
 
 /** What can be sent again at all. */
-export function replayable({ n, kind, reason, command, act }: Letter): void {
+export function replayable({ n, kind, command, act }: Letter): void {
   if (act?.act === "dropped")
     throw new UsageError(`letter ${n} was dropped by ${act.by}: ${act.why}`);
   if (kind !== "NEW")
     throw new UsageError(
       `letter ${n} is a ${kind}: what it was about may be another by now; decide anew and send that`,
     );
-  if (reason === "VENUE_NOT_FOUND" || reason === "NEVER_SENT" || command.side !== null) return;
-  throw new UsageError(`letter ${n} has no side`);
+  if (command.side === null)
+    throw new UsageError(`letter ${n} names no side: it was no whole order`);
 }
 
 /** The intent of a replay: of the strategy, made once. */

@@ -39,6 +39,10 @@ pub const BLOCK_NS_MAX: u64 = 72 * 3_600_000_000_000;
 pub const RECENT_ORDERS_MAX: usize = 16_384;
 /// Share of the order budget that NEW may not touch, in percent: it stays for cancels.
 pub const CANCEL_RESERVE_PERCENT: usize = 20;
+/// Executions of orders nobody here knows, kept for when their order becomes known; beyond it the oldest is only counted.
+pub const ORPHANS_MAX: usize = 1_000;
+/// After so long an execution without an order is somebody's to look at.
+pub const ORPHAN_NS: u64 = 30_000_000_000;
 /// Commands that wait for room; beyond it the least urgent gives way.
 pub const QUEUE_MAX: usize = 1_024;
 /// How long an amend, and an order that flattens, may wait for room.

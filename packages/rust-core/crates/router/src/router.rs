@@ -1,6 +1,8 @@
 //! The state machine.
 
 mod amend;
+mod illegal;
+mod orphans;
 mod waiting;
 
 use crate::breaker::{Breakers, Endpoint, Outcome, State as BreakerState};
@@ -18,9 +20,11 @@ use crate::types::{
     TradeRow, Usage, VenueConfig, VenueState, Weights, What,
 };
 use amend::Amend;
+pub use illegal::Illegal;
+pub use orphans::Orphan;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidegate_mutants::{Bug, planted};
-use tidegate_units::{InstrumentId, VenueId};
+use tidegate_units::{InstrumentId, Side, VenueId};
 use tidegate_wire::approval::{ApprovalKey, Verifier};
 use tidegate_wire::pb::common::v1::{IntentId, Side as PbSide};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, Reason, Report, ReportKind, Tif};
@@ -85,6 +89,8 @@ struct Order {
     /// What it was sent with, until the venue has shown that it holds it: a letter of the DLQ where it never does.
     command: Option<Box<Command>>,
     post_only: bool,
+    /// The end that was told.
+    ended: Option<VenueState>,
     /// New terms that were sent and not answered yet.
     amend: Option<Amend>,
     /// The timestamp its request was signed with.
@@ -182,6 +188,9 @@ pub struct Stats {
     pub superseded: u64,
     pub amends_sent: u64,
     pub letters: u64,
+    /// Executions given to an order that became known after them, and those that found none in time.
+    pub orphans_adopted: u64,
+    pub orphans_lost: u64,
     /// New orders refused because of the kill latch.
     pub kill_refused: u64,
     pub reports: u64,
@@ -205,6 +214,10 @@ pub struct Router {
     requests: BTreeMap<u64, Awaited>,
     queue: Queue,
     breakers: Breakers,
+    orphans: VecDeque<Orphan>,
+    /// An id became known since orphans were last looked through.
+    learned: bool,
+    illegal: BTreeMap<Illegal, u64>,
     token: u64,
     report_seq: u64,
     /// Orders of the journal, newest last: what an earlier life may have spent of the budgets.
@@ -257,6 +270,9 @@ impl Router {
             requests: BTreeMap::new(),
             queue: Queue::new(QUEUE_MAX),
             breakers,
+            orphans: VecDeque::new(),
+            learned: false,
+            illegal: BTreeMap::new(),
             token: 0,
             report_seq: 0,
             recent: VecDeque::new(),
@@ -392,6 +408,7 @@ impl Router {
             Event::Kill { latched } => self.on_kill(now, latched, out),
             Event::Tick => self.time_out(now, out),
         }
+        self.adopt(now, out);
         self.drive(now, out);
     }
 
@@ -876,6 +893,7 @@ impl Router {
                         venue_text: bounded(&text, VENUE_TEXT_BYTES_MAX),
                         ..self.about(now, id, ReportKind::Reject)
                     };
+                    order_ended(self.orders.get_mut(&id), VenueState::Rejected);
                     self.settle(id, Phase::Terminal);
                     self.report(report, out);
                 }
@@ -1055,6 +1073,14 @@ impl Router {
             self.stats.foreign += 1;
             let text = format!("order {} of venue {venue} is not ours: {:?}", exec.venue_order_id, exec.kind);
             out.push(Effect::Note { level: Level::Warn, text: bounded(&text, VENUE_TEXT_BYTES_MAX) });
+            if let ExecKind::Trade(fill) = exec.kind {
+                let (id, venue_order_id, side) = (exec.id, exec.venue_order_id, exec.side);
+                let since_ns = now.mono_ns;
+                let (told, refused) = (false, None);
+                let orphan =
+                    Orphan { venue, instrument, id, venue_order_id, side, fill, since_ns, told, refused };
+                self.park(orphan, out);
+            }
             return;
         };
         self.learn_venue_id(id, &exec.venue_order_id);
@@ -1066,11 +1092,11 @@ impl Router {
         match exec.kind {
             ExecKind::New => self.held(now, id, &exec.venue_order_id, exec.ts_venue_ns, out),
             ExecKind::Replaced(terms) => self.replaced(now, id, terms, exec.ts_venue_ns, out),
-            ExecKind::Trade(fill) => self.book(now, id, &fill, out),
+            ExecKind::Trade(fill) => self.take_fill(now, id, &fill, exec.side, out),
             ExecKind::Bust(fill) => self.undo(now, id, &fill, out),
-            ExecKind::Cancelled => self.ends(id, VenueState::Cancelled, exec.ts_venue_ns),
-            ExecKind::Expired => self.ends(id, VenueState::Expired, exec.ts_venue_ns),
-            ExecKind::Rejected => self.ends(id, VenueState::Rejected, exec.ts_venue_ns),
+            ExecKind::Cancelled => self.ends(id, VenueState::Cancelled, exec.ts_venue_ns, out),
+            ExecKind::Expired => self.ends(id, VenueState::Expired, exec.ts_venue_ns, out),
+            ExecKind::Rejected => self.ends(id, VenueState::Rejected, exec.ts_venue_ns, out),
         }
         self.finish(now, id, out);
     }
@@ -1088,11 +1114,12 @@ impl Router {
         let Some(order) = self.orders.get_mut(&id) else { return };
         if !order.phase.open() {
             // Late: the end is known already. DEAD and NEVER_SENT say that it never was, so this is a break.
-            if matches!(order.phase, Phase::Dead | Phase::NeverSent) {
-                let text = format!("{id} was proven not to exist, and the venue now shows it");
-                out.push(Effect::Note { level: Level::Warn, text });
-            }
-            return;
+            let what = match order.phase {
+                Phase::Dead => Illegal::LiveAfterDead,
+                Phase::NeverSent => Illegal::LiveAfterNeverSent,
+                _ => return,
+            };
+            return self.illegal(id, what, out);
         }
         order.phase = Phase::Live;
         order.proof = Proof::None;
@@ -1141,18 +1168,31 @@ impl Router {
                     self.report(report, out);
                 }
             }
-            end => self.ends(id, end, status.ts_venue_ns),
+            end => self.ends(id, end, status.ts_venue_ns, out),
         }
         self.finish(now, id, out);
     }
 
-    fn ends(&mut self, id: ClientId, end: VenueState, ts_venue_ns: i64) {
-        if let Some(order) = self.orders.get_mut(&id)
-            && order.phase.open()
-            && order.ending.is_none()
-        {
+    fn ends(&mut self, id: ClientId, end: VenueState, ts_venue_ns: i64, out: &mut Vec<Effect>) {
+        let Some(order) = self.orders.get_mut(&id) else { return };
+        let before = order.ended.or(order.ending.map(|(end, _)| end));
+        if order.phase.open() && order.ending.is_none() {
             order.ending = Some((end, ts_venue_ns));
             order.proof = Proof::None;
+            if end == VenueState::Rejected && order.acked {
+                self.illegal(id, Illegal::RejectAfterAck, out);
+            }
+            return;
+        }
+        // The same end a second time is the other channel's word on it.
+        let again = before == Some(end) || before.is_none() && order.phase.open();
+        if !again {
+            let what = match order.phase {
+                Phase::Dead => Illegal::LiveAfterDead,
+                Phase::NeverSent => Illegal::LiveAfterNeverSent,
+                _ => Illegal::EndAfterEnd,
+            };
+            self.illegal(id, what, out);
         }
     }
 
@@ -1176,7 +1216,7 @@ impl Router {
         for row in rows {
             let key = (venue, instrument, row.venue_order_id.clone());
             if let Some(&of) = self.by_venue_id.get(&key) {
-                self.book(now, of, &row.fill, out);
+                self.take_fill(now, of, &row.fill, Some(row.side), out);
                 self.finish(now, of, out);
             }
         }
@@ -1192,6 +1232,21 @@ impl Router {
             self.stats.fills_repeated += 1;
             return;
         }
+        let total =
+            order.amend.as_ref().map_or(order.qty_lots, |amend| order.qty_lots.max(amend.terms.qty_lots));
+        let beyond = order.qty_lots > 0 && order.booked_lots.saturating_add(fill.qty_lots) > total;
+        let illegal = match (order.phase, order.ended) {
+            (Phase::Dead, _) => Some(Illegal::FillAfterDead),
+            (Phase::NeverSent, _) => Some(Illegal::FillAfterNeverSent),
+            (_, Some(VenueState::Rejected)) => Some(Illegal::FillAfterReject),
+            _ if beyond => Some(Illegal::FillBeyondQuantity),
+            _ => None,
+        };
+        if let Some(what) = illegal {
+            // Truth first: it is booked, and somebody has to look.
+            self.illegal(id, what, out);
+        }
+        let Some(order) = self.orders.get_mut(&id) else { return };
         if order.execs.len() >= FILLS_PER_ORDER_MAX {
             let text =
                 format!("{id} has more than {FILLS_PER_ORDER_MAX} fills: later ones may be reported twice");
@@ -1312,6 +1367,7 @@ impl Router {
         }
         let Some(order) = self.orders.get_mut(&id) else { return };
         if order.venue_order_id.is_empty() {
+            self.learned = true;
             order.venue_order_id = venue_order_id.to_string();
             self.by_venue_id.insert((order.venue, order.instrument, venue_order_id.to_string()), id);
         }
@@ -1358,6 +1414,7 @@ impl Router {
                 }
             }
         }
+        self.watch_orphans(now, out);
         self.requests.retain(|_, r| now.mono_ns < r.due_ns.saturating_add(LATE_ANSWER_NS));
     }
 
@@ -1608,6 +1665,7 @@ impl Router {
             phase: Phase::Pending,
             command: Some(Box::new(command.clone())),
             post_only: command.tif() == Tif::PostOnly,
+            ended: None,
             amend: None,
             ts_ns,
             command_seq: command.command_seq,
@@ -1629,6 +1687,7 @@ impl Router {
             probes_failed: 0,
             trade_floor: self.last_trade.get(&InstrumentId(command.instrument_id)).copied().unwrap_or(0),
         };
+        self.learned = true;
         self.orders.insert(id, order);
         self.open.insert(id);
     }
@@ -1639,7 +1698,9 @@ impl Router {
         order.phase = phase;
         order.cancel = Cancel::None;
         order.proof = Proof::None;
-        order.ending = None;
+        let filled = order.qty_lots > 0 && order.booked_lots >= order.qty_lots;
+        let end = order.ending.take().map(|(end, _)| end);
+        order.ended = if filled { Some(VenueState::Filled) } else { end.or(order.ended) };
         (order.ask, order.tell, order.fetch) = (false, false, false);
         (order.command, order.amend) = (None, None);
         self.open.remove(&id);
@@ -1795,7 +1856,14 @@ impl Router {
             }
             ReportKind::Unknown if order.phase == Phase::Pending => order.phase = Phase::Unknown,
             ReportKind::CancelReject => order.cancel = Cancel::None,
-            ReportKind::Cancelled | ReportKind::Expired | ReportKind::Reject if order.phase.open() => {
+            kind @ (ReportKind::Cancelled | ReportKind::Expired | ReportKind::Reject)
+                if order.phase.open() =>
+            {
+                order.ended = Some(match kind {
+                    ReportKind::Cancelled => VenueState::Cancelled,
+                    ReportKind::Expired => VenueState::Expired,
+                    _ => VenueState::Rejected,
+                });
                 self.settle(id, Phase::Terminal);
             }
             ReportKind::Dead if order.phase.open() => self.settle(id, Phase::Dead),
@@ -1820,6 +1888,13 @@ impl Router {
             ));
         }
         text
+    }
+}
+
+/// Notes the end the venue named in its answer.
+const fn order_ended(order: Option<&mut Order>, end: VenueState) {
+    if let Some(order) = order {
+        order.ended = Some(end);
     }
 }
 

@@ -158,6 +158,8 @@ pub struct Exec {
     pub id: Option<ClientId>,
     pub kind: ExecKind,
     pub venue_order_id: String,
+    /// Of the order, as the venue says; `None` where it does not.
+    pub side: Option<Side>,
     /// The venue's cumulative quantity after the event; `None` where it sends none.
     pub cum_lots: Option<u64>,
     pub ts_venue_ns: i64,

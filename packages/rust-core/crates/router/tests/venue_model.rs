@@ -53,6 +53,7 @@ impl Venue {
             id: Some(id),
             kind,
             venue_order_id: order.vid.to_string(),
+            side: None,
             cum_lots: Some(order.cum),
             ts_venue_ns: 1,
             text: String::new(),

@@ -152,6 +152,7 @@ impl Venue {
             id: Some(id),
             kind,
             venue_order_id: vid.to_string(),
+            side: self.orders.get(&id).map(|o| o.side),
             cum_lots: Some(cum.unsigned_abs()),
             ts_venue_ns: epoch_ns,
             text: String::new(),

@@ -417,6 +417,11 @@ fn exec_of(venue: VenueId, table: &Table, order: &Value, spot: bool) -> Option<U
         id,
         kind,
         venue_order_id: order["i"].as_u64()?.to_string(),
+        side: match order["S"].as_str() {
+            Some("BUY") => Some(Side::Buy),
+            Some("SELL") => Some(Side::Sell),
+            _ => None,
+        },
         cum_lots: Some(lots(row, order["z"].as_str()?)?),
         ts_venue_ns: ms(order, &["T"])?,
         text: String::new(),

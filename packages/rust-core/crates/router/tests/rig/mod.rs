@@ -186,6 +186,7 @@ pub fn exec(id: ClientId, kind: ExecKind, cum: u64) -> Event {
         id: Some(id),
         kind,
         venue_order_id: "77".into(),
+        side: None,
         cum_lots: Some(cum),
         ts_venue_ns: 1,
         text: String::new(),
