@@ -33,7 +33,7 @@ use tidegate_bus::link::{LinkEvent, LinkState};
 use tidegate_instruments::{Instrument, Table, Venue};
 use tidegate_journal::{Journal, JournalConfig};
 use tidegate_router::{
-    Answer, Effect, Entry, Event, Level, Now, Request, Router, Usage, UsageKind, VenueConfig as CoreVenue,
+    Answer, Effect, Entry, Event, Level, Now, Orphan, Request, Router, Usage, UsageKind, VenueConfig as CoreVenue,
     What,
 };
 use tidegate_units::{InstrumentId, VenueId};
@@ -1027,8 +1027,19 @@ impl Loop<'_> {
                     .collect();
                 Ok(json!({ "orders": rows }))
             }
+            Some("orphans") => {
+                let row = |o: &Orphan| {
+                    json!({
+                        "venueId": o.venue.0, "instrumentId": o.instrument.0, "venueOrderId": o.venue_order_id,
+                        "execId": o.fill.exec_id, "side": o.side.map(|side| format!("{side:?}")), "pxTicks": o.fill.px_ticks,
+                        "qtyLots": o.fill.qty_lots, "clientOrderId": o.id.map(|id| id.to_string()), "refused": o.refused,
+                        "ageMs": clock::mono_ns().saturating_sub(o.since_ns) / 1_000_000,
+                    })
+                };
+                Ok(json!({ "orphans": self.router.orphans().iter().map(row).collect::<Vec<_>>() }))
+            }
             _ => Ok(
-                json!({ "error": "unknown op; want listen_key, rest, limits, kill, mass_cancelled or unfinished" }),
+                json!({ "error": "unknown op; want listen_key, rest, limits, kill, mass_cancelled, unfinished or orphans" }),
             ),
         }
     }
@@ -1044,6 +1055,12 @@ impl Loop<'_> {
                 json!({ "venue": venue.0, "orders": orders.0, "ordersMax": orders.1, "weight": weight.0,
                     "weightMax": weight.1, "blockedMs": until_ns.saturating_sub(at.mono_ns) / 1_000_000 })
             })
+            .collect();
+        let illegal: serde_json::Map<String, Value> = self
+            .router
+            .illegal_steps()
+            .iter()
+            .map(|(what, count)| (what.name().to_string(), (*count).into()))
             .collect();
         let breakers: serde_json::Map<String, Value> = self
             .router
@@ -1083,7 +1100,8 @@ impl Loop<'_> {
             "fillsRepeated": s.fills_repeated, "foreign": s.foreign, "rateRefused": s.rate_refused,
             "blocks": s.blocks, "budgets": budgets, "waiting": self.router.waiting(), "evicted": s.evicted,
             "expired": s.expired, "superseded": s.superseded, "breakerRefused": s.breaker_refused,
-            "amendsSent": s.amends_sent, "breakers": breakers, "dlq": self.dlq.shown(),
+            "amendsSent": s.amends_sent, "orphans": self.router.orphans().len(), "orphansAdopted": s.orphans_adopted,
+            "orphansLost": s.orphans_lost, "illegalSteps": illegal, "breakers": breakers, "dlq": self.dlq.shown(),
             "reports": s.reports, "reportSeq": self.router.report_seq(), "openOrders": self.router.open_orders(),
             "requestsInFlight": self.router.requests_in_flight(), "unfinished": self.router.unfinished().len(),
             "badPayloads": self.bad_payloads, "journalSeq": self.journal.committed_seq(), "venues": venues,

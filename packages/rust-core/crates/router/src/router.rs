@@ -403,7 +403,8 @@ impl Router {
                     }
                 }
             }
-            Event::Usage { venue, usage } => self.on_usage(now, venue, &usage),
+            // It only takes room away: there is nothing to send after it.
+            Event::Usage { venue, usage } => return self.on_usage(now, venue, &usage),
             Event::Blocked { venue, until_mono_ns } => self.on_blocked(now, venue, until_mono_ns, out),
             Event::Kill { latched } => self.on_kill(now, latched, out),
             Event::Tick => self.time_out(now, out),
