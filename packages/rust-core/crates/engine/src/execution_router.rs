@@ -33,8 +33,8 @@ use tidegate_bus::link::{LinkEvent, LinkState};
 use tidegate_instruments::{Instrument, Table, Venue};
 use tidegate_journal::{Journal, JournalConfig};
 use tidegate_router::{
-    Answer, Effect, Entry, Event, Level, Now, Orphan, Request, Router, Usage, UsageKind, VenueConfig as CoreVenue,
-    What,
+    Answer, Effect, Entry, Event, Level, Now, Orphan, Request, Router, Usage, UsageKind,
+    VenueConfig as CoreVenue, What,
 };
 use tidegate_units::{InstrumentId, VenueId};
 use tidegate_venue_io::sign::Secret;
@@ -1045,6 +1045,16 @@ impl Loop<'_> {
     }
 
     fn stats(&mut self) -> Value {
+        let more = self.queue_stats();
+        let mut stats = self.order_stats();
+        if let (Value::Object(all), Value::Object(more)) = (&mut stats, more) {
+            all.extend(more);
+        }
+        stats
+    }
+
+    /// Budgets, queue, breakers, and what came to nothing.
+    fn queue_stats(&mut self) -> Value {
         let at = now();
         let s = self.router.stats();
         let budgets: Vec<Value> = self
@@ -1068,6 +1078,16 @@ impl Loop<'_> {
             .into_iter()
             .map(|(name, state)| (name, state.name().into()))
             .collect();
+        json!({
+            "blocks": s.blocks, "budgets": budgets, "waiting": self.router.waiting(), "evicted": s.evicted,
+            "expired": s.expired, "superseded": s.superseded, "breakerRefused": s.breaker_refused,
+            "amendsSent": s.amends_sent, "orphans": self.router.orphans().len(), "orphansAdopted": s.orphans_adopted,
+            "orphansLost": s.orphans_lost, "illegalSteps": illegal, "breakers": breakers, "dlq": self.dlq.shown(),
+        })
+    }
+
+    fn order_stats(&self) -> Value {
+        let s = self.router.stats();
         let latency_us: serde_json::Map<String, Value> =
             STAGES.iter().zip(&self.latency).map(|(name, l)| ((*name).to_string(), l.stats())).collect();
         let venues: Vec<Value> = self
@@ -1098,10 +1118,6 @@ impl Loop<'_> {
             "placed": s.placed, "cancelsSent": s.cancels_sent, "neverSent": s.never_sent,
             "unknown": s.unknown, "dead": s.dead, "queries": s.queries, "fills": s.fills,
             "fillsRepeated": s.fills_repeated, "foreign": s.foreign, "rateRefused": s.rate_refused,
-            "blocks": s.blocks, "budgets": budgets, "waiting": self.router.waiting(), "evicted": s.evicted,
-            "expired": s.expired, "superseded": s.superseded, "breakerRefused": s.breaker_refused,
-            "amendsSent": s.amends_sent, "orphans": self.router.orphans().len(), "orphansAdopted": s.orphans_adopted,
-            "orphansLost": s.orphans_lost, "illegalSteps": illegal, "breakers": breakers, "dlq": self.dlq.shown(),
             "reports": s.reports, "reportSeq": self.router.report_seq(), "openOrders": self.router.open_orders(),
             "requestsInFlight": self.router.requests_in_flight(), "unfinished": self.router.unfinished().len(),
             "badPayloads": self.bad_payloads, "journalSeq": self.journal.committed_seq(), "venues": venues,

@@ -256,8 +256,10 @@ pub fn answer(asked: Asked, row: Option<&Instrument>, status: u64, body: &Value)
         Asked::Place | Asked::Cancel | Asked::Amend if unknown || duplicate => {
             Answer::Unclear { text: bounded(&message) }
         }
-        // The venue cannot now, and has done nothing.
-        Asked::Place | Asked::Cancel | Asked::Amend if status >= 500 || matches!(status, 429 | 418) => {
+        // The venue cannot now, or the way there took too long (-1021): nothing was done, and not for what was asked.
+        Asked::Place | Asked::Cancel | Asked::Amend
+            if status >= 500 || matches!(status, 429 | 418) || code == -1021 =>
+        {
             Answer::Busy { text: bounded(&message) }
         }
         Asked::Place | Asked::Cancel | Asked::Amend => Answer::Refused { text: bounded(&message) },
@@ -530,6 +532,7 @@ mod tests {
         assert!(matches!(place(400, -2010, "Account has insufficient balance"), Answer::Refused { .. }));
         assert!(matches!(place(429, -1015, "Too many"), Answer::Busy { .. }));
         assert!(matches!(place(503, -1008, "overloaded"), Answer::Busy { .. }));
+        assert!(matches!(place(400, -1021, "outside of the recvWindow"), Answer::Busy { .. }));
         for (status, code, msg) in
             [(400, -1007, "TIMEOUT"), (400, -1006, "UNEXPECTED_RESP"), (502, 0, ""), (200, 0, "")]
         {

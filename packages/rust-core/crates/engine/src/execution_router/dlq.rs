@@ -142,7 +142,7 @@ impl Dlq {
     /// Writes the file anew when it has grown beyond its bound, with the newest letters that are not too old.
     fn trim(&mut self, now_epoch_ns: i64) -> io::Result<()> {
         let old = |line: &Line| now_epoch_ns.saturating_sub(line.ts_ns) > DLQ_RETENTION_NS;
-        let stale = self.on_disk.iter().take_while(|line| old(line)).count();
+        let stale = self.on_disk.iter().take_while(|&line| old(line)).count();
         let beyond = self.on_disk.len().saturating_sub(DLQ_KEPT_MAX);
         // The newest stays whatever its age: a number is never given twice.
         let gone = stale.max(beyond).min(self.on_disk.len().saturating_sub(1));
