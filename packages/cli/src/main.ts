@@ -6,6 +6,7 @@ import { addAudit } from "./commands/audit.ts";
 import { addBench } from "./commands/bench.ts";
 import { addConfig } from "./commands/config.ts";
 import { addConformance } from "./commands/conformance.ts";
+import { addDlq } from "./commands/dlq.ts";
 import { addDrill } from "./commands/drill.ts";
 import { addFeature } from "./commands/feature.ts";
 import { addFeed } from "./commands/feed.ts";
@@ -97,6 +98,7 @@ program
 addVerify(program, root);
 addBench(program, root);
 addConformance(program, root);
+addDlq(program);
 addDrill(program, root);
 addFeature(program, root);
 addGateway(program);

@@ -7,6 +7,7 @@ import * as binanceUsdm from "./binance-usdm/index.ts";
 import type { MarketData } from "./market-data.ts";
 import * as shioaji from "./shioaji/index.ts";
 
+export { ACCOUNT_SLICES, BudgetSpent, silenceMs, WeightBudget } from "./budget.ts";
 export type { FeedLane, FeedRules, FeedStream, MarketData, WaitCode } from "./market-data.ts";
 export {
   type MassCancelDesk,
@@ -23,6 +24,8 @@ export {
   type RestAnswer,
   RestClient,
   type RestClientOptions,
+  type ToldLimits,
+  type WeightOf,
 } from "./rest.ts";
 export { BACKOFF_MS, mayRetry, retried } from "./retry.ts";
 export { signQuery, type VenueKey } from "./sign.ts";

@@ -1,4 +1,5 @@
 import { request } from "undici";
+import { silenceMs, type WeightBudget } from "./budget.ts";
 import type { VenueKey } from "./sign.ts";
 import { signQuery } from "./sign.ts";
 
@@ -51,6 +52,26 @@ export interface RestClientOptions {
   readonly answerMsMax?: number;
   /** Sent with every request, as a venue's key that is no signature. */
   readonly headers?: Readonly<Record<string, string>>;
+  /** This process's slice of the venue's weight; without one nothing is held back. */
+  readonly budget?: WeightBudget;
+  /** What a request costs; 1 without it. */
+  readonly weightOf?: WeightOf;
+  /** Told after each answer that says something of limits. */
+  readonly onLimits?: (limits: ToldLimits) => void;
+}
+
+/** Request weight of one question. */
+export type WeightOf = (
+  method: string,
+  path: string,
+  params: readonly (readonly [string, string])[],
+) => number;
+
+/** What an answer says of limits. */
+export interface ToldLimits {
+  readonly usedWeight: number | null;
+  /** For how long the venue wants to hear nothing, ms. */
+  readonly blockedMs: number | null;
 }
 
 /** The REST end of one venue. It has no retry: what was asked once was asked once. */
@@ -65,9 +86,33 @@ export class RestClient {
    * One request.
    *
    * Shape   `security`: none, key (header alone) or signed (header, timestamp, signature)
-   * Errors  no answer in time, a broken connection, or a body above `BODY_BYTES_MAX`; a status is never an error
+   * Errors  no answer in time, a broken connection, or a body above `BODY_BYTES_MAX`; a status is never an error.
+   *         `BudgetSpent`: nothing was sent, the slice is used up or the venue wants silence
    */
   async ask(
+    method: "GET" | "POST" | "PUT" | "DELETE",
+    path: string,
+    params: readonly (readonly [string, string])[],
+    security: "none" | "key" | "signed",
+    stop?: AbortSignal,
+  ): Promise<RestAnswer> {
+    const { budget, weightOf, onLimits } = this.#options;
+    const weight = weightOf?.(method, path, params) ?? 1;
+    budget?.take(`${method} ${path}`, weight);
+    let answer: RestAnswer;
+    try {
+      answer = await this.#askOnce(method, path, params, security, stop);
+    } finally {
+      budget?.settle(weight);
+    }
+    const blockedMs = silenceMs(answer.status, answer.retryAfterS);
+    if (blockedMs !== null) budget?.block(blockedMs);
+    if (answer.usedWeight !== null || blockedMs !== null)
+      onLimits?.({ usedWeight: answer.usedWeight, blockedMs });
+    return answer;
+  }
+
+  async #askOnce(
     method: "GET" | "POST" | "PUT" | "DELETE",
     path: string,
     params: readonly (readonly [string, string])[],

@@ -25,6 +25,8 @@ export interface Limits {
   readonly weightPerMinute: number;
   /** Orders of ten seconds and account. */
   readonly ordersPer10s: number;
+  /** And of a minute; 0 where the venue has no such limit. */
+  readonly ordersPerMinute: number;
   /** Life of one connection. */
   readonly connectionMsMax: number;
   readonly clientOrderId: RegExp;

@@ -3,7 +3,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { SOCKETS } from "@tidegate/contracts";
 import { Secret, ServiceFault } from "@tidegate/service-kit";
-import { VENUES, type VenueName } from "@tidegate/venues";
+import { ACCOUNT_SLICES, VENUES, type VenueName } from "@tidegate/venues";
 import { z } from "zod";
 
 const url = (protocol: RegExp, what: string) => z.url({ protocol }).optional().describe(what);
@@ -40,6 +40,18 @@ export const Settings = z.object({
     .min(1)
     .default("state/kill")
     .describe("Whoever makes this file kills; it must be gone before an un-kill lasts"),
+  dlqDir: z
+    .string()
+    .min(1)
+    .default("dlq")
+    .describe("Orders that came to nothing, each with its reason"),
+  newWaitMs: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000)
+    .default(50)
+    .describe("How long a new order may wait for room in the budget, ms; 0 = refused at once"),
   deadManMs: z
     .number()
     .int()
@@ -71,7 +83,21 @@ export const Settings = z.object({
     .min(1)
     .max(10_000)
     .default(VENUES.BINANCE_SPOT.limits.limits.ordersPer10s)
-    .describe("Order budget of the spot venue, cancels included"),
+    .describe("What the spot venue allows the account in ten seconds, cancels counted too"),
+  spotSymbolOrdersPer10s: z
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(0)
+    .describe("Our own limit of orders and cancels of one spot symbol in ten seconds; 0 = none"),
+  spotWeightPerMinute: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(VENUES.BINANCE_SPOT.limits.limits.weightPerMinute)
+    .describe("Request weight the spot venue allows in a minute; 0 = it has no such limit"),
   usdmWsApiUrl: url(
     /^wss?$/,
     "Binance USD-M WS API, without a path; unset = the venue is not traded",
@@ -84,7 +110,28 @@ export const Settings = z.object({
     .min(1)
     .max(10_000)
     .default(VENUES.BINANCE_USDM.limits.limits.ordersPer10s)
-    .describe("Order budget of the USD-M venue, cancels included"),
+    .describe("What the USD-M venue allows the account in ten seconds, cancels counted too"),
+  usdmOrdersPerMinute: z
+    .number()
+    .int()
+    .min(0)
+    .max(100_000)
+    .default(VENUES.BINANCE_USDM.limits.limits.ordersPerMinute)
+    .describe("And in a minute; 0 = it has no such limit"),
+  usdmSymbolOrdersPer10s: z
+    .number()
+    .int()
+    .min(0)
+    .max(10_000)
+    .default(0)
+    .describe("Our own limit of orders and cancels of one USD-M symbol in ten seconds; 0 = none"),
+  usdmWeightPerMinute: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000)
+    .default(VENUES.BINANCE_USDM.limits.limits.weightPerMinute)
+    .describe("Request weight the USD-M venue allows in a minute; 0 = it has no such limit"),
 });
 export type RouterConfig = z.output<typeof Settings>;
 
@@ -111,6 +158,10 @@ export interface TradedVenue {
   readonly userStreamUrl: string;
   readonly restUrl: string;
   readonly ordersPer10s: number;
+  readonly ordersPerMinute: number;
+  readonly symbolOrdersPer10s: number;
+  /** The account's; 0 = the venue has no such limit. */
+  readonly weightPerMinute: number;
   /** Every symbol of the table: what a mass cancel has to reach. */
   readonly symbols: readonly string[];
   readonly apiKey: string;
@@ -132,7 +183,12 @@ export function tradedVenues(config: RouterConfig): TradedVenue[] {
       ws: config.spotWsApiUrl,
       stream: "",
       rest: config.spotRestUrl,
-      per10s: config.spotOrdersPer10s,
+      limits: {
+        ordersPer10s: config.spotOrdersPer10s,
+        ordersPerMinute: 0,
+        symbolOrdersPer10s: config.spotSymbolOrdersPer10s,
+        weightPerMinute: config.spotWeightPerMinute,
+      },
       needs: "spotRestUrl",
     },
     {
@@ -140,7 +196,12 @@ export function tradedVenues(config: RouterConfig): TradedVenue[] {
       ws: config.usdmWsApiUrl,
       stream: config.usdmStreamUrl,
       rest: config.usdmRestUrl,
-      per10s: config.usdmOrdersPer10s,
+      limits: {
+        ordersPer10s: config.usdmOrdersPer10s,
+        ordersPerMinute: config.usdmOrdersPerMinute,
+        symbolOrdersPer10s: config.usdmSymbolOrdersPer10s,
+        weightPerMinute: config.usdmWeightPerMinute,
+      },
       needs: "usdmStreamUrl and usdmRestUrl",
     },
   ] as const;
@@ -149,7 +210,7 @@ export function tradedVenues(config: RouterConfig): TradedVenue[] {
     throw new ServiceFault("no venue is configured: set spotWsApiUrl or usdmWsApiUrl");
   const keys = readKeys(config.keysFile);
   const listed = venueRows(config.instrumentsFile);
-  return venues.map(({ name, ws, stream, rest, per10s, needs }) => {
+  return venues.map(({ name, ws, stream, rest, limits, needs }) => {
     if (ws === undefined || stream === undefined || rest === undefined) {
       throw new ServiceFault(`${name} also needs ${needs}`);
     }
@@ -170,7 +231,7 @@ export function tradedVenues(config: RouterConfig): TradedVenue[] {
       apiUrl: `${ws.replace(/\/+$/, "")}${VENUES[name].endpoints.wsApiPath}`,
       userStreamUrl: stream,
       restUrl: rest,
-      ordersPer10s: per10s,
+      ...limits,
       apiKey: pair.apiKey,
       apiSecret: new Secret(pair.apiSecret),
     };
@@ -230,6 +291,7 @@ export function loopConfig(config: RouterConfig, venues: readonly TradedVenue[])
     approvalKeyPath: config.approvalKeyFile,
     latchPath: config.latchFile,
     killPath: config.killFile,
+    dlqDir: config.dlqDir,
     venues: venues.map((venue) => ({
       venueId: venue.venueId,
       apiUrl: venue.apiUrl,
@@ -237,6 +299,12 @@ export function loopConfig(config: RouterConfig, venues: readonly TradedVenue[])
       apiKey: venue.apiKey,
       apiSecret: venue.apiSecret.reveal(),
       ordersPer10s: venue.ordersPer10s,
+      ordersPerMinute: venue.ordersPerMinute,
+      symbolOrdersPer10s: venue.symbolOrdersPer10s,
+      weightPerMinute: venue.weightPerMinute,
+      newWaitMs: config.newWaitMs,
+      ordersSharePercent: ACCOUNT_SLICES.orders.router,
+      weightSharePercent: ACCOUNT_SLICES.weight.routerSession,
     })),
   };
 }

@@ -1,7 +1,16 @@
 /** What the loop asks of its shell: listen keys, and the queries a venue has over REST alone. */
 
 import type { Engine, EngineEvent } from "@tidegate/service-kit";
-import { binanceSpot, binanceUsdm, type RestAnswer, RestClient, sweep } from "@tidegate/venues";
+import {
+  ACCOUNT_SLICES,
+  binanceSpot,
+  binanceUsdm,
+  type RestAnswer,
+  RestClient,
+  sweep,
+  type ToldLimits,
+  WeightBudget,
+} from "@tidegate/venues";
 import { z } from "zod";
 import type { TradedVenue } from "./config.ts";
 
@@ -12,6 +21,11 @@ const REFRESHES = 3;
 
 const Wanted = z.discriminatedUnion("type", [
   z.object({ type: z.literal("listen_key_wanted"), venueId: z.number().int() }),
+  z.object({
+    type: z.literal("venue_blocked"),
+    venueId: z.number().int(),
+    forMs: z.number().int().min(0),
+  }),
   z.object({ type: z.enum(["mass_cancel_wanted", "mass_cancel_done"]), killTsNs: z.string() }),
   z.object({
     type: z.literal("rest_wanted"),
@@ -31,6 +45,8 @@ type Log = (level: "info" | "warn", msg: string, fields: Record<string, unknown>
 interface Desk {
   readonly venue: TradedVenue;
   readonly rest: RestClient;
+  /** The shell's slice of the account; absent where the venue has no such limit. */
+  readonly budget: WeightBudget | undefined;
 }
 
 const text = (body: Uint8Array) => Buffer.from(body.subarray(0, 200)).toString("utf8");
@@ -50,7 +66,19 @@ export class Errands {
   constructor(venues: readonly TradedVenue[], call: Call, log: Log) {
     const desk = (venue: TradedVenue): Desk => {
       const key = { key: venue.apiKey, secret: () => venue.apiSecret.reveal() };
-      return { venue, rest: new RestClient({ baseUrl: venue.restUrl, key }) };
+      const { limits } = venue.name === "BINANCE_SPOT" ? binanceSpot : binanceUsdm;
+      const budget =
+        venue.weightPerMinute === 0
+          ? undefined
+          : new WeightBudget(venue.weightPerMinute, ACCOUNT_SLICES.weight.routerRest);
+      const rest = new RestClient({
+        baseUrl: venue.restUrl,
+        key,
+        weightOf: limits.restWeight,
+        ...(budget === undefined ? {} : { budget }),
+        onLimits: (told) => this.#tellLimits(venue.venueId, told),
+      });
+      return { venue, rest, budget };
     };
     this.#desks = new Map(venues.map((venue) => [venue.venueId, desk(venue)]));
     this.#call = call;
@@ -72,6 +100,10 @@ export class Errands {
     }
     const desk = this.#desks.get(wanted.data.venueId);
     if (desk === undefined || this.#stop.signal.aborted) return;
+    if (wanted.data.type === "venue_blocked") {
+      desk.budget?.block(wanted.data.forMs);
+      return;
+    }
     if (this.#running.size >= ERRANDS_MAX) {
       this.#log("warn", "too many errands under way", { refused: wanted.data.type });
       return;
@@ -89,6 +121,18 @@ export class Errands {
       })
       .finally(() => this.#running.delete(running));
     this.#running.add(running);
+  }
+
+  /** What an answer over REST says of the account's limits, to the loop that shares them. */
+  #tellLimits(venueId: number, { usedWeight, blockedMs }: ToldLimits): void {
+    const told = {
+      ...(usedWeight === null ? {} : { usedWeight }),
+      ...(blockedMs === null ? {} : { blockedMs }),
+    };
+    this.#call({ op: "limits", venueId, ...told }).catch((error: unknown) => {
+      if (!this.#stop.signal.aborted)
+        this.#log("warn", "the venue's limits did not reach the loop", { error: String(error) });
+    });
   }
 
   /** Cancels everything at every venue until it is confirmed, and looks again as long as the kill stands. */

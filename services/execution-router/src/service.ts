@@ -31,6 +31,7 @@ export function createRouter(): HotServiceSpec<typeof Settings> {
       };
       process.on("SIGUSR2", onSignal);
       http.get("/unfinished", () => engine.call({ op: "unfinished" }));
+      http.get("/orphans", () => engine.call({ op: "orphans" }));
       return async () => {
         process.off("SIGUSR2", onSignal);
         await made.stop();

@@ -1,4 +1,5 @@
 import { PROCESSES, SOCKETS } from "@tidegate/contracts";
+import { VENUES } from "@tidegate/venues";
 import { z } from "zod";
 
 /** What a monitor watches: every other process of the cluster. */
@@ -91,6 +92,20 @@ export const Settings = z.object({
     .url({ protocol: /^https?$/ })
     .optional()
     .describe("Binance USD-M REST; unset = a kill here cancels nothing there"),
+  spotWeightPerMinute: z
+    .number()
+    .int()
+    .min(10)
+    .max(1_000_000)
+    .default(VENUES.BINANCE_SPOT.limits.limits.weightPerMinute)
+    .describe("Request weight Binance spot allows in a minute; a tenth of it is the monitor's"),
+  usdmWeightPerMinute: z
+    .number()
+    .int()
+    .min(10)
+    .max(1_000_000)
+    .default(VENUES.BINANCE_USDM.limits.limits.weightPerMinute)
+    .describe("Request weight USD-M allows in a minute; a tenth of it is the monitor's"),
   instrumentsFile: z
     .string()
     .min(1)

@@ -2,7 +2,14 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { Secret, ServiceFault } from "@tidegate/service-kit";
-import { binanceSpot, binanceUsdm, type MassCancelDesk, RestClient } from "@tidegate/venues";
+import {
+  ACCOUNT_SLICES,
+  binanceSpot,
+  binanceUsdm,
+  type MassCancelDesk,
+  RestClient,
+  WeightBudget,
+} from "@tidegate/venues";
 import { z } from "zod";
 import type { MonitorConfig } from "./config.ts";
 
@@ -25,8 +32,20 @@ const ANSWER_MS_MAX = 3_000;
  */
 export function killDesks(config: MonitorConfig): MassCancelDesk[] {
   const wanted = [
-    ["BINANCE_SPOT", "binance-spot", config.killSpotRestUrl, binanceSpot.queries],
-    ["BINANCE_USDM", "binance-usdm", config.killUsdmRestUrl, binanceUsdm.queries],
+    [
+      "BINANCE_SPOT",
+      "binance-spot",
+      config.killSpotRestUrl,
+      binanceSpot,
+      config.spotWeightPerMinute,
+    ],
+    [
+      "BINANCE_USDM",
+      "binance-usdm",
+      config.killUsdmRestUrl,
+      binanceUsdm,
+      config.usdmWeightPerMinute,
+    ],
   ] as const;
   const urls = wanted.filter(([, , url]) => url !== undefined);
   if (urls.length === 0) return [];
@@ -41,7 +60,7 @@ export function killDesks(config: MonitorConfig): MassCancelDesk[] {
     );
   const keys = read(killKeysFile, Keys, true);
   const { instruments } = read(instrumentsFile, Table, false);
-  return urls.map(([name, keyName, url, queries]) => {
+  return urls.map(([name, keyName, url, { queries, limits }, weightPerMinute]) => {
     const pair = keys[keyName];
     if (pair === undefined)
       throw new ServiceFault(`${killKeysFile} has no key of ${keyName}; add it or unset its URL`);
@@ -50,6 +69,9 @@ export function killDesks(config: MonitorConfig): MassCancelDesk[] {
       baseUrl: url ?? "",
       key: { key: pair.apiKey, secret: () => secret.reveal() },
       answerMsMax: ANSWER_MS_MAX,
+      // Fixed and its own: what the router does with the rest of the account takes nothing from a kill.
+      budget: new WeightBudget(weightPerMinute, ACCOUNT_SLICES.weight.monitor),
+      weightOf: limits.restWeight,
     });
     const symbols = instruments.filter((row) => row.venue === name).map((row) => row.symbol);
     return { name, rest, queries, symbols };

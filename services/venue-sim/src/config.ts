@@ -44,6 +44,10 @@ export const Settings = z.object({
     .default("sim-kill")
     .describe("A second key of the same account, which may look and cancel and nothing else"),
   killSecret: z.string().min(1).max(128).default("sim-kill-secret").describe("Its HMAC secret"),
+  requestLog: z
+    .boolean()
+    .default(false)
+    .describe("Whether each counted request is written to `requests.ndjson` beside the log"),
   openOrdersMax: z
     .number()
     .int()

@@ -1,7 +1,16 @@
 /** The running venue: files, clock, timers and sockets around the pure parts. */
 
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import type { VenueSimConfig } from "./config.ts";
 import type { SimMarketFactory } from "./core.ts";
@@ -11,7 +20,7 @@ import { Replay, type ReplayEffect, rewrite, type Shift } from "./replay.ts";
 import { restoredState } from "./restore.ts";
 import { loadSample, type Sample } from "./sample.ts";
 import { AlpacaOrders } from "./trading/alpaca/index.ts";
-import { Venue } from "./trading/binance/desk.ts";
+import { type RequestLine, Venue } from "./trading/binance/desk.ts";
 import { type ArmedFaults, VenueServer } from "./trading/binance/skin.ts";
 
 export { newRustMarket } from "./rust-market.ts";
@@ -121,7 +130,12 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
     { key: config.apiKey, secret: config.apiSecret, trade: true },
     { key: config.killKey, secret: config.killSecret, trade: false },
   ];
-  const venue = new Venue(cores, log, keys, snapshotId, config.ratesScale);
+  const requests = config.requestLog ? openSync(join(venueDir, "requests.ndjson"), "a") : null;
+  const onRequest =
+    requests === null
+      ? null
+      : (line: RequestLine): void => void writeSync(requests, `${JSON.stringify(line)}\n`);
+  const venue = new Venue(cores, log, keys, snapshotId, config.ratesScale, onRequest);
 
   /** The book begins from the recorded snapshot, a moment before the collector had it. */
   const feedSnapshots = (): void => {
@@ -172,9 +186,14 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
       case "shutdown_notice":
         server.announceShutdown(nowMs());
         break;
+      case "rate_limit": {
+        const forMs = typeof request["ms"] === "number" ? Math.max(0, request["ms"]) : 1_000;
+        venue.block(market, request["status"] === 418 ? 418 : 429, forMs, nowMs());
+        break;
+      }
       default:
         throw new Error(
-          `unknown fault ${String(request["fault"])}: want ack_lost, disconnect, disconnect_streams, depth_gap, clock_skew or shutdown_notice`,
+          `unknown fault ${String(request["fault"])}: want ack_lost, disconnect, disconnect_streams, depth_gap, clock_skew, rate_limit or shutdown_notice`,
         );
     }
     return stats();
@@ -303,6 +322,7 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
       await alpaca?.[Symbol.asyncDispose]();
       await server.close();
       log.close();
+      if (requests !== null) closeSync(requests);
     },
   };
 }

@@ -7,6 +7,7 @@ const DRILLS = [
   ["gateway-hang", "SIGSTOP to the leading gateway under load, and what it does when it wakes"],
   ["router-kill", "SIGKILL to the execution-router under load"],
   ["split-brain", "the lease's Redis dies and a replica that never saw the lease is promoted"],
+  ["rate-limit", "two processes far above one account's limits, 429 and 418 between"],
   ["wal-crash", "the WAL killed, failed and torn at every operation, and every bit of it flipped"],
   ["disk-pressure", "the recorder on a disk of 64 MiB that fills up while the cluster trades"],
   ["power-cut", "the power cut from under a WAL and an audit trail on a loop image"],
@@ -66,6 +67,26 @@ export function addDrill(program: Command, root: string): void {
       process.stdout.write(`${text}\n`);
     });
   addPairDrills(drill, root);
+  drill
+    .command("rate-limit")
+    .description(
+      "press the execution-router and a second process of one account far beyond the venue's limits; the venue's log judges",
+    )
+    .option("--seconds <n>", "how long they are pressed; more than a minute says something", "80")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: greedy, no-budget, lost-cancel")
+    .addHelpText("after", "\nExample: ./hft drill rate-limit --json")
+    .action(async (options: { seconds: string; json?: true; break?: string }) => {
+      const { drillRateLimit } = await import("../drill/rate-limit.ts");
+      const { whole } = await import("../numbers.ts");
+      const { report } = await import("../result.ts");
+      const value = await drillRateLimit(root, {
+        seconds: whole("--seconds", options.seconds, 10),
+        plant: options.break ?? null,
+        progress: (text) => process.stderr.write(`${text}\n`),
+      });
+      report(value, options.json ?? false);
+    });
   drill
     .command("kill-switch")
     .description(

@@ -103,7 +103,9 @@ export class KillCluster implements AsyncDisposable {
           ...{ httpPort, instrumentsFile, keysFile: "state/venue-keys.json" },
           ...{ spotWsApiUrl: ws, spotRestUrl: http },
           ...{ usdmWsApiUrl: ws, usdmStreamUrl: ws, usdmRestUrl: http },
-          usdmOrdersPer10s: 10_000,
+          // As many times as the venue of the drill allows.
+          ...{ usdmOrdersPer10s: 10_000, usdmOrdersPerMinute: 60_000 },
+          ...{ spotWeightPerMinute: 600_000, usdmWeightPerMinute: 240_000 },
           // Not this switch is on trial, and a venue busy with ten thousand orders would set it off.
           deadManMs: 0,
           ...(this.#faults.wrongFile ? { killFile: "state/elsewhere" } : {}),
@@ -118,6 +120,7 @@ export class KillCluster implements AsyncDisposable {
         return {
           ...{ httpPort, instrumentsFile, haltAfterMs: 0, killKeysFile: "state/kill-keys.json" },
           ...{ killSpotRestUrl: http, killUsdmRestUrl: http },
+          ...{ spotWeightPerMinute: 600_000, usdmWeightPerMinute: 240_000 },
           principalsFile: "state/principals.json",
         };
     }

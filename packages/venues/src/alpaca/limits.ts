@@ -4,6 +4,7 @@ import type { Limits } from "../types.ts";
 export const limits: Limits = {
   weightPerMinute: 200,
   ordersPer10s: 33,
+  ordersPerMinute: 200,
   connectionMsMax: 0,
   clientOrderId: /^[\x21-\x7e]{1,128}$/,
 };

@@ -4,6 +4,7 @@ import type { Limits } from "../types.ts";
 export const limits: Limits = {
   weightPerMinute: 2_400,
   ordersPer10s: 300,
+  ordersPerMinute: 1_200,
   connectionMsMax: 24 * 3_600_000,
   clientOrderId: /^[.A-Z:/a-z0-9_-]{1,36}$/,
 };

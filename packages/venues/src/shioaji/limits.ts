@@ -4,6 +4,7 @@ import type { Limits } from "../types.ts";
 export const limits: Limits = {
   weightPerMinute: 300,
   ordersPer10s: 250,
+  ordersPerMinute: 0,
   connectionMsMax: 0,
   clientOrderId: /^[0-9A-Za-z]{1,6}$/,
 };

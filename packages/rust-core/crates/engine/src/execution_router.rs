@@ -5,6 +5,7 @@
 //! for by event and answered by call.
 
 mod binance;
+mod dlq;
 mod gateways;
 mod kill;
 pub mod limits;
@@ -32,7 +33,8 @@ use tidegate_bus::link::{LinkEvent, LinkState};
 use tidegate_instruments::{Instrument, Table, Venue};
 use tidegate_journal::{Journal, JournalConfig};
 use tidegate_router::{
-    Answer, Effect, Entry, Event, Level, Now, Request, Router, VenueConfig as CoreVenue, What,
+    Answer, Effect, Entry, Event, Level, Now, Orphan, Request, Router, Usage, UsageKind,
+    VenueConfig as CoreVenue, What,
 };
 use tidegate_units::{InstrumentId, VenueId};
 use tidegate_venue_io::sign::Secret;
@@ -61,6 +63,41 @@ struct VenueSettings {
     api_key: String,
     api_secret: String,
     orders_per_10s: usize,
+    /// 0 = the venue has no such limit.
+    #[serde(default)]
+    orders_per_minute: usize,
+    /// 0 = no limit of its own for each symbol.
+    #[serde(default)]
+    symbol_orders_per_10s: usize,
+    #[serde(default)]
+    weight_per_minute: usize,
+    /// What of the account's limits is this loop's; the shell and the monitor have the rest.
+    /// How long a new order may wait for room in the budget; 0 = it is refused at once.
+    #[serde(default)]
+    new_wait_ms: u64,
+    #[serde(default = "whole")]
+    orders_share_percent: usize,
+    #[serde(default = "whole")]
+    weight_share_percent: usize,
+}
+
+const fn whole() -> usize {
+    100
+}
+
+impl VenueSettings {
+    const fn core(&self, kind: Venue) -> CoreVenue {
+        let mut core = CoreVenue::new(VenueId(self.venue_id), self.orders_per_10s);
+        core.orders_per_minute = self.orders_per_minute;
+        core.symbol_orders_per_10s = self.symbol_orders_per_10s;
+        core.weight_per_minute = self.weight_per_minute;
+        core.weights = binance::weights(kind);
+        core.amends = binance::amends(kind);
+        core.new_wait_ns = self.new_wait_ms * 1_000_000;
+        core.orders_share_percent = self.orders_share_percent;
+        core.weight_share_percent = self.weight_share_percent;
+        core
+    }
 }
 
 #[derive(Clone, Deserialize)]
@@ -78,6 +115,8 @@ struct Config {
     approval_key_path: PathBuf,
     /// The kill latch of this process.
     latch_path: PathBuf,
+    /// The folder of the order DLQ.
+    dlq_dir: PathBuf,
     /// Whoever makes this file kills: it is looked for in every turn and before every new order.
     kill_path: PathBuf,
 }
@@ -144,6 +183,7 @@ struct Loop<'a> {
     bad_payloads: u64,
     spans: SpanBudget,
     kill: kill::KillSwitch,
+    dlq: dlq::Dlq,
     /// What the link has brought and is not applied yet, in order.
     waiting: VecDeque<Waiting>,
 }
@@ -244,10 +284,7 @@ fn run(
     mut journal: Journal,
     sessions: Vec<Session>,
 ) -> Result<(), Fault> {
-    let venues: Vec<CoreVenue> = sessions
-        .iter()
-        .map(|s| CoreVenue { venue: s.id, orders_per_10s: s.settings.orders_per_10s })
-        .collect();
+    let venues: Vec<CoreVenue> = sessions.iter().map(|s| s.settings.core(s.kind)).collect();
     let mut router =
         Router::new(&venues, table.iter().map(|row| (row.instrument_id(), row.venue())), complete);
     if let Some(key) = crate::approval_key::read(&config.approval_key_path)? {
@@ -280,6 +317,7 @@ fn run(
         bad_payloads: 0,
         spans: SpanBudget::new(SPANS_PER_SECOND_MAX),
         kill,
+        dlq: dlq::Dlq::open(&config.dlq_dir, config.tier == TierName::T2, clock::epoch_ns()),
         waiting: VecDeque::new(),
     };
     // What the gateway has not seen it asks for with its GRANT; until then nothing old is sent.
@@ -299,13 +337,16 @@ fn run(
         state.drive_venues()?;
         state.take_calls()?;
         state.apply(Event::Tick)?;
+        // What came to nothing is kept before anybody is told that it did.
+        state.dlq.flush(clock::mono_ns(), clock::epoch_ns());
         state.deliver()?;
         let at = clock::mono_ns();
         state.link.tick(at)?;
         state.beat(at);
         if at.saturating_sub(stats_at) >= STATS_PERIOD_NS {
             stats_at = at;
-            hot.set_stats(state.stats());
+            let stats = state.stats();
+            hot.set_stats(stats);
         }
     }
     state.finish()
@@ -381,7 +422,7 @@ impl Loop<'_> {
                             span_id,
                             ..
                         }) => {
-                            if command.kind() == CommandKind::New {
+                            if matches!(command.kind(), CommandKind::New | CommandKind::ForceFlat) {
                                 let trace = Trace { hi: trace_hi, lo: trace_lo, parent: span_id };
                                 self.remember(&command.client_order_id, trace);
                             }
@@ -503,6 +544,7 @@ impl Loop<'_> {
                     Effect::Journal(entry) => self.append(at, entry)?,
                     Effect::Send(request) => sends.push(request),
                     Effect::Deliver { after_report_seq } => self.cursor = after_report_seq.saturating_add(1),
+                    Effect::Letter(letter) => self.dlq.push(&letter, at.epoch_ns),
                     Effect::Note { level, text } => {
                         let level = if level == Level::Warn { "warn" } else { "info" };
                         self.hot.log(level, &text, json!({}));
@@ -686,6 +728,7 @@ impl Loop<'_> {
         let id = match what {
             What::Place { command, .. } => InstrumentId(command.instrument_id),
             What::Cancel { instrument, .. }
+            | What::Amend { instrument, .. }
             | What::Status { instrument, .. }
             | What::Open { instrument }
             | What::Trades { instrument, .. } => *instrument,
@@ -699,7 +742,7 @@ impl Loop<'_> {
         let Request { token, venue, what, expires_mono_ns } = request;
         let asked = Asked::of(&what);
         let never = |reason| vec![Event::NotWritten { token, reason }];
-        if matches!(what, What::Place { .. }) && self.killed_now() {
+        if matches!(what, What::Place { .. } | What::Amend { .. }) && self.killed_now() {
             return never(Reason::Killed);
         }
         let Some(at) = self.sessions.iter().position(|s| s.id == venue) else {
@@ -711,7 +754,7 @@ impl Loop<'_> {
             binance::request(kind, &token.to_string(), &what, self.row(&what), &keys, clock::epoch_ns());
         let wire_mono_ns = clock::mono_ns();
         let Some(text) = text else {
-            if matches!(asked, Asked::Place | Asked::Cancel | Asked::Status) {
+            if matches!(asked, Asked::Place | Asked::Cancel | Asked::Amend | Asked::Status) {
                 return never(Reason::UnknownInstrument);
             }
             let mut event = binance::rest(&what, self.row(&what));
@@ -865,8 +908,14 @@ impl Loop<'_> {
             self.apply(Event::Garbled { venue })?;
             return Ok(None);
         };
+        for usage in binance::usages(&body) {
+            self.apply(Event::Usage { venue, usage })?;
+        }
         if let Some(id) = body["id"].as_str() {
             let status = body["status"].as_u64().unwrap_or(0);
+            if let Some(ns) = binance::blocked_for_ns(status, &body["error"], clock::epoch_ns()) {
+                self.blocked(venue, ns)?;
+            }
             if id == binance::SUBSCRIBE_ID {
                 if status != 200 {
                     return Ok(Some(format!("the user stream was refused: {}", body["error"])));
@@ -894,6 +943,14 @@ impl Loop<'_> {
             }
         }
         Ok(None)
+    }
+
+    /// The venue wants silence: here, and in the shell's requests to the same account.
+    fn blocked(&mut self, venue: VenueId, for_ns: u64) -> Result<(), Fault> {
+        self.hot.emit(
+            json!({ "type": "venue_blocked", "venueId": venue.0, "forMs": for_ns.div_ceil(1_000_000) }),
+        );
+        self.apply(Event::Blocked { venue, until_mono_ns: clock::mono_ns().saturating_add(for_ns) })
     }
 
     fn answered(&mut self, token: u64, status: u64, body: &Value) -> Result<(), Fault> {
@@ -943,6 +1000,21 @@ impl Loop<'_> {
                 }
                 Ok(json!({ "ok": true }))
             }
+            Some("limits") => {
+                let venue = call.request["venueId"].as_u64().and_then(|id| u32::try_from(id).ok());
+                let venue = VenueId(venue.unwrap_or(0));
+                if let Some(count) = call.request["usedWeight"].as_u64() {
+                    let count = usize::try_from(count).unwrap_or(usize::MAX);
+                    let window_ns = tidegate_router::limits::WEIGHT_WINDOW_NS;
+                    let usage = Usage { kind: UsageKind::Weight, window_ns, limit: 0, count };
+                    self.apply(Event::Usage { venue, usage })?;
+                }
+                if let Some(ms) = call.request["blockedMs"].as_u64() {
+                    let until_mono_ns = clock::mono_ns().saturating_add(ms.saturating_mul(1_000_000));
+                    self.apply(Event::Blocked { venue, until_mono_ns })?;
+                }
+                Ok(json!({ "ok": true }))
+            }
             Some("kill") => {
                 let text = |key: &str| call.request[key].as_str().unwrap_or_default();
                 self.kill(text("principal"), text("reason"));
@@ -961,13 +1033,66 @@ impl Loop<'_> {
                     .collect();
                 Ok(json!({ "orders": rows }))
             }
+            Some("orphans") => {
+                let row = |o: &Orphan| {
+                    json!({
+                        "venueId": o.venue.0, "instrumentId": o.instrument.0, "venueOrderId": o.venue_order_id,
+                        "execId": o.fill.exec_id, "side": o.side.map(|side| format!("{side:?}")), "pxTicks": o.fill.px_ticks,
+                        "qtyLots": o.fill.qty_lots, "clientOrderId": o.id.map(|id| id.to_string()), "refused": o.refused,
+                        "ageMs": clock::mono_ns().saturating_sub(o.since_ns) / 1_000_000,
+                    })
+                };
+                Ok(json!({ "orphans": self.router.orphans().iter().map(row).collect::<Vec<_>>() }))
+            }
             _ => Ok(
-                json!({ "error": "unknown op; want listen_key, rest, kill, mass_cancelled or unfinished" }),
+                json!({ "error": "unknown op; want listen_key, rest, limits, kill, mass_cancelled, unfinished or orphans" }),
             ),
         }
     }
 
-    fn stats(&self) -> Value {
+    fn stats(&mut self) -> Value {
+        let more = self.queue_stats();
+        let mut stats = self.order_stats();
+        if let (Value::Object(all), Value::Object(more)) = (&mut stats, more) {
+            all.extend(more);
+        }
+        stats
+    }
+
+    /// Budgets, queue, breakers, and what came to nothing.
+    fn queue_stats(&mut self) -> Value {
+        let at = now();
+        let s = self.router.stats();
+        let budgets: Vec<Value> = self
+            .router
+            .budgets(at)
+            .into_iter()
+            .map(|(venue, [orders, weight], until_ns)| {
+                json!({ "venue": venue.0, "orders": orders.0, "ordersMax": orders.1, "weight": weight.0,
+                    "weightMax": weight.1, "blockedMs": until_ns.saturating_sub(at.mono_ns) / 1_000_000 })
+            })
+            .collect();
+        let illegal: serde_json::Map<String, Value> = self
+            .router
+            .illegal_steps()
+            .iter()
+            .map(|(what, count)| (what.name().to_string(), (*count).into()))
+            .collect();
+        let breakers: serde_json::Map<String, Value> = self
+            .router
+            .breakers_open()
+            .into_iter()
+            .map(|(name, state)| (name, state.name().into()))
+            .collect();
+        json!({
+            "blocks": s.blocks, "budgets": budgets, "waiting": self.router.waiting(), "evicted": s.evicted,
+            "expired": s.expired, "superseded": s.superseded, "breakerRefused": s.breaker_refused,
+            "amendsSent": s.amends_sent, "orphans": self.router.orphans().len(), "orphansAdopted": s.orphans_adopted,
+            "orphansLost": s.orphans_lost, "illegalSteps": illegal, "breakers": breakers, "dlq": self.dlq.shown(),
+        })
+    }
+
+    fn order_stats(&self) -> Value {
         let s = self.router.stats();
         let latency_us: serde_json::Map<String, Value> =
             STAGES.iter().zip(&self.latency).map(|(name, l)| ((*name).to_string(), l.stats())).collect();
@@ -1009,6 +1134,7 @@ impl Loop<'_> {
     fn finish(mut self) -> Result<(), Fault> {
         self.take_commands()?;
         self.drive_venues()?;
+        self.dlq.flush(clock::mono_ns(), clock::epoch_ns());
         self.deliver()?;
         for session in &mut self.sessions {
             for client in [&mut session.api, &mut session.user].into_iter().flatten() {
@@ -1017,7 +1143,8 @@ impl Loop<'_> {
         }
         self.link.bye();
         self.link.tick(clock::mono_ns())?;
-        self.hot.set_stats(self.stats());
+        let stats = self.stats();
+        self.hot.set_stats(stats);
         let Self { link, journal, .. } = self;
         link.close();
         journal.close()?;

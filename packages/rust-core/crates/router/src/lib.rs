@@ -5,15 +5,17 @@
 //! An order's exposure is never released by time: each outcome is the venue's own word, or the proof that no byte left.
 #![forbid(unsafe_code)]
 
+pub mod breaker;
 pub mod id;
 pub mod limits;
+pub mod queue;
 pub mod rate;
 mod router;
 pub mod types;
 
 pub use id::ClientId;
-pub use router::{Router, Stats, Unfinished};
+pub use router::{Illegal, Orphan, Router, Stats, Unfinished};
 pub use types::{
-    Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Level, Now, Request, Status, TradeRow, VenueConfig,
-    VenueState, What,
+    Amends, Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Letter, Level, Now, Request, Status, Terms,
+    TradeRow, Usage, UsageKind, VenueConfig, VenueState, Weights, What,
 };

@@ -25,10 +25,38 @@ pub const VENUE_ID_BYTES_MAX: usize = 64;
 pub const RECV_WINDOW_NS: i64 = 1_000_000_000;
 /// How far the clocks that stamp and judge a request may lie apart; the venue itself refuses stamps over 1 s ahead.
 pub const CLOCK_BOUND_NS: i64 = 1_000_000_000;
-/// Window of the venue's order budget.
+/// Window of the venue's order budget, and of its request weight.
 pub const RATE_WINDOW_NS: u64 = 10_000_000_000;
+pub const WEIGHT_WINDOW_NS: u64 = 60_000_000_000;
+/// What a "too many" of the venue takes off a budget, in percent.
+pub const EASE_PERCENT: usize = 20;
+/// How long nothing is sent after a "too many", and after a ban, that do not say until when.
+pub const BLOCK_NS: u64 = 60_000_000_000;
+pub const BAN_NS: u64 = 120_000_000_000;
+/// Longest block that is believed; a clock of the venue that says more is wrong.
+pub const BLOCK_NS_MAX: u64 = 72 * 3_600_000_000_000;
+/// Orders of the journal that are counted against the budgets after a start.
+pub const RECENT_ORDERS_MAX: usize = 16_384;
 /// Share of the order budget that NEW may not touch, in percent: it stays for cancels.
 pub const CANCEL_RESERVE_PERCENT: usize = 20;
+/// Executions of orders nobody here knows, kept for when their order becomes known; beyond it the oldest is only counted.
+pub const ORPHANS_MAX: usize = 1_000;
+/// After so long an execution without an order is somebody's to look at.
+pub const ORPHAN_NS: u64 = 30_000_000_000;
+/// Commands that wait for room; beyond it the least urgent gives way.
+pub const QUEUE_MAX: usize = 1_024;
+/// How long an amend, and an order that flattens, may wait for room.
+pub const AMEND_WAIT_NS: u64 = 5_000_000_000;
+pub const FORCE_FLAT_WAIT_NS: u64 = 30_000_000_000;
+/// Longest wait of a new order that may be configured: an old one is another order.
+pub const NEW_WAIT_NS_MAX: u64 = 1_000_000_000;
+/// Faults in a row that open a breaker, and for how long it stays open.
+pub const BREAKER_FAULTS: u32 = 5;
+pub const BREAKER_OPEN_NS: u64 = 60_000_000_000;
+/// A question takes no risk and finds out that a venue is well again: its breaker is only to spare it.
+pub const QUERY_BREAKER_OPEN_NS: u64 = 5_000_000_000;
+/// Strategies whose refusals are remembered; a further one has no breaker of its own.
+pub const BREAKER_STRATEGIES_MAX: usize = 4_096;
 /// An order request unanswered for so long has an unknown outcome.
 pub const ORDER_TIMEOUT_NS: u64 = 2_000_000_000;
 /// A query unanswered for so long is asked again.

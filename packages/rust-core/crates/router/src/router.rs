@@ -1,20 +1,30 @@
 //! The state machine.
 
+mod amend;
+mod illegal;
+mod orphans;
+mod waiting;
+
+use crate::breaker::{Breakers, Endpoint, Outcome, State as BreakerState};
 use crate::id::ClientId;
 use crate::limits::{
-    CANCEL_RESERVE_PERCENT, CLOCK_BOUND_NS, FILLS_PER_ORDER_MAX, LATE_ANSWER_NS, OPEN_ORDERS_MAX,
+    BLOCK_NS_MAX, CLOCK_BOUND_NS, FILLS_PER_ORDER_MAX, LATE_ANSWER_NS, NEW_WAIT_NS_MAX, OPEN_ORDERS_MAX,
     ORDER_TIMEOUT_NS, QUERIES_IN_FLIGHT_MAX, QUERIES_PER_MINUTE_MAX, QUERY_BACKOFF_NS_MAX,
-    QUERY_BACKOFF_NS_MIN, QUERY_TIMEOUT_NS, RATE_WINDOW_NS, RECV_WINDOW_NS, REQUESTS_MAX, SPENT_IDS_MAX,
-    TERMINAL_ORDERS_MAX, VENUE_ID_BYTES_MAX, VENUE_TEXT_BYTES_MAX, VENUES_MAX,
+    QUERY_BACKOFF_NS_MIN, QUERY_TIMEOUT_NS, QUEUE_MAX, RECENT_ORDERS_MAX, RECV_WINDOW_NS, REQUESTS_MAX,
+    SPENT_IDS_MAX, TERMINAL_ORDERS_MAX, VENUE_ID_BYTES_MAX, VENUE_TEXT_BYTES_MAX, VENUES_MAX,
 };
-use crate::rate::Window;
+use crate::queue::{Class, Queue, Waiting};
+use crate::rate::{Budget, Cost, Urgency, Window};
 use crate::types::{
-    Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Level, Now, Request, Status, TradeRow, VenueConfig,
-    VenueState, What,
+    Amends, Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Letter, Level, Now, Request, Status, Terms,
+    TradeRow, Usage, VenueConfig, VenueState, Weights, What,
 };
+use amend::Amend;
+pub use illegal::Illegal;
+pub use orphans::Orphan;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidegate_mutants::{Bug, planted};
-use tidegate_units::{InstrumentId, VenueId};
+use tidegate_units::{InstrumentId, Side, VenueId};
 use tidegate_wire::approval::{ApprovalKey, Verifier};
 use tidegate_wire::pb::common::v1::{IntentId, Side as PbSide};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, Reason, Report, ReportKind, Tif};
@@ -74,7 +84,15 @@ struct Order {
     venue: VenueId,
     side: i32,
     qty_lots: u64,
+    px_ticks: i64,
     phase: Phase,
+    /// What it was sent with, until the venue has shown that it holds it: a letter of the DLQ where it never does.
+    command: Option<Box<Command>>,
+    post_only: bool,
+    /// The end that was told.
+    ended: Option<VenueState>,
+    /// New terms that were sent and not answered yet.
+    amend: Option<Amend>,
     /// The timestamp its request was signed with.
     ts_ns: i64,
     command_seq: u64,
@@ -106,6 +124,7 @@ struct Order {
 enum Purpose {
     Place,
     Cancel,
+    Amend,
     Status,
     Fetch,
     Proof(Proof),
@@ -115,7 +134,10 @@ enum Purpose {
 struct Awaited {
     id: ClientId,
     venue: VenueId,
+    instrument: InstrumentId,
     purpose: Purpose,
+    /// What it takes of the budget until it is settled.
+    cost: Option<Cost>,
     due_ns: u64,
     timed_out: bool,
 }
@@ -123,7 +145,10 @@ struct Awaited {
 #[derive(Debug)]
 struct Venue {
     up: bool,
-    orders: Window,
+    budget: Budget,
+    weights: Weights,
+    new_wait_ns: u64,
+    amends: Amends,
     queries: Window,
     in_flight: usize,
 }
@@ -153,6 +178,19 @@ pub struct Stats {
     pub fills_repeated: u64,
     pub foreign: u64,
     pub rate_refused: u64,
+    /// How often a venue asked for silence.
+    pub blocks: u64,
+    /// Commands that found an open breaker, gave way in the full queue, or waited too long.
+    pub breaker_refused: u64,
+    pub evicted: u64,
+    pub expired: u64,
+    /// Commands a later one took the place of.
+    pub superseded: u64,
+    pub amends_sent: u64,
+    pub letters: u64,
+    /// Executions given to an order that became known after them, and those that found none in time.
+    pub orphans_adopted: u64,
+    pub orphans_lost: u64,
     /// New orders refused because of the kill latch.
     pub kill_refused: u64,
     pub reports: u64,
@@ -174,8 +212,16 @@ pub struct Router {
     /// Highest numeric execution id seen per instrument.
     last_trade: BTreeMap<InstrumentId, u64>,
     requests: BTreeMap<u64, Awaited>,
+    queue: Queue,
+    breakers: Breakers,
+    orphans: VecDeque<Orphan>,
+    /// An id became known since orphans were last looked through.
+    learned: bool,
+    illegal: BTreeMap<Illegal, u64>,
     token: u64,
     report_seq: u64,
+    /// Orders of the journal, newest last: what an earlier life may have spent of the budgets.
+    recent: VecDeque<(VenueId, InstrumentId, i64)>,
     /// Whether absence from the journal proves that nothing was sent: false after a power loss.
     journal_complete: bool,
     killed: bool,
@@ -193,13 +239,17 @@ impl Router {
         instruments: impl IntoIterator<Item = (InstrumentId, VenueId)>,
         journal_complete: bool,
     ) -> Self {
+        let breakers = Breakers::new(venues.iter().take(VENUES_MAX).map(|config| config.venue));
         let venues = venues
             .iter()
             .take(VENUES_MAX)
             .map(|config| {
                 let venue = Venue {
                     up: false,
-                    orders: Window::new(RATE_WINDOW_NS, config.orders_per_10s.max(1)),
+                    budget: Budget::new(config),
+                    weights: config.weights,
+                    new_wait_ns: config.new_wait_ns.min(NEW_WAIT_NS_MAX),
+                    amends: config.amends,
                     queries: Window::new(MINUTE_NS, QUERIES_PER_MINUTE_MAX),
                     in_flight: 0,
                 };
@@ -218,8 +268,14 @@ impl Router {
             by_venue_id: BTreeMap::new(),
             last_trade: BTreeMap::new(),
             requests: BTreeMap::new(),
+            queue: Queue::new(QUEUE_MAX),
+            breakers,
+            orphans: VecDeque::new(),
+            learned: false,
+            illegal: BTreeMap::new(),
             token: 0,
             report_seq: 0,
+            recent: VecDeque::new(),
             journal_complete,
             killed: false,
             approvals: None,
@@ -258,6 +314,14 @@ impl Router {
         }
         if let (Some(approvals), Some((epoch, _))) = (&mut self.approvals, self.leader) {
             approvals.seen(epoch, self.last_command_seq);
+        }
+        // What an earlier life sent a moment ago is still in the venue's windows.
+        for (venue, instrument, ts_ns) in std::mem::take(&mut self.recent) {
+            let age_ns = u64::try_from(now.epoch_ns.saturating_sub(ts_ns)).unwrap_or(0);
+            if let Some(state) = self.venues.get_mut(&venue) {
+                let cost = Cost { orders: 1, weight: state.weights.place };
+                state.budget.charge(now.mono_ns, age_ns, instrument, cost);
+            }
         }
         for id in self.open.clone() {
             if self.orders.get(&id).is_some_and(|o| o.phase == Phase::Pending) {
@@ -303,6 +367,9 @@ impl Router {
             (Phase::Unknown, Proof::NotFound) => Some("a second not-found after the order's validity"),
             (Phase::Unknown, Proof::NotOpen) => Some("the list of open orders"),
             (Phase::Unknown, Proof::NoTrade) => Some("the list of trades since the order was sent"),
+            (_, _) if order.amend.as_ref().is_some_and(|amend| !amend.awaited) => {
+                Some("the terms the venue shows after an amend's validity")
+            }
             (_, _) if order.ending.is_some() => Some("executions up to the venue's cumulative quantity"),
             _ => None,
         };
@@ -336,9 +403,13 @@ impl Router {
                     }
                 }
             }
-            Event::Kill { latched } => self.on_kill(latched),
+            // It only takes room away: there is nothing to send after it.
+            Event::Usage { venue, usage } => return self.on_usage(now, venue, &usage),
+            Event::Blocked { venue, until_mono_ns } => self.on_blocked(now, venue, until_mono_ns, out),
+            Event::Kill { latched } => self.on_kill(now, latched, out),
             Event::Tick => self.time_out(now, out),
         }
+        self.adopt(now, out);
         self.drive(now, out);
     }
 
@@ -367,7 +438,7 @@ impl Router {
             self.last_command_seq = command.command_seq;
         }
         if kind == CommandKind::CancelAll {
-            return self.on_cancel_all(&command, now, out);
+            return self.on_cancel_all(now, &command, out);
         }
         let Some(id) = ClientId::parse(&command.client_order_id) else {
             let text = format!("command {} names no client order id of ours", command.command_seq);
@@ -375,7 +446,9 @@ impl Router {
             return self.refuse(now, &command, Reason::Malformed, out);
         };
         match kind {
-            CommandKind::New => self.on_new(now, id, command, out),
+            CommandKind::New => self.on_new(now, id, command, Class::New, out),
+            CommandKind::ForceFlat => self.on_new(now, id, command, Class::ForceFlat, out),
+            CommandKind::Amend => self.on_amend(now, id, command, out),
             CommandKind::Cancel => self.on_cancel(now, id, &command, out),
             CommandKind::Query => self.on_query(now, id, &command, out),
             _ => self.refuse(now, &command, Reason::Malformed, out),
@@ -395,6 +468,10 @@ impl Router {
         if self.leader != Some((epoch, holder)) {
             self.leader = Some((epoch, holder));
             self.last_command_seq = 0;
+            // What waits is of somebody who leads no more.
+            for gone in self.queue.drain(|_| true) {
+                self.give_way(now, gone, Reason::Fenced, out);
+            }
         }
         self.last_command_seq = self.last_command_seq.max(command.command_seq);
         if !planted(Bug::GrantNotJournalled) {
@@ -420,7 +497,7 @@ impl Router {
         self.stats.fenced += 1;
         let known = ClientId::parse(&command.client_order_id)
             .is_some_and(|id| self.orders.contains_key(&id) || self.spent.contains(&id));
-        let named = !known && command.kind() == CommandKind::New;
+        let named = !known && matches!(command.kind(), CommandKind::New | CommandKind::ForceFlat);
         let report = Report {
             intent_id: if named { command.intent_id } else { None },
             client_order_id: if named { command.client_order_id.clone() } else { String::new() },
@@ -436,38 +513,22 @@ impl Router {
         self.report(report, out);
     }
 
-    fn on_new(&mut self, now: Now, id: ClientId, command: Command, out: &mut Vec<Effect>) {
-        if self.orders.contains_key(&id) || self.spent.contains(&id) {
+    fn on_new(&mut self, now: Now, id: ClientId, command: Command, class: Class, out: &mut Vec<Effect>) {
+        if self.orders.contains_key(&id) || self.spent.contains(&id) || self.queue.has_order(id) {
             self.stats.commands_repeated += 1;
             return;
         }
-        let venue = VenueId(command.venue_id);
-        if let Err(reason) = self.check_new(now, venue, &command) {
-            if reason == Reason::RateBudget {
-                self.stats.rate_refused += 1;
-            }
+        if let Err(reason) = self.check_new(now, &command, class) {
             return self.refuse(now, &command, reason, out);
         }
-        let expires = expires_at(&command, now);
-        if !planted(Bug::CommandNotJournalled) {
-            out.push(Effect::Journal(Entry::Command { command: command.clone(), ts_ns: now.epoch_ns }));
-        }
-        self.insert_new(id, &command, now.epoch_ns);
-        let token = self.await_answer(id, venue, Purpose::Place, now.mono_ns + ORDER_TIMEOUT_NS);
-        self.stats.placed += 1;
-        out.push(Effect::Send(Request {
-            token,
-            venue,
-            what: What::Place { command: Box::new(command), ts_ns: now.epoch_ns },
-            expires_mono_ns: expires,
-        }));
+        self.admit(now, class, id, command, out);
     }
 
-    fn check_new(&mut self, now: Now, venue: VenueId, command: &Command) -> Result<(), Reason> {
+    fn check_new(&mut self, now: Now, command: &Command, class: Class) -> Result<(), Reason> {
         if self.killed && !planted(Bug::RouterLatchIgnored) {
             return Err(Reason::Killed);
         }
-        let instrument = InstrumentId(command.instrument_id);
+        let (venue, instrument) = (VenueId(command.venue_id), InstrumentId(command.instrument_id));
         // First of all, so that nothing else is read of a command that is not the gateway's.
         if let Some(approvals) = &mut self.approvals {
             approvals.verify(command, now.epoch_ns)?;
@@ -495,23 +556,18 @@ impl Router {
         if expires_at(command, now) != 0 && now.mono_ns > expires_at(command, now) {
             return Err(Reason::TtlExpired);
         }
-        if self.open.len() >= OPEN_ORDERS_MAX || self.spent.len() >= SPENT_IDS_MAX {
+        if self.open.len() + self.queue.len() >= OPEN_ORDERS_MAX || self.spent.len() >= SPENT_IDS_MAX {
             return Err(Reason::OpenOrdersExceeded);
         }
-        let awaited = self.requests.len();
-        let Some(state) = self.venues.get_mut(&venue) else {
+        let Some(state) = self.venues.get(&venue) else {
             return Err(Reason::VenueUnreachable);
         };
-        if !state.up {
+        // What flattens waits for its venue; anything else would be another order by then.
+        if !state.up && class != Class::ForceFlat {
             return Err(Reason::VenueUnreachable);
         }
-        if awaited >= REQUESTS_MAX {
+        if self.requests.len() >= REQUESTS_MAX {
             return Err(Reason::RouterBackpressure);
-        }
-        let max = state.orders.max();
-        let reserve = (max * CANCEL_RESERVE_PERCENT).div_ceil(100);
-        if !state.orders.take(now.mono_ns, max - reserve) {
-            return Err(Reason::RateBudget);
         }
         Ok(())
     }
@@ -520,6 +576,12 @@ impl Router {
     fn refuse(&mut self, now: Now, command: &Command, reason: Reason, out: &mut Vec<Effect>) {
         self.stats.never_sent += 1;
         self.stats.kill_refused += u64::from(reason == Reason::Killed);
+        self.stats.rate_refused += u64::from(reason == Reason::RateBudget);
+        let kind = command.kind();
+        let asked_for_more = matches!(kind, CommandKind::New | CommandKind::ForceFlat);
+        if asked_for_more && reason != Reason::Superseded {
+            self.letter(command, reason, "", out);
+        }
         let text = if reason == Reason::NeverSent { "not in the router's journal" } else { "" };
         let report = Report {
             intent_id: command.intent_id,
@@ -537,6 +599,14 @@ impl Router {
     }
 
     fn on_cancel(&mut self, now: Now, id: ClientId, command: &Command, out: &mut Vec<Effect>) {
+        // It goes before what waits for its order, and takes its place.
+        let unsent = self.queue.has_order(id);
+        for gone in self.queue.cancelled(id) {
+            self.give_way(now, gone, Reason::Superseded, out);
+        }
+        if unsent {
+            return;
+        }
         let Some(order) = self.orders.get_mut(&id) else {
             return self.on_absent(now, id, command, out);
         };
@@ -558,15 +628,27 @@ impl Router {
         }
     }
 
-    fn on_cancel_all(&mut self, command: &Command, now: Now, out: &mut Vec<Effect>) {
+    fn on_cancel_all(&mut self, now: Now, command: &Command, out: &mut Vec<Effect>) {
         out.push(Effect::Journal(Entry::Command { command: command.clone(), ts_ns: now.epoch_ns }));
+        let fits = |each: &Waiting| {
+            (command.venue_id == 0 || each.command.venue_id == command.venue_id)
+                && (command.instrument_id == 0 || each.command.instrument_id == command.instrument_id)
+        };
+        for gone in self.queue.drain(fits) {
+            self.give_way(now, gone, Reason::Superseded, out);
+        }
         self.want_all_cancelled(command);
     }
 
-    fn on_kill(&mut self, latched: bool) {
+    fn on_kill(&mut self, now: Now, latched: bool, out: &mut Vec<Effect>) {
         let begins = latched && !self.killed;
         self.killed = latched;
         if begins {
+            if !planted(Bug::RouterLatchIgnored) {
+                for gone in self.queue.drain(|_| true) {
+                    self.give_way(now, gone, Reason::Killed, out);
+                }
+            }
             self.want_all_cancelled(&Command::default());
         }
     }
@@ -589,6 +671,11 @@ impl Router {
     }
 
     fn on_query(&mut self, now: Now, id: ClientId, command: &Command, out: &mut Vec<Effect>) {
+        if self.queue.has_order(id) {
+            // It waits to be sent; what becomes of it is told then.
+            self.stats.commands_repeated += 1;
+            return;
+        }
         let Some(order) = self.orders.get_mut(&id) else {
             return self.on_absent(now, id, command, out);
         };
@@ -661,20 +748,42 @@ impl Router {
     }
 
     fn on_not_written(&mut self, now: Now, token: u64, reason: Reason, out: &mut Vec<Effect>) {
+        self.release_cost(token);
+        self.learn(now, token, Outcome::NoWord, out);
         let Some(request) = self.requests.get(&token) else { return };
         let (id, purpose) = (request.id, request.purpose);
         match purpose {
+            Purpose::Amend => {
+                self.forget(now, token);
+                self.amend_without_effect(now, id, reason, "", out);
+            }
+            Purpose::Cancel => {
+                self.forget(now, token);
+                if let Some(order) = self.orders.get_mut(&id)
+                    && order.cancel == Cancel::Sent(token)
+                {
+                    // It is still wanted, and tried again after a moment.
+                    order.cancel = Cancel::Wanted;
+                    order.probes_failed = order.probes_failed.saturating_add(1);
+                    order.probe_after_ns = now.mono_ns + backoff_ns(order.probes_failed);
+                }
+            }
             Purpose::Place => {
-                self.forget(token);
-                let Some(order) = self.orders.get(&id) else { return };
+                self.forget(now, token);
+                let Some(order) = self.orders.get_mut(&id) else { return };
                 if order.phase != Phase::Pending {
                     return;
+                }
+                let command = order.command.take();
+                let command_seq = order.command_seq;
+                if let Some(command) = command {
+                    self.letter(&command, reason, "", out);
                 }
                 self.stats.never_sent += 1;
                 self.stats.kill_refused += u64::from(reason == Reason::Killed);
                 let report = Report {
                     reason: reason as i32,
-                    command_seq: order.command_seq,
+                    command_seq,
                     ..self.about(now, id, ReportKind::NeverSent)
                 };
                 self.settle(id, Phase::NeverSent);
@@ -706,10 +815,19 @@ impl Router {
         let lost: Vec<u64> =
             self.requests.iter().filter(|(_, r)| r.venue == venue).map(|(token, _)| *token).collect();
         for token in lost {
-            let Some(request) = self.forget(token) else { continue };
-            if request.purpose == Purpose::Place {
-                self.unknown(now, request.id, "the connection ended before the venue answered", out);
+            self.learn(now, token, Outcome::Faulty, out);
+            let Some(request) = self.forget(now, token) else { continue };
+            match request.purpose {
+                Purpose::Place => {
+                    self.unknown(now, request.id, "the connection ended before the venue answered", out);
+                }
+                Purpose::Amend => self.amend_unclear(now, request.id),
+                _ => {}
             }
+        }
+        let unsent = |each: &Waiting| each.command.venue_id == venue.0 && each.class != Class::ForceFlat;
+        for gone in self.queue.drain(unsent) {
+            self.give_way(now, gone, Reason::VenueUnreachable, out);
         }
         for id in self.open_at(venue, None) {
             let Some(order) = self.orders.get_mut(&id) else { continue };
@@ -727,14 +845,27 @@ impl Router {
 
     fn on_answer(&mut self, now: Now, token: u64, answer: Answer, out: &mut Vec<Effect>) {
         let Some(request) = self.requests.get(&token) else { return };
-        let (id, purpose) = (request.id, request.purpose);
+        let (id, purpose, venue) = (request.id, request.purpose, request.venue);
+        let outcome = match &answer {
+            Answer::Refused { .. } => Outcome::Refused,
+            Answer::Busy { .. } | Answer::Unclear { .. } | Answer::Failed { .. } => Outcome::Faulty,
+            _ => Outcome::Well,
+        };
+        if let Some(state) = self.venues.get_mut(&venue).filter(|_| outcome == Outcome::Well) {
+            state.budget.recover();
+        }
+        self.learn(now, token, outcome, out);
         match purpose {
+            Purpose::Amend => {
+                self.forget(now, token);
+                self.on_amend_answer(now, id, answer, out);
+            }
             Purpose::Place => {
-                self.forget(token);
+                self.forget(now, token);
                 self.on_place_answer(now, id, answer, out);
             }
             Purpose::Cancel => {
-                self.forget(token);
+                self.forget(now, token);
                 self.on_cancel_answer(now, id, answer, out);
             }
             Purpose::Status | Purpose::Fetch | Purpose::Proof(_) => {
@@ -749,17 +880,21 @@ impl Router {
                 self.held(now, id, &venue_order_id, ts_venue_ns, out);
             }
             Answer::Status(status) => self.on_status(now, id, &status, out),
-            Answer::Refused { text } => {
+            Answer::Refused { text } | Answer::Busy { text } => {
                 // A refusal after the venue showed that it holds the order contradicts itself: ask.
                 let Some(order) = self.orders.get_mut(&id) else { return };
                 if order.acked || order.booked_lots > 0 {
                     order.ask = true;
                 } else if order.phase.open() {
+                    if let Some(command) = order.command.take() {
+                        self.letter(&command, Reason::VenueReject, &text, out);
+                    }
                     let report = Report {
                         reason: Reason::VenueReject as i32,
                         venue_text: bounded(&text, VENUE_TEXT_BYTES_MAX),
                         ..self.about(now, id, ReportKind::Reject)
                     };
+                    order_ended(self.orders.get_mut(&id), VenueState::Rejected);
                     self.settle(id, Phase::Terminal);
                     self.report(report, out);
                 }
@@ -813,20 +948,20 @@ impl Router {
         };
         match (purpose, answer) {
             (_, Answer::Status(status)) => {
-                self.query_done(token);
+                self.query_done(now, token);
                 self.on_status(now, id, &status, out);
             }
             (Purpose::Fetch, Answer::Trades(rows)) => {
-                self.query_done(token);
+                self.query_done(now, token);
                 self.on_trades(now, id, &rows, out);
             }
             (Purpose::Status, Answer::NotFound) => {
-                self.query_done(token);
+                self.query_done(now, token);
                 self.on_not_found(now, id, out);
             }
             (Purpose::Proof(_), answer) => {
                 let next = self.next_proof(id, step, &answer);
-                self.query_done(token);
+                self.query_done(now, token);
                 match next {
                     Some(Proof::None) => self.dead(now, id, out),
                     Some(next) => {
@@ -910,6 +1045,9 @@ impl Router {
 
     fn dead(&mut self, now: Now, id: ClientId, out: &mut Vec<Effect>) {
         self.stats.dead += 1;
+        if let Some(command) = self.orders.get_mut(&id).and_then(|order| order.command.take()) {
+            self.letter(&command, Reason::VenueNotFound, "", out);
+        }
         let report = Report {
             reason: Reason::VenueNotFound as i32,
             venue_text: "not found, not open and not traded after its validity".into(),
@@ -936,6 +1074,14 @@ impl Router {
             self.stats.foreign += 1;
             let text = format!("order {} of venue {venue} is not ours: {:?}", exec.venue_order_id, exec.kind);
             out.push(Effect::Note { level: Level::Warn, text: bounded(&text, VENUE_TEXT_BYTES_MAX) });
+            if let ExecKind::Trade(fill) = exec.kind {
+                let (id, venue_order_id, side) = (exec.id, exec.venue_order_id, exec.side);
+                let since_ns = now.mono_ns;
+                let (told, refused) = (false, None);
+                let orphan =
+                    Orphan { venue, instrument, id, venue_order_id, side, fill, since_ns, told, refused };
+                self.park(orphan, out);
+            }
             return;
         };
         self.learn_venue_id(id, &exec.venue_order_id);
@@ -946,11 +1092,12 @@ impl Router {
         }
         match exec.kind {
             ExecKind::New => self.held(now, id, &exec.venue_order_id, exec.ts_venue_ns, out),
-            ExecKind::Trade(fill) => self.book(now, id, &fill, out),
+            ExecKind::Replaced(terms) => self.replaced(now, id, terms, exec.ts_venue_ns, out),
+            ExecKind::Trade(fill) => self.take_fill(now, id, &fill, exec.side, out),
             ExecKind::Bust(fill) => self.undo(now, id, &fill, out),
-            ExecKind::Cancelled => self.ends(id, VenueState::Cancelled, exec.ts_venue_ns),
-            ExecKind::Expired => self.ends(id, VenueState::Expired, exec.ts_venue_ns),
-            ExecKind::Rejected => self.ends(id, VenueState::Rejected, exec.ts_venue_ns),
+            ExecKind::Cancelled => self.ends(id, VenueState::Cancelled, exec.ts_venue_ns, out),
+            ExecKind::Expired => self.ends(id, VenueState::Expired, exec.ts_venue_ns, out),
+            ExecKind::Rejected => self.ends(id, VenueState::Rejected, exec.ts_venue_ns, out),
         }
         self.finish(now, id, out);
     }
@@ -968,14 +1115,16 @@ impl Router {
         let Some(order) = self.orders.get_mut(&id) else { return };
         if !order.phase.open() {
             // Late: the end is known already. DEAD and NEVER_SENT say that it never was, so this is a break.
-            if matches!(order.phase, Phase::Dead | Phase::NeverSent) {
-                let text = format!("{id} was proven not to exist, and the venue now shows it");
-                out.push(Effect::Note { level: Level::Warn, text });
-            }
-            return;
+            let what = match order.phase {
+                Phase::Dead => Illegal::LiveAfterDead,
+                Phase::NeverSent => Illegal::LiveAfterNeverSent,
+                _ => return,
+            };
+            return self.illegal(id, what, out);
         }
         order.phase = Phase::Live;
         order.proof = Proof::None;
+        order.command = None;
         if order.acked {
             return;
         }
@@ -998,12 +1147,14 @@ impl Router {
         order.ask = false;
         order.proof = Proof::None;
         order.probes_failed = 0;
-        let cum = if status.state == VenueState::Filled {
+        let cum = if status.state == VenueState::Filled && order.amend.is_none() {
             status.cum_lots.max(order.qty_lots)
         } else {
             status.cum_lots
         };
         order.venue_cum_lots = order.venue_cum_lots.max(cum);
+        self.resolve_amend(now, id, status, out);
+        let Some(order) = self.orders.get_mut(&id) else { return };
         match status.state {
             VenueState::Live => {
                 let tell = order.tell || order.phase == Phase::Unknown;
@@ -1018,18 +1169,31 @@ impl Router {
                     self.report(report, out);
                 }
             }
-            end => self.ends(id, end, status.ts_venue_ns),
+            end => self.ends(id, end, status.ts_venue_ns, out),
         }
         self.finish(now, id, out);
     }
 
-    fn ends(&mut self, id: ClientId, end: VenueState, ts_venue_ns: i64) {
-        if let Some(order) = self.orders.get_mut(&id)
-            && order.phase.open()
-            && order.ending.is_none()
-        {
+    fn ends(&mut self, id: ClientId, end: VenueState, ts_venue_ns: i64, out: &mut Vec<Effect>) {
+        let Some(order) = self.orders.get_mut(&id) else { return };
+        let before = order.ended.or(order.ending.map(|(end, _)| end));
+        if order.phase.open() && order.ending.is_none() {
             order.ending = Some((end, ts_venue_ns));
             order.proof = Proof::None;
+            if end == VenueState::Rejected && order.acked {
+                self.illegal(id, Illegal::RejectAfterAck, out);
+            }
+            return;
+        }
+        // The same end a second time is the other channel's word on it.
+        let again = before == Some(end) || before.is_none() && order.phase.open();
+        if !again {
+            let what = match order.phase {
+                Phase::Dead => Illegal::LiveAfterDead,
+                Phase::NeverSent => Illegal::LiveAfterNeverSent,
+                _ => Illegal::EndAfterEnd,
+            };
+            self.illegal(id, what, out);
         }
     }
 
@@ -1053,7 +1217,7 @@ impl Router {
         for row in rows {
             let key = (venue, instrument, row.venue_order_id.clone());
             if let Some(&of) = self.by_venue_id.get(&key) {
-                self.book(now, of, &row.fill, out);
+                self.take_fill(now, of, &row.fill, Some(row.side), out);
                 self.finish(now, of, out);
             }
         }
@@ -1069,6 +1233,21 @@ impl Router {
             self.stats.fills_repeated += 1;
             return;
         }
+        let total =
+            order.amend.as_ref().map_or(order.qty_lots, |amend| order.qty_lots.max(amend.terms.qty_lots));
+        let beyond = order.qty_lots > 0 && order.booked_lots.saturating_add(fill.qty_lots) > total;
+        let illegal = match (order.phase, order.ended) {
+            (Phase::Dead, _) => Some(Illegal::FillAfterDead),
+            (Phase::NeverSent, _) => Some(Illegal::FillAfterNeverSent),
+            (_, Some(VenueState::Rejected)) => Some(Illegal::FillAfterReject),
+            _ if beyond => Some(Illegal::FillBeyondQuantity),
+            _ => None,
+        };
+        if let Some(what) = illegal {
+            // Truth first: it is booked, and somebody has to look.
+            self.illegal(id, what, out);
+        }
+        let Some(order) = self.orders.get_mut(&id) else { return };
         if order.execs.len() >= FILLS_PER_ORDER_MAX {
             let text =
                 format!("{id} has more than {FILLS_PER_ORDER_MAX} fills: later ones may be reported twice");
@@ -1130,7 +1309,10 @@ impl Router {
             order.fetch = true;
             return;
         }
-        if order.booked_lots >= order.qty_lots && order.qty_lots > 0 {
+        // While an amend is under way the order is done only when it is done either way.
+        let whole =
+            order.amend.as_ref().map_or(order.qty_lots, |amend| order.qty_lots.max(amend.terms.qty_lots));
+        if order.booked_lots >= whole && whole > 0 {
             self.settle(id, Phase::Terminal);
             return;
         }
@@ -1186,6 +1368,7 @@ impl Router {
         }
         let Some(order) = self.orders.get_mut(&id) else { return };
         if order.venue_order_id.is_empty() {
+            self.learned = true;
             order.venue_order_id = venue_order_id.to_string();
             self.by_venue_id.insert((order.venue, order.instrument, venue_order_id.to_string()), id);
         }
@@ -1204,12 +1387,21 @@ impl Router {
             let Some(request) = self.requests.get_mut(&token) else { continue };
             request.timed_out = true;
             let (id, purpose) = (request.id, request.purpose);
+            self.settle_cost(now, token);
             match purpose {
                 Purpose::Place if planted(Bug::TimeoutIsReject) => {
                     self.on_place_answer(now, id, Answer::Refused { text: "no answer".into() }, out);
                 }
-                Purpose::Place => self.unknown(now, id, "the venue did not answer in time", out),
+                Purpose::Place => {
+                    self.learn(now, token, Outcome::Faulty, out);
+                    self.unknown(now, id, "the venue did not answer in time", out);
+                }
+                Purpose::Amend => {
+                    self.learn(now, token, Outcome::Faulty, out);
+                    self.amend_unclear(now, id);
+                }
                 Purpose::Cancel => {
+                    self.learn(now, token, Outcome::Faulty, out);
                     if let Some(order) = self.orders.get_mut(&id)
                         && order.cancel == Cancel::Sent(token)
                     {
@@ -1217,23 +1409,36 @@ impl Router {
                         order.ask = true;
                     }
                 }
-                _ => self.query_failed(now, token),
+                _ => {
+                    self.learn(now, token, Outcome::Faulty, out);
+                    self.query_failed(now, token);
+                }
             }
         }
+        self.watch_orphans(now, out);
         self.requests.retain(|_, r| now.mono_ns < r.due_ns.saturating_add(LATE_ANSWER_NS));
     }
 
-    /// Sends the cancels and queries that are due, as far as the budgets go.
+    /// Sends what is due, as far as the budgets go: what flattens, then cancels, amends, new orders and questions.
     fn drive(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let up: Vec<VenueId> = self.venues.iter().filter(|(_, v)| v.up).map(|(id, _)| *id).collect();
+        let ready = |v: &Venue| v.up && !v.budget.blocked(now.mono_ns);
+        let up: Vec<VenueId> = self.venues.iter().filter(|(_, v)| ready(v)).map(|(id, _)| *id).collect();
         for venue in up {
             let ids = self.open_at(venue, Some(now.mono_ns));
+            self.send_waiting(now, venue, Class::ForceFlat, out);
             for &id in &ids {
                 self.send_cancel(now, venue, id, out);
             }
+            self.send_waiting(now, venue, Class::Amend, out);
+            self.send_waiting(now, venue, Class::New, out);
             for &id in &ids {
                 self.send_query(now, venue, id, out);
             }
+        }
+        for gone in self.queue.expired(now.mono_ns) {
+            let late = gone.late;
+            self.stats.expired += 1;
+            self.give_way(now, gone, late, out);
         }
     }
 
@@ -1248,12 +1453,12 @@ impl Router {
             return;
         }
         let instrument = order.instrument;
+        let cost = self.cost_of(venue, Purpose::Cancel);
         let Some(state) = self.venues.get_mut(&venue) else { return };
-        let max = state.orders.max();
-        if !state.orders.take(now.mono_ns, max) {
+        if !state.budget.take(now.mono_ns, instrument, cost, Urgency::Reducing) {
             return;
         }
-        let token = self.await_answer(id, venue, Purpose::Cancel, now.mono_ns + ORDER_TIMEOUT_NS);
+        let token = self.await_answer(id, venue, Purpose::Cancel, cost, now.mono_ns + ORDER_TIMEOUT_NS);
         if let Some(order) = self.orders.get_mut(&id) {
             order.cancel = Cancel::Sent(token);
         }
@@ -1296,17 +1501,24 @@ impl Router {
         } else {
             return;
         };
+        if !self.breakers.allows(now.mono_ns, venue, Endpoint::Query, 0) {
+            return;
+        }
         if self.requests.len() >= REQUESTS_MAX {
             return;
         }
+        let (instrument, cost) = (order.instrument, self.cost_of(venue, purpose));
         let Some(state) = self.venues.get_mut(&venue) else { return };
         if state.in_flight >= QUERIES_IN_FLIGHT_MAX
-            || !state.queries.take(now.mono_ns, QUERIES_PER_MINUTE_MAX)
+            || !state.queries.fits(now.mono_ns, 1, QUERIES_PER_MINUTE_MAX)
+            || !state.budget.take(now.mono_ns, instrument, cost, Urgency::Usual)
         {
             return;
         }
+        state.queries.charge(now.mono_ns, 1);
         state.in_flight += 1;
-        let token = self.await_answer(id, venue, purpose, now.mono_ns + QUERY_TIMEOUT_NS);
+        let token = self.await_answer(id, venue, purpose, cost, now.mono_ns + QUERY_TIMEOUT_NS);
+        self.breakers.leaves(venue, Endpoint::Query, 0, token);
         if let Some(order) = self.orders.get_mut(&id) {
             order.probe = Some(token);
         }
@@ -1314,15 +1526,82 @@ impl Router {
         out.push(Effect::Send(Request { token, venue, what, expires_mono_ns: 0 }));
     }
 
-    fn await_answer(&mut self, id: ClientId, venue: VenueId, purpose: Purpose, due_ns: u64) -> u64 {
+    fn cost_of(&self, venue: VenueId, purpose: Purpose) -> Cost {
+        let weights = self.venues.get(&venue).map(|v| v.weights).unwrap_or_default();
+        let (orders, weight) = match purpose {
+            Purpose::Place | Purpose::Amend => (1, weights.place),
+            Purpose::Cancel => (1, weights.cancel),
+            Purpose::Fetch => (0, weights.trades_of_order),
+            Purpose::Status | Purpose::Proof(Proof::NotFound) => (0, weights.status),
+            Purpose::Proof(Proof::NotOpen) => (0, weights.open),
+            Purpose::Proof(Proof::NoTrade) => (0, weights.trades),
+            Purpose::Proof(Proof::Clock | Proof::None) => (0, weights.time),
+        };
+        Cost { orders, weight }
+    }
+
+    fn await_answer(
+        &mut self,
+        id: ClientId,
+        venue: VenueId,
+        purpose: Purpose,
+        cost: Cost,
+        due_ns: u64,
+    ) -> u64 {
         self.token += 1;
-        self.requests.insert(self.token, Awaited { id, venue, purpose, due_ns, timed_out: false });
+        let instrument = self.orders.get(&id).map_or(InstrumentId(0), |order| order.instrument);
+        let request = Awaited { id, venue, instrument, purpose, cost: Some(cost), due_ns, timed_out: false };
+        self.requests.insert(self.token, request);
         self.token
     }
 
-    fn forget(&mut self, token: u64) -> Option<Awaited> {
+    /// From here on the budget's window runs.
+    fn settle_cost(&mut self, now: Now, token: u64) {
+        let Some(request) = self.requests.get_mut(&token) else { return };
+        if let Some(cost) = request.cost.take()
+            && let Some(state) = self.venues.get_mut(&request.venue)
+        {
+            state.budget.settle(now.mono_ns, request.instrument, cost);
+        }
+    }
+
+    /// No byte of the request left: it cost nothing.
+    fn release_cost(&mut self, token: u64) {
+        let Some(request) = self.requests.get_mut(&token) else { return };
+        if let Some(cost) = request.cost.take()
+            && let Some(state) = self.venues.get_mut(&request.venue)
+        {
+            state.budget.release(request.instrument, cost);
+        }
+    }
+
+    fn on_usage(&mut self, now: Now, venue: VenueId, usage: &Usage) {
+        if let Some(state) = self.venues.get_mut(&venue) {
+            state.budget.told(now.mono_ns, usage);
+        }
+    }
+
+    fn on_blocked(&mut self, now: Now, venue: VenueId, until_ns: u64, out: &mut Vec<Effect>) {
+        let Some(state) = self.venues.get_mut(&venue) else { return };
+        let until_ns = until_ns.min(now.mono_ns.saturating_add(BLOCK_NS_MAX));
+        state.budget.block(until_ns);
+        self.stats.blocks += 1;
+        let ms = until_ns.saturating_sub(now.mono_ns) / 1_000_000;
+        let text = format!("venue {venue} wants to hear nothing for {ms} ms: it was asked too often");
+        out.push(Effect::Note { level: Level::Warn, text });
+    }
+
+    /// Used and largest of each venue's order and weight window, and until when it is not to be asked.
+    pub fn budgets(&mut self, now: Now) -> Vec<(VenueId, [(usize, usize); 2], u64)> {
+        let shown =
+            |(id, v): (&VenueId, &mut Venue)| (*id, v.budget.shown(now.mono_ns), v.budget.blocked_until_ns());
+        self.venues.iter_mut().map(shown).collect()
+    }
+
+    fn forget(&mut self, now: Now, token: u64) -> Option<Awaited> {
+        self.settle_cost(now, token);
         let request = self.requests.remove(&token)?;
-        let query = !matches!(request.purpose, Purpose::Place | Purpose::Cancel);
+        let query = !matches!(request.purpose, Purpose::Place | Purpose::Cancel | Purpose::Amend);
         if let Some(order) = self.orders.get_mut(&request.id)
             && order.probe == Some(token)
         {
@@ -1337,8 +1616,8 @@ impl Router {
         Some(request)
     }
 
-    fn query_done(&mut self, token: u64) {
-        self.forget(token);
+    fn query_done(&mut self, now: Now, token: u64) {
+        self.forget(now, token);
     }
 
     fn query_failed(&mut self, now: Now, token: u64) {
@@ -1350,7 +1629,7 @@ impl Router {
         if !counted && let Some(state) = self.venues.get_mut(&request.venue) {
             state.in_flight = state.in_flight.saturating_sub(1);
         }
-        self.forget(token);
+        self.forget(now, token);
         let Some(order) = self.orders.get_mut(&id) else { return };
         if order.proof != Proof::None {
             order.proof = Proof::Clock;
@@ -1383,7 +1662,12 @@ impl Router {
             venue: VenueId(command.venue_id),
             side: command.side,
             qty_lots: command.qty_lots,
+            px_ticks: command.px_ticks,
             phase: Phase::Pending,
+            command: Some(Box::new(command.clone())),
+            post_only: command.tif() == Tif::PostOnly,
+            ended: None,
+            amend: None,
             ts_ns,
             command_seq: command.command_seq,
             stamps: [command.tick_mono_ns, command.intent_mono_ns, command.command_mono_ns],
@@ -1404,6 +1688,7 @@ impl Router {
             probes_failed: 0,
             trade_floor: self.last_trade.get(&InstrumentId(command.instrument_id)).copied().unwrap_or(0),
         };
+        self.learned = true;
         self.orders.insert(id, order);
         self.open.insert(id);
     }
@@ -1414,8 +1699,11 @@ impl Router {
         order.phase = phase;
         order.cancel = Cancel::None;
         order.proof = Proof::None;
-        order.ending = None;
+        let filled = order.qty_lots > 0 && order.booked_lots >= order.qty_lots;
+        let end = order.ending.take().map(|(end, _)| end);
+        order.ended = if filled { Some(VenueState::Filled) } else { end.or(order.ended) };
         (order.ask, order.tell, order.fetch) = (false, false, false);
+        (order.command, order.amend) = (None, None);
         self.open.remove(&id);
         self.terminal.push_back(id);
         while self.terminal.len() > TERMINAL_ORDERS_MAX {
@@ -1501,8 +1789,17 @@ impl Router {
             CommandKind::CancelAll => self.want_all_cancelled(command),
             kind => {
                 let Some(id) = ClientId::parse(&command.client_order_id) else { return };
-                if !self.orders.contains_key(&id) && !self.spent.contains(&id) {
+                if kind == CommandKind::Amend {
+                    self.fold_amend(id, command, ts_ns);
+                } else if !self.orders.contains_key(&id) && !self.spent.contains(&id) {
                     self.insert_new(id, command, ts_ns);
+                }
+                if kind != CommandKind::Query {
+                    let about = (VenueId(command.venue_id), InstrumentId(command.instrument_id), ts_ns);
+                    self.recent.push_back(about);
+                    if self.recent.len() > RECENT_ORDERS_MAX {
+                        self.recent.pop_front();
+                    }
                 }
                 if kind == CommandKind::Cancel
                     && let Some(order) = self.orders.get_mut(&id)
@@ -1528,7 +1825,14 @@ impl Router {
         self.learn_venue_id(id, &report.venue_order_id);
         let Some(order) = self.orders.get_mut(&id) else { return };
         match report.kind() {
+            ReportKind::Replaced => {
+                order.px_ticks = report.last_px_ticks;
+                order.qty_lots = report.cum_qty_lots.saturating_add(report.leaves_qty_lots);
+                order.amend = None;
+            }
+            ReportKind::AmendReject => order.amend = None,
             ReportKind::Ack | ReportKind::Status => {
+                order.command = None;
                 order.acked |= report.kind() == ReportKind::Ack;
                 if order.phase.open() {
                     order.phase = Phase::Live;
@@ -1543,7 +1847,7 @@ impl Router {
                 }
                 if order.phase.open() {
                     order.phase = Phase::Live;
-                    if order.booked_lots >= order.qty_lots && order.qty_lots > 0 {
+                    if order.booked_lots >= order.qty_lots && order.qty_lots > 0 && order.amend.is_none() {
                         self.settle(id, Phase::Terminal);
                     }
                 }
@@ -1553,7 +1857,14 @@ impl Router {
             }
             ReportKind::Unknown if order.phase == Phase::Pending => order.phase = Phase::Unknown,
             ReportKind::CancelReject => order.cancel = Cancel::None,
-            ReportKind::Cancelled | ReportKind::Expired | ReportKind::Reject if order.phase.open() => {
+            kind @ (ReportKind::Cancelled | ReportKind::Expired | ReportKind::Reject)
+                if order.phase.open() =>
+            {
+                order.ended = Some(match kind {
+                    ReportKind::Cancelled => VenueState::Cancelled,
+                    ReportKind::Expired => VenueState::Expired,
+                    _ => VenueState::Rejected,
+                });
                 self.settle(id, Phase::Terminal);
             }
             ReportKind::Dead if order.phase.open() => self.settle(id, Phase::Dead),
@@ -1568,11 +1879,23 @@ impl Router {
         for (id, order) in &self.orders {
             let phase = if order.phase == Phase::Pending { Phase::Unknown } else { order.phase };
             text.push_str(&format!(
-                "{id} {phase:?} booked {} execs {:?} acked {}\n",
-                order.booked_lots, order.execs, order.acked
+                "{id} {phase:?} booked {} execs {:?} acked {} of {} at {} amend {:?}\n",
+                order.booked_lots,
+                order.execs,
+                order.acked,
+                order.qty_lots,
+                order.px_ticks,
+                order.amend.as_ref().map(|amend| amend.terms)
             ));
         }
         text
+    }
+}
+
+/// Notes the end the venue named in its answer.
+const fn order_ended(order: Option<&mut Order>, end: VenueState) {
+    if let Some(order) = order {
+        order.ended = Some(end);
     }
 }
 

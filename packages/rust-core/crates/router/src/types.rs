@@ -13,12 +13,84 @@ pub struct Now {
     pub epoch_ns: i64,
 }
 
-/// What the core needs to know of a venue.
+/// Request weight of each question, as the venue lists it; 0 where it is not asked over this session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Weights {
+    pub place: usize,
+    pub cancel: usize,
+    pub status: usize,
+    pub open: usize,
+    /// Trades of one order, and of a whole instrument.
+    pub trades_of_order: usize,
+    pub trades: usize,
+    pub time: usize,
+}
+
+/// What the core needs to know of a venue. Limits are the account's; the shares say what of them is this process's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VenueConfig {
     pub venue: VenueId,
     /// The venue's own limit of orders in ten seconds.
     pub orders_per_10s: usize,
+    /// And in a minute; 0 = it has none.
+    pub orders_per_minute: usize,
+    /// Our own limit of one symbol in ten seconds; 0 = none.
+    pub symbol_orders_per_10s: usize,
+    /// The venue's limit of request weight; 0 = it has none.
+    pub weight_per_minute: usize,
+    pub weights: Weights,
+    pub orders_share_percent: usize,
+    pub weight_share_percent: usize,
+    /// How long a new order may wait for room; 0 = it is refused at once.
+    pub new_wait_ns: u64,
+    pub amends: Amends,
+}
+
+/// What a venue can change of a resting order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amends {
+    Never,
+    /// The quantity, to less, at the same price.
+    Down,
+    /// Price and quantity.
+    Any,
+}
+
+impl VenueConfig {
+    /// A venue with a limit of orders in ten seconds, all of it this process's, and no other.
+    pub const fn new(venue: VenueId, orders_per_10s: usize) -> Self {
+        let weights =
+            Weights { place: 0, cancel: 0, status: 0, open: 0, trades_of_order: 0, trades: 0, time: 0 };
+        Self {
+            venue,
+            orders_per_10s,
+            orders_per_minute: 0,
+            symbol_orders_per_10s: 0,
+            weight_per_minute: 0,
+            weights,
+            orders_share_percent: 100,
+            weight_share_percent: 100,
+            new_wait_ns: 0,
+            amends: Amends::Never,
+        }
+    }
+}
+
+/// What a venue counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UsageKind {
+    Orders,
+    Weight,
+}
+
+/// A venue's own word on one of its windows, for the whole account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usage {
+    pub kind: UsageKind,
+    pub window_ns: u64,
+    /// 0 = it names a count alone.
+    pub limit: usize,
+    pub count: usize,
 }
 
 /// One execution.
@@ -53,13 +125,25 @@ pub struct Status {
     pub venue_order_id: String,
     pub state: VenueState,
     pub cum_lots: u64,
+    /// Price and total quantity the venue holds it with; `None` where it does not say.
+    pub terms: Option<Terms>,
     pub ts_venue_ns: i64,
+}
+
+/// What an amend changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Terms {
+    pub px_ticks: i64,
+    /// The whole order, filled part included.
+    pub qty_lots: u64,
 }
 
 /// What one execution event says happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExecKind {
     New,
+    /// The venue holds the order with these terms now.
+    Replaced(Terms),
     Trade(Fill),
     /// An execution is undone: its price, quantity and fee, under an execution id of its own.
     Bust(Fill),
@@ -74,6 +158,8 @@ pub struct Exec {
     pub id: Option<ClientId>,
     pub kind: ExecKind,
     pub venue_order_id: String,
+    /// Of the order, as the venue says; `None` where it does not.
+    pub side: Option<Side>,
     /// The venue's cumulative quantity after the event; `None` where it sends none.
     pub cum_lots: Option<u64>,
     pub ts_venue_ns: i64,
@@ -93,8 +179,12 @@ pub struct TradeRow {
 pub enum Answer {
     /// NEW was taken.
     Placed { venue_order_id: String, ts_venue_ns: i64 },
-    /// The request was refused and had no effect.
+    /// An amend was done.
+    Replaced { venue_order_id: String, terms: Terms, cum_lots: u64, ts_venue_ns: i64 },
+    /// The request was refused for what it is, and had no effect.
     Refused { text: String },
+    /// The request had no effect since the venue cannot now: overloaded, or asked too often.
+    Busy { text: String },
     /// The venue does not say what became of it: -1006, -1007, 5xx, an answer that does not parse.
     Unclear { text: String },
     /// The state of the order asked for; also the answer to a cancel that worked.
@@ -152,6 +242,16 @@ pub enum Event {
     Garbled {
         venue: VenueId,
     },
+    /// What the venue counts, as its answers carry it.
+    Usage {
+        venue: VenueId,
+        usage: Usage,
+    },
+    /// The venue wants to hear nothing before this moment: 429, or a ban. Comes before the answer that carried it.
+    Blocked {
+        venue: VenueId,
+        until_mono_ns: u64,
+    },
     /// The router's own kill latch, which works without any gateway: while it is set no new order leaves, and when it is
     /// set every open order is cancelled. The shell keeps it on disk and says it again after each start.
     Kill {
@@ -172,6 +272,14 @@ pub enum What {
     Cancel {
         instrument: InstrumentId,
         id: ClientId,
+    },
+    /// Give the order new terms; `ts_ns` is the timestamp to sign.
+    Amend {
+        instrument: InstrumentId,
+        id: ClientId,
+        side: i32,
+        terms: Terms,
+        ts_ns: i64,
     },
     Status {
         instrument: InstrumentId,
@@ -216,6 +324,15 @@ pub enum Level {
     Warn,
 }
 
+/// A command that came to nothing, for the order DLQ.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Letter {
+    pub command: Command,
+    pub reason: Reason,
+    /// The venue's words, where it had any.
+    pub text: String,
+}
+
 /// One output. To be carried out in order. Short-lived and moved once, so its size costs less than a box would.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq)]
@@ -226,6 +343,8 @@ pub enum Effect {
     Send(Request),
     /// Deliver, in order of `report_seq`, every report after this one, from the journal where memory does not reach.
     Deliver { after_report_seq: u64 },
+    /// Keep in the order DLQ; on the disk before the reports of this turn leave.
+    Letter(Box<Letter>),
     /// For a person.
     Note { level: Level, text: String },
 }

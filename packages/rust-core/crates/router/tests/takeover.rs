@@ -19,7 +19,7 @@ struct Rig {
 }
 
 fn bare() -> Router {
-    let venues = [VenueConfig { venue: VENUE, orders_per_10s: 100 }];
+    let venues = [VenueConfig::new(VENUE, 100)];
     Router::new(&venues, [(InstrumentId(1), VENUE)], true)
 }
 
@@ -155,6 +155,7 @@ fn b023_a_trade_that_the_venue_undoes_is_reported_once() {
             id: Some(id(1)),
             kind,
             venue_order_id: "9".into(),
+            side: None,
             cum_lots: None,
             ts_venue_ns: 1,
             text: String::new(),

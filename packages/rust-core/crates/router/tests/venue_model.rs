@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use tidegate_router::limits::RECV_WINDOW_NS;
 use tidegate_router::{
-    Answer, ClientId, Effect, Entry, Event, Exec, ExecKind, Fill, Now, Request, Router, Status, TradeRow,
-    VenueConfig, VenueState, What,
+    Answer, ClientId, Effect, Entry, Event, Exec, ExecKind, Fill, Now, Request, Router, Status, Terms,
+    TradeRow, VenueConfig, VenueState, What,
 };
 use tidegate_units::{InstrumentId, IntentId, Side, StrategyId, VenueId};
 use tidegate_wire::ids::client_order_id;
@@ -53,6 +53,7 @@ impl Venue {
             id: Some(id),
             kind,
             venue_order_id: order.vid.to_string(),
+            side: None,
             cum_lots: Some(order.cum),
             ts_venue_ns: 1,
             text: String::new(),
@@ -67,6 +68,7 @@ impl Venue {
                 venue_order_id: order.vid.to_string(),
                 state: order.state,
                 cum_lots: order.cum,
+                terms: Some(Terms { px_ticks: 100, qty_lots: order.qty }),
                 ts_venue_ns: 1,
             })
         })
@@ -137,6 +139,7 @@ impl Venue {
                 (Answer::Trades(rows.filter(wanted).collect()), vec![])
             }
             What::Time => (Answer::Time { epoch_ns: now }, vec![]),
+            What::Amend { .. } => (Answer::Refused { text: "-1100".into() }, vec![]),
         }
     }
 }
@@ -203,7 +206,7 @@ struct World {
 }
 
 fn router() -> Router {
-    Router::new(&[VenueConfig { venue: VENUE, orders_per_10s: 1_000 }], [(INSTRUMENT, VENUE)], true)
+    Router::new(&[VenueConfig::new(VENUE, 1_000)], [(INSTRUMENT, VENUE)], true)
 }
 
 impl World {
@@ -256,7 +259,7 @@ impl World {
                     queue.push(Event::Written { token: request.token, wire_mono_ns: self.mono_ns });
                     self.requests.push((self.connection, request));
                 }
-                Effect::Deliver { .. } | Effect::Note { .. } => {}
+                Effect::Deliver { .. } | Effect::Note { .. } | Effect::Letter(_) => {}
             }
         }
     }

@@ -215,6 +215,7 @@ impl World {
                 ..row.fill.clone()
             }),
             venue_order_id: row.venue_order_id.clone(),
+            side: None,
             cum_lots: None,
             ts_venue_ns: epoch_ns,
             text: String::new(),

@@ -200,7 +200,7 @@ impl World {
             }
         };
         let venues: Vec<VenueConfig> = [1, 2]
-            .map(|id| VenueConfig { venue: VenueId(id), orders_per_10s: self.opts.orders_per_10s })
+            .map(|id| VenueConfig::new(VenueId(id), self.opts.orders_per_10s))
             .to_vec();
         let instruments = self.table.iter().map(|row| (row.instrument_id(), row.venue()));
         let mut router = Router::new(&venues, instruments, true);

@@ -4,7 +4,7 @@
 use crate::truth::{TrueFill, TrueOrder, Truth};
 use std::collections::BTreeMap;
 use tidegate_router::limits::RECV_WINDOW_NS;
-use tidegate_router::{Answer, ClientId, Exec, ExecKind, Fill, Status, TradeRow, VenueState, What};
+use tidegate_router::{Answer, ClientId, Exec, ExecKind, Fill, Status, Terms, TradeRow, VenueState, What};
 use tidegate_units::{InstrumentId, IntentId, Side};
 use tidegate_wire::pb::common::v1::Side as WireSide;
 use tidegate_wire::pb::orders::v1::Tif;
@@ -127,6 +127,8 @@ impl Venue {
                 (Answer::Trades(rows.filter(|row| wanted(row)).cloned().collect()), vec![])
             }
             What::Time => (Answer::Time { epoch_ns }, vec![]),
+            // No gateway of the cluster amends yet.
+            What::Amend { .. } => (Answer::Refused { text: "-1100".into() }, vec![]),
         }
     }
 
@@ -138,6 +140,7 @@ impl Venue {
                 venue_order_id: order.vid.to_string(),
                 state: order.state,
                 cum_lots: order.cum.unsigned_abs(),
+                terms: Some(Terms { px_ticks: order.px, qty_lots: order.qty.unsigned_abs() }),
                 ts_venue_ns: 1,
             })
         })
@@ -149,6 +152,7 @@ impl Venue {
             id: Some(id),
             kind,
             venue_order_id: vid.to_string(),
+            side: self.orders.get(&id).map(|o| o.side),
             cum_lots: Some(cum.unsigned_abs()),
             ts_venue_ns: epoch_ns,
             text: String::new(),

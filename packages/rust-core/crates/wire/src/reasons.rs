@@ -328,8 +328,18 @@ pub static REASONS: &[ReasonRow] = &[
     ),
     row(
         Reason::BreakerOpen,
-        "The circuit breaker of the venue is open after repeated faults.",
-        "Wait for it to close; look at the venue's errors.",
+        "A circuit breaker is open after faults in a row: the strategy's, the venue's or the endpoint's.",
+        "Wait for it to close; the router's statistics name it.",
+    ),
+    row(
+        Reason::QueueEvicted,
+        "The router's queue was full, and this command was the least urgent of it.",
+        "Send less; look at the venue's budget, and into the order DLQ.",
+    ),
+    row(
+        Reason::Superseded,
+        "A later command took its place before a byte of it left.",
+        "Nothing to do: the later one holds.",
     ),
     row(
         Reason::NoAccountSnapshot,

@@ -258,8 +258,8 @@ fn command(m: &Command) -> Check {
     id(m.gateway_epoch, "command.gateway_epoch")?;
     ensure(m.holder != 0, RefusalCode::IdZero, "command.holder")?;
     let kind = one_of::<CommandKind>(m.kind, "command.kind")?;
-    let is_new = kind == CommandKind::New;
-    let one_order = matches!(kind, CommandKind::New | CommandKind::Cancel | CommandKind::Query);
+    let is_new = matches!(kind, CommandKind::New | CommandKind::ForceFlat);
+    let one_order = is_new || matches!(kind, CommandKind::Cancel | CommandKind::Query | CommandKind::Amend);
     ensure(m.command_seq != 0 || kind == CommandKind::Grant, RefusalCode::IdZero, "command.command_seq")?;
     if is_new {
         some_id(m.intent_id.as_ref(), "command.intent_id")?;
@@ -276,6 +276,9 @@ fn command(m: &Command) -> Check {
         known::<Tif>(m.tif, "command.tif")?;
         px(m.px_ticks, "command.px_ticks")?;
         qty(m.qty_lots, "command.qty_lots")?;
+    }
+    if kind == CommandKind::Amend {
+        qty_some(m.qty_lots, "command.qty_lots")?;
     }
     if one_order {
         id(m.instrument_id, "command.instrument_id")?;
@@ -304,6 +307,8 @@ fn report(m: &Report) -> Check {
             | ReportKind::Status
             | ReportKind::Sent
             | ReportKind::Bust
+            | ReportKind::Replaced
+            | ReportKind::AmendReject
     );
     client_order_id(&m.client_order_id, usize::from(about_order), "report.client_order_id")?;
     if about_order || matches!(kind, ReportKind::VenueUp | ReportKind::VenueDown) {

@@ -93,6 +93,24 @@ export interface ApiAnswer {
   readonly body: unknown;
 }
 
+/** One counted request, as the venue saw it: what limits are judged by. */
+export interface RequestLine {
+  /** ms since the Unix epoch, venue clock, when it was counted. */
+  readonly ts: number;
+  readonly m: MarketId;
+  readonly op: Op;
+  /** Whose it was; "" where the question needs no key. */
+  readonly key: string;
+  readonly weight: number;
+  /** 1 where it counts as an order. */
+  readonly orders: 0 | 1;
+  readonly status: number;
+  /** Its own signed `timestamp`, where it had one. */
+  readonly stampMs: number | null;
+  /** Refused by a scripted block that ends then. */
+  readonly blockedUntilMs: number | null;
+}
+
 export interface UserEvent {
   readonly market: MarketId;
   readonly event: Record<string, unknown>;
@@ -119,6 +137,7 @@ export class Venue {
   readonly #log: VenueLog;
   readonly #keys: readonly Permitted[];
   readonly #snapshotId: (market: MarketId, bookId: number) => number;
+  readonly #onRequest: ((line: RequestLine) => void) | null;
   readonly #outbox: UserEvent[] = [];
   #listenKey: { readonly key: string; expiresMs: number } | null = null;
   #listenKeys = 0;
@@ -131,7 +150,9 @@ export class Venue {
     /** The id a snapshot taken now carries: the streams may have shown later ids than the book's. */
     snapshotId: (market: MarketId, bookId: number) => number,
     ratesScale = 1,
+    onRequest: ((line: RequestLine) => void) | null = null,
   ) {
+    this.#onRequest = onRequest;
     const desk = (market: MarketId): Desk => ({
       spec: MARKETS[market],
       core: cores[market],
@@ -165,6 +186,11 @@ export class Venue {
 
   usage(market: MarketId, nowMs: number) {
     return this.#desks[market].rates.usage(nowMs);
+  }
+
+  /** Answers every request of a market with `status` for so long. */
+  block(market: MarketId, status: 429 | 418, forMs: number, nowMs: number): void {
+    this.#desks[market].rates.block({ status, untilMs: nowMs + forMs });
   }
 
   spec(market: MarketId): MarketSpec {
@@ -216,10 +242,46 @@ export class Venue {
   call(request: ApiRequest, nowMs: number): ApiAnswer {
     const { market, op, params } = request;
     const desk = this.#desks[market];
-    const rule = OPS[op];
     const depth = op === "depth" ? depthWeight(desk.spec, limitOf(params, 100)) : null;
     const weight =
-      depth?.weight ?? (market === "usdm" ? USDM_WEIGHT[op] : undefined) ?? rule.weight;
+      depth?.weight ?? (market === "usdm" ? USDM_WEIGHT[op] : undefined) ?? OPS[op].weight;
+    const block = desk.rates.blocked(nowMs);
+    let status = 200;
+    try {
+      return this.#serve(request, desk, depth, weight, nowMs);
+    } catch (error) {
+      status = error instanceof ApiFault ? error.status : 500;
+      throw error;
+    } finally {
+      const stamp = Number(params.get("timestamp") ?? Number.NaN);
+      this.#onRequest?.({
+        ...{ ts: nowMs, m: market, op, key: request.key ?? "", weight },
+        orders: op === "order.place" ? 1 : 0,
+        status,
+        stampMs: Number.isFinite(stamp) ? stamp : null,
+        blockedUntilMs: block === null ? null : block.untilMs,
+      });
+    }
+  }
+
+  #serve(
+    request: ApiRequest,
+    desk: Desk,
+    depth: { readonly limit: number } | null,
+    weight: number,
+    nowMs: number,
+  ): ApiAnswer {
+    const { market, op, params } = request;
+    const rule = OPS[op];
+    const block = desk.rates.blocked(nowMs);
+    if (block !== null) {
+      const waitMs = block.untilMs - nowMs;
+      const text =
+        block.status === 418
+          ? `Way too much request weight used; IP banned until ${block.untilMs}.`
+          : "Too much request weight used.";
+      throw new ApiFault(block.status, -1003, text, Math.ceil(waitMs / 1_000), true);
+    }
     const waitS = desk.rates.takeWeight(nowMs, weight);
     if (waitS > 0) {
       const max = desk.spec.weightPerMinuteMax;

@@ -4,13 +4,16 @@
 export class ApiFault extends Error {
   readonly status: number;
   readonly code: number;
-  /** Seconds, for 429 only. */
+  /** Seconds, for 429 and 418 only. */
   readonly retryAfterS: number;
-  constructor(status: number, code: number, msg: string, retryAfterS = 0) {
+  /** A scripted block, and no limit that was passed. */
+  readonly scripted: boolean;
+  constructor(status: number, code: number, msg: string, retryAfterS = 0, scripted = false) {
     super(msg);
     this.status = status;
     this.code = code;
     this.retryAfterS = retryAfterS;
+    this.scripted = scripted;
   }
 }
 

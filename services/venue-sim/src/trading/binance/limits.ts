@@ -7,6 +7,12 @@ export interface Usage {
   readonly orders: number;
 }
 
+/** A scripted "too many": until then every request is answered with `status`. */
+export interface Block {
+  readonly status: 429 | 418;
+  readonly untilMs: number;
+}
+
 export class RateCounters {
   readonly #weightMax: number;
   readonly #ordersMax: number;
@@ -14,6 +20,7 @@ export class RateCounters {
   #weight = 0;
   #tenSeconds = -1;
   #orders = 0;
+  #block: Block | null = null;
 
   /** `scale` times what the market allows. */
   constructor(spec: MarketSpec, scale = 1) {
@@ -32,6 +39,16 @@ export class RateCounters {
       this.#tenSeconds = ten;
       this.#orders = 0;
     }
+  }
+
+  /** Refuses everything until a moment, as a venue does that was asked too often. */
+  block(block: Block): void {
+    this.#block = block;
+  }
+
+  /** The block in force. */
+  blocked(nowMs: number): Block | null {
+    return this.#block !== null && nowMs < this.#block.untilMs ? this.#block : null;
   }
 
   /** Takes weight; 0 when within the limit, else the seconds to wait. Refused weight counts too, as at the venue. */

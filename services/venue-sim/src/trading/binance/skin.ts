@@ -251,7 +251,15 @@ export class VenueServer {
       reply = lost ? null : { id, status: 200, result };
     } catch (error) {
       if (!(error instanceof ApiFault)) throw error;
-      reply = { id, status: error.status, error: { code: error.code, msg: error.message } };
+      const data =
+        error.retryAfterS > 0
+          ? { data: { serverTime: nowMs, retryAfter: nowMs + error.retryAfterS * 1_000 } }
+          : {};
+      reply = {
+        id,
+        status: error.status,
+        error: { code: error.code, msg: error.message, ...data },
+      };
     }
     if (reply !== null) {
       this.#send(client, JSON.stringify({ ...reply, rateLimits: this.#rateLimits(market, nowMs) }));

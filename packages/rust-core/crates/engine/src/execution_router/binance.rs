@@ -4,8 +4,11 @@
 
 use serde_json::{Map, Value, json};
 use tidegate_instruments::{Instrument, Table, Venue};
-use tidegate_router::limits::{RECV_WINDOW_NS, VENUE_TEXT_BYTES_MAX};
-use tidegate_router::{Answer, ClientId, Exec, ExecKind, Fill, Status, TradeRow, VenueState, What};
+use tidegate_router::limits::{BAN_NS, BLOCK_NS, RATE_WINDOW_NS, RECV_WINDOW_NS, VENUE_TEXT_BYTES_MAX};
+use tidegate_router::{
+    Amends, Answer, ClientId, Exec, ExecKind, Fill, Status, Terms, TradeRow, Usage, UsageKind, VenueState,
+    Weights, What,
+};
 use tidegate_units::{InstrumentId, Side, VenueId, parse_decimal};
 use tidegate_venue_io::sign::{Secret, sign_ws_api};
 use tidegate_wire::pb::common::v1::Side as PbSide;
@@ -16,11 +19,71 @@ pub const ROWS_MAX: usize = 1_000;
 /// The `id` of the user stream's subscription; requests have their token.
 pub const SUBSCRIBE_ID: &str = "user";
 
+/// Request weight of what goes over the WS API. Source: the venue's documentation; what goes over REST is counted there.
+pub const fn weights(venue: Venue) -> Weights {
+    match venue {
+        Venue::BinanceSpot => {
+            Weights { place: 1, cancel: 1, status: 4, open: 6, trades_of_order: 20, trades: 20, time: 1 }
+        }
+        _ => Weights { place: 1, cancel: 1, status: 1, open: 0, trades_of_order: 0, trades: 0, time: 0 },
+    }
+}
+
+/// What the venue can change of a resting order: spot keeps the place of one that gets smaller, USD-M takes both terms.
+pub const fn amends(venue: Venue) -> Amends {
+    match venue {
+        Venue::BinanceSpot => Amends::Down,
+        Venue::BinanceUsdm => Amends::Any,
+        _ => Amends::Never,
+    }
+}
+
+/// What the venue counts, out of the `rateLimits` of an answer.
+pub fn usages(body: &Value) -> impl Iterator<Item = Usage> + '_ {
+    body["rateLimits"].as_array().into_iter().flatten().filter_map(|row| {
+        let kind = match row["rateLimitType"].as_str()? {
+            "ORDERS" => UsageKind::Orders,
+            "REQUEST_WEIGHT" => UsageKind::Weight,
+            _ => return None,
+        };
+        let unit: u64 = match row["interval"].as_str()? {
+            "SECOND" => 1,
+            "MINUTE" => 60,
+            "HOUR" => 3_600,
+            "DAY" => 86_400,
+            _ => return None,
+        };
+        let whole = |name: &str| row[name].as_u64().and_then(|n| usize::try_from(n).ok());
+        let window_ns = unit.checked_mul(row["intervalNum"].as_u64()?)?.checked_mul(1_000_000_000)?;
+        Some(Usage { kind, window_ns, limit: whole("limit")?, count: whole("count")? })
+    })
+}
+
+/// For how long the venue wants to hear nothing, where an answer says so: 429, and 418 for a ban. `error` is the answer's
+/// error, `epoch_ns` this host's clock for an answer that names a moment and not what time it is there.
+pub fn blocked_for_ns(status: u64, error: &Value, epoch_ns: i64) -> Option<u64> {
+    if !matches!(status, 429 | 418) {
+        return None;
+    }
+    let data = &error["data"];
+    let until_ms = data["retryAfter"].as_i64();
+    let now_ms = data["serverTime"].as_i64().unwrap_or(epoch_ns / 1_000_000);
+    let said = until_ms.and_then(|until| u64::try_from(until.checked_sub(now_ms)?).ok());
+    // The venue's milliseconds are cut off: one more, so that the reset has passed.
+    Some(match said {
+        Some(ms) => (ms + 1).saturating_mul(1_000_000),
+        None if status == 418 => BAN_NS,
+        None if error["code"].as_i64() == Some(-1015) => RATE_WINDOW_NS,
+        None => BLOCK_NS,
+    })
+}
+
 /// What was asked, as far as its answer's meaning depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     Place,
     Cancel,
+    Amend,
     Status,
     Open,
     Trades,
@@ -32,6 +95,7 @@ impl Asked {
         match what {
             What::Place { .. } => Self::Place,
             What::Cancel { .. } => Self::Cancel,
+            What::Amend { .. } => Self::Amend,
             What::Status { .. } => Self::Status,
             What::Open { .. } => Self::Open,
             What::Trades { .. } => Self::Trades,
@@ -70,6 +134,25 @@ pub fn request(
         What::Cancel { id: order, .. } => {
             params.push(("origClientOrderId", order.to_string()));
             "order.cancel"
+        }
+        What::Amend { id: order, side, terms, ts_ns, .. } => {
+            let row = instrument?;
+            let qty = row.format_qty(i64::try_from(terms.qty_lots).unwrap_or(0));
+            params.push(("origClientOrderId", order.to_string()));
+            let method = if venue == Venue::BinanceSpot {
+                // Under the same id: without it the venue would make one up.
+                params.push(("newClientOrderId", order.to_string()));
+                params.push(("newQty", qty));
+                "order.amend.keepPriority"
+            } else {
+                params.push(("side", if *side == PbSide::Buy as i32 { "BUY" } else { "SELL" }.into()));
+                params.push(("quantity", qty));
+                params.push(("price", row.format_px(terms.px_ticks)));
+                "order.modify"
+            };
+            params.push(("timestamp", (ts_ns / 1_000_000).to_string()));
+            params.push(("recvWindow", (RECV_WINDOW_NS / 1_000_000).to_string()));
+            return Some(text(id, method, signed(params, keys)));
         }
         What::Status { id: order, .. } => {
             params.push(("origClientOrderId", order.to_string()));
@@ -170,8 +253,16 @@ pub fn answer(asked: Asked, row: Option<&Instrument>, status: u64, body: &Value)
     let unknown =
         (status >= 500 && code != -1008) || status < 400 || matches!(code, -1000 | -1001 | -1006 | -1007);
     match asked {
-        Asked::Place | Asked::Cancel if unknown || duplicate => Answer::Unclear { text: bounded(&message) },
-        Asked::Place | Asked::Cancel => Answer::Refused { text: bounded(&message) },
+        Asked::Place | Asked::Cancel | Asked::Amend if unknown || duplicate => {
+            Answer::Unclear { text: bounded(&message) }
+        }
+        // The venue cannot now, or the way there took too long (-1021): nothing was done, and not for what was asked.
+        Asked::Place | Asked::Cancel | Asked::Amend
+            if status >= 500 || matches!(status, 429 | 418) || code == -1021 =>
+        {
+            Answer::Busy { text: bounded(&message) }
+        }
+        Asked::Place | Asked::Cancel | Asked::Amend => Answer::Refused { text: bounded(&message) },
         Asked::Status if code == -2013 && status < 500 => Answer::NotFound,
         _ => Answer::Failed { text: bounded(&message) },
     }
@@ -180,7 +271,7 @@ pub fn answer(asked: Asked, row: Option<&Instrument>, status: u64, body: &Value)
 /// What an answer that cannot be read means for what was asked.
 pub fn unclear(asked: Asked, text: String) -> Answer {
     match asked {
-        Asked::Place | Asked::Cancel => Answer::Unclear { text: bounded(&text) },
+        Asked::Place | Asked::Cancel | Asked::Amend => Answer::Unclear { text: bounded(&text) },
         _ => Answer::Failed { text: bounded(&text) },
     }
 }
@@ -192,6 +283,16 @@ fn result(asked: Asked, row: Option<&Instrument>, body: &Value) -> Option<Answer
             ts_venue_ns: ms(body, &["transactTime", "updateTime"])?,
         },
         Asked::Cancel | Asked::Status => Answer::Status(status_of(row?, body)?),
+        Asked::Amend => {
+            let order = if body["amendedOrder"].is_object() { &body["amendedOrder"] } else { body };
+            let row = row?;
+            Answer::Replaced {
+                venue_order_id: order["orderId"].as_u64()?.to_string(),
+                terms: terms_of(row, order)?,
+                cum_lots: lots(row, order["executedQty"].as_str()?)?,
+                ts_venue_ns: ms(body, &["transactTime", "updateTime"])?,
+            }
+        }
         Asked::Open => {
             let rows = body.as_array()?;
             let id = |row: &Value| ClientId::parse(row["clientOrderId"].as_str().unwrap_or(""));
@@ -217,7 +318,17 @@ fn status_of(row: &Instrument, body: &Value) -> Option<Status> {
         venue_order_id: body["orderId"].as_u64()?.to_string(),
         state: state_of(body["status"].as_str()?)?,
         cum_lots: lots(row, body["executedQty"].as_str()?)?,
+        terms: terms_of(row, body),
         ts_venue_ns: ms(body, &["updateTime", "transactTime", "time"])?,
+    })
+}
+
+/// Price and total quantity of an order as the venue lists it: spot's amended order says `qty`, everything else `origQty`.
+fn terms_of(row: &Instrument, order: &Value) -> Option<Terms> {
+    let qty = order["origQty"].as_str().or_else(|| order["qty"].as_str())?;
+    Some(Terms {
+        px_ticks: row.parse_px(order["price"].as_str()?.as_bytes()).ok()?,
+        qty_lots: lots(row, qty)?,
     })
 }
 
@@ -283,6 +394,11 @@ fn exec_of(venue: VenueId, table: &Table, order: &Value, spot: bool) -> Option<U
     let id = own.filter_map(|name| ClientId::parse(order[*name].as_str()?)).next();
     let kind = match order["x"].as_str()? {
         "NEW" => ExecKind::New,
+        // An order that got smaller on spot, a changed one on USD-M.
+        "REPLACED" | "AMENDMENT" => ExecKind::Replaced(Terms {
+            px_ticks: row.parse_px(order["p"].as_str()?.as_bytes()).ok()?,
+            qty_lots: lots(row, order["q"].as_str()?)?,
+        }),
         "TRADE" => ExecKind::Trade(Fill {
             exec_id: order["t"].as_u64()?.to_string(),
             px_ticks: row.parse_px(order["L"].as_str()?.as_bytes()).ok()?,
@@ -303,6 +419,11 @@ fn exec_of(venue: VenueId, table: &Table, order: &Value, spot: bool) -> Option<U
         id,
         kind,
         venue_order_id: order["i"].as_u64()?.to_string(),
+        side: match order["S"].as_str() {
+            Some("BUY") => Some(Side::Buy),
+            Some("SELL") => Some(Side::Sell),
+            _ => None,
+        },
         cum_lots: Some(lots(row, order["z"].as_str()?)?),
         ts_venue_ns: ms(order, &["T"])?,
         text: String::new(),
@@ -409,8 +530,9 @@ mod tests {
         let error = |code: i64, msg: &str| json!({ "code": code, "msg": msg });
         let place = |status, code, msg| answer(Asked::Place, None, status, &error(code, msg));
         assert!(matches!(place(400, -2010, "Account has insufficient balance"), Answer::Refused { .. }));
-        assert!(matches!(place(429, -1015, "Too many"), Answer::Refused { .. }));
-        assert!(matches!(place(503, -1008, "overloaded"), Answer::Refused { .. }));
+        assert!(matches!(place(429, -1015, "Too many"), Answer::Busy { .. }));
+        assert!(matches!(place(503, -1008, "overloaded"), Answer::Busy { .. }));
+        assert!(matches!(place(400, -1021, "outside of the recvWindow"), Answer::Busy { .. }));
         for (status, code, msg) in
             [(400, -1007, "TIMEOUT"), (400, -1006, "UNEXPECTED_RESP"), (502, 0, ""), (200, 0, "")]
         {
@@ -423,6 +545,84 @@ mod tests {
         );
         assert!(matches!(answer(Asked::Status, None, 400, &error(-1021, "")), Answer::Failed { .. }));
         assert!(matches!(answer(Asked::Cancel, None, 400, &error(-2011, "")), Answer::Refused { .. }));
+    }
+
+    #[test]
+    fn a22_an_amend_is_written_and_read_in_each_venues_shape() {
+        let table = table();
+        let what = |instrument| What::Amend {
+            instrument: InstrumentId(instrument),
+            id: ClientId::parse(ID).unwrap(),
+            side: PbSide::Sell.into(),
+            terms: Terms { px_ticks: 618_002, qty_lots: 1_000 },
+            ts_ns: 5_000_000,
+        };
+        let sent = |venue, n| -> Value {
+            let text = request(venue, "7", &what(n), table.get(InstrumentId(n)), &keys(), 0).unwrap();
+            serde_json::from_str(&text).unwrap()
+        };
+        let spot = sent(Venue::BinanceSpot, 1);
+        assert_eq!(spot["method"], "order.amend.keepPriority");
+        assert_eq!(
+            (&spot["params"]["newQty"], &spot["params"]["newClientOrderId"]),
+            (&json!("0.01000"), &json!(ID))
+        );
+        let usdm = sent(Venue::BinanceUsdm, 2);
+        assert_eq!(usdm["method"], "order.modify");
+        let params = &usdm["params"];
+        assert_eq!((&params["price"], &params["side"]), (&json!("61800.2"), &json!("SELL")));
+        assert_eq!((&params["timestamp"], &params["recvWindow"]), (&json!(5), &json!(1_000)));
+        let order = json!({ "orderId": 9, "price": "61800.20", "executedQty": "0.00100", "status": "NEW", "qty": "0.01000" });
+        let body = json!({ "transactTime": 3, "executionId": 4, "amendedOrder": order });
+        let want = Answer::Replaced {
+            venue_order_id: "9".into(),
+            terms: Terms { px_ticks: 6_180_020, qty_lots: 1_000 },
+            cum_lots: 100,
+            ts_venue_ns: 3_000_000,
+        };
+        assert_eq!(answer(Asked::Amend, table.get(InstrumentId(1)), 200, &body), want);
+        let flat = json!({ "orderId": 9, "price": "61800.20", "origQty": "0.01000", "executedQty": "0.00100", "updateTime": 3 });
+        assert_eq!(answer(Asked::Amend, table.get(InstrumentId(1)), 200, &flat), want);
+        assert!(matches!(
+            answer(Asked::Amend, table.get(InstrumentId(1)), 200, &json!({})),
+            Answer::Unclear { .. }
+        ));
+        let event = json!({"e":"executionReport","s":"BTCUSDT","c":ID,"C":"","x":"REPLACED","X":"NEW","i":9,"p":"61800.20000000",
+            "q":"0.01000000","z":"0.00100000","T":3});
+        let User::Exec(_, exec) = user_event(VenueId(1), &table, &event) else { panic!() };
+        assert_eq!(exec.kind, ExecKind::Replaced(Terms { px_ticks: 6_180_020, qty_lots: 1_000 }));
+    }
+
+    #[test]
+    fn b019_rate_limits_and_resets_are_read_out_of_every_answer() {
+        let body = json!({ "rateLimits": [
+            { "rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 50, "count": 12 },
+            { "rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000, "count": 70 },
+            { "rateLimitType": "CONNECTIONS", "interval": "MINUTE", "intervalNum": 5, "limit": 300, "count": 1 },
+            { "rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 160_000 },
+        ] });
+        let want = [
+            Usage { kind: UsageKind::Orders, window_ns: RATE_WINDOW_NS, limit: 50, count: 12 },
+            Usage { kind: UsageKind::Weight, window_ns: 60_000_000_000, limit: 6_000, count: 70 },
+        ];
+        assert_eq!(usages(&body).collect::<Vec<_>>(), want);
+        assert_eq!(usages(&json!({})).count(), 0);
+        let error = |code: i64, data: Value| json!({ "code": code, "msg": "Too many", "data": data });
+        let told = error(-1003, json!({ "serverTime": 1_000, "retryAfter": 3_500 }));
+        let second = 1_000_000_000;
+        for (status, error, want) in [
+            (429, &told, Some(2_501_000_000)),
+            (418, &told, Some(2_501_000_000)),
+            (429, &error(-1003, json!({ "retryAfter": 9_000 })), Some(4_001_000_000)),
+            (429, &error(-1003, json!({ "serverTime": 9_000, "retryAfter": 8_000 })), Some(60 * second)),
+            (429, &error(-1015, Value::Null), Some(10 * second)),
+            (429, &error(-1003, Value::Null), Some(60 * second)),
+            (418, &error(-1003, Value::Null), Some(120 * second)),
+            (400, &told, None),
+            (503, &told, None),
+        ] {
+            assert_eq!(blocked_for_ns(status, error, 5_000_000_000), want, "{status} {error}");
+        }
     }
 
     #[test]

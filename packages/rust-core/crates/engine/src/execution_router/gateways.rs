@@ -89,7 +89,8 @@ impl Gateways {
 
     /// Remembers a journalled command.
     pub fn told(&mut self, command: &Command, report_seq: u64, bytes: &[u8]) {
-        if !matches!(command.kind(), CommandKind::New | CommandKind::Cancel) {
+        use CommandKind::{Amend, Cancel, ForceFlat, New};
+        if !matches!(command.kind(), New | ForceFlat | Cancel | Amend) {
             return;
         }
         self.bytes += bytes.len();

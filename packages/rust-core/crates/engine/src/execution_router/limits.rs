@@ -31,6 +31,15 @@ pub const FOLD_BATCH: usize = 4_096;
 pub const ROUNDS_MAX: usize = 16;
 /// Spans told per second.
 pub const SPANS_PER_SECOND_MAX: u32 = 200;
+/// Letters the order DLQ keeps, and for how long; older ones go when a tenth of it would.
+pub const DLQ_KEPT_MAX: usize = 10_000;
+pub const DLQ_RETENTION_NS: i64 = 7 * 86_400 * 1_000_000_000;
+/// Bytes of its file beyond which what is too much goes at once.
+pub const DLQ_BYTES_MAX: u64 = 32 << 20;
+/// Letters held in memory while the disk fails; a further one is counted and not kept.
+pub const DLQ_PENDING_MAX: usize = 10_000;
+/// How long a disk that failed is left alone.
+pub const DLQ_RETRY_NS: u64 = 1_000_000_000;
 
 const _: () = assert!(COMMANDS_WAITING_MAX >= 2 * 4_096, "a kill behind a whole link window is seen");
 const _: () = assert!(REPORTS_KEPT_MAX >= 2 * 4_096, "a whole link window must be in memory");

@@ -54,7 +54,7 @@ impl Rig {
         let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../config/instruments.json");
         let config = json!({
             "endpoint": self.endpoint(), "epochPath": at.join("e"), "instrumentsPath": table,
-            "journalDir": at.join("j"), "tier": "T0", "latchPath": at.join("k.latch"), "killPath": at.join("kill"),
+            "journalDir": at.join("j"), "tier": "T0", "latchPath": at.join("k.latch"), "killPath": at.join("kill"), "dlqDir": at.join("dlq"),
             "venues": [{ "venueId": 1, "apiUrl": format!("ws://{}/ws-api/v3", self.listener.local_addr().unwrap()),
                 "apiKey": "sim", "apiSecret": "sim-secret", "ordersPer10s": 50 }],
         });
@@ -290,7 +290,7 @@ fn configurations_that_cannot_be_used_are_named() {
     for (text, want) in [
         ("{", "cannot read"),
         (
-            r#"{"endpoint":"x","epochPath":"e","instrumentsPath":"/nowhere","journalDir":"j","tier":"T0","latchPath":"l","killPath":"k","venues":[]}"#,
+            r#"{"endpoint":"x","epochPath":"e","instrumentsPath":"/nowhere","journalDir":"j","tier":"T0","latchPath":"l","killPath":"k","dlqDir":"d","venues":[]}"#,
             "instrument table",
         ),
     ] {
@@ -513,5 +513,66 @@ fn b047_a_kill_overtakes_the_orders_that_wait_before_it() {
     for _ in 0..sent(&rig) {
         assert_eq!(read(&mut venue)["method"], "order.place");
     }
+    rig.stop();
+}
+
+#[test]
+fn b019_after_a_429_the_next_bytes_come_after_the_reset_it_named_and_a_cancel_waits_for_it_too() {
+    let mut rig = Rig::new();
+    let mut venue = rig.venue();
+    rig.grant(0);
+    rig.until_kind(ReportKind::VenueUp);
+    let id = rig.command(|_| ());
+    let place = read(&mut venue);
+    write(
+        &mut venue,
+        &json!({ "id": place["id"], "status": 200, "result": { "orderId": 7, "transactTime": 1 },
+            "rateLimits": [{ "rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 40, "count": 3 }] }),
+    );
+    rig.until_kind(ReportKind::Ack);
+    rig.until_stat("budgets", |b| b[0]["ordersMax"] == 40 && b[0]["orders"] == 3);
+    rig.command(|c| {
+        c.kind = CommandKind::Query.into();
+    });
+    let query = read(&mut venue);
+    let error = json!({ "code": -1003, "msg": "Too much request weight used.",
+        "data": { "serverTime": 1_000, "retryAfter": 1_700 } });
+    let said = Instant::now();
+    write(&mut venue, &json!({ "id": query["id"], "status": 429, "error": error }));
+    rig.until_stat("blocks", |n| *n == 1);
+    rig.command(|c| c.kind = CommandKind::Cancel.into());
+    let next = read(&mut venue);
+    assert!(said.elapsed() >= Duration::from_millis(700), "{:?} after it", said.elapsed());
+    assert_eq!(
+        (&next["method"], &next["params"]["origClientOrderId"]),
+        (&json!("order.cancel"), &json!(id)),
+        "and the cancel goes first"
+    );
+    let events = rig.handle.as_ref().unwrap().take_events(Duration::ZERO);
+    let told = events.iter().find(|e| e["type"] == "venue_blocked").unwrap();
+    assert_eq!((&told["venueId"], &told["forMs"]), (&json!(1), &json!(701)), "the shell keeps silent too");
+    rig.stop();
+}
+
+#[test]
+fn a24_an_order_that_comes_to_nothing_is_in_the_dlq_before_the_gateway_is_told() {
+    let mut rig = Rig::new();
+    let mut venue = rig.venue();
+    rig.grant(0);
+    rig.until_kind(ReportKind::VenueUp);
+    let letters = rig.dir.path().join("dlq/letters.ndjson");
+    let text = || std::fs::read_to_string(&letters).unwrap_or_default();
+    let id = rig.command(|c| {
+        c.instrument_id = 9;
+        c.client_order_id = "1".repeat(25);
+    });
+    rig.until(|reports, _| reports.iter().any(|r| r.client_order_id == id));
+    assert!(text().contains(&id) && text().contains("UNKNOWN_INSTRUMENT"), "{}", text());
+    let id = rig.command(|c| c.client_order_id = "2".repeat(25));
+    let place = read(&mut venue);
+    let error = json!({ "code": -2010, "msg": "Account has insufficient balance for requested action." });
+    write(&mut venue, &json!({ "id": place["id"], "status": 400, "error": error }));
+    rig.until_kind(ReportKind::Reject);
+    assert!(text().contains(&id) && text().contains("insufficient balance"), "{}", text());
     rig.stop();
 }

@@ -45,7 +45,7 @@ impl World {
                             node.copies_before = node.entries.len();
                         }
                     }
-                    Effect::Note { .. } => {}
+                    Effect::Note { .. } | Effect::Letter(_) => {}
                 }
             }
             self.rt_fails(1)?;
