@@ -199,9 +199,8 @@ impl World {
                 return;
             }
         };
-        let venues: Vec<VenueConfig> = [1, 2]
-            .map(|id| VenueConfig::new(VenueId(id), self.opts.orders_per_10s))
-            .to_vec();
+        let venues: Vec<VenueConfig> =
+            [1, 2].map(|id| VenueConfig::new(VenueId(id), self.opts.orders_per_10s)).to_vec();
         let instruments = self.table.iter().map(|row| (row.instrument_id(), row.venue()));
         let mut router = Router::new(&venues, instruments, true);
         let mut entries = Vec::new();
