@@ -24,6 +24,8 @@ export interface FaultProxy extends AsyncDisposable {
   readonly lost: number;
   /** Answers to done work that never came though the connection stayed. */
   readonly swallowed: number;
+  /** Answers to work that had been made to wait, whatever they say. */
+  readonly answeredLate: number;
   /** Work that was done after it had been made to wait. */
   readonly doneLate: number;
 }
@@ -45,9 +47,8 @@ export async function startFaultProxy(
   { isWork, isDone, fate }: FaultProxyOptions,
 ): Promise<FaultProxy> {
   const sockets = new Set<Socket>();
-  const counts = { underWay: 0, lost: 0, swallowed: 0, doneLate: 0 };
+  const counts = { underWay: 0, lost: 0, swallowed: 0, answeredLate: 0, doneLate: 0 };
   const server = createServer((client) => {
-    const upstream = connect(targetPort, "127.0.0.1");
     let doom: Fate = "passes";
     let working = false;
     let mute = false;
@@ -57,37 +58,27 @@ export async function startFaultProxy(
       if (working) counts.underWay -= 1;
       working = false;
     };
-    for (const socket of [client, upstream]) {
+    const watch = (socket: Socket, onClose: () => void): Socket => {
       sockets.add(socket);
       socket.setNoDelay(true);
       socket.on("error", () => {});
       socket.on("close", () => {
         sockets.delete(socket);
-        // Work that was made to wait comes to its end though its sender has given up.
-        if (socket === client && doom instanceof Promise) return;
+        onClose();
+      });
+      return socket;
+    };
+    const open = (): Socket => {
+      const socket = watch(connect(targetPort, "127.0.0.1"), () => {
+        // A server does not wait as long as work may be made to: that work gets a connection of its own.
+        if (doom instanceof Promise && !working) return;
         answered();
         client.destroy();
-        upstream.destroy();
       });
-    }
-    client.on("data", (piece: Buffer) => {
-      const begins = isWork(piece);
-      if (begins) doom = fate();
-      const pass = (): void => {
-        if (begins && !working) {
-          working = true;
-          counts.underWay += 1;
-        }
-        upstream.write(piece);
-      };
-      if (begins && doom instanceof Promise) {
-        const waits = doom;
-        before = (before ?? Promise.resolve()).then(() => waits);
-      }
-      if (before === null) pass();
-      else before = before.then(pass);
-    });
-    upstream.on("data", (piece: Buffer) => {
+      socket.on("data", onAnswer);
+      return socket;
+    };
+    const onAnswer = (piece: Buffer): void => {
       const done = working && isDone(piece);
       answered();
       if (mute) return;
@@ -102,11 +93,40 @@ export async function startFaultProxy(
         return;
       }
       if (doom instanceof Promise) {
+        counts.answeredLate += 1;
         if (done) counts.doneLate += 1;
         if (client.destroyed) upstream.destroy();
       }
       doom = "passes";
       client.write(piece);
+    };
+    let upstream = open();
+    watch(client, () => {
+      // Work that was made to wait comes to its end though its sender has given up.
+      if (doom instanceof Promise) return;
+      answered();
+      upstream.destroy();
+    });
+    client.on("data", (piece: Buffer) => {
+      const begins = isWork(piece);
+      if (begins) doom = fate();
+      const pass = (): void => {
+        if (upstream.destroyed) {
+          if (!(doom instanceof Promise)) return;
+          upstream = open();
+        }
+        if (begins && !working) {
+          working = true;
+          counts.underWay += 1;
+        }
+        upstream.write(piece);
+      };
+      if (begins && doom instanceof Promise) {
+        const waits = doom;
+        before = (before ?? Promise.resolve()).then(() => waits);
+      }
+      if (before === null) pass();
+      else before = before.then(pass);
     });
   });
   await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
@@ -120,6 +140,9 @@ export async function startFaultProxy(
     },
     get swallowed() {
       return counts.swallowed;
+    },
+    get answeredLate() {
+      return counts.answeredLate;
     },
     get doneLate() {
       return counts.doneLate;

@@ -14,7 +14,7 @@ const MOMENT_MS = 200;
 const MID_INSERT_MS = 4;
 /** Tries to meet the server in the middle of an insert. */
 const MID_INSERT_TRIES = 40;
-const FAULT_MS_MAX = 60_000;
+const FAULT_MS_MAX = 180_000;
 /** How long two that both take themselves for the owner are given to find out: several looks at the claim. */
 const SETTLE_MS = 10 * CLAIM_MS;
 
@@ -136,7 +136,8 @@ class Round {
       await sleep(at * MOMENT_MS);
     }
     const [paused, next] = [stand.loader(slot), stand.loader(otherOf(slot))];
-    const late = stand.proxy(slot).doneLate;
+    const proxy = stand.proxy(slot);
+    const [answered, done] = [proxy.answeredLate, proxy.doneLate];
     const before = await next.ask();
     const fence = other ? 0 : ((await paused.ask())?.fence ?? 0);
     paused.signal("SIGSTOP");
@@ -150,8 +151,8 @@ class Round {
       await sleep(at * MOMENT_MS);
       if (other) {
         go.resolve();
-        await this.#until("a late insert", () => stand.proxy(slot).doneLate > late);
-        this.#injected.late_insert += 1;
+        await this.#until("an answer to a late insert", () => proxy.answeredLate > answered);
+        if (proxy.doneLate > done) this.#injected.late_insert += 1;
       }
     } finally {
       go.resolve();
