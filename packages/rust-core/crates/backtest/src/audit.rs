@@ -56,7 +56,10 @@ pub fn audit(row: &Instrument, fees: &Fees, venue: Stream<'_>, fills: &[Fill], a
             Source::Level { px, row } => {
                 let kind = Kind::level(fill.side.opposite());
                 // The level as last named at or before that row.
-                let named = (0..=row).rev().filter_map(|at| venue.get(at)).find(|step| step.kind == kind && step.px == px);
+                let named = (0..=row)
+                    .rev()
+                    .filter_map(|at| venue.get(at))
+                    .find(|step| step.kind == kind && step.px == px);
                 named.map(|step| (step.ns, (fill.px - px) * fill.side.sign() >= 0, step.qty))
             }
         };
@@ -85,11 +88,19 @@ pub struct Markout {
 }
 
 /// Markouts of fills at several horizons, by the venue's own book.
-pub fn markouts<L: crate::depth::Levels>(levels: L, venue: Stream<'_>, fills: &[Fill], horizons_ns: &[i64]) -> Vec<Markout> {
-    let mut out: Vec<Markout> = horizons_ns.iter().map(|ns| Markout { horizon_ns: *ns, ..Markout::default() }).collect();
+pub fn markouts<L: crate::depth::Levels>(
+    levels: L,
+    venue: Stream<'_>,
+    fills: &[Fill],
+    horizons_ns: &[i64],
+) -> Vec<Markout> {
+    let mut out: Vec<Markout> =
+        horizons_ns.iter().map(|ns| Markout { horizon_ns: *ns, ..Markout::default() }).collect();
     let mut due: Vec<(i64, usize, usize)> = Vec::new();
     for (at, fill) in fills.iter().enumerate() {
-        due.extend(horizons_ns.iter().enumerate().map(|(slot, ns)| (fill.venue_ns.saturating_add(*ns), slot, at)));
+        due.extend(
+            horizons_ns.iter().enumerate().map(|(slot, ns)| (fill.venue_ns.saturating_add(*ns), slot, at)),
+        );
     }
     due.sort_unstable();
     let last = venue.ns.last().copied().unwrap_or(i64::MIN);
@@ -99,7 +110,9 @@ pub fn markouts<L: crate::depth::Levels>(levels: L, venue: Stream<'_>, fills: &[
             break;
         }
         row = crate::venue::replay(&mut depth, venue, row, at);
-        if let (Some((bid, ask)), Some(fill), Some(markout)) = (depth.touch(), fills.get(fill), out.get_mut(slot)) {
+        if let (Some((bid, ask)), Some(fill), Some(markout)) =
+            (depth.touch(), fills.get(fill), out.get_mut(slot))
+        {
             let moved = i128::from(bid + ask - 2 * fill.px) * i128::from(fill.side.sign());
             markout.half_tick_lots += moved * i128::from(fill.qty);
             markout.lots += i128::from(fill.qty);

@@ -95,7 +95,13 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn snapshot(&mut self, side: Side, levels: &Levels<'_>, exch_ns: i64, local_ns: i64) -> Result<(), String> {
+    fn snapshot(
+        &mut self,
+        side: Side,
+        levels: &Levels<'_>,
+        exch_ns: i64,
+        local_ns: i64,
+    ) -> Result<(), String> {
         let Some((last, _)) = levels.last() else { return Ok(()) };
         let kind = if side == Side::Buy { Kind::ClearBids } else { Kind::ClearAsks };
         let px = self.px(last)?;
@@ -182,7 +188,8 @@ mod tests {
             "12 {\"lastUpdateId\":5,\"E\":6,\"T\":5,\"bids\":[[\"61800.2\",\"2\"],[\"61799.0\",\"1\"]],\"asks\":[]}\n",
         ))
         .unwrap();
-        let row = |kind, exch_ms: i64, local_ns, px, qty| Row { kind, exch_ns: exch_ms * MS, local_ns, px, qty };
+        let row =
+            |kind, exch_ms: i64, local_ns, px, qty| Row { kind, exch_ns: exch_ms * MS, local_ns, px, qty };
         assert_eq!(
             captured.rows,
             [
@@ -202,8 +209,14 @@ mod tests {
         let good = "7 {\"data\":{\"e\":\"trade\",\"T\":3,\"p\":\"1.0\",\"q\":\"0.006\",\"m\":true}}\n";
         for (bad, want) in [
             ("7 {\n", "EOF"),
-            ("7 {\"data\":{\"e\":\"trade\",\"T\":3,\"p\":\"1.03\",\"q\":\"0.006\",\"m\":true}}\n", "price 1.03: OffUnit"),
-            ("7 {\"data\":{\"e\":\"trade\",\"T\":3,\"p\":\"1.0\",\"q\":\"1e3\",\"m\":true}}\n", "quantity 1e3"),
+            (
+                "7 {\"data\":{\"e\":\"trade\",\"T\":3,\"p\":\"1.03\",\"q\":\"0.006\",\"m\":true}}\n",
+                "price 1.03: OffUnit",
+            ),
+            (
+                "7 {\"data\":{\"e\":\"trade\",\"T\":3,\"p\":\"1.0\",\"q\":\"1e3\",\"m\":true}}\n",
+                "quantity 1e3",
+            ),
             ("7 {\"data\":{\"e\":\"trade\",\"p\":\"1.0\",\"q\":\"1\",\"m\":true}}\n", "no venue time"),
             ("7 {\"data\":{\"e\":\"trade\",\"T\":3,\"p\":\"900000000.0\",\"q\":\"1\",\"m\":true}}\n", "2^31"),
         ] {

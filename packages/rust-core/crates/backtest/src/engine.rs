@@ -188,7 +188,9 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
         };
         let mut bytes = [0_u8; 49];
         bytes[0] = code;
-        for (slot, value) in [answer.id as i64, answer.request as i64, answer.venue_ns, px, qty, left].iter().enumerate() {
+        for (slot, value) in
+            [answer.id as i64, answer.request as i64, answer.venue_ns, px, qty, left].iter().enumerate()
+        {
             bytes[1 + slot * 8..9 + slot * 8].copy_from_slice(&value.to_le_bytes());
         }
         self.hash.update(&bytes);
@@ -215,7 +217,11 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
             What::Live { px, left } if mine => {
                 order.px = Some(px);
                 order.left = left;
-                order.state = if left < order.qty && order.pending == Some(Pending::New) { State::PartlyFilled } else { State::Live };
+                order.state = if left < order.qty && order.pending == Some(Pending::New) {
+                    State::PartlyFilled
+                } else {
+                    State::Live
+                };
                 order.pending = None;
             }
             What::Executed(fill) => {
@@ -262,7 +268,8 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
 fn request_bytes(now: i64, number: u64, request: &Request) -> [u8; 50] {
     let (code, flags, id, px, qty) = match *request {
         Request::New(order) => {
-            let flags = order.tif as u8 | u8::from(order.side == Side::Sell) << 4 | u8::from(order.px.is_none()) << 5;
+            let flags =
+                order.tif as u8 | u8::from(order.side == Side::Sell) << 4 | u8::from(order.px.is_none()) << 5;
             (16_u8, flags, order.id, order.px.unwrap_or(0), order.qty)
         }
         Request::Cancel { id } => (17, 0, id, 0, 0),
@@ -339,7 +346,12 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
         if self.started {
             return true;
         }
-        let first = self.assets.iter().flat_map(|asset| [asset.next_local_data(), asset.next_venue_data()]).flatten().min();
+        let first = self
+            .assets
+            .iter()
+            .flat_map(|asset| [asset.next_local_data(), asset.next_venue_data()])
+            .flatten()
+            .min();
         if let Some(first) = first {
             (self.now, self.started) = (first, true);
         }
@@ -464,7 +476,13 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
         self.change(asset, id, Pending::Replace, Request::Replace { id, px, qty })
     }
 
-    fn change(&mut self, asset: usize, id: u64, pending: Pending, request: Request) -> Result<(), OrderFault> {
+    fn change(
+        &mut self,
+        asset: usize,
+        id: u64,
+        pending: Pending,
+        request: Request,
+    ) -> Result<(), OrderFault> {
         let (now, number) = self.stamp()?;
         let asset = self.assets.get_mut(asset).ok_or(OrderFault::NoSuchAsset)?;
         if asset.full() {

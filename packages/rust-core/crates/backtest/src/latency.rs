@@ -28,7 +28,9 @@ impl fmt::Display for LatencyFault {
         match self {
             Self::OutOfRange => write!(f, "a latency outside 0 to {LATENCY_NS_MAX} ns"),
             Self::Rows => write!(f, "want between 1 and {LATENCY_ROWS_MAX} recorded orders"),
-            Self::OutOfOrder { row } => write!(f, "row {row}: want sent, venue and back in order, rows by time"),
+            Self::OutOfOrder { row } => {
+                write!(f, "row {row}: want sent, venue and back in order, rows by time")
+            }
         }
     }
 }
@@ -100,7 +102,8 @@ impl Latency {
                 return Err(fault);
             }
             in_range(row.back_ns - row.sent_ns)?;
-            if last.is_some_and(|last| row.sent_ns <= last.sent_ns || (taken && row.venue_ns < last.venue_ns)) {
+            if last.is_some_and(|last| row.sent_ns <= last.sent_ns || (taken && row.venue_ns < last.venue_ns))
+            {
                 return Err(fault);
             }
             last = Some(*row);
@@ -129,10 +132,18 @@ impl Latency {
                 let after = rows.partition_point(|row| row.sent_ns <= now);
                 let (a, b) = around(rows, after);
                 if a.venue_ns == 0 || b.venue_ns == 0 {
-                    let took = line(now.clamp(a.sent_ns, b.sent_ns), (a.sent_ns, a.back_ns - a.sent_ns), (b.sent_ns, b.back_ns - b.sent_ns));
+                    let took = line(
+                        now.clamp(a.sent_ns, b.sent_ns),
+                        (a.sent_ns, a.back_ns - a.sent_ns),
+                        (b.sent_ns, b.back_ns - b.sent_ns),
+                    );
                     return Arrival::TurnedAway(now.saturating_add(took));
                 }
-                let took = line(now.clamp(a.sent_ns, b.sent_ns), (a.sent_ns, a.venue_ns - a.sent_ns), (b.sent_ns, b.venue_ns - b.sent_ns));
+                let took = line(
+                    now.clamp(a.sent_ns, b.sent_ns),
+                    (a.sent_ns, a.venue_ns - a.sent_ns),
+                    (b.sent_ns, b.venue_ns - b.sent_ns),
+                );
                 Arrival::Venue(now.saturating_add(took))
             }
             Self::Drawn { entry_ns, seed, draws, .. } => {
@@ -149,12 +160,16 @@ impl Latency {
             Self::Constant { answer_ns, .. } => *answer_ns,
             Self::Interpolated(rows) => {
                 // Rows that never reached the venue have no answer of its own: the nearest before and after that have count.
-                let after = rows.partition_point(|row| row.venue_ns <= now && row.venue_ns != 0 || row.sent_ns <= now && row.venue_ns == 0);
+                let after = rows.partition_point(|row| {
+                    row.venue_ns <= now && row.venue_ns != 0 || row.sent_ns <= now && row.venue_ns == 0
+                });
                 let took = |row: &&Recorded| row.venue_ns != 0;
                 let before = rows.get(..after).and_then(|rows| rows.iter().rev().find(took));
                 let next = rows.get(after..).and_then(|rows| rows.iter().find(took));
                 match (before, next) {
-                    (Some(a), Some(b)) => line(now, (a.venue_ns, a.back_ns - a.venue_ns), (b.venue_ns, b.back_ns - b.venue_ns)),
+                    (Some(a), Some(b)) => {
+                        line(now, (a.venue_ns, a.back_ns - a.venue_ns), (b.venue_ns, b.back_ns - b.venue_ns))
+                    }
                     (Some(only), None) | (None, Some(only)) => only.back_ns - only.venue_ns,
                     (None, None) => 0,
                 }
@@ -171,7 +186,9 @@ impl Latency {
     /// The model and its parameters, for the assumptions of a run.
     pub fn name(&self) -> String {
         match self {
-            Self::Constant { entry_ns, answer_ns } => format!("constant, {entry_ns} ns in, {answer_ns} ns back"),
+            Self::Constant { entry_ns, answer_ns } => {
+                format!("constant, {entry_ns} ns in, {answer_ns} ns back")
+            }
             Self::Interpolated(rows) => format!("interpolated between {} recorded orders", rows.len()),
             Self::Drawn { entry_ns, answer_ns, seed, .. } => {
                 format!("drawn from {} and {} measured, seed {seed}", entry_ns.len(), answer_ns.len())
@@ -235,7 +252,10 @@ mod tests {
         assert_eq!(Latency::interpolated(vec![]), Err(LatencyFault::Rows));
         let row = |sent_ns, venue_ns, back_ns| Recorded { sent_ns, venue_ns, back_ns };
         assert_eq!(Latency::interpolated(vec![row(5, 4, 6)]), Err(LatencyFault::OutOfOrder { row: 0 }));
-        assert_eq!(Latency::interpolated(vec![row(5, 6, 7), row(5, 6, 7)]), Err(LatencyFault::OutOfOrder { row: 1 }));
+        assert_eq!(
+            Latency::interpolated(vec![row(5, 6, 7), row(5, 6, 7)]),
+            Err(LatencyFault::OutOfOrder { row: 1 })
+        );
         assert_eq!(Latency::drawn(vec![], vec![1], 0), Err(LatencyFault::Rows));
     }
 }

@@ -6,10 +6,10 @@
 #![deny(unsafe_code)]
 
 pub mod account;
-pub mod depth;
-mod engine;
 pub mod audit;
 pub mod binance;
+pub mod depth;
+mod engine;
 pub mod event;
 pub mod latency;
 pub mod limits;

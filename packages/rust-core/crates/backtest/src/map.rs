@@ -30,7 +30,9 @@ impl Map {
         }
         // SAFETY: a fresh private mapping of an open file, at an address of the kernel's choice: it aliases no Rust memory.
         let start = unsafe { mmap(std::ptr::null_mut(), len, ProtFlags::READ, MapFlags::PRIVATE, &file, 0)? };
-        NonNull::new(start.cast()).map(|start| Self { start, len }).ok_or_else(|| io::ErrorKind::OutOfMemory.into())
+        NonNull::new(start.cast())
+            .map(|start| Self { start, len })
+            .ok_or_else(|| io::ErrorKind::OutOfMemory.into())
     }
 
     pub fn bytes(&self) -> &[u8] {
@@ -70,4 +72,5 @@ impl Drop for Map {
 }
 
 // A tape's numbers are little-endian and are read where they lie.
-const _: () = assert!(cfg!(target_endian = "little"), "tapes are read in place on little-endian machines only");
+const _: () =
+    assert!(cfg!(target_endian = "little"), "tapes are read in place on little-endian machines only");

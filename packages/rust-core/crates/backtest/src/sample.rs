@@ -83,7 +83,13 @@ impl Grid {
 }
 
 /// Moves the quotes of one side to `wanted` (ids are prices in ticks): cancels the rest, posts what is missing.
-fn requote<D: Desk>(desk: &mut D, side: Side, wanted: &[u64], ids: &mut Vec<u64>, did: &mut Did) -> Result<(), String> {
+fn requote<D: Desk>(
+    desk: &mut D,
+    side: Side,
+    wanted: &[u64],
+    ids: &mut Vec<u64>,
+    did: &mut Did,
+) -> Result<(), String> {
     ids.clear();
     desk.cancellable(side, ids);
     for id in ids.iter().filter(|id| !wanted.contains(id)) {
@@ -183,7 +189,8 @@ pub fn imbalance<D: Desk>(desk: &mut D, of: &Imbalance) -> Result<Did, String> {
         did.steps += 1;
         let Some((bid_tick, ask_tick)) = desk.touch() else { continue };
         let mid = (bid_tick + ask_tick) as f64 / 2.0;
-        let (from, to) = ((mid * (1.0 - of.looking)).floor() as i64, (mid * (1.0 + of.looking)).floor() as i64);
+        let (from, to) =
+            ((mid * (1.0 - of.looking)).floor() as i64, (mid * (1.0 + of.looking)).floor() as i64);
         let mut sum = 0.0;
         for px in ask_tick..to {
             sum -= desk.qty_at(Side::Sell, px);
@@ -289,7 +296,13 @@ pub struct Own<'e, 'a, L, Q: QueueModel> {
 
 impl<'e, 'a, L: Levels + Clone, Q: QueueModel> Own<'e, 'a, L, Q> {
     /// A desk that sends `qty` lots at a time.
-    pub fn new(engine: &'e mut Engine<'a, L, Q>, tick: f64, lot: f64, qty: i64, accounting: Accounting) -> Self {
+    pub fn new(
+        engine: &'e mut Engine<'a, L, Q>,
+        tick: f64,
+        lot: f64,
+        qty: i64,
+        accounting: Accounting,
+    ) -> Self {
         Self { engine, tick, lot, qty, position: 0.0, counted: 0, accounting }
     }
 }

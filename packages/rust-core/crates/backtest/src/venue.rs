@@ -29,7 +29,9 @@ impl FillModel {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Consuming => "consuming: by size, no recorded quantity twice",
-            Self::Partial => "partial: by size at the front, whole where the market passes; liquidity is not consumed",
+            Self::Partial => {
+                "partial: by size at the front, whole where the market passes; liquidity is not consumed"
+            }
             Self::Whole => "whole: every fill is of the whole order, whatever the size",
         }
     }
@@ -153,7 +155,8 @@ impl<L: Levels, Q: QueueModel> Venue<L, Q> {
 
     /// Lots ahead of a resting order, by the queue model.
     pub fn ahead(&self, id: u64) -> Option<f64> {
-        let order = |book: &Book<Q::Place>| book.find(id).and_then(|at| book.orders.get(at).map(|order| order.place));
+        let order =
+            |book: &Book<Q::Place>| book.find(id).and_then(|at| book.orders.get(at).map(|order| order.place));
         order(&self.buys).or_else(|| order(&self.sells)).map(|place| self.queue.ahead(&place))
     }
 
@@ -283,7 +286,8 @@ impl<L: Levels, Q: QueueModel> Venue<L, Q> {
     fn traded(&mut self, side: Side, px: i64, qty: i64, ns: i64) {
         let mut budget = qty;
         let mut at = 0;
-        let source = if self.model == FillModel::Consuming { Source::Print(self.last()) } else { Source::Unlimited };
+        let source =
+            if self.model == FillModel::Consuming { Source::Print(self.last()) } else { Source::Unlimited };
         while let Some(mut order) = self.book(side).orders.get(at).copied() {
             let past = (order.px - px) * side.sign();
             if past < 0 {
@@ -339,8 +343,22 @@ impl<L: Levels, Q: QueueModel> Venue<L, Q> {
         (qty, Source::Level { px, row })
     }
 
-    #[allow(clippy::too_many_arguments, reason = "the parts of one fill, named at the only place they are put together")]
-    fn fill(&mut self, id: u64, request: u64, side: Side, px: i64, qty: i64, left: i64, maker: bool, ns: i64, source: Source) {
+    #[allow(
+        clippy::too_many_arguments,
+        reason = "the parts of one fill, named at the only place they are put together"
+    )]
+    fn fill(
+        &mut self,
+        id: u64,
+        request: u64,
+        side: Side,
+        px: i64,
+        qty: i64,
+        left: i64,
+        maker: bool,
+        ns: i64,
+        source: Source,
+    ) {
         let fill = Fill { order: id, side, px, qty, left, maker, venue_ns: ns, source };
         self.answers.push(Answer { id, request, what: What::Executed(fill), venue_ns: ns });
     }
@@ -488,7 +506,8 @@ pub(crate) fn replay<L: Levels>(depth: &mut Depth<L>, stream: Stream<'_>, from: 
     // Few rows lie within a step, so counting them first costs little and leaves a loop without the question.
     let count = rest.iter().position(|ns| *ns > until).unwrap_or(rest.len());
     let to = from + count;
-    let (Some(px), Some(qty), Some(kind)) = (stream.px.get(from..to), stream.qty.get(from..to), stream.kind.get(from..to))
+    let (Some(px), Some(qty), Some(kind)) =
+        (stream.px.get(from..to), stream.qty.get(from..to), stream.kind.get(from..to))
     else {
         return from;
     };

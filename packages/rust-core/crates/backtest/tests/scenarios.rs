@@ -40,7 +40,13 @@ const FEED_NS: i64 = 5;
 
 /// Rows `(ns, kind, px, qty)` of the venue, received [`FEED_NS`] later.
 fn tape(rows: &[(i64, Kind, i32, i64)]) -> Tape {
-    let row = |&(ns, kind, px, qty): &(i64, Kind, i32, i64)| Row { kind, exch_ns: ns, local_ns: ns + FEED_NS, px, qty };
+    let row = |&(ns, kind, px, qty): &(i64, Kind, i32, i64)| Row {
+        kind,
+        exch_ns: ns,
+        local_ns: ns + FEED_NS,
+        px,
+        qty,
+    };
     Tape::of(&rows.iter().map(row).collect::<Vec<_>>()).unwrap()
 }
 
@@ -91,7 +97,8 @@ fn a46_latency_moves_a_fill_by_an_exact_number_of_ticks() {
     rows.push((5_000, Kind::Bid, 100, 50));
     let tape = tape(&rows);
     for (entry_ns, px) in [(0, 104), (10, 105), (30, 107), (35, 107), (40, 108), (100, 114)] {
-        let mut engine = Engine::new(vec![config(&tape, RiskAverse, FillModel::Consuming, entry_ns)]).unwrap();
+        let mut engine =
+            Engine::new(vec![config(&tape, RiskAverse, FillModel::Consuming, entry_ns)]).unwrap();
         assert!(engine.elapse(111), "the run begins at 100 and is at 211");
         engine.submit(0, NewOrder { id: 1, side: Buy, px: None, qty: 1, tif: Tif::Ioc }).unwrap();
         finish(&mut engine);
@@ -192,7 +199,13 @@ fn a46_a_level_that_was_taken_stays_taken_until_it_is_named_again() {
     assert_eq!(told(engine.fills(0)), [(1, 210, 102, 25), (2, 310, 102, 15), (5, 710, 102, 30)]);
     let states: Vec<State> = engine.orders(0).iter().map(|order| order.state).collect();
     assert_eq!(states, [State::Filled, State::Expired, State::Expired, State::Expired, State::Filled]);
-    let found = audit::audit(&instrument(), &FEES, tape.venue(), engine.venue_fills(0), engine.venue_account(0).unwrap());
+    let found = audit::audit(
+        &instrument(),
+        &FEES,
+        tape.venue(),
+        engine.venue_fills(0),
+        engine.venue_account(0).unwrap(),
+    );
     assert!(found.sound(), "{found:?}");
 }
 
@@ -223,7 +236,12 @@ fn a46_the_other_side_coming_to_an_order_fills_it_by_the_model() {
     // The ask comes down to 100 with 3 lots; the order at 100 wants 10.
     let rows = [
         &quiet()[..],
-        &[(300, Kind::Bid, 100, 0), (300, Kind::Ask, 100, 3), (400, Kind::Ask, 100, 4), (9_000, Kind::Bid, 90, 1)],
+        &[
+            (300, Kind::Bid, 100, 0),
+            (300, Kind::Ask, 100, 3),
+            (400, Kind::Ask, 100, 4),
+            (9_000, Kind::Bid, 90, 1),
+        ],
     ]
     .concat();
     let tape = tape(&rows);
@@ -261,7 +279,10 @@ fn a46_every_time_in_force_does_what_it_says() {
     assert_eq!(consuming(order(1, Buy, 103, 60, Tif::Ioc)), (vec![(102, 40), (103, 10)], State::Expired, 10));
     assert_eq!(consuming(order(1, Buy, 103, 60, Tif::Fok)), (vec![], State::Expired, 60));
     assert_eq!(consuming(order(1, Buy, 103, 50, Tif::Fok)), (vec![(102, 40), (103, 10)], State::Filled, 0));
-    assert_eq!(consuming(order(1, Buy, 103, 60, Tif::Gtc)), (vec![(102, 40), (103, 10)], State::PartlyFilled, 10));
+    assert_eq!(
+        consuming(order(1, Buy, 103, 60, Tif::Gtc)),
+        (vec![(102, 40), (103, 10)], State::PartlyFilled, 10)
+    );
     let market = NewOrder { id: 1, side: Buy, px: None, qty: 45, tif: Tif::Ioc };
     assert_eq!(consuming(market), (vec![(102, 40), (103, 5)], State::Filled, 0));
     assert_eq!(run(market, FillModel::Whole), (vec![(102, 45)], State::Filled, 0));
@@ -404,9 +425,18 @@ fn play<L: tidegate_backtest::depth::Levels + Clone>(
                 engine.submit(asset, order(id, side, px, 1 + (state >> 50 & 15) as i64, tif)).unwrap();
                 id += 1;
             }
-            let able: Vec<u64> = engine.orders(asset).iter().filter(|order| order.may_change()).map(|order| order.id).collect();
+            let able: Vec<u64> = engine
+                .orders(asset)
+                .iter()
+                .filter(|order| order.may_change())
+                .map(|order| order.id)
+                .collect();
             if let Some(first) = able.first() {
-                if state >> 55 & 1 == 0 { engine.cancel(asset, *first).unwrap() } else { engine.replace(asset, *first, bid, 3).unwrap() }
+                if state >> 55 & 1 == 0 {
+                    engine.cancel(asset, *first).unwrap()
+                } else {
+                    engine.replace(asset, *first, bid, 3).unwrap()
+                }
             }
         }
     }
@@ -419,7 +449,8 @@ fn a46_event_by_event_and_in_one_stride_are_the_same_run() {
     for (seed, fill) in [(1, FillModel::Consuming), (2, FillModel::Partial), (3, FillModel::Whole)] {
         let (one, two) = (walk(seed, 4_000), walk(seed + 100, 4_000));
         let queue = Probable(Behind::PowerOfShare(3.0));
-        let make = || Engine::new(vec![config(&one, queue, fill, 30), config(&two, queue, fill, 45)]).unwrap();
+        let make =
+            || Engine::new(vec![config(&one, queue, fill, 30), config(&two, queue, fill, 45)]).unwrap();
         let stride = play(&mut make(), 2, |engine| engine.elapse(333));
         let none = Wake { feed: false, answer: false };
         let steps = play(&mut make(), 2, |engine| engine.wait(333, none) == Woken::Time);
@@ -474,7 +505,13 @@ fn a46_random_runs_of_the_default_profile_are_sound() {
         asset.latency = Latency::drawn(vec![5, 50, 500], vec![5, 70], seed).unwrap();
         let mut engine = Engine::new(vec![asset]).unwrap();
         let (_, fills) = play(&mut engine, 1, |engine| engine.elapse(200));
-        let found = audit::audit(&instrument(), &FEES, tape.venue(), engine.venue_fills(0), engine.venue_account(0).unwrap());
+        let found = audit::audit(
+            &instrument(),
+            &FEES,
+            tape.venue(),
+            engine.venue_fills(0),
+            engine.venue_account(0).unwrap(),
+        );
         assert!(found.sound() && fills > 20, "seed {seed}: {found:?} of {fills}");
         assert_eq!(engine.account(0), engine.venue_account(0), "all answers are back at the end");
     }
@@ -514,7 +551,12 @@ fn a46_markouts_say_what_the_market_did_after_a_fill() {
     engine.elapse(100);
     engine.submit(0, order(1, Buy, 101, 5, Tif::PostOnly)).unwrap();
     finish(&mut engine);
-    let marks = audit::markouts(BoundedL2Book::new(0, 2_000).unwrap(), tape.venue(), engine.fills(0), &[100, 1_000, 1 << 40]);
+    let marks = audit::markouts(
+        BoundedL2Book::new(0, 2_000).unwrap(),
+        tape.venue(),
+        engine.fills(0),
+        &[100, 1_000, 1 << 40],
+    );
     let told: Vec<(i128, i128)> = marks.iter().map(|mark| (mark.half_tick_lots, mark.lots)).collect();
     // (100 + 102 − 2 × 101) × 5 = 0, then (90 + 92 − 202) × 5 = −100, then past the end.
     assert_eq!(told, [(0, 5), (-100, 5), (0, 0)]);
