@@ -14,6 +14,7 @@ pub mod event;
 pub mod latency;
 pub mod limits;
 mod map;
+pub mod npz;
 mod order;
 pub mod queue;
 pub mod sample;

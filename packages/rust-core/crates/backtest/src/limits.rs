@@ -14,3 +14,5 @@ pub const LATENCY_ROWS_MAX: usize = 1 << 24;
 pub const LATENCY_NS_MAX: i64 = 60_000_000_000;
 /// Bytes of a tape's header.
 pub const HEADER_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of an unpacked array of hftbacktest's; a longer day is several files.
+pub const NPZ_BYTES_MAX: usize = 1 << 33;

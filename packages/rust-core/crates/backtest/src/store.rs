@@ -4,7 +4,7 @@
 //! |---|---|
 //! | magic `TGTAPE01` | 8 |
 //! | length of the header, u32 | 4 |
-//! | rows, u64 | 8 |
+//! | rows of the venue's stream, then of the received one, u64 | 16 |
 //! | header: JSON of [`Header`] | its length |
 //! | zeros up to a multiple of 64 | |
 //! | of the venue's stream, then of the received one: ns (i64), qty (i64), px (i32), kind (u8) | 21 a row; each column starts at a multiple of 64 |
@@ -25,7 +25,7 @@ use std::path::Path;
 const MAGIC: [u8; 8] = *b"TGTAPE01";
 const ALIGN: usize = 64;
 const HASH_BYTES: usize = 32;
-const FIXED_BYTES: usize = 20;
+const FIXED_BYTES: usize = 28;
 
 /// What a tape was made of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,12 +59,13 @@ const fn up(at: usize) -> usize {
 }
 
 /// Where the columns lie: ns, qty, px, kind of the venue, then of the receiver, then the hash.
-fn layout(header: usize, rows: usize) -> [usize; 9] {
+fn layout(header: usize, rows: [usize; 2]) -> [usize; 9] {
     let mut at = up(FIXED_BYTES + header);
     let mut out = [0; 9];
-    for (slot, width) in out.iter_mut().zip([8, 8, 4, 1, 8, 8, 4, 1, 0]) {
+    for (column, slot) in out.iter_mut().enumerate() {
         *slot = at;
-        at = up(at + rows * width);
+        let width = [8, 8, 4, 1].get(column % 4).copied().unwrap_or(0);
+        at = up(at + rows.get(column / 4).copied().unwrap_or(0) * width);
     }
     out
 }
@@ -79,12 +80,12 @@ pub fn write(path: &Path, header: &Header, tape: &Tape) -> Result<(), String> {
     if json.len() > HEADER_BYTES_MAX {
         return Err(named(&format!("a header of more than {HEADER_BYTES_MAX} bytes: name fewer sources")));
     }
-    let rows = tape.venue().len();
+    let rows = [tape.venue().len(), tape.local().len()];
     let at = layout(json.len(), rows);
     let mut bytes = Vec::with_capacity(at[8] + HASH_BYTES);
     bytes.extend_from_slice(&MAGIC);
     bytes.extend_from_slice(&(json.len() as u32).to_le_bytes());
-    bytes.extend_from_slice(&(rows as u64).to_le_bytes());
+    rows.iter().for_each(|rows| bytes.extend_from_slice(&(*rows as u64).to_le_bytes()));
     bytes.extend_from_slice(&json);
     for stream in [tape.venue(), tape.local()] {
         bytes.resize(up(bytes.len()), 0);
@@ -111,7 +112,7 @@ pub fn write(path: &Path, header: &Header, tape: &Tape) -> Result<(), String> {
 pub struct Stored {
     map: Map,
     header: Header,
-    rows: usize,
+    rows: [usize; 2],
     at: [usize; 9],
     hash: blake3::Hash,
 }
@@ -129,8 +130,10 @@ impl Stored {
         let fixed = (|| {
             let magic = word(0, 8)?;
             let header = u32::from_le_bytes(word(8, 4)?.try_into().ok()?) as usize;
-            let rows = usize::try_from(u64::from_le_bytes(word(12, 8)?.try_into().ok()?)).ok()?;
-            (magic == MAGIC && header <= HEADER_BYTES_MAX && rows <= ROWS_MAX).then_some((header, rows))
+            let count = |at| usize::try_from(u64::from_le_bytes(word(at, 8)?.try_into().ok()?)).ok();
+            let rows = [count(12)?, count(20)?];
+            (magic == MAGIC && header <= HEADER_BYTES_MAX && rows.iter().all(|rows| *rows <= ROWS_MAX))
+                .then_some((header, rows))
         })();
         let (len, rows) = fixed.ok_or_else(|| named("no tape: want a file made by a conversion"))?;
         let at = layout(len, rows);
@@ -146,7 +149,9 @@ impl Stored {
         let json = body.get(FIXED_BYTES..FIXED_BYTES + len).unwrap_or_default();
         let header = serde_json::from_slice(json).map_err(|fault| named(&format!("header: {fault}")))?;
         let stored = Self { rows, at, header, hash, map };
-        for (name, stream) in [("venue", stored.venue()), ("received", stored.local())] {
+        for (name, stream, rows) in
+            [("venue", stored.venue(), rows[0]), ("received", stored.local(), rows[1])]
+        {
             if stream.len() != rows || stream.kind.len() != rows {
                 return Err(damaged());
             }
@@ -163,13 +168,14 @@ impl Stored {
         Ok(stored)
     }
 
-    fn stream(&self, from: usize) -> Stream<'_> {
-        let at = |column: usize| self.at.get(from + column).copied().unwrap_or(usize::MAX);
+    fn stream(&self, side: usize) -> Stream<'_> {
+        let at = |column: usize| self.at.get(side * 4 + column).copied().unwrap_or(usize::MAX);
+        let rows = self.rows.get(side).copied().unwrap_or(0);
         Stream {
-            ns: self.map.longs(at(0), self.rows),
-            qty: self.map.longs(at(1), self.rows),
-            px: self.map.ints(at(2), self.rows),
-            kind: self.map.bytes().get(at(3)..at(3).saturating_add(self.rows)).unwrap_or_default(),
+            ns: self.map.longs(at(0), rows),
+            qty: self.map.longs(at(1), rows),
+            px: self.map.ints(at(2), rows),
+            kind: self.map.bytes().get(at(3)..at(3).saturating_add(rows)).unwrap_or_default(),
         }
     }
 
@@ -180,7 +186,7 @@ impl Stored {
 
     /// What was received.
     pub fn local(&self) -> Stream<'_> {
-        self.stream(4)
+        self.stream(1)
     }
 
     /// What it was made of.
@@ -241,6 +247,17 @@ mod tests {
     }
 
     #[test]
+    fn a46_sides_of_different_lengths_keep_theirs() {
+        let dir = tempfile::tempdir().unwrap();
+        let row = |n| Row { kind: Kind::Bid, exch_ns: n, local_ns: n, px: 1, qty: 1 };
+        let tape = Tape::of_sides(&[row(1), row(2), row(3)], &[row(9)]).unwrap();
+        let path = dir.path().join("day.tape");
+        write(&path, &header(), &tape).unwrap();
+        let stored = Stored::open(&path).unwrap();
+        assert_eq!((stored.venue().ns, stored.local().ns), (&[1, 2, 3][..], &[9][..]));
+    }
+
+    #[test]
     fn a46_a_tape_that_is_damaged_cut_or_none_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("day.tape");
@@ -266,7 +283,7 @@ mod tests {
         write(&path, &header(), &tape(100)).unwrap();
         let mut bytes = std::fs::read(&path).unwrap();
         let len = u32::from_le_bytes(bytes[8..12].try_into().unwrap()) as usize;
-        let at = layout(len, 100);
+        let at = layout(len, [100, 100]);
         bytes[at[0]..at[0] + 8].copy_from_slice(&99_i64.to_le_bytes());
         let hash = blake3::hash(&bytes[..at[8]]);
         bytes[at[8]..].copy_from_slice(hash.as_bytes());

@@ -147,10 +147,18 @@ impl Tape {
     /// # Errors
     /// A row that cannot be.
     pub fn of(rows: &[Row]) -> Result<Self, TapeFault> {
-        if rows.len() > ROWS_MAX {
+        Self::of_sides(rows, rows)
+    }
+
+    /// The two streams of rows that were seen at one side each.
+    ///
+    /// # Errors
+    /// A row that cannot be.
+    pub fn of_sides(venue: &[Row], local: &[Row]) -> Result<Self, TapeFault> {
+        if venue.len().max(local.len()) > ROWS_MAX {
             return Err(TapeFault::TooLong);
         }
-        for (at, row) in rows.iter().enumerate() {
+        for (at, row) in venue.iter().enumerate().chain(local.iter().enumerate()) {
             if row.qty < 0 {
                 return Err(TapeFault::NegativeQty { row: at });
             }
@@ -158,7 +166,10 @@ impl Tape {
                 return Err(TapeFault::BadTime { row: at });
             }
         }
-        Ok(Self { venue: Columns::of(rows, |row| row.exch_ns), local: Columns::of(rows, |row| row.local_ns) })
+        Ok(Self {
+            venue: Columns::of(venue, |row| row.exch_ns),
+            local: Columns::of(local, |row| row.local_ns),
+        })
     }
 
     /// What the venue went through.
