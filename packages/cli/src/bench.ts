@@ -16,9 +16,9 @@ export interface PeerFlags {
   readonly json: boolean;
 }
 
-const ROUNDS_MAX = 100;
+export const ROUNDS_MAX = 100;
 
-function count(flag: string, text: string, max: number): number {
+export function count(flag: string, text: string, max: number): number {
   const value = Number(text);
   if (Number.isSafeInteger(value) && value >= 1 && value <= max) return value;
   throw new UsageError(`${flag} ${text}: want a whole number between 1 and ${max}`);

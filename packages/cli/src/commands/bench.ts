@@ -34,6 +34,19 @@ export function addBench(program: Command, root: string): void {
     });
 
   bench
+    .command("backtest")
+    .description("the backtester beside hftbacktest: the same rows, with and without a strategy")
+    .option("--data <folder>", "the reference data (default: TIDEGATE_DATA)")
+    .option("--rounds <n>", "interleaved rounds", "15")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft bench backtest --data <folder> --json")
+    .action(async (options: { data?: string; rounds: string; json?: true }) => {
+      const { benchBacktest } = await import("../backtest.ts");
+      const { report } = await import("../result.ts");
+      report(await benchBacktest(root, options.data, options.rounds), options.json ?? false);
+    });
+
+  bench
     .command("gateway")
     .description(
       "the gateway's decision beside nine bare checks, its journal beside the disk alone",

@@ -127,6 +127,19 @@ export function addVerify(program: Command, root: string): void {
       report(await prove(root, "verify accounting", flags), options.json ?? false);
     });
   verify
+    .command("backtest")
+    .description("the backtester beside hftbacktest: every execution, cash and fee, case by case")
+    .option("--json", "print the result object as the last line")
+    .option("--data <folder>", "the reference data; TIDEGATE_DATA otherwise")
+    .option("--break <name>", "plant a fault: queue, fee, latency")
+    .addHelpText("after", "\nExample: ./hft verify backtest --data <folder> --json")
+    .action(async (options: { json?: true; data?: string; break?: string }) => {
+      const { verifyBacktest } = await import("../backtest.ts");
+      const { report } = await import("../result.ts");
+      const value = await verifyBacktest(root, options.data, options.break);
+      report(value, options.json ?? false);
+    });
+  verify
     .command("matching")
     .description(
       "the matching core and the simulated venue against other engines' scenarios, recorded queues, a plain model",

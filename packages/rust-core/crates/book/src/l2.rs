@@ -61,6 +61,12 @@ impl L2Book {
         self.side(side).best().map(|(r, qty)| (rank(side, r), qty))
     }
 
+    /// The best price of a side that is strictly worse than `px`.
+    #[inline]
+    pub fn worse(&self, side: Side, px: i64) -> Option<i64> {
+        self.side(side).below(rank(side, px)).map(|r| rank(side, r))
+    }
+
     /// Levels of a side, best first.
     pub fn levels(&self, side: Side) -> impl Iterator<Item = (i64, i64)> + '_ {
         self.side(side).iter().map(move |(r, qty)| (rank(side, r), qty))
@@ -167,6 +173,22 @@ impl BoundedL2Book {
     pub fn best(&self, side: Side) -> Option<(i64, i64)> {
         let dense = self.side(side);
         dense.top().map(|slot| (self.px(side, slot), dense.get(slot)))
+    }
+
+    /// The best price of a side that is strictly worse than `px`.
+    #[inline]
+    pub fn worse(&self, side: Side, px: i64) -> Option<i64> {
+        let (dense, len) = (self.side(side), self.hi.abs_diff(self.lo) as i128);
+        let offset = match side {
+            Side::Buy => i128::from(px) - i128::from(self.lo),
+            Side::Sell => i128::from(self.hi) - 1 - i128::from(px),
+        };
+        let slot = match offset {
+            ..=0 => None,
+            _ if offset >= len => dense.top(),
+            _ => dense.below(offset as usize),
+        };
+        slot.map(|slot| self.px(side, slot))
     }
 
     /// Levels of a side, best first.

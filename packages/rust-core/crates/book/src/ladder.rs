@@ -5,6 +5,7 @@ use crate::limits::{LADDER_TICKS, OVERFLOW_LEVELS_MAX};
 use std::collections::BTreeMap;
 
 const TICKS: i64 = LADDER_TICKS as i64;
+const LADDER_TICKS_WIDE: i128 = LADDER_TICKS as i128;
 
 /// Values above 0 by rank: a rank is the price for bids and its negation for asks, so the best is the highest of both.
 #[derive(Debug, Clone)]
@@ -136,6 +137,20 @@ impl Ladder {
     #[inline]
     pub fn best(&self) -> Option<(i64, i64)> {
         self.near.top().map(|slot| (self.base + slot as i64, self.near.get(slot)))
+    }
+
+    /// The highest rank with a value that lies strictly below `rank`.
+    pub fn below(&self, rank: i64) -> Option<i64> {
+        let offset = i128::from(rank) - i128::from(self.base);
+        let near = match offset {
+            ..=0 => None,
+            1..LADDER_TICKS_WIDE => self.near.below(offset as usize),
+            _ => self.near.top(),
+        };
+        match near {
+            Some(slot) => Some(self.base + slot as i64),
+            None => self.overflow.range(..rank).next_back().map(|(rank, _)| *rank),
+        }
     }
 
     /// Ranks and values, highest rank first.

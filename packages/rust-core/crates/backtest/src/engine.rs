@@ -1,0 +1,633 @@
+//! A run: instruments, their two clocks, and orders between them.
+//!
+//! The strategy lives on the receiver's side. What it sends reaches the venue after the entry latency and is answered from there;
+//! what happens at the venue reaches it with the recorded receive time. Nothing in here reads a clock or a random number of the
+//! machine: the same tapes, models and requests give the same run, told by its hash.
+//!
+//! At one and the same nanosecond the order is: received data, received answers, the venue's data, the venue's requests.
+
+use crate::account::{Account, Fees, Fill};
+use crate::depth::{Depth, Levels};
+use crate::event::Kind;
+use crate::latency::{Arrival, Latency};
+use crate::limits::{ASSETS_MAX, IN_FLIGHT_MAX, ORDERS_MAX};
+use crate::order::{Answer, NewOrder, Order, OrderFault, Pending, Request, State, What};
+use crate::queue::QueueModel;
+use crate::tape::Stream;
+use crate::venue::{FillModel, Venue, replay};
+use std::collections::VecDeque;
+use tidegate_instruments::Instrument;
+use tidegate_units::Side;
+
+/// Which executions the strategy's own account counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Accounting {
+    /// Every one. The default.
+    EveryFill,
+    /// Only the one that completes an order, as hftbacktest 0.9 does: an order filled in parts is counted by its last part. For
+    /// comparison with it and nothing else.
+    LastFillOnly,
+}
+
+/// One instrument of a run.
+#[derive(Debug, Clone)]
+pub struct AssetConfig<'a, L, Q> {
+    pub instrument: Instrument,
+    /// What the venue went through, and what was received of it.
+    pub venue: Stream<'a>,
+    pub local: Stream<'a>,
+    /// An empty book, of the kind the prices need.
+    pub levels: L,
+    pub queue: Q,
+    pub fill: FillModel,
+    pub latency: Latency,
+    pub fees: Fees,
+    pub accounting: Accounting,
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// The time has passed.
+    Time,
+    /// Market data of this instrument was received.
+    Feed(usize),
+    /// An answer of this instrument was received.
+    Answer(usize),
+    /// Nothing is left: no data and no message in flight.
+    End,
+}
+
+/// What ends a wait before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wake {
+    pub feed: bool,
+    pub answer: bool,
+}
+
+#[derive(Debug)]
+struct Asset<'a, L, Q: QueueModel> {
+    config: Fixed<'a>,
+    latency: Latency,
+    venue: Venue<L, Q>,
+    depth: Depth<L>,
+    row: usize,
+    orders: Vec<Order>,
+    to_venue: VecDeque<(i64, u64, Request)>,
+    to_desk: VecDeque<(i64, Answer)>,
+    /// Every execution, in the venue's order.
+    fills: Vec<Fill>,
+    /// How many of them have been received.
+    seen: usize,
+    /// By the venue, by every execution.
+    truth: Account,
+    /// By the strategy's side, by those received.
+    account: Account,
+    overflow: bool,
+    sent: u64,
+    cancels: u64,
+    hash: blake3::Hasher,
+    /// Of messages received, the last to leave first is not possible: the times never go back.
+    last_to_venue: i64,
+    last_to_desk: i64,
+}
+
+#[derive(Debug, Clone)]
+struct Fixed<'a> {
+    instrument: Instrument,
+    venue: Stream<'a>,
+    local: Stream<'a>,
+    fees: Fees,
+    accounting: Accounting,
+    assumptions: Vec<(String, String)>,
+}
+
+/// A run of one or more instruments.
+#[derive(Debug)]
+pub struct Engine<'a, L, Q: QueueModel> {
+    assets: Vec<Asset<'a, L, Q>>,
+    now: i64,
+    started: bool,
+    requests: u64,
+}
+
+impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
+    fn next_venue_data(&self) -> Option<i64> {
+        self.config.venue.ns.get(self.venue.row()).copied()
+    }
+
+    fn next_local_data(&self) -> Option<i64> {
+        self.config.local.ns.get(self.row).copied()
+    }
+
+    fn remains(&self) -> bool {
+        self.next_local_data().is_some()
+            || self.next_venue_data().is_some()
+            || !self.to_venue.is_empty()
+            || !self.to_desk.is_empty()
+    }
+
+    /// Everything up to and including a time. Within it the strategy does nothing, so the two sides need not take turns: the venue
+    /// goes first, and its answers are there when the receiver's turn comes.
+    fn advance(&mut self, until: i64) {
+        loop {
+            let request = self.to_venue.front().map_or(i64::MAX, |(at, ..)| *at);
+            self.venue.advance(self.config.venue, until.min(request));
+            self.collect();
+            if request > until || request == i64::MAX {
+                break;
+            }
+            self.take_requests(request);
+        }
+        self.row = replay(&mut self.depth, self.config.local, self.row, until);
+        while self.to_desk.front().is_some_and(|(at, _)| *at <= until) {
+            self.take_answer();
+        }
+    }
+
+    /// Requests that arrive at one time.
+    fn take_requests(&mut self, at: i64) {
+        while let Some(&(due, number, request)) = self.to_venue.front()
+            && due == at
+        {
+            self.to_venue.pop_front();
+            self.venue.receive(number, request, at);
+        }
+        self.collect();
+    }
+
+    /// Sends what the venue said on its way.
+    fn collect(&mut self) {
+        if self.venue.answers().is_empty() {
+            return;
+        }
+        let mut answers = std::mem::take(self.venue.answers());
+        for answer in answers.drain(..) {
+            self.note(&answer);
+            if let What::Executed(fill) = answer.what {
+                self.overflow |= !self.truth.book(&self.config.instrument, &self.config.fees, &fill);
+                self.fills.push(fill);
+            }
+            // One connection: what was said later does not arrive earlier.
+            let back = self.latency.answer(answer.venue_ns).max(self.last_to_desk);
+            self.last_to_desk = back;
+            self.to_desk.push_back((back, answer));
+        }
+        *self.venue.answers() = answers;
+    }
+
+    fn note(&mut self, answer: &Answer) {
+        let (code, px, qty, left) = match answer.what {
+            What::Live { px, left } => (1_u8, px, 0, left),
+            What::Executed(fill) => (if fill.maker { 2 } else { 3 }, fill.px, fill.qty, fill.left),
+            What::Cancelled => (4, 0, 0, 0),
+            What::Expired => (5, 0, 0, 0),
+            What::Refused => (6, 0, 0, 0),
+            What::TurnedAway => (7, 0, 0, 0),
+        };
+        let mut bytes = [0_u8; 49];
+        bytes[0] = code;
+        for (slot, value) in
+            [answer.id as i64, answer.request as i64, answer.venue_ns, px, qty, left].iter().enumerate()
+        {
+            bytes[1 + slot * 8..9 + slot * 8].copy_from_slice(&value.to_le_bytes());
+        }
+        self.hash.update(&bytes);
+    }
+
+    fn find(&mut self, id: u64) -> Option<&mut Order> {
+        let at = self.orders.binary_search_by_key(&id, |order| order.id).ok()?;
+        self.orders.get_mut(at)
+    }
+
+    /// The next answer is received.
+    fn take_answer(&mut self) {
+        let Some((_, answer)) = self.to_desk.pop_front() else { return };
+        if let What::Executed(fill) = answer.what {
+            self.seen += 1;
+            if self.config.accounting == Accounting::EveryFill || fill.left == 0 {
+                self.overflow |= !self.account.book(&self.config.instrument, &self.config.fees, &fill);
+            }
+        }
+        let Some(order) = self.find(answer.id) else { return };
+        // What answers an earlier life of the id says nothing about this one.
+        let mine = answer.request == order.request;
+        match answer.what {
+            What::Live { px, left } if mine => {
+                order.px = Some(px);
+                order.left = left;
+                order.state = if left < order.qty && order.pending == Some(Pending::New) {
+                    State::PartlyFilled
+                } else {
+                    State::Live
+                };
+                order.pending = None;
+            }
+            What::Executed(fill) => {
+                order.left = fill.left;
+                order.state = if fill.left == 0 { State::Filled } else { State::PartlyFilled };
+                if fill.left == 0 {
+                    order.pending = None;
+                }
+            }
+            What::Cancelled if mine => (order.state, order.pending) = (State::Cancelled, None),
+            What::Expired | What::TurnedAway if mine && order.pending == Some(Pending::New) => {
+                (order.state, order.pending) = (State::Expired, None);
+            }
+            What::Expired if mine => (order.state, order.pending) = (State::Expired, None),
+            What::Refused | What::TurnedAway if mine => order.pending = None,
+            _ => {}
+        }
+    }
+
+    /// Sends a request.
+    fn send(&mut self, now: i64, number: u64, id: u64, request: Request) {
+        self.hash.update(&request_bytes(now, number, &request));
+        match self.latency.entry(now) {
+            Arrival::Venue(at) => {
+                let at = at.max(self.last_to_venue);
+                self.last_to_venue = at;
+                self.to_venue.push_back((at, number, request));
+            }
+            Arrival::TurnedAway(at) => {
+                let at = at.max(self.last_to_desk);
+                self.last_to_desk = at;
+                let answer = Answer { id, request: number, what: What::TurnedAway, venue_ns: at };
+                self.note(&answer);
+                self.to_desk.push_back((at, answer));
+            }
+        }
+    }
+
+    fn full(&self) -> bool {
+        self.to_venue.len() >= IN_FLIGHT_MAX || self.to_desk.len() >= IN_FLIGHT_MAX
+    }
+}
+
+fn request_bytes(now: i64, number: u64, request: &Request) -> [u8; 50] {
+    let (code, flags, id, px, qty) = match *request {
+        Request::New(order) => {
+            let flags =
+                order.tif as u8 | u8::from(order.side == Side::Sell) << 4 | u8::from(order.px.is_none()) << 5;
+            (16_u8, flags, order.id, order.px.unwrap_or(0), order.qty)
+        }
+        Request::Cancel { id } => (17, 0, id, 0, 0),
+        Request::Replace { id, px, qty } => (18, 0, id, px, qty),
+    };
+    let mut bytes = [0_u8; 50];
+    (bytes[0], bytes[1]) = (code, flags);
+    for (slot, value) in [now, number as i64, id as i64, px, qty, 0].iter().enumerate() {
+        bytes[2 + slot * 8..10 + slot * 8].copy_from_slice(&value.to_le_bytes());
+    }
+    bytes
+}
+
+/// What is due next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Due {
+    LocalData,
+    LocalAnswer,
+    VenueData,
+    VenueRequest,
+}
+
+impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
+    /// A run that has not begun.
+    ///
+    /// # Errors
+    /// No instrument, or more than [`ASSETS_MAX`].
+    pub fn new(configs: Vec<AssetConfig<'a, L, Q>>) -> Result<Self, String> {
+        if configs.is_empty() || configs.len() > ASSETS_MAX {
+            return Err(format!("{} instruments: want between 1 and {ASSETS_MAX}", configs.len()));
+        }
+        let assets = configs
+            .into_iter()
+            .map(|config| {
+                let assumptions = assumptions(&config);
+                let mut hash = blake3::Hasher::new();
+                for (name, value) in &assumptions {
+                    hash.update(name.as_bytes()).update(b"=").update(value.as_bytes()).update(b"\n");
+                }
+                Asset {
+                    latency: config.latency,
+                    depth: Depth::new(config.levels.clone()),
+                    venue: Venue::new(config.levels, config.queue, config.fill),
+                    config: Fixed {
+                        instrument: config.instrument,
+                        venue: config.venue,
+                        local: config.local,
+                        fees: config.fees,
+                        accounting: config.accounting,
+                        assumptions,
+                    },
+                    row: 0,
+                    orders: Vec::new(),
+                    to_venue: VecDeque::new(),
+                    to_desk: VecDeque::new(),
+                    fills: Vec::new(),
+                    seen: 0,
+                    truth: Account::default(),
+                    account: Account::default(),
+                    overflow: false,
+                    sent: 0,
+                    cancels: 0,
+                    hash,
+                    last_to_venue: 0,
+                    last_to_desk: 0,
+                }
+            })
+            .collect();
+        Ok(Self { assets, now: 0, started: false, requests: 0 })
+    }
+
+    /// Begins at the first time of any tape. False where there is none.
+    fn start(&mut self) -> bool {
+        if self.started {
+            return true;
+        }
+        let first = self
+            .assets
+            .iter()
+            .flat_map(|asset| [asset.next_local_data(), asset.next_venue_data()])
+            .flatten()
+            .min();
+        if let Some(first) = first {
+            (self.now, self.started) = (first, true);
+        }
+        self.started
+    }
+
+    /// Lets time pass. False once nothing is left: no data and no message in flight.
+    pub fn elapse(&mut self, ns: i64) -> bool {
+        if !self.start() {
+            return false;
+        }
+        let until = self.now.saturating_add(ns.max(0));
+        for asset in &mut self.assets {
+            asset.advance(until);
+        }
+        self.now = until;
+        self.assets.iter().any(Asset::remains)
+    }
+
+    /// Lets time pass event by event, until the first that `wake` names or for `ns`.
+    pub fn wait(&mut self, ns: i64, wake: Wake) -> Woken {
+        if !self.start() {
+            return Woken::End;
+        }
+        let until = self.now.saturating_add(ns.max(0));
+        loop {
+            let Some((at, index, due)) = self.due() else { return Woken::End };
+            if at > until {
+                self.now = until;
+                return Woken::Time;
+            }
+            let Some(asset) = self.assets.get_mut(index) else { return Woken::End };
+            match due {
+                Due::LocalData => {
+                    asset.row = apply(&mut asset.depth, asset.config.local, asset.row);
+                    if wake.feed {
+                        self.now = at;
+                        return Woken::Feed(index);
+                    }
+                }
+                Due::LocalAnswer => {
+                    asset.take_answer();
+                    if wake.answer {
+                        self.now = at;
+                        return Woken::Answer(index);
+                    }
+                }
+                Due::VenueData => {
+                    asset.venue.apply(asset.config.venue, at);
+                    asset.collect();
+                }
+                Due::VenueRequest => asset.take_requests(at),
+            }
+        }
+    }
+
+    fn due(&self) -> Option<(i64, usize, Due)> {
+        let mut next: Option<(i64, usize, Due)> = None;
+        for (index, asset) in self.assets.iter().enumerate() {
+            let times = [
+                (asset.next_local_data(), Due::LocalData),
+                (asset.to_desk.front().map(|(at, _)| *at), Due::LocalAnswer),
+                (asset.next_venue_data(), Due::VenueData),
+                (asset.to_venue.front().map(|(at, ..)| *at), Due::VenueRequest),
+            ];
+            for (at, due) in times {
+                if let Some(at) = at
+                    && next.is_none_or(|(other, ..)| at < other)
+                {
+                    next = Some((at, index, due));
+                }
+            }
+        }
+        next
+    }
+
+    /// Sends a new order.
+    ///
+    /// # Errors
+    /// See [`OrderFault`]; nothing was sent then.
+    pub fn submit(&mut self, asset: usize, order: NewOrder) -> Result<(), OrderFault> {
+        let (now, number) = self.stamp()?;
+        let asset = self.assets.get_mut(asset).ok_or(OrderFault::NoSuchAsset)?;
+        if order.qty <= 0 || order.px.is_some_and(|px| i32::try_from(px).is_err()) {
+            return Err(OrderFault::BadOrder);
+        }
+        let Err(at) = asset.orders.binary_search_by_key(&order.id, |other| other.id) else {
+            return Err(OrderFault::IdInUse);
+        };
+        if asset.orders.len() >= ORDERS_MAX || asset.full() {
+            return Err(OrderFault::TooMany);
+        }
+        let NewOrder { id, side, px, qty, tif } = order;
+        let (state, pending) = (State::Sent, Some(Pending::New));
+        asset.orders.insert(at, Order { id, side, px, qty, left: qty, tif, state, pending, request: number });
+        asset.sent += 1;
+        asset.send(now, number, id, Request::New(order));
+        self.requests = number;
+        Ok(())
+    }
+
+    /// Asks for an order to be cancelled.
+    ///
+    /// # Errors
+    /// See [`OrderFault`]; nothing was sent then.
+    pub fn cancel(&mut self, asset: usize, id: u64) -> Result<(), OrderFault> {
+        self.change(asset, id, Pending::Cancel, Request::Cancel { id })?;
+        if let Some(asset) = self.assets.get_mut(asset) {
+            asset.cancels += 1;
+        }
+        Ok(())
+    }
+
+    /// Asks for another price and open quantity of an order.
+    ///
+    /// # Errors
+    /// See [`OrderFault`]; nothing was sent then.
+    pub fn replace(&mut self, asset: usize, id: u64, px: i64, qty: i64) -> Result<(), OrderFault> {
+        if qty <= 0 || i32::try_from(px).is_err() {
+            return Err(OrderFault::BadOrder);
+        }
+        self.change(asset, id, Pending::Replace, Request::Replace { id, px, qty })
+    }
+
+    fn change(
+        &mut self,
+        asset: usize,
+        id: u64,
+        pending: Pending,
+        request: Request,
+    ) -> Result<(), OrderFault> {
+        let (now, number) = self.stamp()?;
+        let asset = self.assets.get_mut(asset).ok_or(OrderFault::NoSuchAsset)?;
+        if asset.full() {
+            return Err(OrderFault::TooMany);
+        }
+        let order = asset.find(id).ok_or(OrderFault::NoSuchOrder)?;
+        if !order.may_change() {
+            return Err(OrderFault::NotChangeable);
+        }
+        (order.pending, order.request) = (Some(pending), number);
+        asset.send(now, number, id, request);
+        self.requests = number;
+        Ok(())
+    }
+
+    fn stamp(&self) -> Result<(i64, u64), OrderFault> {
+        if self.started { Ok((self.now, self.requests + 1)) } else { Err(OrderFault::NotStarted) }
+    }
+
+    /// Forgets the orders that have ended, so that their ids may be used again.
+    pub fn clear_ended(&mut self, asset: usize) {
+        if let Some(asset) = self.assets.get_mut(asset) {
+            asset.orders.retain(|order| !order.state.ended());
+        }
+    }
+
+    /// The time, in ns since the epoch; 0 before the run begins.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// The book as received.
+    pub fn depth(&self, asset: usize) -> Option<&Depth<L>> {
+        self.assets.get(asset).map(|asset| &asset.depth)
+    }
+
+    /// The book at the venue now, which no strategy may look at.
+    pub fn venue_depth(&self, asset: usize) -> Option<&Depth<L>> {
+        self.assets.get(asset).map(|asset| asset.venue.depth())
+    }
+
+    /// Lots ahead of a resting order by the queue model, which no strategy knows.
+    pub fn ahead(&self, asset: usize, id: u64) -> Option<f64> {
+        self.assets.get(asset)?.venue.ahead(id)
+    }
+
+    /// Orders not cleared, by id.
+    pub fn orders(&self, asset: usize) -> &[Order] {
+        self.assets.get(asset).map_or(&[], |asset| &asset.orders)
+    }
+
+    /// One order that is not cleared.
+    pub fn order(&self, asset: usize, id: u64) -> Option<&Order> {
+        let orders = self.orders(asset);
+        orders.binary_search_by_key(&id, |order| order.id).ok().and_then(|at| orders.get(at))
+    }
+
+    /// Executions received so far, in the venue's order.
+    pub fn fills(&self, asset: usize) -> &[Fill] {
+        self.assets.get(asset).and_then(|asset| asset.fills.get(..asset.seen)).unwrap_or_default()
+    }
+
+    /// Every execution at the venue, received or not.
+    pub fn venue_fills(&self, asset: usize) -> &[Fill] {
+        self.assets.get(asset).map_or(&[], |asset| &asset.fills)
+    }
+
+    /// Rows of the received stream that have been read: trades since an earlier value are between the two.
+    pub fn received(&self, asset: usize) -> usize {
+        self.assets.get(asset).map_or(0, |asset| asset.row)
+    }
+
+    /// The account by what was received.
+    pub fn account(&self, asset: usize) -> Option<&Account> {
+        self.assets.get(asset).map(|asset| &asset.account)
+    }
+
+    /// The account by what happened.
+    pub fn venue_account(&self, asset: usize) -> Option<&Account> {
+        self.assets.get(asset).map(|asset| &asset.truth)
+    }
+
+    /// New orders and cancels sent.
+    pub fn sent(&self, asset: usize) -> (u64, u64) {
+        self.assets.get(asset).map_or((0, 0), |asset| (asset.sent, asset.cancels))
+    }
+
+    /// What the run assumes of an instrument, by name.
+    pub fn assumptions(&self, asset: usize) -> &[(String, String)] {
+        self.assets.get(asset).map_or(&[], |asset| &asset.config.assumptions)
+    }
+
+    /// Whether a sum of an account did not fit, so that its figures are not to be used.
+    pub fn overflowed(&self) -> bool {
+        self.assets.iter().any(|asset| asset.overflow)
+    }
+
+    /// The hash of all assumptions, requests and answers so far.
+    pub fn run_hash(&self) -> blake3::Hash {
+        let mut hash = blake3::Hasher::new();
+        for asset in &self.assets {
+            hash.update(asset.hash.finalize().as_bytes());
+        }
+        hash.finalize()
+    }
+}
+
+fn apply<L: Levels>(depth: &mut Depth<L>, stream: Stream<'_>, row: usize) -> usize {
+    if let Some(step) = stream.get(row) {
+        match step.kind {
+            Kind::Bid => drop(depth.set_bid(step.px, step.qty)),
+            Kind::Ask => drop(depth.set_ask(step.px, step.qty)),
+            Kind::BuyTrade | Kind::SellTrade => {}
+            Kind::ClearBids => depth.clear_to(Side::Buy, step.px),
+            Kind::ClearAsks => depth.clear_to(Side::Sell, step.px),
+            Kind::Clear => depth.clear(),
+        }
+    }
+    row + 1
+}
+
+fn assumptions<L, Q: QueueModel>(config: &AssetConfig<'_, L, Q>) -> Vec<(String, String)> {
+    let fees = &config.fees;
+    let accounting = match config.accounting {
+        Accounting::EveryFill => "every fill",
+        Accounting::LastFillOnly => "the last fill of an order only (hftbacktest's)",
+    };
+    let row = &config.instrument;
+    [
+        ("instrument", format!("{} {}", row.venue.name(), row.symbol)),
+        ("queue", config.queue.name()),
+        ("fills", config.fill.name().into()),
+        ("latency", config.latency.name()),
+        (
+            "fees",
+            format!(
+                "basis {:?}, maker {}e-8, taker {}e-8, buyer {}e-8, seller {}e-8",
+                fees.basis, fees.maker_e8, fees.taker_e8, fees.buyer_e8, fees.seller_e8
+            ),
+        ),
+        ("accounting", accounting.into()),
+        ("impact", "none: the recorded market does not react to our orders".into()),
+        ("rows", format!("{} at the venue, {} received", config.venue.len(), config.local.len())),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_string(), value))
+    .collect()
+}
