@@ -1,4 +1,5 @@
 //! Small markets with answers worked out by hand.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use tidegate_backtest::account::{Fees, Fill, Source};
 use tidegate_backtest::event::{Kind, Row};

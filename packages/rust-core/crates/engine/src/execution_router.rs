@@ -1067,9 +1067,10 @@ impl Loop<'_> {
             .router
             .budgets(at)
             .into_iter()
-            .map(|(venue, [orders, weight], until_ns)| {
-                json!({ "venue": venue.0, "orders": orders.0, "ordersMax": orders.1, "weight": weight.0,
-                    "weightMax": weight.1, "blockedMs": until_ns.saturating_sub(at.mono_ns) / 1_000_000 })
+            .map(|shown| {
+                let blocked_ns = shown.blocked_until_ns.saturating_sub(at.mono_ns);
+                json!({ "venue": shown.venue.0, "orders": shown.orders.0, "ordersMax": shown.orders.1,
+                    "weight": shown.weight.0, "weightMax": shown.weight.1, "blockedMs": blocked_ns / 1_000_000 })
             })
             .collect();
         let illegal: serde_json::Map<String, Value> = self

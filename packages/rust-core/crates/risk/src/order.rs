@@ -205,7 +205,8 @@ impl ByClientId {
     pub(crate) fn catch_up(&mut self, orders: &Orders) {
         let waiting = std::mem::take(&mut self.waiting);
         if std::mem::take(&mut self.anew) {
-            (self.ours.clear(), self.others.clear());
+            self.ours.clear();
+            self.others.clear();
             orders.values().for_each(|order| self.insert(&order.client_order_id, order.id));
         } else {
             let orders = waiting.iter().filter_map(|id| orders.get(id));

@@ -16,6 +16,6 @@ pub mod types;
 pub use id::ClientId;
 pub use router::{Illegal, Orphan, Router, Stats, Unfinished};
 pub use types::{
-    Amends, Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Letter, Level, Now, Request, Status, Terms,
-    TradeRow, Usage, UsageKind, VenueConfig, VenueState, Weights, What,
+    Amends, Answer, BudgetShown, Effect, Entry, Event, Exec, ExecKind, Fill, Letter, Level, Now, Request,
+    Status, Terms, TradeRow, Usage, UsageKind, VenueConfig, VenueState, Weights, What,
 };

@@ -16,8 +16,8 @@ use crate::limits::{
 use crate::queue::{Class, Queue, Waiting};
 use crate::rate::{Budget, Cost, Urgency, Window};
 use crate::types::{
-    Amends, Answer, Effect, Entry, Event, Exec, ExecKind, Fill, Letter, Level, Now, Request, Status, Terms,
-    TradeRow, Usage, VenueConfig, VenueState, Weights, What,
+    Amends, Answer, BudgetShown, Effect, Entry, Event, Exec, ExecKind, Fill, Letter, Level, Now, Request,
+    Status, Terms, TradeRow, Usage, VenueConfig, VenueState, Weights, What,
 };
 use amend::Amend;
 pub use illegal::Illegal;
@@ -1591,10 +1591,13 @@ impl Router {
         out.push(Effect::Note { level: Level::Warn, text });
     }
 
-    /// Used and largest of each venue's order and weight window, and until when it is not to be asked.
-    pub fn budgets(&mut self, now: Now) -> Vec<(VenueId, [(usize, usize); 2], u64)> {
-        let shown =
-            |(id, v): (&VenueId, &mut Venue)| (*id, v.budget.shown(now.mono_ns), v.budget.blocked_until_ns());
+    /// Each venue's order and weight window.
+    pub fn budgets(&mut self, now: Now) -> Vec<BudgetShown> {
+        let shown = |(venue, state): (&VenueId, &mut Venue)| {
+            let [orders, weight] = state.budget.shown(now.mono_ns);
+            let blocked_until_ns = state.budget.blocked_until_ns();
+            BudgetShown { venue: *venue, orders, weight, blocked_until_ns }
+        };
         self.venues.iter_mut().map(shown).collect()
     }
 

@@ -348,3 +348,15 @@ pub enum Effect {
     /// For a person.
     Note { level: Level, text: String },
 }
+
+/// A venue's windows as they stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BudgetShown {
+    pub venue: VenueId,
+    /// Orders in the ten-second window, and the most there may be.
+    pub orders: (usize, usize),
+    /// Request weight in its window, and the most there may be.
+    pub weight: (usize, usize),
+    /// Until when the venue is not to be asked, ns of the monotonic clock.
+    pub blocked_until_ns: u64,
+}
