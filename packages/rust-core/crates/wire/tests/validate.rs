@@ -214,7 +214,7 @@ fn each_rule_refuses_by_name() {
 
         "ID_ZERO report.report_seq": Report(report()) { report_seq = 0 }
         "ENUM_UNSPECIFIED report.kind": Report(report()) { kind = 0 }
-        "ENUM_UNKNOWN report.kind": Report(report()) { kind = 17 }
+        "ENUM_UNKNOWN report.kind": Report(report()) { kind = 19 }
         "ID_ZERO report.intent_id": Report(report()) { intent_id = NO_ID }
         "TEXT_LENGTH report.client_order_id": Report(report()) { client_order_id = x(0) }
         "ID_ZERO report.venue_id": Report(report()) { venue_id = 0 }

@@ -534,7 +534,7 @@ fn venue_words(t: &mut Tally) {
         });
         updates.next_back().unwrap_or(Reason::Unspecified)
     };
-    let reports: [(ReportKind, Reason, Reason); 9] = [
+    let reports: [(ReportKind, Reason, Reason); 11] = [
         (ReportKind::Reject, Reason::Ok, Reason::VenueReject),
         (ReportKind::NeverSent, Reason::Ok, Reason::NeverSent),
         (ReportKind::Fenced, Reason::Ok, Reason::Fenced),
@@ -542,6 +542,8 @@ fn venue_words(t: &mut Tally) {
         (ReportKind::Unknown, Reason::Ok, Reason::OutcomeUnknown),
         (ReportKind::NeverSent, Reason::RateBudget, Reason::RateBudget),
         (ReportKind::NeverSent, Reason::BreakerOpen, Reason::BreakerOpen),
+        (ReportKind::NeverSent, Reason::QueueEvicted, Reason::QueueEvicted),
+        (ReportKind::NeverSent, Reason::Superseded, Reason::Superseded),
         (ReportKind::NeverSent, Reason::VenueUnreachable, Reason::VenueUnreachable),
         (ReportKind::NeverSent, Reason::ApprovalExpired, Reason::ApprovalExpired),
     ];
