@@ -102,7 +102,7 @@ const rules: Partial<Record<PayloadKind, (draw: Draw) => Draw>> = {
   command: (drawn) => {
     const m: Draw = { ...drawn, holder: (drawn["holder"] as bigint) | 1n };
     m["approval"] = "a5".repeat(45);
-    if (m["kind"] !== "NEW") return m;
+    if (m["kind"] !== "NEW" && m["kind"] !== "FORCE_FLAT") return m;
     return { ...orderTerms(m), intentId: m["intentId"] ?? 1n };
   },
   controlEvent: (m) => {
