@@ -80,15 +80,9 @@ describe.skipIf(!here)("hft store on real stores (needs chdb and PostgreSQL)", (
   }, 900_000);
 
   it("verify schema holds on a recorded day, and each planted fault is found [A36 B056]", async () => {
-    // The made-up day has no act of a person and no gap of a stream: two queries that have to answer do not.
     const schema = (plant: string | null) => verifySchema(root, { wal, plant, say });
     const sound = await schema(null);
-    expect(sound.checks.filter(({ ok }) => !ok).map(({ name }) => name)).toEqual(["queries_run"]);
-    expect((sound.figures["failures"] as string[]).sort()).toEqual([
-      "acts-of-people on postgresql: no row",
-      "acts-of-people on sqlite: no row",
-      "stream-gaps on clickhouse: no row",
-    ]);
+    expect([sound.ok, sound.figures["failures"]]).toEqual([true, []]);
     const failed = {
       "drop-column": "columns_unequal",
       "retype-column": "columns_unequal",
