@@ -34,7 +34,7 @@ describe("conformance peers", () => {
   });
 
   it.each(["alpaca_sdk", "ccxt"] as const)(
-    "B024: %s finds no fault with our venues, and one that is planted",
+    "%s finds no fault with our venues, and one that is planted [B024]",
     async (only) => {
       const sound = await peers("peers", empty, { ...flags, only });
       expect(

@@ -94,7 +94,7 @@ describe("the adapter of Alpaca", () => {
     ["a stop", { type: "STOP", pxTicks: null, stopTicks: 11_000n }],
     ["a stop with a limit", { type: "STOP_LIMIT", pxTicks: 11_100n, stopTicks: 11_000n }],
     ["a part of a share", { qtyLots: 250_000n }],
-  ] as const)("B024: %s is taken as it was meant", async (_, change) => {
+  ] as const)("%s is taken as it was meant [B024]", async (_, change) => {
     await using bench = await Bench.start();
     const desk = new Desk(bench);
     const order = desk.order(change);
@@ -129,7 +129,7 @@ describe("the adapter of Alpaca", () => {
       { type: "STOP", pxTicks: null, stopTicks: 9_000n },
       "VENUE_REJECT",
     ],
-  ] as const)("B024: %s is refused, and our reason says so", async (_, change, reason) => {
+  ] as const)("%s is refused, and our reason says so [B024]", async (_, change, reason) => {
     await using bench = await Bench.start();
     const desk = new Desk(bench);
     expect(await desk.place(desk.order(change))).toMatchObject({ kind: "refused", reason });
@@ -221,7 +221,7 @@ describe("the adapter of Alpaca", () => {
     });
   });
 
-  it("B016: a fill is told by the stream before anybody asks, and found by query where it was dropped", async () => {
+  it("a fill is told by the stream before anybody asks, and found by query where it was dropped [B016]", async () => {
     await using bench = await Bench.start();
     const desk = new Desk(bench);
     const { socket, keys } = await desk.stream();
@@ -245,7 +245,7 @@ describe("the adapter of Alpaca", () => {
     again.socket.terminate();
   });
 
-  it("B019: after a 429 nothing is sent before the venue said", async () => {
+  it("after a 429 nothing is sent before the venue said [B019]", async () => {
     await using bench = await Bench.start();
     const desk = new Desk(bench);
     bench.throw("rate_limit");

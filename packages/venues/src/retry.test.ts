@@ -58,12 +58,12 @@ describe("retries", () => {
     ["504", answer(504), 4, 1],
     ["a connection that broke", LOST, 4, 1],
     ["a connection that was never made", NEVER, 4, 4],
-  ] as const)("B020: %s is asked so often", async (_, happens, safe, unsafe) => {
+  ] as const)("%s is asked so often [B020]", async (_, happens, safe, unsafe) => {
     expect((await play([happens], true)).attempts).toBe(safe);
     expect((await play([happens], false)).attempts).toBe(unsafe);
   });
 
-  it("B020: they wait 1, 2 and 4 seconds, longer where the venue says so, and give the last word", async () => {
+  it("they wait 1, 2 and 4 seconds, longer where the venue says so, and give the last word [B020]", async () => {
     expect(BACKOFF_MS).toEqual([1_000, 2_000, 4_000]);
     expect(await play([answer(503)], true)).toEqual({
       attempts: 4,

@@ -139,7 +139,7 @@ describe("paths", () => {
   );
 
   it.each([...new Set(all)])(
-    "B017: %s is asked for as it is, whatever the base ends with",
+    "%s is asked for as it is, whatever the base ends with [B017]",
     async (path) => {
       expect(path).toMatch(/^\/[^/].*[^/]$/);
       const { seen, port } = await venue(() => ({ body: "{}" }));
