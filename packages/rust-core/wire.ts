@@ -84,10 +84,13 @@ export function frameEncode(frame: {
   return encode()(kind, linkId, epoch, BigInt(seq), monoNs, payload);
 }
 
-/** The id a frame carries for a topic or a link's name: its crc32c. */
-export function linkId(name: string): number {
-  return idOf()(name);
+/** CRC32C (Castagnoli) of a text's UTF-8. */
+export function crc32c(text: string): number {
+  return idOf()(text);
 }
+
+/** The id a frame carries for a topic or a link's name: its crc32c. */
+export const linkId = crc32c;
 
 /** The client order id of (intent, leg, generation): 25 letters `[0-9a-v]`. */
 export function clientOrderId(intentId: bigint, leg: number, generation: number): string {

@@ -1,5 +1,7 @@
 /** Cards: one thing a client does against our simulator, and what must come of it. */
 
+import { type Check, check } from "../result.ts";
+
 export interface Card {
   readonly name: string;
   run(): Promise<void>;
@@ -54,4 +56,17 @@ export async function play(cards: readonly Card[]): Promise<Played[]> {
     played.push({ name, fault, ms: Math.round(performance.now() - started) });
   }
   return played;
+}
+
+/** The checks of one part: no card failed, and of at least so many. */
+export function judged(
+  part: string,
+  cards: readonly { readonly fault: string }[],
+  least: number,
+): Check[] {
+  const failed = cards.filter(({ fault }) => fault !== "").length;
+  return [
+    check(`failed.${part}`, failed, "=", 0, "cards"),
+    check(`failed.${part}_of`, cards.length, ">=", least, "cards"),
+  ];
 }

@@ -6,9 +6,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { built, measured } from "../commands/measured.ts";
-import { type Check, check, type Result, result } from "../result.ts";
+import { type Check, type Result, result } from "../result.ts";
 import { run } from "../run.ts";
 import { UsageError } from "../sim/options.ts";
+import { judged } from "./cards.ts";
 
 /** Each fault that can be planted, and the parts that must notice it. */
 export const PLANTS: Readonly<Record<string, readonly string[]>> = {
@@ -143,11 +144,7 @@ export async function fix(root: string, flags: Flags): Promise<Result> {
   const checks: Check[] = [];
   const figures: Record<string, unknown> = {};
   const judge = (part: Part, cards: readonly Card[]): void => {
-    const failed = cards.filter(({ fault }) => fault !== "").length;
-    checks.push(
-      check(`failed.${part}`, failed, "=", 0, "cards"),
-      check(`failed.${part}_of`, cards.length, ">=", PARTS[part], "cards"),
-    );
+    checks.push(...judged(part, cards, PARTS[part]));
     figures[part] = cards;
   };
   try {

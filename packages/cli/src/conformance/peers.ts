@@ -5,11 +5,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { newRustMarket, startVenueSim, systemClock } from "@tidegate/venue-sim";
 import { Settings } from "@tidegate/venue-sim/config";
-import { type Check, check, type Result, result } from "../result.ts";
+import { type Check, type Result, result } from "../result.ts";
 import { run } from "../run.ts";
 import { UsageError } from "../sim/options.ts";
 import { AlpacaVenues, MIDDLES, market, sdkCards, wrongFees } from "./alpaca-orders.ts";
-import { type Card, type Played, play } from "./cards.ts";
+import { type Card, judged, type Played, play } from "./cards.ts";
 import { ccxtAlpacaCards, ccxtBinanceCards } from "./ccxt-orders.ts";
 import { PARTS as FIX_PARTS, fix } from "./fix.ts";
 
@@ -156,11 +156,7 @@ export async function peers(command: string, root: string, flags: Flags): Promis
   const checks: Check[] = [];
   const figures: Record<string, unknown> = {};
   const judge = (part: Part, played: readonly Played[]): void => {
-    const failed = played.filter(({ fault }) => fault !== "").length;
-    checks.push(
-      check(`failed.${part}`, failed, "=", 0, "cards"),
-      check(`failed.${part}_of`, played.length, ">=", PARTS[part], "cards"),
-    );
+    checks.push(...judged(part, played, PARTS[part]));
     figures[part] = played;
   };
   if (parts.includes("alpaca_sdk")) judge("alpaca_sdk", await alpacaSdk(wrong));

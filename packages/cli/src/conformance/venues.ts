@@ -1,11 +1,11 @@
 /** `hft conformance venues`: our adapters against the simulated venues, card by card. */
 
 import type { AlpacaOrders } from "@tidegate/venue-sim/alpaca";
-import { check, type Result, result } from "../result.ts";
+import { type Check, type Result, result } from "../result.ts";
 import { UsageError } from "../sim/options.ts";
 import { AlpacaVenues } from "./alpaca-orders.ts";
 import { alpacaVenueCards } from "./alpaca-venue.ts";
-import { type Card, play } from "./cards.ts";
+import { type Card, judged, play } from "./cards.ts";
 
 /** Fewest cards of a venue that say anything. */
 export const CARDS_MIN = 25;
@@ -41,17 +41,13 @@ export async function venues(
   if (plant !== null && !(BREAKS as readonly string[]).includes(plant)) {
     throw new UsageError(`--break ${plant}: want ${BREAKS.join(", ")}`);
   }
-  const checks = [];
+  const checks: Check[] = [];
   const figures: Record<string, unknown> = {};
   for (const [name, make] of Object.entries(SETS)) {
     if (only !== null && name !== only) continue;
     using set = make(plant === "double-events");
     const played = await play(set.cards());
-    const failed = played.filter(({ fault }) => fault !== "").length;
-    checks.push(
-      check(`failed.${name}`, failed, "=", 0, "cards"),
-      check(`failed.${name}_of`, played.length, ">=", CARDS_MIN, "cards"),
-    );
+    checks.push(...judged(name, played, CARDS_MIN));
     figures[name] = played;
   }
   return result(command, checks, figures);

@@ -16,6 +16,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { type Command, decodeEnvelope } from "@tidegate/contracts";
+import { crc32c } from "@tidegate/rust-core";
 
 export interface Letter {
   readonly n: number;
@@ -45,19 +46,6 @@ export interface Act {
 /** The files are not what they should be: what, where. */
 export class DlqFault extends Error {}
 
-const TABLE = Array.from({ length: 256 }, (_, n) => {
-  let crc = n;
-  for (let bit = 0; bit < 8; bit += 1) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;
-  return crc >>> 0;
-});
-
-/** CRC32C (Castagnoli), as the router frames its lines. */
-export function crc32c(bytes: Uint8Array): number {
-  let crc = 0xffff_ffff;
-  for (const byte of bytes) crc = (TABLE[(crc ^ byte) & 0xff] ?? 0) ^ (crc >>> 8);
-  return (crc ^ 0xffff_ffff) >>> 0;
-}
-
 const ID = /^[0-9a-v]{25}$/;
 
 /** Reads every letter, oldest first. A last line that is not finished is none yet. */
@@ -68,7 +56,7 @@ export function readLetters(runDir: string): Letter[] {
   return lines.map((line, at) => {
     const where = `${path}: line ${at + 1}`;
     const body = line.slice(9);
-    if (line[8] !== " " || Number.parseInt(line.slice(0, 8), 16) !== crc32c(Buffer.from(body)))
+    if (line[8] !== " " || Number.parseInt(line.slice(0, 8), 16) !== crc32c(body))
       throw new DlqFault(`${where}: damaged; the router sets it aside at its next start`);
     const raw = JSON.parse(body) as Record<string, string | number>;
     if (raw["v"] !== 1) throw new DlqFault(`${where}: version ${raw["v"]}, want 1`);

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { flowRows, intentIdOf, lifeOf } from "../flow.ts";
 import { BATCH_ROWS_MAX, PARTITION_MONTHS_AHEAD } from "../limits.ts";
@@ -225,6 +226,33 @@ function suite(dialect: Dialect, fresh: () => Promise<Fresh>): void {
   });
 }
 
+const RACERS = 6;
+const RACES = 20;
+
+/** A thread that opens and migrates file after file, each in the same instant as the others do; what went wrong. */
+function raced(folder: string, started: Int32Array): Promise<string[]> {
+  const code = `const { workerData: { url, folder, started, racers }, parentPort } = require("node:worker_threads");
+import(url).then(async ({ openSqlite }) => {
+  const wrong = [];
+  for (let file = 0; file < started.length; file += 1) {
+    Atomics.add(started, file, 1);
+    while (Atomics.load(started, file) < racers);
+    try {
+      const store = openSqlite(folder + "/" + file);
+      await store.migrate();
+      await store[Symbol.asyncDispose]();
+    } catch (error) { wrong.push(String(error)); }
+  }
+  parentPort.postMessage(wrong);
+});`;
+  const url = new URL("./sqlite.ts", import.meta.url).href;
+  const worker = new Worker(code, {
+    eval: true,
+    workerData: { url, folder, started, racers: RACERS },
+  });
+  return new Promise((settle, fail) => worker.once("message", settle).once("error", fail));
+}
+
 describe("SQLite", () => {
   suite("sqlite", async () => {
     const folder = mkdtempSync(join(tmpdir(), "tidegate-sqlite-"));
@@ -242,6 +270,14 @@ describe("SQLite", () => {
         rmSync(folder, { recursive: true });
       },
     };
+  });
+
+  it("opened and made by several at once on a fresh file, each waits for the other", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "tidegate-race-"));
+    const started = new Int32Array(new SharedArrayBuffer(4 * RACES));
+    const each = Array.from({ length: RACERS }, () => raced(folder, started));
+    expect((await Promise.all(each)).flat()).toEqual([]);
+    rmSync(folder, { recursive: true });
   });
 });
 

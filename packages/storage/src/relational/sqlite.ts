@@ -31,12 +31,15 @@ import {
 } from "./tables.ts";
 
 const NAME = "SQLite";
+const SQLITE_BUSY = 5;
+const BUSY_RETRY_MS = 5;
 
 /** Opens a file, or `:memory:`; makes it if it is not there. */
 export function openSqlite(path: string): RelationalStore {
   const db = new DatabaseSync(path, { timeout: SQLITE_BUSY_MS_MAX });
+  turnToWal(db);
   // A commit that was acknowledged is on the device.
-  db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
+  db.exec("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON");
   defineFunctions(db);
   const inserts = new Map<string, StatementSync>();
   const transaction = <T>(act: () => T): T => {
@@ -108,8 +111,10 @@ export function openSqlite(path: string): RelationalStore {
       db.exec(relationalBootstrap("sqlite"));
       for (const { migration, up } of steps) {
         transaction(() => {
-          for (const sql of up ? migration.up : migration.down) db.exec(sql);
           const { version: of, name } = migration;
+          // Another process may have taken the step since the steps were counted.
+          if (up === version() >= of) return;
+          for (const sql of up ? migration.up : migration.down) db.exec(sql);
           if (up)
             db.prepare("INSERT INTO schema_migrations VALUES (?, ?, ?)").run(
               of,
@@ -214,6 +219,28 @@ export function openSqlite(path: string): RelationalStore {
 export function checkSize(store: string, rows: number): void {
   if (rows <= BATCH_ROWS_MAX) return;
   throw new StoreError(store, `a batch of ${rows} rows`, `want at most ${BATCH_ROWS_MAX}`);
+}
+
+// SQLite does not wait for another process that turns the same fresh file: its busy timeout holds for the statements after.
+function turnToWal(db: DatabaseSync): void {
+  const untilMs = performance.now() + SQLITE_BUSY_MS_MAX;
+  for (;;)
+    try {
+      db.exec("PRAGMA journal_mode = WAL");
+      return;
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > untilMs) {
+        db.close();
+        throw error;
+      }
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_RETRY_MS);
+    }
+}
+
+/** SQLITE_BUSY with any of its extensions (sqlite.org/rescode.html). */
+function isBusy(error: unknown): boolean {
+  const code = (error as { errcode?: unknown }).errcode;
+  return typeof code === "number" && (code & 0xff) === SQLITE_BUSY;
 }
 
 // A number goes to SQLite as a double, which a STRICT column of integers takes back exactly up to 2^53.

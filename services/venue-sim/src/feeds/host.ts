@@ -11,6 +11,7 @@ import { createServer as createTlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { BodyTooLarge, readText } from "../body.ts";
 import type { SwitchArgs } from "../switchboard.ts";
 import type { Certificates } from "./certificate.ts";
 import { MESSAGE_BYTES_MAX, PEERS_MAX } from "./limits.ts";
@@ -52,19 +53,6 @@ export interface HostOptions {
   readonly board: SocketSwitches;
   readonly certificates: Certificates | null;
   readonly onError: (error: unknown) => void;
-}
-
-class BodyTooLarge extends Error {}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
-    bytes += part.length;
-    if (bytes > MESSAGE_BYTES_MAX) throw new BodyTooLarge();
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString("utf8");
 }
 
 export class Host {
@@ -170,7 +158,7 @@ export class Host {
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const body = await readBody(request);
+      const body = await readText(request, MESSAGE_BYTES_MAX);
       const url = new URL(request.url ?? "/", "http://venue");
       const answer = await this.#options.skin.request(request, url, body, response);
       if (answer === null) return;

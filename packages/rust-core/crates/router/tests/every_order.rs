@@ -3,7 +3,7 @@
 //! After each sequence what the router told is held against a plain account of what it was told, the journal against the
 //! state, and the illegal steps it named against a table that knows nothing of its code.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod rig;
 

@@ -1,6 +1,6 @@
 //! Commands on their way in: budget, queue, breakers, amends, and the letters of what came to nothing.
 
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod rig;
 

@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
+import { BodyTooLarge, readText } from "../../body.ts";
 import type { MarketId } from "../../markets.ts";
 import { restPayload, wsPayload } from "./auth.ts";
 import type { ApiRequest, Venue } from "./desk.ts";
@@ -299,7 +300,7 @@ export class VenueServer {
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     try {
-      const body = await readBody(request);
+      const body = await readText(request, BODY_BYTES_MAX);
       const url = new URL(request.url ?? "/", "http://venue");
       if (url.pathname === "/_sim") return this.#onControl(request, response, body);
       const route = restRoute(request.method ?? "GET", url.pathname);
@@ -358,19 +359,6 @@ export class VenueServer {
       reply(response, 400, JSON.stringify({ error: (error as Error).message }), {});
     }
   }
-}
-
-class BodyTooLarge extends Error {}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const parts: Buffer[] = [];
-  let bytes = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
-    bytes += part.length;
-    if (bytes > BODY_BYTES_MAX) throw new BodyTooLarge();
-    parts.push(part);
-  }
-  return Buffer.concat(parts).toString("utf8");
 }
 
 function reply(

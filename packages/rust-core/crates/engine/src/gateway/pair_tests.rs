@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::{Duration, Instant};
 use tidegate_bus::ends::StreamPub;
-use tidegate_leadership::limits::{PROOF_EVERY, REPLICA_WAIT_NS};
+use tidegate_leadership::limits::{CAUGHT_UP_RECORDS, PROOF_EVERY, REPLICA_WAIT_NS};
 use tidegate_leadership::{Follower, ToFollower, ToLeader};
 use tidegate_wire::pb::common::v1::IntentId as PbIntentId;
 use tidegate_wire::pb::marketdata::v1::BookTop;
@@ -360,6 +360,20 @@ fn b082_nothing_leaves_before_a_standby_in_step_holds_it_and_none_is_waited_for_
     world.until("it is waited for again", |_| {
         standby.borrow_mut().turn();
         waited_for()
+    });
+    // One that attaches anew may hold less than it did: its earlier word counts no longer, and it has more to take than it may lack.
+    for seq in 3..60 {
+        world.send(0, seq);
+        world.until("an answer", |w| {
+            standby.borrow_mut().turn();
+            w.replies.len() as u64 == seq
+        });
+    }
+    assert!(standby.borrow().last > CAUGHT_UP_RECORDS && waited_for());
+    (standby.borrow_mut().says, standby.borrow_mut().asked) = (false, false);
+    world.until("it is not waited for while it catches up", |_| {
+        standby.borrow_mut().turn();
+        !waited_for()
     });
     a.stop().unwrap();
 }

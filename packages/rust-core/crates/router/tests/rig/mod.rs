@@ -1,6 +1,6 @@
 //! A router under a test's hand: commands in, requests, reports, letters and notes out.
 
-#![allow(dead_code, clippy::unwrap_used, clippy::panic)]
+#![allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "each test file uses a part of it")]
 
 use tidegate_router::limits::{CLOCK_BOUND_NS, ORDER_TIMEOUT_NS, RECV_WINDOW_NS};
 use tidegate_router::{
