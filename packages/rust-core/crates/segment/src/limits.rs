@@ -22,8 +22,8 @@ pub const SEGMENT_BYTES_SIM: u64 = 8 << 20;
 pub const SEGMENT_BYTES_LIVE: u64 = 64 << 20;
 /// Longest stream name, in bytes.
 pub const STREAM_NAME_BYTES_MAX: usize = 128;
-/// Syncs begun and not ended: one is on its way to the device while the next is written.
-pub const SYNCS_MAX: usize = 2;
+/// Syncs begun and not ended: while one is on its way to the device the next are written, and go with one more.
+pub const SYNCS_MAX: usize = 4;
 /// Bytes a reader of the tail takes at once.
 pub const CURSOR_CHUNK_BYTES: usize = 256 << 10;
 

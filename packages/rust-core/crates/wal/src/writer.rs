@@ -334,7 +334,7 @@ impl<S: Storage> Wal<S> {
     }
 
     /// As [`Wal::flush`], but goes on while the device works: returns the last `wal_seq` that is safe by now, and waits only
-    /// where two syncs are under way. With [`Wal::safe`] and later flushes it comes out what became of it.
+    /// where `SYNCS_MAX` syncs are under way. With [`Wal::safe`] and later flushes it comes out what became of it.
     ///
     /// # Errors
     /// As [`Wal::flush`]; a sync that fails beside the caller poisons the WAL at the first call that finds it.
