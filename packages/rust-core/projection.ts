@@ -14,6 +14,8 @@ export interface ProjectedInsert {
   readonly lastWalSeq: number;
   /** One block of ClickHouse's Native format. */
   readonly body: Buffer;
+  /** First 128 bits of the BLAKE3 of `body`, in hexadecimal. */
+  readonly content: string;
 }
 
 /** What some blocks come to. */

@@ -1,7 +1,7 @@
 /** What the loader decides, without clock, socket or file. */
 
-import { createHash, hash as digest } from "node:crypto";
-import { type ProjectedRows, Projection } from "@tidegate/rust-core";
+import { hash as digest } from "node:crypto";
+import { type ProjectedInsert, type ProjectedRows, Projection } from "@tidegate/rust-core";
 import { projectionText, type StreamCount, WAL_BLOCKS } from "@tidegate/storage";
 import {
   BACKOFF_MS_MAX,
@@ -167,9 +167,10 @@ export function payloadHash(payload: Uint8Array): bigint {
 }
 
 /** Names the rows of one insert: a function of their place in the WAL and of their bytes, so never used for others. */
-export function token(group: Pick<Group, "from" | "to">, table: string, body: Buffer): string {
-  const { from, to } = group;
-  const content = createHash("sha256").update(body).digest("hex").slice(0, 32);
+export function token(
+  { from, to }: Pick<Group, "from" | "to">,
+  { table, content }: Pick<ProjectedInsert, "table" | "content">,
+): string {
   return `${from.segment}.${from.offset}-${to.segment}.${to.offset}/${table}/${content}`;
 }
 
@@ -194,7 +195,10 @@ export function named(
   { inserts, quarantined, lastWalSeq }: ProjectedRows,
 ): Sliced {
   const slices = inserts.map(
-    (insert): Slice => ({ ...insert, token: token(group, insert.table, insert.body) }),
+    ({ content, ...insert }): Slice => ({
+      ...insert,
+      token: token(group, { table: insert.table, content }),
+    }),
   );
   return {
     slices: slices.filter(({ table }) => table !== WAL_BLOCKS),

@@ -137,7 +137,7 @@ export function addBench(program: Command, root: string): void {
     .command("load")
     .description("from a WAL into ClickHouse, beside the same rows from buffers made before")
     .option("--rows <n>", "records to load", "200000")
-    .option("--rounds <n>", "interleaved rounds", "5")
+    .option("--rounds <n>", "interleaved rounds", "15")
     .option("--seed <n>", "seed of the day that is recorded", "1")
     .option("--json", "print the result object as the last line")
     .addHelpText("after", "\nExample: ./hft bench load --json")

@@ -28,8 +28,11 @@ import { loadClickHouse, withHome } from "./stores.ts";
 /** Mostly market data, as a real day is. */
 const MARKET_PER_ORDER = 60;
 const RECORDS_PER_ORDER = 60 + 20 + 68 / 7;
-const FORMATS = ["RowBinary", "Native", "Parquet"] as const;
+const FORMATS = ["Native", "RowBinary", "Parquet"] as const;
 type Format = (typeof FORMATS)[number];
+/** The form that counts, for it is the fastest; the others are figures of the first rounds. */
+const JUDGE = "Native" satisfies Format;
+const OTHER_ROUNDS = 3;
 /** The service's own setting. */
 const POLL_MS = 200;
 /** Records each second while the time to queryable is measured. */
@@ -73,17 +76,26 @@ export async function benchLoad(options: BenchLoadOptions): Promise<Result> {
       };
       for (let round = 1; round <= rounds; round += 1) {
         say(`round ${round} of ${rounds}`);
-        await empty(repository);
-        const loaded = await loadClickHouse(wal, repository, join(home, `ledger-${round}`));
-        if (loaded.rows !== warm.rows)
-          throw new Error(`${loaded.rows} rows went in, not ${warm.rows}`);
-        seconds.loader.push(loaded.seconds);
-        for (const format of FORMATS) {
+        const sides: (() => Promise<void>)[] = [
+          async () => {
+            const loaded = await loadClickHouse(wal, repository, join(home, `ledger-${round}`));
+            if (loaded.rows !== warm.rows)
+              throw new Error(`${loaded.rows} rows went in, not ${warm.rows}`);
+            seconds.loader.push(loaded.seconds);
+          },
+          ...FORMATS.filter((format) => format === JUDGE || round <= OTHER_ROUNDS).map(
+            (format) => async () => {
+              seconds[format].push(await send(started.url, groups, format));
+              const held = await repository.records();
+              if (held !== warm.rows)
+                throw new Error(`${format}: ${held} rows are in, not ${warm.rows}`);
+            },
+          ),
+        ];
+        // Who goes first alternates: a side meets what the server still has to do from the one before.
+        for (const side of round % 2 === 0 ? sides.reverse() : sides) {
           await empty(repository);
-          seconds[format].push(await send(started.url, groups, format));
-          const held = await repository.records();
-          if (held !== warm.rows)
-            throw new Error(`${format}: ${held} rows are in, not ${warm.rows}`);
+          await side();
         }
       }
       say("measuring how soon a record can be queried");
@@ -93,7 +105,7 @@ export async function benchLoad(options: BenchLoadOptions): Promise<Result> {
       const queryable = await queryableMs(repository, live, seed);
       const rate = (all: readonly number[]): number[] => all.map((s) => Math.round(warm.rows / s));
       // Each round against the prepared side of the same round; the middle one counts.
-      const ratios = seconds.loader.map((s, at) => (seconds.Native[at] ?? 0) / s);
+      const ratios = seconds.loader.map((s, at) => (seconds[JUDGE][at] ?? 0) / s);
       return result(
         "bench load",
         [

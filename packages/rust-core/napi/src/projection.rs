@@ -64,8 +64,11 @@ impl Answer {
     fn of(mut meta: Value, sliced: Sliced) -> Self {
         let inserts = sliced.inserts.into_iter().chain(sliced.blocks);
         let (rows, bodies): (Vec<Value>, _) = inserts
-            .map(|Insert { table, rows, last_wal_seq, body }| {
-                (json!({ "table": table, "rows": rows, "lastWalSeq": last_wal_seq }), body)
+            .map(|Insert { table, rows, last_wal_seq, body, content }| {
+                let meta = json!({
+                    "table": table, "rows": rows, "lastWalSeq": last_wal_seq, "content": content,
+                });
+                (meta, body)
             })
             .unzip();
         meta["kind"] = "group".into();
