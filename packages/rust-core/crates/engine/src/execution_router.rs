@@ -32,6 +32,7 @@ use tidegate_bus::ends::{LinkInput, LinkServer, LinkServerConfig, PeerId};
 use tidegate_bus::link::{LinkEvent, LinkState};
 use tidegate_instruments::{Instrument, Table, Venue};
 use tidegate_journal::{Journal, JournalConfig};
+use tidegate_leadership::Question;
 use tidegate_router::{
     Answer, Effect, Entry, Event, Level, Now, Orphan, Request, Router, Usage, UsageKind,
     VenueConfig as CoreVenue, What,
@@ -190,8 +191,20 @@ struct Loop<'a> {
 
 /// One thing of the command link; `None` where its bytes are no message.
 enum Waiting {
-    Data { peer: PeerId, seq: u64, envelope: Option<Box<Envelope>> },
-    Event { peer: PeerId, event: LinkEvent },
+    Data {
+        peer: PeerId,
+        seq: u64,
+        envelope: Option<Box<Envelope>>,
+    },
+    /// A question of who leads: it has its place among what is acknowledged in order, and its answer before that.
+    Answered {
+        peer: PeerId,
+        seq: u64,
+    },
+    Event {
+        peer: PeerId,
+        event: LinkEvent,
+    },
 }
 
 /// Starts the loop.
@@ -412,6 +425,7 @@ impl Loop<'_> {
             let Some(next) = self.waiting.pop_front() else { break };
             match next {
                 Waiting::Event { peer, event } => self.on_link(peer, &event),
+                Waiting::Answered { peer, seq } => drop(self.acks.insert(peer, seq)),
                 Waiting::Data { peer, seq, envelope } => {
                     self.acks.insert(peer, seq);
                     match envelope.map(|envelope| *envelope) {
@@ -450,10 +464,16 @@ impl Loop<'_> {
         while self.waiting.len() < COMMANDS_WAITING_MAX {
             let next = match self.link.recv(clock::mono_ns())? {
                 None => return Ok(()),
-                Some(LinkInput::Data { peer, seq, payload, .. }) => Waiting::Data {
-                    peer,
-                    seq,
-                    envelope: envelope::decode_checked(payload).ok().map(Box::new),
+                Some(LinkInput::Data { peer, seq, payload, .. }) => match Question::decode(payload) {
+                    Some(question) => {
+                        self.gateways.asked(peer, question);
+                        Waiting::Answered { peer, seq }
+                    }
+                    None => Waiting::Data {
+                        peer,
+                        seq,
+                        envelope: envelope::decode_checked(payload).ok().map(Box::new),
+                    },
                 },
                 Some(LinkInput::Event { peer, event }) => Waiting::Event { peer, event },
             };
@@ -516,12 +536,11 @@ impl Loop<'_> {
             .and_then(|peer| self.link.link(peer))
             .map(|link| matches!(link.state(), LinkState::Synced | LinkState::Gap));
         let Some(beat) = self.gateways.beat(now, self.router.leader(), alive) else { return };
-        let bytes = beat.encode();
         let paired = |(peer, identity, _): (PeerId, &str, &_)| identity.contains(':').then_some(peer);
         let peers: Vec<PeerId> = self.link.peers().filter_map(paired).collect();
         for peer in peers {
             // One that is out of step hears the next.
-            let _ = self.link.send(now, peer, &bytes);
+            let _ = self.link.send(now, peer, &self.gateways.told_to(peer, beat).encode());
         }
     }
 

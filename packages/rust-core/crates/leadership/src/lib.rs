@@ -28,6 +28,6 @@ pub use gate::Gate;
 pub use held::Held;
 pub use identity::{Identity, Skew};
 pub use lease::{Lease, LeaseReply, LeaseRequest, StoreOp};
-pub use node::{Beat, Input, Node, NodeConfig, Output, Role};
+pub use node::{Beat, Input, Node, NodeConfig, Output, Question, Role};
 pub use release::{Release, ReleaseRule};
 pub use tail::{Attach, Follower, Proof, Refusal, ToFollower, ToLeader, record_hash};

@@ -10,9 +10,9 @@ pub const LEASE_STALE_NS: u64 = 400_000_000;
 pub const TAKEOVER_WAIT_NS: u64 = LEASE_TTL_NS + 100_000_000;
 /// Between two words of the router.
 pub const BEAT_PERIOD_NS: u64 = 100_000_000;
-/// A process that ran this long ago was stopped: of what it hears next nobody knows how long it lay there.
-pub const STOPPED_NS: u64 = 200_000_000;
-/// Age of the router's last word at which it counts as silent.
+/// Between two questions to the router.
+pub const ASK_PERIOD_NS: u64 = 100_000_000;
+/// Age of the router's last word at which it counts as silent, and of a question at which its answer proves nothing any more.
 pub const BEAT_STALE_NS: u64 = 400_000_000;
 /// How long a leader without a lease goes on while the router confirms it; afterwards it only cancels.
 pub const WITHOUT_STORE_NS: u64 = 5_000_000_000;
@@ -31,8 +31,10 @@ pub const REQUESTS_MAX: usize = 16;
 /// Bytes of a tail message beside its record.
 pub const TAIL_HEAD_BYTES: usize = 1 + 8 + 32;
 
-const _: () =
-    assert!(STOPPED_NS < BEAT_STALE_NS && BEAT_PERIOD_NS * 2 < BEAT_STALE_NS, "one lost word stops nothing");
+const _: () = assert!(
+    BEAT_PERIOD_NS * 2 < BEAT_STALE_NS && ASK_PERIOD_NS * 3 < BEAT_STALE_NS,
+    "one lost word stops nothing"
+);
 const _: () = assert!(LEASE_RENEW_NS * 2 < LEASE_STALE_NS, "one lost renewal stops nothing");
 const _: () = assert!(LEASE_STALE_NS < LEASE_TTL_NS, "a holder stops before another can begin");
 const _: () = assert!(TAKEOVER_WAIT_NS > LEASE_TTL_NS);

@@ -2,9 +2,7 @@
 
 use crate::identity::{Identity, Skew};
 use crate::lease::{Lease, LeaseReply, LeaseRequest};
-use crate::limits::{
-    BEAT_PERIOD_NS, BEAT_STALE_NS, HANDOVER_NS, STOPPED_NS, TAKEOVER_WAIT_NS, WITHOUT_STORE_NS,
-};
+use crate::limits::{ASK_PERIOD_NS, BEAT_STALE_NS, HANDOVER_NS, TAKEOVER_WAIT_NS, WITHOUT_STORE_NS};
 use tidegate_mutants::{Bug, planted};
 
 /// The router's word, sent to every gateway at least each 100 ms.
@@ -17,11 +15,14 @@ pub struct Beat {
     pub leader_alive: bool,
     /// What the router is built from.
     pub identity: Identity,
+    /// The time in the last [`Question`] of the gateway this is told to; 0 before its first. The word is younger than that,
+    /// however long it lay in a queue since or was sent again.
+    pub asked_ns: u64,
 }
 
 impl Beat {
     /// Bytes of a beat: a tag, then the fields in their order, little-endian. No envelope begins with the tag.
-    pub const BYTES: usize = 1 + 4 + 8 + 1 + 8 + 4 + 8;
+    pub const BYTES: usize = 1 + 4 + 8 + 1 + 8 + 4 + 8 + 8;
 
     /// Its bytes.
     pub fn encode(&self) -> Vec<u8> {
@@ -33,6 +34,7 @@ impl Beat {
         bytes.extend_from_slice(&self.identity.build.to_le_bytes());
         bytes.extend_from_slice(&self.identity.schema.to_le_bytes());
         bytes.extend_from_slice(&self.identity.config.to_le_bytes());
+        bytes.extend_from_slice(&self.asked_ns.to_le_bytes());
         bytes
     }
 
@@ -48,7 +50,34 @@ impl Beat {
             holder: u64_at(5)?,
             leader_alive: *bytes.get(13)? == 1,
             identity: Identity { build: u64_at(14)?, schema: u32_at(22)?, config: u64_at(26)? },
+            asked_ns: u64_at(34)?,
         })
+    }
+}
+
+/// A gateway's question who leads, at least each 100 ms; the router answers each at once with a [`Beat`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Question {
+    /// The gateway's own monotonic clock as it asks.
+    pub asked_ns: u64,
+}
+
+impl Question {
+    /// Bytes of a question: a tag, then the time, little-endian. No envelope begins with the tag.
+    pub const BYTES: usize = 1 + 8;
+
+    /// Its bytes.
+    pub fn encode(&self) -> [u8; Self::BYTES] {
+        let mut bytes = [b'Q'; Self::BYTES];
+        bytes[1..].copy_from_slice(&self.asked_ns.to_le_bytes());
+        bytes
+    }
+
+    /// Reads one; `None` for anything else.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (tag, time) = bytes.split_first()?;
+        (*tag == b'Q').then_some(())?;
+        Some(Self { asked_ns: u64::from_le_bytes(time.try_into().ok()?) })
     }
 }
 
@@ -102,6 +131,8 @@ pub enum Input {
 pub enum Output {
     /// Send this to the store.
     Store(LeaseRequest),
+    /// Send this to the router, if its link takes it now.
+    Ask(Question),
     /// Tell the core whether it may ask for leadership.
     Candidacy(bool),
     /// Tell the core whether a leader may decide new orders.
@@ -121,11 +152,10 @@ pub struct Node {
     /// The epoch it leads, or led last.
     epoch: u32,
     beat: Option<(u64, Beat)>,
-    /// When the router last named this node, as far as that was new when it was heard.
+    /// When this node last asked the router.
+    asked_ns: Option<u64>,
+    /// The time of the youngest question the router answered by naming this node.
     named_ns: Option<u64>,
-    /// When this process last ran, and until when what it hears may have waited for it while it did not.
-    ran_ns: Option<u64>,
-    doubt_until_ns: u64,
     /// When a living leader other than this node was last heard of.
     other_seen_ns: Option<u64>,
     /// Since when there has been no proof of the lease, while leading.
@@ -146,9 +176,8 @@ impl Node {
             role: Role::Standby,
             epoch: 0,
             beat: None,
+            asked_ns: None,
             named_ns: None,
-            ran_ns: None,
-            doubt_until_ns: 0,
             other_seen_ns: None,
             bare_since_ns: 0,
             asked_to_take_over: false,
@@ -168,7 +197,8 @@ impl Node {
         self.lease.held(mono_ns)
     }
 
-    /// Whether a leader may let out what it has decided: by the clock it still has its lease, or the router named it a moment ago.
+    /// Whether a leader may let out what it has decided: by the clock it still has its lease, or the router named it in answer to
+    /// a question of a moment ago.
     ///
     /// Asked once a decision is safe and before it leaves: between the two a process may be stopped for longer than a takeover takes.
     pub fn may_tell(&self, mono_ns: u64) -> bool {
@@ -178,10 +208,10 @@ impl Node {
     /// Handles one input. `mono_ns` decides; `epoch_ns`, the wall clock, decides nothing.
     pub fn apply(&mut self, mono_ns: u64, epoch_ns: i64, input: Input, out: &mut Vec<Output>) {
         let now = if planted(Bug::LeaseByWallClock) { u64::try_from(epoch_ns).unwrap_or(0) } else { mono_ns };
-        if self.ran_ns.is_some_and(|ran| now.saturating_sub(ran) > STOPPED_NS) {
-            self.doubt_until_ns = now + BEAT_PERIOD_NS;
+        if self.asked_ns.is_none_or(|asked| now.saturating_sub(asked) >= ASK_PERIOD_NS) {
+            self.asked_ns = Some(now);
+            out.push(Output::Ask(Question { asked_ns: now }));
         }
-        self.ran_ns = Some(now);
         match input {
             // Nobody took over: it may lead again.
             Input::Tick => {
@@ -223,8 +253,8 @@ impl Node {
         self.beat = Some((now, beat));
         if beat.holder != self.config.holder {
             self.named_ns = None;
-        } else if now >= self.doubt_until_ns {
-            self.named_ns = Some(now);
+        } else if beat.asked_ns != 0 && beat.asked_ns <= now {
+            self.named_ns = self.named_ns.max(Some(beat.asked_ns));
         }
         if beat.holder != self.config.holder && beat.leader_alive {
             self.other_seen_ns = Some(now);

@@ -11,6 +11,8 @@ struct Bench {
     ms: u64,
     store_answers: Option<bool>,
     beat: Option<Beat>,
+    /// The last question, which the router answers.
+    asked_ns: u64,
     told: (bool, bool),
     stepped_down: u32,
     released: bool,
@@ -24,6 +26,7 @@ impl Bench {
             ms: 0,
             store_answers: Some(true),
             beat: Some(nobody()),
+            asked_ns: 0,
             told: (false, false),
             stepped_down: 0,
             released: false,
@@ -43,6 +46,7 @@ impl Bench {
                         answers.push(LeaseReply { token: request.token, ours });
                     }
                 }
+                Output::Ask(question) => self.asked_ns = question.asked_ns,
                 Output::Candidacy(may) => self.told.0 = may,
                 Output::NewOrders(may) => self.told.1 = may,
                 Output::StepDown => self.stepped_down += 1,
@@ -58,20 +62,20 @@ impl Bench {
         let end = self.ms + ms;
         while self.ms < end {
             self.ms += 50;
-            if let Some(beat) = self.beat {
-                self.apply(Input::Beat(beat));
-            }
             self.apply(Input::Tick);
+            if let Some(beat) = self.beat {
+                self.apply(Input::Beat(Beat { asked_ns: self.asked_ns, ..beat }));
+            }
         }
     }
 }
 
 const fn nobody() -> Beat {
-    Beat { epoch: 0, holder: 0, leader_alive: false, identity: OWN }
+    Beat { epoch: 0, holder: 0, leader_alive: false, identity: OWN, asked_ns: 0 }
 }
 
 const fn led_by(holder: u64, leader_alive: bool) -> Beat {
-    Beat { epoch: 3, holder, leader_alive, identity: OWN }
+    Beat { epoch: 3, holder, leader_alive, identity: OWN, asked_ns: 0 }
 }
 
 #[test]
@@ -134,14 +138,34 @@ fn a21_a_word_that_lay_there_while_the_process_was_stopped_is_no_proof_that_it_l
     bench.store_answers = None;
     let tells = |bench: &Bench| bench.node.may_tell(bench.ms * MS);
     // Stopped; it wakes to what the router had said before, and does not know since when that is untrue.
+    let before = bench.asked_ns;
     bench.ms += 3_000;
-    bench.apply(Input::Beat(led_by(7, true)));
-    bench.apply(Input::Tick);
-    assert!(!tells(&bench));
+    for _ in 0..3 {
+        bench.apply(Input::Beat(Beat { asked_ns: before, ..led_by(7, true) }));
+        bench.apply(Input::Tick);
+        assert!(!tells(&bench), "an answer to a question of before");
+        bench.ms += 20;
+    }
+    bench.apply(Input::Beat(Beat { asked_ns: 0, ..led_by(7, true) }));
+    bench.apply(Input::Beat(Beat { asked_ns: (bench.ms + 1) * MS, ..led_by(7, true) }));
+    assert!(!tells(&bench), "an answer to no question, and to one that was not asked yet");
     bench.run(50);
-    assert!(!tells(&bench), "it may still be reading what lay there");
-    bench.run(100);
-    assert!(tells(&bench), "what comes from now on is new");
+    assert!(tells(&bench), "what it asked since is answered");
+}
+
+#[test]
+fn a21_a_word_that_a_link_sent_again_late_is_as_old_as_the_question_it_answers() {
+    let mut bench = Bench::new();
+    bench.run(500);
+    bench.apply(Input::Leads(Some(3)));
+    bench.beat = Some(led_by(7, true));
+    bench.run(1_000);
+    (bench.store_answers, bench.beat) = (None, None);
+    let before = bench.asked_ns;
+    bench.run(BEAT_STALE_NS / MS - 100);
+    bench.apply(Input::Beat(Beat { asked_ns: before, ..led_by(7, true) }));
+    assert!(bench.node.may_tell(before + BEAT_STALE_NS));
+    assert!(!bench.node.may_tell(before + BEAT_STALE_NS + 1));
 }
 
 #[test]
@@ -223,7 +247,11 @@ fn a21_the_wall_clock_decides_nothing() {
     let mut node = Node::new(NodeConfig::new(7, OWN));
     let mut out = Vec::new();
     node.apply(0, 0, Input::Tick, &mut out);
-    let Some(Output::Store(request)) = out.first().copied() else { panic!("{out:?}") };
+    let request = out.iter().find_map(|output| match output {
+        Output::Store(request) => Some(*request),
+        _ => None,
+    });
+    let request = request.unwrap();
     node.apply(1, i64::MAX, Input::Lease(LeaseReply { token: request.token, ours: true }), &mut out);
     node.apply(2, i64::MIN, Input::Tick, &mut out);
     assert!(node.lease_held(2));
@@ -233,12 +261,18 @@ fn a21_the_wall_clock_decides_nothing() {
 fn a_beat_reads_back_and_other_bytes_are_refused() {
     let identity = Identity { build: 1, schema: 2, config: 3 };
     for leader_alive in [true, false] {
-        let beat = Beat { epoch: 7, holder: u64::MAX, leader_alive, identity };
+        let beat = Beat { epoch: 7, holder: u64::MAX, leader_alive, identity, asked_ns: u64::MAX - 1 };
         let mut bytes = beat.encode();
         assert_eq!(Beat::decode(&bytes), Some(beat));
         assert_eq!(Beat::decode(&bytes[1..]), None);
         bytes[13] = 2;
         assert_eq!(Beat::decode(&bytes), None);
+    }
+    let question = Question { asked_ns: u64::MAX - 1 };
+    let bytes = question.encode();
+    assert_eq!(Question::decode(&bytes), Some(question));
+    for other in [&bytes[1..], &bytes[..8], &[], &[b'B'; 9], &[b'Q'; 10]] {
+        assert_eq!(Question::decode(other), None);
     }
 }
 

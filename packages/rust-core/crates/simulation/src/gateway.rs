@@ -42,7 +42,6 @@ const TICK_NS: u64 = 10 * MS;
 pub(crate) enum GwInput {
     Frame(u8, Vec<u8>),
     Closed(u8),
-    Beat(Beat),
     Lease(LeaseReply),
     Control(ControlEvent),
     Touch { instrument: u32, bid: Option<i64>, ask: Option<i64>, valid: bool },
@@ -178,7 +177,9 @@ pub(crate) struct GwNode {
     // The lease by the plainest reading of its rule, to hold the decisions against.
     lease_sent: BTreeMap<u64, u64>,
     lease_proof: Option<u64>,
-    beat: Option<(u64, Beat)>,
+    /// The router's last word, and the time of the youngest question it answered.
+    beat: Option<Beat>,
+    named_ns: Option<u64>,
     bare_since: u64,
     led: bool,
     committed: u64,
@@ -198,6 +199,15 @@ impl GwNode {
     /// A leader that was stopped may be none any more and not have heard of it.
     fn may_tell(&self, mono_ns: u64) -> bool {
         !self.core.leads() || self.node.may_tell(mono_ns)
+    }
+
+    /// By the plainest reading of the rule, beside the one that is used.
+    fn lease_fresh(&self, now: u64) -> bool {
+        self.lease_proof.is_some_and(|sent| now - sent <= 400 * MS)
+    }
+
+    fn named_lately(&self, now: u64) -> bool {
+        self.named_ns.is_some_and(|asked| now - asked <= 400 * MS)
     }
 
     /// Leads no longer: what it had decided is no answer, strategies ask the one that leads.

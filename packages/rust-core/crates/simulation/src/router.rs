@@ -9,7 +9,8 @@ use crate::world::{Ev, MS, World, port};
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_bus::link::{Link, LinkEvent, LinkState, Received};
 use tidegate_journal::{Journal, JournalConfig, Tier};
-use tidegate_leadership::Beat;
+use tidegate_leadership::limits::BEAT_PERIOD_NS;
+use tidegate_leadership::{Beat, Question};
 use tidegate_mutants::{Bug, planted};
 use tidegate_router::limits::RECV_WINDOW_NS;
 use tidegate_router::{Answer, Effect, Entry, Event, Now, Request, Router, VenueConfig, What};
@@ -52,7 +53,6 @@ pub(crate) struct RtHost {
     scheduled: bool,
     /// The highest report that has left.
     reported: u64,
-    beat_at: u64,
 }
 
 impl RtHost {
@@ -69,7 +69,6 @@ impl RtHost {
             inbox: VecDeque::new(),
             scheduled: false,
             reported: 0,
-            beat_at: 0,
         }
     }
 }
@@ -90,6 +89,10 @@ pub(crate) struct RtNode {
     answering: Option<Vec<u8>>,
     fences: Vec<(usize, Vec<u8>)>,
     acks: [Option<u64>; 2],
+    /// The time in the last question of each gateway.
+    asked_ns: [u64; 2],
+    beat_ns: u64,
+    beat_due: bool,
     connection: Option<u64>,
     places: BTreeMap<u64, Request>,
     ticked_ns: u64,
@@ -231,6 +234,9 @@ impl World {
             entries,
             fences: Vec::new(),
             acks: [None; 2],
+            asked_ns: [0; 2],
+            beat_ns: 0,
+            beat_due: true,
             connection: None,
             places: BTreeMap::new(),
             ticked_ns: 0,
@@ -311,6 +317,7 @@ impl World {
         }
         self.rt_fails(5)?;
         self.rt_deliver(node);
+        self.rt_beat(node);
         for g in 0..2 {
             if let Some(seq) = node.acks[g].take() {
                 node.links[g].ack(seq);
@@ -324,28 +331,25 @@ impl World {
                 self.send(port::CMD_RT + g as u8, frame);
             }
         }
-        self.rt_beat(node);
         Ok(())
     }
 
-    /// Tells both gateways who leads.
-    fn rt_beat(&mut self, node: &RtNode) {
+    /// Tells both gateways who leads: each 100 ms, and at once when one of them asks.
+    fn rt_beat(&mut self, node: &mut RtNode) {
         let now = self.mono();
-        let (epoch, holder) = node.router.leader().unwrap_or((0, 0));
-        let alive = node
-            .cursor
-            .is_some_and(|(g, _)| matches!(node.links[g].state(), LinkState::Synced | LinkState::Gap));
-        let beat = Beat { epoch, holder, leader_alive: alive, identity: self.identity };
-        if now.saturating_sub(self.rt.beat_at) < 50 * MS {
+        if !std::mem::take(&mut node.beat_due) && now.saturating_sub(node.beat_ns) < BEAT_PERIOD_NS {
             return;
         }
-        self.rt.beat_at = now;
+        node.beat_ns = now;
+        let (epoch, holder) = node.router.leader().unwrap_or((0, 0));
+        let leader_alive = node
+            .cursor
+            .is_some_and(|(g, _)| matches!(node.links[g].state(), LinkState::Synced | LinkState::Gap));
         for g in 0..2 {
-            if self.is_cut(g, 2) || self.net.chance(self.opts.drop_ppm) && !self.healed {
-                continue;
-            }
-            let delay = 20_000 + self.net.exponential(self.opts.delay_ns);
-            self.after(delay, Ev::Beat { to: g, beat });
+            let beat =
+                Beat { epoch, holder, leader_alive, identity: self.identity, asked_ns: node.asked_ns[g] };
+            // One that is out of step hears the next.
+            let _ = node.links[g].send(now, &beat.encode());
         }
     }
 
@@ -376,6 +380,11 @@ impl World {
                 self.rt_link_events(node, g);
                 let Some((seq, payload)) = payload else { return Ok(()) };
                 node.acks[g] = Some(seq);
+                if let Some(question) = Question::decode(&payload) {
+                    node.asked_ns[g] = question.asked_ns;
+                    node.beat_due = true;
+                    return Ok(());
+                }
                 match envelope::decode_checked(&payload).map(|e| e.payload) {
                     Ok(Some(Payload::Command(command))) => {
                         // A gateway of another build is refused before its words count.

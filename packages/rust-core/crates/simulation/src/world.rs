@@ -13,7 +13,7 @@ use crate::venue::Venue;
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use tidegate_instruments::Table;
-use tidegate_leadership::{Beat, Identity, LeaseReply, LeaseRequest};
+use tidegate_leadership::{Identity, LeaseReply, LeaseRequest};
 use tidegate_risk::Limits;
 use tidegate_router::{Answer, Request};
 use tidegate_wire::pb::control::v1::ControlEvent;
@@ -65,7 +65,6 @@ pub(crate) mod port {
 pub(crate) enum Ev {
     Frame { to: u8, bytes: Vec<u8> },
     Closed { to: u8 },
-    Beat { to: usize, beat: Beat },
     GwTurn(usize, u64),
     GwFinish(usize, u64),
     GwBoot(usize),
@@ -346,7 +345,6 @@ impl World {
                 self.arrive(to, bytes);
             }
             Ev::Closed { to } => self.on_closed(to),
-            Ev::Beat { to, beat } => self.gw_input(to, GwInput::Beat(beat)),
             Ev::GwTurn(g, life) => self.gw_turn(g, life),
             Ev::GwFinish(g, life) => self.gw_finish(g, life),
             Ev::GwBoot(g) => self.gw_boot(g),

@@ -1,10 +1,10 @@
 //! The gateways of the account: which of them leads, what they are told about it, and what a new leader must take over.
 
 use super::limits::{ADOPTABLE_BYTES_MAX, ADOPTABLE_MAX, BEAT_NS, GRACE_NS};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use tidegate_bus::ends::PeerId;
 use tidegate_instruments::Table;
-use tidegate_leadership::{Beat, Identity};
+use tidegate_leadership::{Beat, Identity, Question};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind};
 
 /// What both sides of the command link are built from.
@@ -12,7 +12,7 @@ pub fn identity(table: &Table) -> Identity {
     let first = |hash: &[u8]| hash.iter().take(8).fold(0, |sum, byte| sum << 8 | u64::from(*byte));
     Identity {
         build: first(blake3::hash(env!("CARGO_PKG_VERSION").as_bytes()).as_bytes()),
-        schema: 1,
+        schema: 2,
         config: first(table.hash()),
     }
 }
@@ -32,6 +32,8 @@ pub struct Gateways {
     started_ns: u64,
     beat_ns: u64,
     due: bool,
+    /// The time in the last question of each gateway; one entry for each link.
+    asked: BTreeMap<PeerId, u64>,
     /// New orders and cancels, newest last: what a leader may have sent and its standby not seen.
     recent: VecDeque<Told>,
     bytes: usize,
@@ -46,6 +48,7 @@ impl Gateways {
             started_ns: now_ns,
             beat_ns: 0,
             due: true,
+            asked: BTreeMap::new(),
             recent: VecDeque::new(),
             bytes: 0,
             adopt: VecDeque::new(),
@@ -70,6 +73,17 @@ impl Gateways {
     /// A beat is due at the next turn.
     pub fn beat_due(&mut self) {
         self.due = true;
+    }
+
+    /// A gateway asks who leads: it is answered at the next turn.
+    pub fn asked(&mut self, peer: PeerId, question: Question) {
+        self.asked.insert(peer, question.asked_ns);
+        self.due = true;
+    }
+
+    /// The word as it goes to one gateway.
+    pub fn told_to(&self, peer: PeerId, beat: Beat) -> Beat {
+        Beat { asked_ns: self.asked.get(&peer).copied().unwrap_or(0), ..beat }
     }
 
     /// A gateway leads from now on. One that is another than before, and has seen the reports up to `takes_over`, is told
@@ -124,6 +138,7 @@ impl Gateways {
             holder,
             leader_alive: epoch != 0 && alive.unwrap_or(grace),
             identity: self.identity,
+            asked_ns: 0,
         })
     }
 }
@@ -139,6 +154,7 @@ mod tests {
             started_ns: 1_000,
             beat_ns: 0,
             due: false,
+            asked: BTreeMap::new(),
             recent: VecDeque::new(),
             bytes: 0,
             adopt: VecDeque::new(),

@@ -234,6 +234,10 @@ impl Shell {
                     "holder": format!("{:016x}", request.holder),
                 }));
             }
+            Output::Ask(question) => {
+                // What does not get through now is asked anew in a moment.
+                let _ = self.command.send(now, &question.encode());
+            }
             Output::Candidacy(allowed) => {
                 let epoch = self.pair.as_ref().and_then(|pair| pair.beat).map_or(0, |beat| beat.epoch);
                 if let Some(pair) = self.pair.as_mut().filter(|_| allowed) {

@@ -39,6 +39,7 @@ struct World {
     leader: Option<(u32, u64, PeerId)>,
     report_seq: u64,
     beat_ns: u64,
+    asked: BTreeMap<PeerId, u64>,
     /// The router says nothing to anybody.
     mute: bool,
     /// The router hears no GRANT of this gateway.
@@ -74,6 +75,7 @@ impl World {
             leader: None,
             report_seq: 0,
             beat_ns: 0,
+            asked: BTreeMap::new(),
             mute: false,
             barred: "",
             leader_gone: false,
@@ -119,6 +121,11 @@ impl World {
         let (mut commands, mut controls) = (vec![], vec![]);
         while let Some(input) = self.router.recv(now).unwrap() {
             let LinkInput::Data { peer, seq, payload, .. } = input else { continue };
+            if let Some(question) = Question::decode(payload) {
+                self.asked.insert(peer, question.asked_ns);
+                self.router.ack(peer, seq);
+                continue;
+            }
             match envelope::decode_checked(payload).unwrap().payload {
                 Some(Payload::Command(command)) => commands.push((peer, command)),
                 Some(Payload::ControlEvent(event)) => controls.push((peer, event)),
@@ -140,9 +147,11 @@ impl World {
                 holder: self.leader.map_or(0, |(_, holder, _)| holder),
                 leader_alive: !self.leader_gone && self.leader.is_some_and(|(.., peer)| alive(peer)),
                 identity: crate::execution_router::identity(&table()),
+                asked_ns: 0,
             };
             for peer in self.router.peers().map(|(peer, ..)| peer).collect::<Vec<_>>() {
-                let _ = self.router.send(now, peer, &beat.encode());
+                let asked_ns = self.asked.get(&peer).copied().unwrap_or(0);
+                let _ = self.router.send(now, peer, &Beat { asked_ns, ..beat }.encode());
             }
         }
         self.router.tick(now).unwrap();

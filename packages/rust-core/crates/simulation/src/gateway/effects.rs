@@ -82,6 +82,9 @@ impl World {
             }
             self.gw[g].released = self.gw[g].released.max(seq);
         }
+        if effect.is_told() {
+            self.speaks_by_right(g, node);
+        }
         match effect.to {
             Destination::Nobody => {}
             Destination::Router => {
@@ -112,6 +115,16 @@ impl World {
                     self.gw_tell(node, now, StrategyId(s as u32 + 1), &effect.envelope);
                 }
             }
+        }
+    }
+
+    /// A leader speaks while its lease is certain or the router named it in answer to a question of a moment ago: however long it
+    /// was stopped, and whatever lay in its queues or was sent again since.
+    fn speaks_by_right(&mut self, g: usize, node: &GwNode) {
+        let now = self.mono();
+        if node.core.leads() && !node.lease_fresh(now) && !node.named_lately(now) {
+            let text = format!("gateway {g} speaks as leader without lease and without the router's word");
+            self.truth.violate("I5", self.now, text);
         }
     }
 

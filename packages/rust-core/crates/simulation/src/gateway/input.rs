@@ -24,21 +24,6 @@ impl World {
                 }
                 self.gw_link_events(g, node, at)
             }
-            GwInput::Beat(beat) => {
-                node.beat = Some((now, beat));
-                if beat.holder != node.holder && beat.leader_alive {
-                    if node.active && !node.core.leads() && now - node.lonely_since > 1_500 * MS {
-                        // Another leads: a process that has written its own records starts anew as a standby.
-                        return Err(30 * MS);
-                    }
-                } else {
-                    node.lonely_since = now;
-                }
-                if node.core.leads() {
-                    node.lonely_since = now;
-                }
-                self.gw_lead(g, node, Input::Beat(beat))
-            }
             GwInput::Lease(reply) => {
                 if let Some(sent) = node.lease_sent.remove(&reply.token) {
                     if reply.ours {
@@ -86,12 +71,32 @@ impl World {
         }
     }
 
+    /// The router's word about who leads.
+    fn gw_beat(&mut self, g: usize, node: &mut GwNode, beat: Beat) -> Result<(), u64> {
+        let now = self.mono();
+        node.beat = Some(beat);
+        node.named_ns =
+            (beat.holder == node.holder).then_some(node.named_ns.max(Some(beat.asked_ns))).flatten();
+        if beat.holder != node.holder && beat.leader_alive {
+            if node.active && !node.core.leads() && now - node.lonely_since > 1_500 * MS {
+                // Another leads: a process that has written its own records starts anew as a standby.
+                return Err(30 * MS);
+            }
+        } else {
+            node.lonely_since = now;
+        }
+        if node.core.leads() {
+            node.lonely_since = now;
+        }
+        self.gw_lead(g, node, Input::Beat(beat))
+    }
+
     /// One input of leadership, and what it leads to.
     pub(super) fn gw_lead(&mut self, g: usize, node: &mut GwNode, input: Input) -> Result<(), u64> {
         let (mono, wall) = (self.mono(), self.wall(self.gw[g].wall_off_ns));
         let mut out = Vec::new();
         node.node.apply(mono, wall, input, &mut out);
-        if node.lease_proof.is_some_and(|sent| mono - sent <= 400 * MS) || !node.core.leads() {
+        if node.lease_fresh(mono) || !node.core.leads() {
             node.bare_since = mono;
         }
         for output in out {
@@ -103,6 +108,7 @@ impl World {
                     node.lease_sent.insert(request.token, mono);
                     self.ask_store(g, request);
                 }
+                Output::Ask(question) => drop(node.cmd.send(mono, &question.encode())),
                 Output::Candidacy(allowed) => {
                     if allowed && !node.active {
                         node.active = true;
@@ -110,7 +116,7 @@ impl World {
                         self.note(|| format!("gateway {g} asks for leadership"));
                         self.gw_apply(g, node, Event::Start)?;
                     }
-                    let epoch = node.beat.map_or(0, |(_, beat)| beat.epoch);
+                    let epoch = node.beat.map_or(0, |beat| beat.epoch);
                     self.gw_apply(g, node, Event::Candidacy { allowed, epoch })?;
                 }
                 Output::NewOrders(allowed) => self.gw_apply(g, node, Event::NewOrders { allowed })?,
@@ -165,6 +171,9 @@ impl World {
         match at {
             0..2 => {
                 node.report_ack = Some(seq);
+                if let Some(beat) = Beat::decode(payload) {
+                    return self.gw_beat(g, node, beat);
+                }
                 match envelope::decode_checked(payload).map(|e| e.payload) {
                     Ok(Some(Payload::Report(report)))
                         if !(node.gate.is_open()

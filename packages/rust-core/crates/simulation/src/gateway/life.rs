@@ -109,6 +109,7 @@ impl World {
             lease_sent: BTreeMap::new(),
             lease_proof: None,
             beat: None,
+            named_ns: None,
             bare_since: 0,
             led: false,
             committed: journal.last_seq(),

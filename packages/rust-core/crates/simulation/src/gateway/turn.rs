@@ -169,8 +169,7 @@ impl World {
         }
         let fresh = node.lease_proof.is_some_and(|sent| now - sent <= 400 * MS);
         let confirmed =
-            node.beat.is_some_and(|(at, beat)| now - at <= 400 * MS && beat.holder == node.holder)
-                && now - node.bare_since <= 5_020 * MS;
+            node.named_ns.is_some_and(|asked| now - asked <= 400 * MS) && now - node.bare_since <= 5_020 * MS;
         if !fresh && !confirmed {
             let text = format!("gateway {g} decides a new order without lease and without the router's word");
             self.truth.violate("I5", self.now, text);
