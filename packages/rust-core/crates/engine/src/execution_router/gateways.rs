@@ -208,4 +208,17 @@ mod tests {
         g.beat_due();
         assert!(!g.beat(2_004, None, None).unwrap().leader_alive, "nobody was granted yet");
     }
+
+    #[test]
+    fn a21_each_gateway_is_told_the_time_of_its_own_question_and_is_answered_at_once() {
+        let mut g = gateways();
+        g.beat_ns = 2_000;
+        let leader = Some((3, 9));
+        assert!(g.beat(2_001, leader, Some(true)).is_none(), "none is due");
+        g.asked(PeerId(1), Question { asked_ns: 70 });
+        g.asked(PeerId(1), Question { asked_ns: 80 });
+        let beat = g.beat(2_002, leader, Some(true)).unwrap();
+        assert_eq!(g.told_to(PeerId(1), beat), Beat { asked_ns: 80, ..beat });
+        assert_eq!(g.told_to(PeerId(2), beat).asked_ns, 0, "it has not asked");
+    }
 }

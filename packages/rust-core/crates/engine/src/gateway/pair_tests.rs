@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 use tidegate_bus::ends::StreamPub;
 use tidegate_leadership::limits::{CAUGHT_UP_RECORDS, PROOF_EVERY, REPLICA_WAIT_NS};
-use tidegate_leadership::{Follower, ToFollower, ToLeader};
+use tidegate_leadership::{Follower, Question, ToFollower, ToLeader};
 use tidegate_wire::pb::common::v1::IntentId as PbIntentId;
 use tidegate_wire::pb::marketdata::v1::BookTop;
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, Intent, IntentKind, Report, ReportKind};
