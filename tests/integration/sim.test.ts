@@ -13,7 +13,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
+import { decodeEnvelope } from "@tidegate/contracts";
+import { venueTruth } from "@tidegate/venue-sim";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { records } from "../../packages/cli/src/wal/records.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -141,6 +144,37 @@ describe("run sim", () => {
     expect(value.checks.find((each) => each.name === "restarts")?.value).toBe(3);
     expect(ran.code).toBe(0);
     expectNothingLeft();
+  });
+
+  it("a recorder killed again and again has the gateway's journal whole, in order, once, and every order and fill of the venue [A31]", {
+    timeout: 120_000,
+  }, async () => {
+    const kills = [3, 4.5, 6, 7.5, 9, 10.5].map((at) => `kill:recorder@${at}s`);
+    const where = ["--clickhouse", "none", "--keep", "--json", "--run-dir", runDir];
+    const chaos = ["--chaos", kills.join(",")];
+    const ran = await hft("run", "sim", "--duration", "14", ...where, ...chaos);
+    const value = resultOf(ran);
+    expect(
+      value.checks.filter((each) => !each.ok),
+      ran.stderr,
+    ).toEqual([]);
+    expect(value.checks.find((each) => each.name === "restarts")?.value).toBe(kills.length);
+    const [seqs, orders, fills] = [[] as number[], new Set<string>(), new Set<string>()];
+    for (const { seq, payload } of records(join(runDir, "wal"), { stream: "gateway.journal" })) {
+      seqs.push(seq);
+      const decoded = decodeEnvelope(payload);
+      if (!decoded.ok) throw new Error(decoded.refusal.code);
+      const { kind, value: body } = decoded.envelope.payload;
+      if (kind === "command") orders.add(body.clientOrderId);
+      if (kind === "report" && body.execId !== "")
+        fills.add(`${body.clientOrderId} ${/\d+$/.exec(body.execId)?.[0]}`);
+    }
+    expect(seqs).toEqual(seqs.map((_, at) => at + 1));
+    const truth = venueTruth(join(runDir, "venue/log.ndjson"));
+    expect(truth.orders.size).toBeGreaterThan(20);
+    expect([...truth.orders.keys()].filter((id) => !orders.has(id))).toEqual([]);
+    const told = truth.fills.map((fill) => `${fill.clientOrderId} ${fill.tradeId}`);
+    expect(told.filter((fill) => !fills.has(fill))).toEqual([]);
   });
 });
 

@@ -19,7 +19,11 @@ export const other = (node: NodeName): NodeName => (node === "a" ? "b" : "a");
 
 /** The venue takes any load, and the router's budgets are wide. */
 const RATES_SCALE = 1_000;
-const ORDERS_PER_10S = 10_000;
+const WIDE_RATES = [
+  ...["--spot-orders-per-10s", "10000", "--spot-weight-per-minute", "0"],
+  ...["--usdm-orders-per-10s", "10000", "--usdm-orders-per-minute", "0"],
+  ...["--usdm-weight-per-minute", "0"],
+];
 const WAIT_MS_MAX = 60_000;
 /** Records a standby in step may seem to lack: both tell of themselves four times a second. */
 const BEHIND_MAX = 2_000;
@@ -162,8 +166,7 @@ export class PairCluster implements AsyncDisposable {
       ...["--instruments-file", this.#instruments(), "--keys-file", join(this.dir, "keys.json")],
       ...["--tier", "T0", "--spot-ws-api-url", ws, "--spot-rest-url", http],
       ...["--usdm-ws-api-url", ws, "--usdm-stream-url", ws, "--usdm-rest-url", http],
-      ...["--spot-orders-per-10s", String(ORDERS_PER_10S)],
-      ...["--usdm-orders-per-10s", String(ORDERS_PER_10S)],
+      ...WIDE_RATES,
     ]);
   }
 

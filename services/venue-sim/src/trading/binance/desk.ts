@@ -12,7 +12,7 @@ import {
 } from "../../markets.ts";
 import { checkKey, checkSigned, illegal, mandatory, type Permitted } from "./auth.ts";
 import { ApiFault, refusal } from "./faults.ts";
-import { RateCounters } from "./limits.ts";
+import { RateCounters, scaled } from "./limits.ts";
 import {
   accountBody,
   accountUpdate,
@@ -153,13 +153,11 @@ export class Venue {
     onRequest: ((line: RequestLine) => void) | null = null,
   ) {
     this.#onRequest = onRequest;
-    const desk = (market: MarketId): Desk => ({
-      spec: MARKETS[market],
-      core: cores[market],
-      rates: new RateCounters(MARKETS[market], ratesScale),
-      realisedE8: 0n,
-      countdownMs: null,
-    });
+    const desk = (market: MarketId): Desk => {
+      const spec = scaled(MARKETS[market], ratesScale);
+      const rates = new RateCounters(spec);
+      return { spec, core: cores[market], rates, realisedE8: 0n, countdownMs: null };
+    };
     this.#desks = { spot: desk("spot"), usdm: desk("usdm") };
     this.#log = log;
     this.#keys = keys;

@@ -13,6 +13,15 @@ export interface Block {
   readonly untilMs: number;
 }
 
+/** A market that allows `scale` times as much, and says so wherever it tells its limits. */
+export function scaled(spec: MarketSpec, scale: number): MarketSpec {
+  return {
+    ...spec,
+    weightPerMinuteMax: spec.weightPerMinuteMax * scale,
+    ordersPer10sMax: spec.ordersPer10sMax * scale,
+  };
+}
+
 export class RateCounters {
   readonly #weightMax: number;
   readonly #ordersMax: number;
@@ -22,10 +31,9 @@ export class RateCounters {
   #orders = 0;
   #block: Block | null = null;
 
-  /** `scale` times what the market allows. */
-  constructor(spec: MarketSpec, scale = 1) {
-    this.#weightMax = spec.weightPerMinuteMax * scale;
-    this.#ordersMax = spec.ordersPer10sMax * scale;
+  constructor(spec: MarketSpec) {
+    this.#weightMax = spec.weightPerMinuteMax;
+    this.#ordersMax = spec.ordersPer10sMax;
   }
 
   #roll(nowMs: number): void {

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { averageText, e8Text, parseScaled, scaledText } from "../../decimal.ts";
-import { depthWeight, MARKETS } from "../../markets.ts";
+import { depthWeight, exchangeInfo, MARKETS } from "../../markets.ts";
 import { checkKey, checkSigned, restPayload, sign, wsPayload } from "./auth.ts";
 import { ApiFault } from "./faults.ts";
-import { RateCounters } from "./limits.ts";
+import { RateCounters, scaled } from "./limits.ts";
 import { restRoute, socketRoute, wsMethod } from "./routes.ts";
 import {
   IncomingLimit,
@@ -174,6 +174,15 @@ describe("rates", () => {
     rates.onFilled(1_000);
     expect(rates.takeOrder(1_000)).toBe(0);
     expect(rates.takeOrder(10_000)).toBe(0);
+  });
+  it("a market that allows more says so: who is told the limit keeps to what is enforced", () => {
+    const spec = scaled(MARKETS.spot, 3);
+    const rates = new RateCounters(spec);
+    for (let n = 0; n < 3 * MARKETS.spot.ordersPer10sMax; n += 1)
+      expect(rates.takeOrder(1_000)).toBe(0);
+    expect(rates.takeOrder(1_000)).toBe(9);
+    const { rateLimits } = exchangeInfo(spec, 1_000) as { rateLimits: { limit: number }[] };
+    expect(rateLimits.map(({ limit }) => limit)).toEqual([18_000, 300]);
   });
   it("depth costs what the venue charges", () => {
     expect(
