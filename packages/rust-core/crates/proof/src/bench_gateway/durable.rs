@@ -136,28 +136,27 @@ fn seconds(run: impl FnOnce() -> Result<(), String>) -> Result<f64, String> {
     Ok(began.elapsed().as_secs_f64())
 }
 
-/// One round of one batch size: the same decisions without a journal and with it, and the same bytes without decisions.
-fn rate_round(
-    kept: &mut Kept,
-    twin: &mut World,
-    raw: &mut RawFile,
-    (batch, commits): (usize, usize),
-    rates: &mut Rates,
-) -> Result<(), String> {
-    let asked = kept.world.fresh_many(batch * commits);
-    // The twin draws the same from its own seed.
-    let same = twin.fresh_many(asked.len());
+/// The decisions alone, batch by batch; seconds, and bytes of their records.
+fn bare_turn(twin: &mut World, batch: usize, commits: usize) -> Result<(f64, usize), String> {
+    let asked = twin.fresh_many(batch * commits);
     let mut buf = Vec::with_capacity(4_096);
     let mut bytes = 0;
-    let bare = seconds(|| {
-        for each in same.chunks(batch) {
+    let took = seconds(|| {
+        for each in asked.chunks(batch) {
             bytes += black_box(decide_all(twin, each, &mut buf)?);
         }
         Ok(())
     })?;
-    let zeros = vec![0; bytes / commits];
-    let disk = seconds(|| (0..commits).try_for_each(|_| raw.commit(&zeros)))?;
-    let ours = seconds(|| {
+    twin.opened(&asked);
+    twin.retire()?;
+    twin.out.clear();
+    Ok((took, bytes))
+}
+
+/// The same decisions, each batch made safe behind the next.
+fn kept_turn(kept: &mut Kept, batch: usize, commits: usize) -> Result<f64, String> {
+    let asked = kept.world.fresh_many(batch * commits);
+    let took = seconds(|| {
         for each in asked.chunks(batch) {
             for one in each {
                 kept.world.decide(one)?;
@@ -168,10 +167,30 @@ fn rate_round(
         kept.commit()
     })?;
     kept.settle(&asked)?;
-    twin.opened(&same);
-    twin.retire()?;
-    twin.out.clear();
-    let per_s = |s: f64| asked.len() as f64 / s;
+    Ok(took)
+}
+
+/// One round of one batch size: the same decisions without a journal and with it, and the same bytes without decisions.
+///
+/// Both worlds draw the same from the same seed. Each decides after the other has, so that each finds the caches full of the other's
+/// orders; who goes first alternates.
+fn rate_round(
+    kept: &mut Kept,
+    twin: &mut World,
+    raw: &mut RawFile,
+    (batch, commits): (usize, usize),
+    kept_first: bool,
+    rates: &mut Rates,
+) -> Result<(), String> {
+    let early = if kept_first { Some(kept_turn(kept, batch, commits)?) } else { None };
+    let (bare, bytes) = bare_turn(twin, batch, commits)?;
+    let ours = match early {
+        Some(took) => took,
+        None => kept_turn(kept, batch, commits)?,
+    };
+    let zeros = vec![0; bytes / commits];
+    let disk = seconds(|| (0..commits).try_for_each(|_| raw.commit(&zeros)))?;
+    let per_s = |s: f64| (batch * commits) as f64 / s;
     rates.unjournalled.push(per_s(bare));
     rates.raw.push(per_s(disk));
     rates.ours.push(per_s(ours));
@@ -274,7 +293,8 @@ pub fn run(report: &mut Report, work: &Path, scale: &Scale) -> Result<(), String
         for ((batch, commits), rates) in BATCHES.iter().zip(&mut rates) {
             let mut warm_up = Rates::default();
             let rates = if round < WARM_UP { &mut warm_up } else { rates };
-            rate_round(&mut kept, &mut twin, &mut raw, (*batch, commits.div_ceil(part)), rates)?;
+            let size = (*batch, commits.div_ceil(part));
+            rate_round(&mut kept, &mut twin, &mut raw, size, round % 2 == 1, rates)?;
         }
     }
     let twins_differ = kept.world.core.state().hash() != twin.core.state().hash();
