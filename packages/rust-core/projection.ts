@@ -68,20 +68,33 @@ interface Answer {
 }
 
 interface NativeProjection {
-  group(dir: string, request: string): Promise<Answer>;
+  group(dir: string, request: string, room?: Buffer): Promise<Answer>;
   slice(request: string, payloads: Uint8Array): Answer;
 }
 
 type Meta = Omit<ProjectedGroup, "kind" | "inserts" | "oldestNs"> & {
   readonly kind: "group" | "nothing" | "damaged";
   readonly oldestNs: string;
-  readonly inserts: readonly Omit<ProjectedInsert, "body">[];
+  readonly inserts: readonly (Omit<ProjectedInsert, "body"> & { readonly bytes: number })[];
 };
 
 const nativeProjection = native<new (tables: string) => NativeProjection>("Projection");
 
-const withBodies = (inserts: Meta["inserts"], bodies: readonly Buffer[]): ProjectedInsert[] =>
-  inserts.map((insert, at) => ({ ...insert, body: bodies[at] as Buffer }));
+/** The inserts with their bodies, which came by themselves or lie in `room` one after the other. */
+function withBodies(
+  inserts: Meta["inserts"],
+  bodies: readonly Buffer[],
+  room?: Buffer,
+): ProjectedInsert[] {
+  let offset = 0;
+  return inserts.map(({ bytes, ...insert }, at) => {
+    const body = bodies[at] ?? room?.subarray(offset, offset + bytes);
+    if (body?.length !== bytes)
+      throw new Error(`bug: the body of insert ${at} has not ${bytes} bytes`);
+    offset += bytes;
+    return { ...insert, body };
+  });
+}
 
 /** The tables of a database, and what records of a WAL come to in them. */
 export class Projection {
@@ -95,9 +108,13 @@ export class Projection {
     this.#native = new (nativeProjection())(tables);
   }
 
-  /** Reads a group from its segments and makes its inserts, both on a thread of the pool. Rejects when the disk fails. */
-  async group(dir: string, request: GroupRequest): Promise<ProjectedFound> {
-    const { meta, bodies } = await this.#native.group(dir, JSON.stringify(request));
+  /**
+   * Reads a group from its segments and makes its inserts, both on a thread of the pool. Rejects when the disk fails.
+   *
+   * Shape   bodies lie in `room` where it holds them: it is the call's until that ends, and the inserts' for as long as they live
+   */
+  async group(dir: string, request: GroupRequest, room?: Buffer): Promise<ProjectedFound> {
+    const { meta, bodies } = await this.#native.group(dir, JSON.stringify(request), room);
     const found = JSON.parse(meta) as Meta;
     if (found.kind !== "group") return { kind: found.kind };
     const { oldestNs, ...rest } = found;
@@ -105,7 +122,7 @@ export class Projection {
       ...rest,
       kind: "group",
       oldestNs: BigInt(oldestNs),
-      inserts: withBodies(rest.inserts, bodies),
+      inserts: withBodies(rest.inserts, bodies, room),
     };
   }
 

@@ -9,6 +9,10 @@ export const GROUP_BLOCKS_MAX = GROUP_RECORDS_MAX;
  * each row has a group's inserts stay within `INSERT_BYTES_MAX`.
  */
 export const GROUP_BYTES_MAX = 7 * 2 ** 20;
+/** Bytes that hold the inserts of any but a strange group, which then gets memory of its own. */
+export const ROOM_BYTES = 8 * 2 ** 20;
+/** Rooms kept for the next groups: of the group that is read, of the one that goes in, and of the one whose blocks do. */
+export const ROOMS_MAX = 3;
 /** Inserts under way at once: one of each table a group mostly has. */
 export const INSERTS_AT_ONCE_MAX = CLICKHOUSE_CONNECTIONS_MAX;
 /** First and longest wait after a failure of the database. */

@@ -170,6 +170,53 @@ describe("Loader", () => {
     );
   });
 
+  it("uses no memory again of which an insert may still be under way, whatever fails meanwhile [A33]", async () => {
+    const folder = openWal(GOLDEN);
+    const event = fc.record({
+      turns: fc.nat(6),
+      fate: fc.constantFrom<Fate>("works", "works", "works", "refused", "answer lost"),
+    });
+    const rooms = new Set<ArrayBufferLike>();
+    let inserts = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(event, { minLength: 40, maxLength: 80 }), async (script) => {
+        const dir = mkdtempSync(join(tmpdir(), "loader-"));
+        const events = [...script];
+        const repository = new ModelRepository(rowsOf);
+        repository.fate = () => events[0]?.fate ?? "works";
+        const insert = repository.insert.bind(repository);
+        repository.insert = async (given) => {
+          const { turns = 0 } = events[0] ?? {};
+          const before = Buffer.from(given.body);
+          for (let turn = 0; turn < turns; turn += 1)
+            await new Promise((next) => setImmediate(next));
+          expect(given.body.equals(before)).toBe(true);
+          rooms.add(given.body.buffer);
+          inserts += 1;
+          const outcome = insert(given);
+          events.shift();
+          return outcome;
+        };
+        const current = new Loader({
+          wal: folder,
+          repository,
+          ledgerDir: dir,
+          nowNs: () => 0n,
+          random: () => 0,
+          pause: async () => {},
+          bounds: { blocks: 1, records: 1, bytes: 1 },
+        });
+        while (await current.step());
+        const whole = readGroup(folder, START)?.blocks.flatMap(({ records }) => records) ?? [];
+        expect(repository.rows()).toHaveLength(whole.length);
+        rmSync(dir, { recursive: true });
+      }),
+      { numRuns: 30 },
+    );
+    // Memory is used again, or this would prove nothing.
+    expect(rooms.size).toBeLessThan(0.8 * inserts);
+  });
+
   /** Two loaders at once over a WAL that grows, each insert of theirs arriving as late as `delays` says. */
   const together = async (
     delays: readonly number[],

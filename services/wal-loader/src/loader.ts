@@ -27,7 +27,7 @@ import {
   type WalReader,
 } from "./core.ts";
 import { type Ends, GroupEnds } from "./ends.ts";
-import { INSERTS_AT_ONCE_MAX, LEDGER_LEFT_MS } from "./limits.ts";
+import { INSERTS_AT_ONCE_MAX, LEDGER_LEFT_MS, ROOM_BYTES, ROOMS_MAX } from "./limits.ts";
 import { type Bounds, nextReady, type Ready } from "./next.ts";
 
 export interface LoaderDeps {
@@ -75,6 +75,9 @@ class Fenced extends Error {}
 /** Brings one WAL into one database, each record once. */
 export class Loader {
   readonly #deps: LoaderDeps;
+  /** Memory of groups that are in, for the next ones: buffers that come and go make the collector run again and again. */
+  readonly #rooms: Buffer[] = [];
+  readonly #roomOf = new WeakMap<Sliced, Buffer>();
   readonly #file: string;
   readonly #ends: Ends;
   #ledger: Ledger = START;
@@ -230,7 +233,7 @@ export class Loader {
       this.#ahead.catch(() => {});
     }
     await all([this.#rows(sliced), before?.done]);
-    if (before !== null) this.#deps.onLoaded?.(before.sliced);
+    if (before !== null) this.#isIn(before.sliced);
     this.#highest = highest;
     this.#attempt = 0;
     this.#counts.groups += 1;
@@ -246,10 +249,18 @@ export class Loader {
       this.#closing = null;
       if (sliced.blocks !== null) await this.#insert(sliced.blocks);
       this.#keep(after);
-      this.#deps.onLoaded?.(sliced);
+      this.#isIn(sliced);
       this.#caughtUp = !ready.full;
     }
     return true;
+  }
+
+  /** All of a group is acknowledged. One that failed, or may still be under way, never comes here: its memory is not used again. */
+  #isIn(sliced: Sliced): void {
+    const room = this.#roomOf.get(sliced);
+    this.#roomOf.delete(sliced);
+    if (room !== undefined && this.#rooms.length < ROOMS_MAX) this.#rooms.push(room);
+    this.#deps.onLoaded?.(sliced);
   }
 
   async #rows({ slices }: Sliced): Promise<void> {
@@ -265,8 +276,19 @@ export class Loader {
     const first = next.segment === 0 ? wal.first() : next.segment;
     if (first === null) return "nothing";
     const from = next.segment === 0 ? { segment: first, offset: 0 } : next;
-    const to = (pendingTo: Position | null) =>
-      nextReady(wal, { ...START, next: from, pendingTo }, highest, bounds);
+    const room = this.#rooms.pop() ?? Buffer.allocUnsafeSlow(ROOM_BYTES);
+    const to = async (pendingTo: Position | null) => {
+      const ready = await nextReady(
+        wal,
+        { ...START, next: from, pendingTo },
+        highest,
+        bounds,
+        room,
+      );
+      if (typeof ready === "string") this.#rooms.push(room);
+      else this.#roomOf.set(ready.sliced, room);
+      return ready;
+    };
     const known = this.#ends.find(from);
     const ready = await to(known);
     if (typeof ready === "string" || known !== null) return ready;

@@ -40,14 +40,16 @@ export async function nextReady(
   ledger: Ledger,
   highest: ReadonlyMap<string, number>,
   bounds: Bounds = BOUNDS,
+  room?: Buffer,
 ): Promise<Ready | "nothing" | "damaged"> {
   if (wal.dir === undefined) return atHand(wal, ledger, highest);
-  const found = await tables().group(wal.dir, {
+  const request = {
     from: ledger.next,
     to: ledger.pendingTo,
     bounds,
     highest: Object.fromEntries(highest),
-  });
+  };
+  const found = await tables().group(wal.dir, request, room);
   if (found.kind !== "group") return found.kind;
   const { from, to, records, oldestNs, full } = found;
   return { from, to, records, oldestNs, full, sliced: named(found, found) };

@@ -211,6 +211,23 @@ describe("a group read by the crate", () => {
     expect(groups).toBeGreaterThan(0);
   });
 
+  it("is the same in a room that is given, and outside of one that is too small", async () => {
+    const wal = openWal(GOLDEN);
+    const alone = await nextReady(wal, START, NONE);
+    if (typeof alone === "string") throw new Error(alone);
+    const bodies = alone.sliced.slices.concat(alone.sliced.blocks ?? []).map(({ body }) => body);
+    const bytes = Buffer.concat(bodies);
+    for (const [size, used] of [
+      [bytes.length, true],
+      [bytes.length - 1, false],
+      [0, false],
+    ] as const) {
+      const room = Buffer.alloc(size);
+      expect(await nextReady(wal, START, NONE, undefined, room)).toEqual(alone);
+      expect(room.equals(bytes)).toBe(used);
+    }
+  });
+
   it("has nothing where there is no folder", async () => {
     expect(await nextReady(openWal("/nowhere/at/all"), START, NONE)).toBe("nothing");
   });

@@ -12,9 +12,10 @@ use tidegate_projection::{Bounds, Found, Insert, Position, RecordRef, Schema, Sl
 /// The inserts of a group.
 #[napi(object)]
 pub struct Projected {
-    /// JSON `{kind: "group"|"nothing"|"damaged", from, to, records, oldestNs, full, lastWalSeq, quarantined, inserts}`.
+    /// JSON `{kind: "group"|"nothing"|"damaged", from, to, records, oldestNs, full, lastWalSeq, quarantined, inserts}`; each of
+    /// `inserts` says how many bytes its body has.
     pub meta: String,
-    /// The body of each of `inserts`, in its order.
+    /// The body of each of `inserts`, in its order; empty where they lie in the room that was given, one after the other.
     pub bodies: Vec<Buffer>,
 }
 
@@ -66,7 +67,7 @@ impl Answer {
         let (rows, bodies): (Vec<Value>, _) = inserts
             .map(|Insert { table, rows, last_wal_seq, body, content }| {
                 let meta = json!({
-                    "table": table, "rows": rows, "lastWalSeq": last_wal_seq, "content": content,
+                    "table": table, "rows": rows, "lastWalSeq": last_wal_seq, "content": content, "bytes": body.len(),
                 });
                 (meta, body)
             })
@@ -76,6 +77,20 @@ impl Answer {
         meta["quarantined"] = json!(sliced.quarantined);
         meta["inserts"] = Value::Array(rows);
         Self { meta, bodies }
+    }
+}
+
+impl Answer {
+    /// Moves the bodies to `room` if it holds them all.
+    fn put_into(&mut self, room: &mut [u8]) {
+        if self.bodies.iter().map(Vec::len).sum::<usize>() > room.len() {
+            return;
+        }
+        let mut at = 0;
+        for body in self.bodies.drain(..) {
+            room[at..at + body.len()].copy_from_slice(&body);
+            at += body.len();
+        }
     }
 }
 
@@ -92,6 +107,7 @@ pub struct GroupTask {
     to: Option<Position>,
     bounds: Bounds,
     highest: HashMap<String, u64>,
+    room: Option<Buffer>,
 }
 
 impl Task for GroupTask {
@@ -99,7 +115,7 @@ impl Task for GroupTask {
     type JsValue = Projected;
 
     fn compute(&mut self) -> Result<Answer> {
-        let Self { schema, dir, from, to, bounds, highest } = self;
+        let Self { schema, dir, from, to, bounds, highest, room } = self;
         let found = read_group(schema, dir, *from, *to, *bounds, highest)
             .map_err(|fault| Error::new(Status::GenericFailure, fault.to_string()))?;
         let group = match found {
@@ -115,7 +131,11 @@ impl Task for GroupTask {
             "oldestNs": group.oldest_ns.to_string(),
             "full": group.full,
         });
-        Ok(Answer::of(meta, group.sliced))
+        let mut answer = Answer::of(meta, group.sliced);
+        if let Some(room) = room {
+            answer.put_into(room);
+        }
+        Ok(answer)
     }
 
     fn resolve(&mut self, _: Env, output: Answer) -> Result<Projected> {
@@ -150,9 +170,15 @@ impl Projection {
             .map_err(|fault| invalid(fault.to_string()))
     }
 
-    /// The group of the WAL in `dir` that begins at `from`; `request` is JSON `{from, to, bounds, highest}`.
+    /// The group of the WAL in `dir` that begins at `from`; `request` is JSON `{from, to, bounds, highest}`. `room`, which nobody
+    /// else may touch before the promise ends, takes the bodies where it is large enough.
     #[napi(catch_unwind, ts_return_type = "Promise<Projected>")]
-    pub fn group(&self, dir: String, request: String) -> Result<AsyncTask<GroupTask>> {
+    pub fn group(
+        &self,
+        dir: String,
+        request: String,
+        room: Option<Buffer>,
+    ) -> Result<AsyncTask<GroupTask>> {
         let request = parse(&request)?;
         let bounds = &request["bounds"];
         Ok(AsyncTask::new(GroupTask {
@@ -166,6 +192,7 @@ impl Projection {
                 bytes: size(bounds, "bytes")?,
             },
             highest: highest(&request)?,
+            room,
         }))
     }
 

@@ -26,7 +26,8 @@ export class ModelRepository implements Recording {
     if (fate === "refused") throw new Error("connection refused");
     if (!this.tokens.has(insert.token)) {
       this.tokens.add(insert.token);
-      this.inserts.push(insert);
+      // The body is the loader's again once it is acknowledged.
+      this.inserts.push({ ...insert, body: Buffer.from(insert.body) });
       this.tables.set(insert.table, [
         ...(this.tables.get(insert.table) ?? []),
         ...this.rowsOf(insert),
