@@ -19,4 +19,5 @@ export const paths = {
   order: "/api/v3/order",
   cancelAll: "/api/v3/openOrders",
   trades: "/api/v3/myTrades",
+  account: "/api/v3/account",
 } as const;

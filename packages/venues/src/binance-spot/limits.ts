@@ -25,6 +25,7 @@ export const restWeight: WeightOf = (method, path, params) => {
     [`GET ${paths.time}`]: 1,
     [`GET ${paths.openOrders}`]: new Map(params).has("symbol") ? 6 : 80,
     [`DELETE ${paths.openOrders}`]: 1,
+    [`GET ${paths.account}`]: 20,
     [`GET ${paths.order}`]: 4,
     [`DELETE ${paths.order}`]: 1,
   };

@@ -2,6 +2,7 @@
 
 mod amend;
 mod illegal;
+mod orders;
 mod orphans;
 mod waiting;
 
@@ -21,6 +22,7 @@ use crate::types::{
 };
 use amend::Amend;
 pub use illegal::Illegal;
+use orders::Orders;
 pub use orphans::Orphan;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use tidegate_mutants::{Bug, planted};
@@ -120,6 +122,18 @@ struct Order {
     trade_floor: u64,
 }
 
+impl Order {
+    /// Whether something about it is to be sent: a cancel, or a question.
+    fn wants(&self) -> bool {
+        let wants = self.cancel == Cancel::Wanted
+            || self.ask
+            || self.fetch
+            || self.proof != Proof::None
+            || self.booked_lots < self.venue_cum_lots;
+        wants && self.phase.open()
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
     Place,
@@ -204,7 +218,7 @@ pub struct Router {
     instruments: BTreeMap<InstrumentId, VenueId>,
     leader: Option<(u32, u64)>,
     last_command_seq: u64,
-    orders: BTreeMap<ClientId, Order>,
+    orders: Orders,
     open: BTreeSet<ClientId>,
     terminal: VecDeque<ClientId>,
     spent: BTreeSet<ClientId>,
@@ -261,7 +275,7 @@ impl Router {
             instruments: instruments.into_iter().collect(),
             leader: None,
             last_command_seq: 0,
-            orders: BTreeMap::new(),
+            orders: Orders::default(),
             open: BTreeSet::new(),
             terminal: VecDeque::new(),
             spent: BTreeSet::new(),
@@ -397,7 +411,7 @@ impl Router {
             Event::Answer { token, answer } => self.on_answer(now, token, answer, out),
             Event::Exec { venue, instrument, exec } => self.on_exec(now, venue, instrument, exec, out),
             Event::Garbled { venue } => {
-                for id in self.open_at(venue, None) {
+                for id in self.open_at(venue) {
                     if let Some(order) = self.orders.get_mut(&id) {
                         order.ask = true;
                     }
@@ -800,7 +814,7 @@ impl Router {
         if planted(Bug::PendingForgotten) {
             return;
         }
-        for id in self.open_at(venue, None) {
+        for id in self.open_at(venue) {
             if let Some(order) = self.orders.get_mut(&id) {
                 order.ask = true;
                 order.probe_after_ns = now.mono_ns;
@@ -829,7 +843,7 @@ impl Router {
         for gone in self.queue.drain(unsent) {
             self.give_way(now, gone, Reason::VenueUnreachable, out);
         }
-        for id in self.open_at(venue, None) {
+        for id in self.open_at(venue) {
             let Some(order) = self.orders.get_mut(&id) else { continue };
             order.ask = true;
             order.probe = None;
@@ -1424,7 +1438,7 @@ impl Router {
         let ready = |v: &Venue| v.up && !v.budget.blocked(now.mono_ns);
         let up: Vec<VenueId> = self.venues.iter().filter(|(_, v)| ready(v)).map(|(id, _)| *id).collect();
         for venue in up {
-            let ids = self.open_at(venue, Some(now.mono_ns));
+            let ids = self.due_at(venue);
             self.send_waiting(now, venue, Class::ForceFlat, out);
             for &id in &ids {
                 self.send_cancel(now, venue, id, out);
@@ -1435,6 +1449,7 @@ impl Router {
                 self.send_query(now, venue, id, out);
             }
         }
+        self.orders.keep_noted(Order::wants);
         for gone in self.queue.expired(now.mono_ns) {
             let late = gone.late;
             self.stats.expired += 1;
@@ -1643,18 +1658,21 @@ impl Router {
 
     // ------------------------------------------------------------------ the table
 
-    fn open_at(&self, venue: VenueId, due_ns: Option<u64>) -> Vec<ClientId> {
-        let wanted = |order: &Order| {
-            order.venue == venue
-                && due_ns.is_none_or(|_| {
-                    order.cancel == Cancel::Wanted
-                        || order.ask
-                        || order.fetch
-                        || order.proof != Proof::None
-                        || order.booked_lots < order.venue_cum_lots
-                })
-        };
-        self.open.iter().filter(|id| self.orders.get(id).is_some_and(wanted)).copied().collect()
+    /// Orders of a venue that are not terminal.
+    fn open_at(&self, venue: VenueId) -> Vec<ClientId> {
+        let there = |id: &&ClientId| self.orders.get(id).is_some_and(|order| order.venue == venue);
+        self.open.iter().filter(there).copied().collect()
+    }
+
+    /// Those of them that have something to send.
+    fn due_at(&self, venue: VenueId) -> Vec<ClientId> {
+        let due = |(id, order): (ClientId, &Order)| (order.venue == venue && order.wants()).then_some(id);
+        let ids: Vec<ClientId> = self.orders.noted().filter_map(due).collect();
+        debug_assert!(
+            self.open_at(venue).iter().filter(|id| self.orders.get(id).is_some_and(Order::wants)).eq(&ids),
+            "an order has something to send and was not noted"
+        );
+        ids
     }
 
     fn insert_new(&mut self, id: ClientId, command: &Command, ts_ns: i64) {
@@ -1879,7 +1897,7 @@ impl Router {
     /// The part of the state that the journal must bring back, as text two states can be compared by.
     pub fn durable_state(&self) -> String {
         let mut text = format!("leader {:?} report_seq {}\n", self.leader, self.report_seq);
-        for (id, order) in &self.orders {
+        for (id, order) in self.orders.iter() {
             let phase = if order.phase == Phase::Pending { Phase::Unknown } else { order.phase };
             text.push_str(&format!(
                 "{id} {phase:?} booked {} execs {:?} acked {} of {} at {} amend {:?}\n",

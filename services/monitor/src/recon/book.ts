@@ -1,0 +1,140 @@
+/** Our side of a reconciliation, as it is told: orders, executions, balances, and when each was last touched. */
+
+import type { Money, QtyLots } from "@tidegate/contracts";
+import type { Balance, Execution, OpenOrder, OurSide, ReconRules } from "./types.ts";
+
+/** Executions kept; older ones are no longer compared. */
+export const EXECUTIONS_MAX = 100_000;
+/** Subjects whose last touch is remembered; one forgotten was touched longer ago than any answer takes. */
+export const TOUCHED_MAX = 100_000;
+
+export interface BookRules extends Pick<ReconRules, "baseAsset" | "quoteAsset"> {
+  /** 1e-8 of the base asset in one lot, and of the quote asset in one tick times one lot. */
+  readonly baseE8PerLot: bigint;
+  readonly quoteE8PerTickLot: bigint;
+}
+
+/** Our side of one spot instrument. */
+export class OurBook implements OurSide {
+  readonly #rules: BookRules;
+  readonly #nowMs: () => number;
+  readonly #orders = new Map<string, OpenOrder>();
+  readonly #executions = new Map<string, Execution>();
+  readonly #totals = new Map<string, bigint>();
+  readonly #touched = new Map<string, readonly [last: number, before: number]>();
+
+  constructor(
+    rules: BookRules,
+    totals: Readonly<Record<string, bigint>>,
+    nowMs: () => number = () => performance.now(),
+  ) {
+    this.#rules = rules;
+    this.#nowMs = nowMs;
+    for (const [asset, total] of Object.entries(totals)) this.#totals.set(asset, total);
+  }
+
+  get orders(): ReadonlyMap<string, OpenOrder> {
+    return this.#orders;
+  }
+
+  execution(execId: string): Execution | undefined {
+    return this.#executions.get(execId);
+  }
+
+  *executionsFrom(execId: bigint): Iterable<Execution> {
+    for (const [id, execution] of this.#executions) if (BigInt(id) >= execId) yield execution;
+  }
+
+  /** Totals, and what our open orders hold of them. */
+  get balances(): ReadonlyMap<string, Balance> {
+    const { baseAsset, quoteAsset, baseE8PerLot, quoteE8PerTickLot } = this.#rules;
+    const locked = new Map<string, bigint>();
+    for (const { side, pxTicks, qtyLots, cumLots } of this.#orders.values()) {
+      const left = BigInt(qtyLots - cumLots);
+      const [asset, held] =
+        side === "SELL"
+          ? [baseAsset, left * baseE8PerLot]
+          : [quoteAsset, left * BigInt(pxTicks) * quoteE8PerTickLot];
+      locked.set(asset, (locked.get(asset) ?? 0n) + held);
+    }
+    const row = ([asset, total]: [string, bigint]): [string, Balance] => [
+      asset,
+      { total: total as Money, locked: (locked.get(asset) ?? 0n) as Money },
+    ];
+    return new Map([...this.#totals].map(row));
+  }
+
+  touchedMs(subject: string): readonly [last: number, before: number] {
+    return this.#touched.get(subject) ?? [0, 0];
+  }
+
+  #touch(...subjects: readonly string[]): void {
+    const now = this.#nowMs();
+    for (const subject of new Set(subjects)) {
+      const [last] = this.touchedMs(subject);
+      this.#touched.delete(subject);
+      this.#touched.set(subject, [now, last]);
+    }
+    for (const [oldest] of this.#touched) {
+      if (this.#touched.size <= TOUCHED_MAX) break;
+      this.#touched.delete(oldest);
+    }
+  }
+
+  /** An order is sent: from before its bytes leave. */
+  sent(order: OpenOrder): void {
+    this.#orders.set(order.clientOrderId, order);
+    this.#touch(order.clientOrderId);
+  }
+
+  /** The venue has taken it: a list from before that does not show it. */
+  acked(clientOrderId: string): void {
+    if (this.#orders.has(clientOrderId)) this.#touch(clientOrderId);
+  }
+
+  /** It has ended. */
+  ended(clientOrderId: string): void {
+    this.#orders.delete(clientOrderId);
+    this.#touch(clientOrderId);
+  }
+
+  /** Its price or quantity is another now. */
+  replaced(order: OpenOrder): void {
+    if (!this.#orders.has(order.clientOrderId)) return;
+    this.sent(order);
+  }
+
+  /** An execution, booked once by its id; false where it is booked already. */
+  executed(execution: Execution): boolean {
+    if (this.#executions.has(execution.execId)) return false;
+    this.#executions.set(execution.execId, execution);
+    const { baseAsset, quoteAsset, baseE8PerLot, quoteE8PerTickLot } = this.#rules;
+    const { side, qtyLots, pxTicks, feeAsset, fee, clientOrderId } = execution;
+    const way = side === "BUY" ? 1n : -1n;
+    this.#add(baseAsset, way * BigInt(qtyLots) * baseE8PerLot);
+    this.#add(quoteAsset, -way * BigInt(qtyLots) * BigInt(pxTicks) * quoteE8PerTickLot);
+    this.#add(feeAsset, -fee);
+    this.#touch(execution.execId, baseAsset, quoteAsset, feeAsset);
+    const order = clientOrderId === null ? undefined : this.#orders.get(clientOrderId);
+    if (order !== undefined) {
+      const cumLots = (order.cumLots + qtyLots) as QtyLots;
+      if (cumLots >= order.qtyLots) this.ended(order.clientOrderId);
+      else this.sent({ ...order, cumLots });
+    }
+    if (this.#executions.size > EXECUTIONS_MAX) {
+      const [oldest] = this.#executions.keys();
+      if (oldest !== undefined) this.#executions.delete(oldest);
+    }
+    return true;
+  }
+
+  /** A compensating entry that somebody has signed. */
+  adjusted(asset: string, by: bigint): void {
+    this.#add(asset, by);
+    this.#touch(asset);
+  }
+
+  #add(asset: string, by: bigint): void {
+    this.#totals.set(asset, (this.#totals.get(asset) ?? 0n) + by);
+  }
+}

@@ -1,0 +1,123 @@
+/** What reconciliation compares: our side, what a venue has said, and the cases that come of it. */
+
+import type { Money, PxTicks, QtyLots } from "@tidegate/contracts";
+
+export type Side = "BUY" | "SELL";
+
+/** An open order, on either side. */
+export interface OpenOrder {
+  readonly clientOrderId: string;
+  readonly side: Side;
+  readonly pxTicks: PxTicks;
+  readonly qtyLots: QtyLots;
+  readonly cumLots: QtyLots;
+}
+
+/** One execution, on either side. `execId` is the venue's fill key of the instrument. */
+export interface Execution {
+  readonly execId: string;
+  readonly clientOrderId: string | null;
+  readonly venueOrderId: string;
+  readonly side: Side;
+  readonly pxTicks: PxTicks;
+  readonly qtyLots: QtyLots;
+  readonly fee: Money;
+  readonly feeAsset: string;
+}
+
+/** What of one asset is there, and what of it is held for open orders. */
+export interface Balance {
+  readonly total: Money;
+  readonly locked: Money;
+}
+
+/** What a venue said, and between which two moments of our clock it said it, ms. */
+export type Look = { readonly askedMs: number; readonly answeredMs: number } & (
+  | { readonly what: "orders"; readonly orders: readonly OpenOrder[] }
+  | { readonly what: "balances"; readonly balances: ReadonlyMap<string, Balance> }
+  /** Every execution from `fromExecId` on, oldest first. */
+  | {
+      readonly what: "executions";
+      readonly fromExecId: bigint;
+      readonly executions: readonly Execution[];
+    }
+  /** One execution as an event of the private stream has it. */
+  | { readonly what: "execution event"; readonly execution: Execution }
+  /** One order as an event of the private stream has it; `open` null = it has ended. */
+  | {
+      readonly what: "order event";
+      readonly clientOrderId: string;
+      readonly open: OpenOrder | null;
+    }
+);
+
+/** Our side, as the gateway holds it. It is read here and never written. */
+export interface OurSide {
+  readonly orders: ReadonlyMap<string, OpenOrder>;
+  execution(execId: string): Execution | undefined;
+  /** Our executions from this one on. */
+  executionsFrom(execId: bigint): Iterable<Execution>;
+  readonly balances: ReadonlyMap<string, Balance>;
+  /** When our side last changed about a subject (an order, an execution, an asset), and the time before that, ms; 0 = never. */
+  touchedMs(subject: string): readonly [last: number, before: number];
+}
+
+export const BREAK_KINDS = [
+  "ORDER_UNKNOWN_HERE",
+  "ORDER_GONE_THERE",
+  "ORDER_TERMS",
+  "EXECUTION_MISSING_HERE",
+  "EXECUTION_UNKNOWN_THERE",
+  "POSITION",
+  "CASH",
+] as const;
+export type BreakKind = (typeof BREAK_KINDS)[number];
+
+/** MINOR is told; MAJOR freezes its instrument; GRAVE asks for HALT too. */
+export type Severity = "MINOR" | "MAJOR" | "GRAVE";
+
+/** What was seen, in both sides' words. */
+export interface Evidence {
+  readonly atMs: number;
+  readonly source: Look["what"] | "sign-off";
+  readonly ours: string | null;
+  readonly theirs: string | null;
+}
+
+export interface Case {
+  readonly id: number;
+  readonly kind: BreakKind;
+  readonly subject: string;
+  readonly severity: Severity;
+  readonly instrumentId: number;
+  readonly openedMs: number;
+  /** The first, then the newest. */
+  readonly evidence: readonly Evidence[];
+  /** AGREED: a later look shows that both sides are the same again. Only SIGNED ends a case. */
+  readonly state: "OPEN" | "AGREED" | "SIGNED";
+  readonly signed: { readonly by: string; readonly why: string; readonly atMs: number } | null;
+}
+
+export type Effect =
+  | { readonly kind: "open"; readonly case: Case }
+  | { readonly kind: "agreed"; readonly case: Case }
+  | { readonly kind: "reopened"; readonly case: Case }
+  | { readonly kind: "freeze"; readonly instrumentId: number; readonly caseId: number }
+  | { readonly kind: "thaw"; readonly instrumentId: number; readonly caseId: number }
+  | { readonly kind: "halt"; readonly reason: string }
+  /** An execution we lack, to be booked once, under this case. */
+  | { readonly kind: "book"; readonly execution: Execution; readonly caseId: number }
+  /** What should be asked for at once, as far as the budget goes. */
+  | { readonly kind: "ask"; readonly what: "orders" | "executions" };
+
+export interface ReconRules {
+  readonly instrumentId: number;
+  readonly baseAsset: string;
+  readonly quoteAsset: string;
+  /** How long our own word about a subject may be on its way here, ms. */
+  readonly settleMs: number;
+  /** A difference of cash up to this is MINOR. */
+  readonly cashTolerance: Money;
+  /** So many cases that are not signed make the next one GRAVE. */
+  readonly graveCases: number;
+}
