@@ -12,6 +12,8 @@ import { Venue } from "./desk.ts";
 import { VenueServer } from "./skin.ts";
 
 const TICK_MS = 10;
+/** More than the venue's own bound of one symbol: a card presses its windows of orders, not this. */
+const OPEN_ORDERS_MAX = 1_000;
 
 export type { Injection } from "./control.ts";
 export { REFUSALS } from "./faults.ts";
@@ -45,8 +47,8 @@ export class BinanceOrders implements AsyncDisposable {
     this.#logPath = join(dir, "log.ndjson");
     this.#log = new VenueLog(this.#logPath);
     const cores = {
-      spot: newMarket(coreConfig(MARKETS.spot)),
-      usdm: newMarket(coreConfig(MARKETS.usdm)),
+      spot: newMarket(coreConfig(MARKETS.spot, OPEN_ORDERS_MAX)),
+      usdm: newMarket(coreConfig(MARKETS.usdm, OPEN_ORDERS_MAX)),
     };
     this.#venue = new Venue(cores, this.#log, keys, (_, bookId) => bookId);
     this.#server = new VenueServer({
