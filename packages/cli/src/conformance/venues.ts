@@ -23,7 +23,7 @@ async function ofAlpaca(wrong: boolean): Promise<Played[]> {
     if (wrong) venue.inject({ switch: "duplicate", count: 1_000_000 });
     return venue;
   };
-  return play(alpacaVenueCards(open));
+  return await play(alpacaVenueCards(open));
 }
 
 /** The planted fault: a router that tells each fill a tick dearer than it was. */
