@@ -22,8 +22,7 @@ use gateways::Gateways;
 pub(crate) use gateways::identity;
 use limits::{
     COMMANDS_PER_TURN_MAX, COMMANDS_WAITING_MAX, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX,
-    REPORTS_PER_TURN_MAX, ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, SUBSCRIBE_TIMEOUT_NS,
-    TRACES_MAX,
+    REPORTS_PER_TURN_MAX, ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -133,8 +132,6 @@ struct Session {
     listen_key: Option<String>,
     key_asked_at: u64,
     subscribed: bool,
-    /// When the subscription was asked for on this connection; 0 before.
-    subscribe_asked_at: u64,
     up: bool,
     backoff: Backoff,
     retry_at: u64,
@@ -231,7 +228,6 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
             listen_key: None,
             key_asked_at: 0,
             subscribed: false,
-            subscribe_asked_at: 0,
             up: false,
             backoff: Backoff::new(number as u64 + 1),
             retry_at: 0,
@@ -809,16 +805,6 @@ impl Loop<'_> {
                     fault = Some(end);
                 }
             }
-            let session = &self.sessions[at];
-            let asked_at = session.subscribe_asked_at;
-            // The venue's pings keep such a connection open for good, and nothing would ever be traded over it.
-            if fault.is_none()
-                && !session.subscribed
-                && asked_at != 0
-                && clock::mono_ns().saturating_sub(asked_at) >= SUBSCRIBE_TIMEOUT_NS
-            {
-                fault = Some("the venue did not answer the subscription of the user stream".to_string());
-            }
             if let Some(why) = fault {
                 self.failed(at, &why)?;
             }
@@ -892,7 +878,6 @@ impl Loop<'_> {
             && let Some(api) = session.api.as_mut()
         {
             let text = binance::subscribe(&session.keys, clock::epoch_ns());
-            session.subscribe_asked_at = clock::mono_ns();
             // A refusal to write ends in the idle time-out or a failed pump.
             let _ = api.send_text(&text);
         }
@@ -902,7 +887,7 @@ impl Loop<'_> {
         let session = &mut self.sessions[at];
         // Both go: order entry without the user stream would miss fills.
         (session.api, session.user, session.listen_key) = (None, None, None);
-        (session.subscribed, session.subscribe_asked_at, session.key_asked_at) = (false, 0, 0);
+        (session.subscribed, session.key_asked_at) = (false, 0);
         session.failures += 1;
         session.last_fault = why.to_string();
         session.retry_at = session.backoff.next_at(clock::mono_ns());

@@ -23,8 +23,6 @@ pub const POLL_MS: i64 = 20;
 pub const STATS_PERIOD_NS: u64 = 250_000_000;
 /// How long a missing listen key is waited for before it is asked for again.
 pub const LISTEN_KEY_RETRY_NS: u64 = 2_000_000_000;
-/// How long the subscription of a user stream may go unanswered before the connection is given up.
-pub const SUBSCRIBE_TIMEOUT_NS: u64 = 5_000_000_000;
 /// Largest latency the histograms tell apart, in nanoseconds.
 pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
 /// Journal records folded in one read.
