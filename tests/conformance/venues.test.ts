@@ -4,31 +4,48 @@ import { CARDS_MIN, venues } from "../../packages/cli/src/conformance/venues.ts"
 const MS_MAX = 400_000;
 
 describe("conformance venues", () => {
-  it(
-    "our adapter of Alpaca holds every card",
-    async () => {
-      const { ok, figures, checks } = await venues("venues", "alpaca", null);
-      const cards = figures["alpaca"] as { name: string; fault: string }[];
-      expect(cards.filter(({ fault }) => fault !== "")).toEqual([]);
-      expect(checks.map(({ name }) => name)).toEqual(["failed.alpaca", "failed.alpaca_of"]);
-      expect(cards.length).toBeGreaterThanOrEqual(CARDS_MIN);
-      expect(ok).toBe(true);
-    },
+  async function holds(venue: string): Promise<void> {
+    const { ok, figures, checks } = await venues("venues", venue, null);
+    const cards = figures[venue] as { name: string; fault: string }[];
+    expect(cards.filter(({ fault }) => fault !== "")).toEqual([]);
+    expect(checks.map(({ name }) => name)).toEqual([`failed.${venue}`, `failed.${venue}_of`]);
+    expect(cards.length).toBeGreaterThanOrEqual(CARDS_MIN);
+    expect(new Set(cards.map(({ name }) => name)).size).toBe(cards.length);
+    expect(ok).toBe(true);
+  }
+
+  it.each(["alpaca"])("our client of %s holds every card", holds, MS_MAX);
+
+  it.each(["binance-spot", "binance-usdm"])(
+    "the execution-router holds every card of %s, also after a 429 and a 418 [B019]",
+    holds,
     MS_MAX,
   );
 
-  it(
-    "a venue that tells everything twice is noticed",
-    async () => {
-      const { ok, checks } = await venues("venues", null, "double-events");
+  it.each([
+    ["a venue that tells everything twice", "alpaca", "double-events"],
+    ["a router that tells wrong fills", "binance-spot", "wrong-fills"],
+  ])(
+    "%s is noticed",
+    async (_, venue, plant) => {
+      const { ok, checks } = await venues("venues", venue, plant);
       expect(checks[0]?.value).toBeGreaterThanOrEqual(1);
       expect(ok).toBe(false);
     },
     MS_MAX,
   );
 
+  it("a venue without cards is told as failed", async () => {
+    const { ok, checks } = await venues("venues", "shioaji", null);
+    expect(checks.map(({ name, ok: held }) => [name, held])).toEqual([
+      ["failed.shioaji_of", false],
+    ]);
+    expect(ok).toBe(false);
+  });
+
   it("an unknown venue or break is refused with those there are", async () => {
     await expect(venues("venues", "x", null)).rejects.toThrow("alpaca");
     await expect(venues("venues", null, "x")).rejects.toThrow("double-events");
+    await expect(venues("venues", "alpaca", "wrong-fills")).rejects.toThrow("binance-spot");
   });
 });

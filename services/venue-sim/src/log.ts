@@ -36,6 +36,8 @@ export type LogBody =
       readonly how: "canceled" | "expired" | "replaced" | "rejected";
       readonly order: Order;
     }
+  /** It has another price or total quantity and goes on under the same ids. */
+  | { readonly k: "amend"; readonly m: BookId; readonly order: Order }
   /** The price it waited for has come. */
   | { readonly k: "trigger"; readonly m: BookId; readonly order: Order }
   /** A fill the venue took back; the order is as after it. */

@@ -20,6 +20,7 @@ import { Replay, type ReplayEffect, rewrite, type Shift } from "./replay.ts";
 import { restoredState } from "./restore.ts";
 import { loadSample, type Sample } from "./sample.ts";
 import { AlpacaOrders } from "./trading/alpaca/index.ts";
+import { orderBoards, throwSwitch } from "./trading/binance/control.ts";
 import { type RequestLine, Venue } from "./trading/binance/desk.ts";
 import { type ArmedFaults, VenueServer } from "./trading/binance/skin.ts";
 
@@ -160,7 +161,20 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
   }
 
   let passesStarted = resumed ? 1 : 0;
+  const boards = orderBoards();
+  const timers = new Set<NodeJS.Timeout>();
+  const later = (ms: number, act: () => void): void => {
+    const each = setTimeout(() => {
+      timers.delete(each);
+      act();
+    }, ms);
+    timers.add(each);
+  };
   const onControl = (request: Record<string, unknown>): unknown => {
+    if (request["switch"] !== undefined) {
+      throwSwitch(request, { venue, server, boards, nowMs, later });
+      return stats();
+    }
     const market: MarketId = request["market"] === "spot" ? "spot" : "usdm";
     const count =
       typeof request["count"] === "number" ? Math.max(0, Math.floor(request["count"])) : 1;
@@ -198,7 +212,14 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
     }
     return stats();
   };
-  const server = new VenueServer({ venue, nowMs, onControl, faults, onError: deps.onFatal });
+  const server = new VenueServer({
+    venue,
+    nowMs,
+    onControl,
+    faults,
+    boards,
+    onError: deps.onFatal,
+  });
   const counts = { records: 0, sent: 0, rolls: 0 };
 
   const apply = (effect: ReplayEffect): void => {
@@ -306,6 +327,7 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
   const drain = (): void => {
     if (stopped) return;
     stopped = true;
+    for (const each of timers) clearTimeout(each);
     if (timer !== null) {
       clearTimeout(timer as NodeJS.Timeout);
       clearImmediate(timer as NodeJS.Immediate);

@@ -22,6 +22,8 @@ export interface SwitchRow {
 export interface SwitchArgs {
   readonly count?: number | undefined;
   readonly ms?: number | undefined;
+  /** The venue's own code of a refusal. */
+  readonly code?: number | undefined;
   /** Messages a second of a burst, over all symbols. */
   readonly perSecond?: number | undefined;
   /** A burst all at once each second, or evenly. */

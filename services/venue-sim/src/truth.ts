@@ -116,6 +116,12 @@ export function truthOf(text: string): VenueTruth {
       inconsistencies.push(`line ${line.n}: ${line.k} of ${id}, which was never accepted`);
       continue;
     }
+    if (line.k === "amend") {
+      orders.set(id, { ...known, qtyLots: BigInt(line.order.qtyLots) });
+      if (BigInt(line.order.cumLots) !== known.cumLots)
+        inconsistencies.push(`line ${line.n}: ${id} is amended with another filled quantity`);
+      continue;
+    }
     if (line.k === "end") {
       if (BigInt(line.order.cumLots) !== known.cumLots) {
         inconsistencies.push(

@@ -42,10 +42,10 @@ export function addConformance(program: Command, root: string): void {
     });
   conformance
     .command("venues")
-    .description("our adapters against the simulated venues: alpaca so far")
+    .description("our order paths against the simulated venues")
     .option("--json", "print the result object as the last line")
-    .option("--only <venue>", "alpaca alone")
-    .option("--break <name>", "plant a fault: double-events")
+    .option("--only <venue>", "alpaca, binance-spot, binance-usdm, fix or shioaji alone")
+    .option("--break <name>", "plant a fault: double-events (alpaca), wrong-fills (binance)")
     .addHelpText("after", "\nExample: ./hft conformance venues --json")
     .action(async (options: { json?: true; only?: string; break?: string }) => {
       const { venues } = await import("../conformance/venues.ts");

@@ -4,7 +4,7 @@ import type { AlpacaOrders } from "@tidegate/venue-sim/alpaca";
 import { alpaca, NoAnswer, type RestAnswer, RestClient, retried } from "@tidegate/venues";
 import { WebSocket } from "ws";
 import { KEY, market } from "./alpaca-orders.ts";
-import { type Card, expect, until } from "./cards.ts";
+import { type Card, expect, same, until } from "./cards.ts";
 
 const { orders, session, account, codec } = alpaca;
 type NewOrder = alpaca.orders.NewOrder;
@@ -16,12 +16,6 @@ const scales = () => SCALES;
 const SHARE = 1_000_000n;
 /** Nobody's order. */
 const NOBODY = "00000000-0000-4000-8000-000000000000";
-
-function same(got: unknown, want: unknown, what: string): void {
-  const text = (value: unknown) =>
-    JSON.stringify(value, (_, each: unknown) => (typeof each === "bigint" ? `${each}` : each));
-  expect(text(got) === text(want), `${what}: got ${text(got)}, want ${text(want)}`);
-}
 
 /** The adapter as a shell holds it: one client, one stream. */
 class Hands implements Disposable {

@@ -21,6 +21,13 @@ export function expect(held: boolean, what: string): void {
   if (!held) throw new Error(what);
 }
 
+/** Both alike, as JSON has them; a bigint counts as its digits. */
+export function same(got: unknown, want: unknown, what: string): void {
+  const text = (value: unknown) =>
+    JSON.stringify(value, (_, each: unknown) => (typeof each === "bigint" ? `${each}` : each));
+  expect(text(got) === text(want), `${what}: got ${text(got)}, want ${text(want)}`);
+}
+
 /** Waits for `read` to give something; it is asked every 10 ms. */
 export async function until<T>(
   what: string,
@@ -36,26 +43,36 @@ export async function until<T>(
   }
 }
 
-/** Plays the cards one after another; a card's fault does not stop the next. */
-export async function play(cards: readonly Card[]): Promise<Played[]> {
+/** Plays the cards, `lanes` of them at once; a card's fault does not stop the next. Their order stays. */
+export async function play(cards: readonly Card[], lanes = 1): Promise<Played[]> {
   const played: Played[] = [];
-  for (const { name, run } of cards) {
-    const started = performance.now();
-    let fault = "";
-    let timer: NodeJS.Timeout | undefined;
-    try {
-      const late = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error("took too long")), CARD_MS_MAX);
-      });
-      await Promise.race([run(), late]);
-    } catch (error) {
-      fault = error instanceof Error ? error.message : String(error);
-    } finally {
-      clearTimeout(timer);
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < cards.length) {
+      const at = next;
+      next += 1;
+      played[at] = await playOne(cards[at] as Card);
     }
-    played.push({ name, fault, ms: Math.round(performance.now() - started) });
-  }
+  };
+  await Promise.all(Array.from({ length: lanes }, lane));
   return played;
+}
+
+async function playOne({ name, run }: Card): Promise<Played> {
+  const started = performance.now();
+  let fault = "";
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error("took too long")), CARD_MS_MAX);
+    });
+    await Promise.race([run(), late]);
+  } catch (error) {
+    fault = error instanceof Error ? error.message : String(error);
+  } finally {
+    clearTimeout(timer);
+  }
+  return { name, fault, ms: Math.round(performance.now() - started) };
 }
 
 /** The checks of one part: no card failed, and of at least so many. */

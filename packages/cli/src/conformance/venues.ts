@@ -1,34 +1,61 @@
-/** `hft conformance venues`: our adapters against the simulated venues, card by card. */
+/** `hft conformance venues`: our order paths against the simulated venues, card by card. */
 
+import type { Report } from "@tidegate/contracts";
 import type { AlpacaOrders } from "@tidegate/venue-sim/alpaca";
-import { type Check, type Result, result } from "../result.ts";
+import { type Check, check, type Result, result } from "../result.ts";
 import { UsageError } from "../sim/options.ts";
 import { AlpacaVenues } from "./alpaca-orders.ts";
 import { alpacaVenueCards } from "./alpaca-venue.ts";
-import { type Card, judged, play } from "./cards.ts";
+import { binanceVenueCards } from "./binance-venue.ts";
+import { type Card, judged, type Played, play } from "./cards.ts";
+import { type Market, SPOT, USDM } from "./router.ts";
 
 /** Fewest cards of a venue that say anything. */
 export const CARDS_MIN = 25;
+/** Cards of a venue that are played at once where each has processes of its own: they wait more than they work. */
+const LANES = 3;
 
-interface VenueSet {
-  readonly cards: () => Card[];
-  readonly [Symbol.dispose]: () => void;
-}
-
-function ofAlpaca(wrong: boolean): VenueSet {
-  const venues = new AlpacaVenues(false);
+async function ofAlpaca(wrong: boolean): Promise<Played[]> {
+  using venues = new AlpacaVenues(false);
   const open = async (): Promise<AlpacaOrders> => {
     const venue = await venues.open();
     // The planted fault: a venue that tells everything twice.
     if (wrong) venue.inject({ switch: "duplicate", count: 1_000_000 });
     return venue;
   };
-  return { cards: () => alpacaVenueCards(open), [Symbol.dispose]: () => venues[Symbol.dispose]() };
+  return await play(alpacaVenueCards(open));
 }
 
-/** The venues whose adapter has its cards; a venue is added by a row. */
-export const SETS: Readonly<Record<string, (wrong: boolean) => VenueSet>> = { alpaca: ofAlpaca };
-export const BREAKS = ["double-events"] as const;
+/** The planted fault: a router that tells each fill a tick dearer than it was. */
+const dearer = (report: Report): Report =>
+  report.kind === "FILL"
+    ? { ...report, lastPxTicks: (report.lastPxTicks + 1) as Report["lastPxTicks"] }
+    : report;
+
+const ofBinance =
+  (market: Market) =>
+  (wrong: boolean): Promise<Played[]> => {
+    const cards: readonly Card[] = binanceVenueCards(market, wrong ? dearer : undefined);
+    // Planted, a few cards with fills are enough to say whether anybody notices.
+    const played = wrong ? cards.filter(({ name }) => name.startsWith("new order")) : cards;
+    return play(played, LANES);
+  };
+
+/** The venues the platform trades at; one without cards of its order path has none to play, and that is told as a failure. */
+export const SETS = {
+  alpaca: ofAlpaca,
+  "binance-spot": ofBinance(SPOT),
+  "binance-usdm": ofBinance(USDM),
+  fix: null,
+  shioaji: null,
+} as const satisfies Readonly<Record<string, ((wrong: boolean) => Promise<Played[]>) | null>>;
+type Venue = keyof typeof SETS;
+
+/** Each fault that can be planted, and the venues whose cards must notice it. */
+export const BREAKS: Readonly<Record<string, readonly Venue[]>> = {
+  "double-events": ["alpaca"],
+  "wrong-fills": ["binance-spot", "binance-usdm"],
+};
 
 export async function venues(
   command: string,
@@ -38,15 +65,24 @@ export async function venues(
   if (only !== null && !Object.hasOwn(SETS, only)) {
     throw new UsageError(`--only ${only}: want ${Object.keys(SETS).join(", ")}`);
   }
-  if (plant !== null && !(BREAKS as readonly string[]).includes(plant)) {
-    throw new UsageError(`--break ${plant}: want ${BREAKS.join(", ")}`);
+  const noticing = plant === null ? null : BREAKS[plant];
+  if (noticing === undefined) {
+    throw new UsageError(`--break ${plant}: want ${Object.keys(BREAKS).join(", ")}`);
+  }
+  const asked = (Object.keys(SETS) as Venue[]).filter((name) => only === null || name === only);
+  const names = noticing === null ? asked : asked.filter((name) => noticing.includes(name));
+  if (names.length === 0) {
+    throw new UsageError(`--break ${plant}: noticed by ${noticing?.join(", ")}, not by ${only}`);
   }
   const checks: Check[] = [];
   const figures: Record<string, unknown> = {};
-  for (const [name, make] of Object.entries(SETS)) {
-    if (only !== null && name !== only) continue;
-    using set = make(plant === "double-events");
-    const played = await play(set.cards());
+  for (const name of names) {
+    const play_ = SETS[name];
+    if (play_ === null) {
+      checks.push(check(`failed.${name}_of`, 0, ">=", CARDS_MIN, "cards"));
+      continue;
+    }
+    const played = await play_(plant !== null);
     checks.push(...judged(name, played, CARDS_MIN));
     figures[name] = played;
   }

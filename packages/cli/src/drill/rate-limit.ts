@@ -7,13 +7,13 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { hostClock, LinkClient } from "@tidegate/bus";
-import { decodeEnvelope, type Envelope, encodeEnvelope } from "@tidegate/contracts";
+import type { Report } from "@tidegate/contracts";
 import { binanceSpot } from "@tidegate/venues";
 import { check, type Result, result } from "../result.ts";
 import { makeRunDir, removeRunDir, sleep } from "../sim/cluster.ts";
 import { UsageError } from "../sim/options.ts";
 import { assignPorts } from "../sim/ports.ts";
+import { GatewayEnd, orderIds } from "./gateway-end.ts";
 import { VenueTail } from "./kill-switch-flow.ts";
 import { Process } from "./processes.ts";
 import { type Limit, type Request, silences, windows } from "./rate-limit-judge.ts";
@@ -45,9 +45,8 @@ export interface RateLimitOptions {
 
 /** The gateway's end of the command link, as far as pressure needs one. */
 class Pressure implements AsyncDisposable {
-  readonly #client: LinkClient;
+  readonly #end: GatewayEnd;
   readonly #pxTicks: () => number;
-  #commandSeq = 0;
   #orders = 0;
   /** Client order ids the venue holds, oldest first. */
   readonly #held: string[] = [];
@@ -57,33 +56,23 @@ class Pressure implements AsyncDisposable {
   venueUp = false;
   asked = 0;
 
-  private constructor(client: LinkClient, pxTicks: () => number) {
-    this.#client = client;
+  private constructor(end: GatewayEnd, pxTicks: () => number) {
+    this.#end = end;
     this.#pxTicks = pxTicks;
   }
 
   static async connect(url: string, pxTicks: () => number): Promise<Pressure> {
     let pressure: Pressure | null = null;
-    const client = await LinkClient.connect({
-      ...{ url, link: "command", identity: "gateway", epoch: 1 },
-      onData: ({ seq, payload }) => {
-        pressure?.take(payload);
-        client.ack(seq);
-      },
-      onEvent: () => undefined,
-    });
-    pressure = new Pressure(client, pxTicks);
+    const end = await GatewayEnd.connect(url, (report) => pressure?.take(report));
+    pressure = new Pressure(end, pxTicks);
     return pressure;
   }
 
   get state(): string {
-    return this.#client.state;
+    return this.#end.state;
   }
 
-  take(payload: Uint8Array): void {
-    const decoded = decodeEnvelope(payload);
-    if (!decoded.ok || decoded.envelope.payload.kind !== "report") return;
-    const { kind, reason, clientOrderId } = decoded.envelope.payload.value;
+  take({ kind, reason, clientOrderId }: Report): void {
     this.reasons.set(`${kind} ${reason}`, (this.reasons.get(`${kind} ${reason}`) ?? 0) + 1);
     if (kind === "GRANTED") this.granted = true;
     if (kind === "VENUE_UP") this.venueUp = true;
@@ -91,16 +80,15 @@ class Pressure implements AsyncDisposable {
   }
 
   grant(): void {
-    this.#send({ kind: "GRANT", clientOrderId: "", intentId: null, instrumentId: 0, venueId: 0 });
+    this.#end.grant();
   }
 
   order(): void {
     this.#orders += 1;
-    const intentId = (1n << 96n) | (1n << 64n) | BigInt(this.#orders);
-    const clientOrderId = this.#orders.toString(32).padStart(25, "0");
     const terms = { side: "BUY", orderType: "LIMIT", tif: "GTC", accountId: 1 };
     const size = { pxTicks: this.#pxTicks(), qtyLots: 10 };
-    if (this.#send({ kind: "NEW", intentId, clientOrderId, ...terms, ...size })) this.asked += 1;
+    if (this.#end.send({ kind: "NEW", ...orderIds(this.#orders), ...terms, ...size }))
+      this.asked += 1;
   }
 
   /** Cancels the oldest order the venue holds. */
@@ -109,32 +97,12 @@ class Pressure implements AsyncDisposable {
     if (clientOrderId === undefined) return false;
     this.cancelled.set(clientOrderId, Date.now());
     // Twice: the second one is folded into the first.
-    this.#send({ kind: "CANCEL", clientOrderId });
-    return this.#send({ kind: "CANCEL", clientOrderId });
-  }
-
-  #send(over: Readonly<Record<string, unknown>>): boolean {
-    this.#commandSeq += 1;
-    const now = BigInt(Date.now()) * 1_000_000n;
-    const value = {
-      ...{ commandSeq: this.#commandSeq, gatewayEpoch: 1, holder: 9n, intentId: null },
-      ...{ generation: 0, instrumentId: 1, venueId: 1, accountId: 0, side: null, orderType: null },
-      ...{ tif: null, pxTicks: 0, qtyLots: 0, ttlNs: 0n, tickMonoNs: 0n, intentMonoNs: 0n },
-      ...{ commandMonoNs: hostClock(), reportSeqSeen: 0, approval: "", strategyVersion: 0n },
-      ...{ traderId: 0, deskId: 0, clientId: 0 },
-      ...over,
-    };
-    const envelope = {
-      ...{ schemaVersion: 1, source: "GATEWAY", traceHi: 0n, traceLo: 0n, spanId: 0n },
-      ...{ tsEventNs: now, tsRecvNs: now, logSeq: 0, payload: { kind: "command", value } },
-    };
-    const { ok } = this.#client.send(encodeEnvelope(envelope as unknown as Envelope));
-    if (!ok) this.#commandSeq -= 1;
-    return ok;
+    this.#end.send({ kind: "CANCEL", clientOrderId });
+    return this.#end.send({ kind: "CANCEL", clientOrderId });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#client[Symbol.asyncDispose]();
+    await this.#end[Symbol.asyncDispose]();
   }
 }
 

@@ -2,18 +2,21 @@
 
 import { Board, type SwitchRow } from "../switchboard.ts";
 
-export const ORDER_VENUES = ["ALPACA"] as const;
+export const ORDER_VENUES = ["ALPACA", "BINANCE_SPOT", "BINANCE_USDM"] as const;
 export type OrderVenue = (typeof ORDER_VENUES)[number];
 
+const ALPACA = ["ALPACA"] as const;
+const BINANCE = ["BINANCE_SPOT", "BINANCE_USDM"] as const;
+
 export const ORDER_SWITCHES = {
-  slow_accept: { part: 1, venues: ORDER_VENUES, unit: "count", size: 1 },
-  tls: { part: 1, venues: ORDER_VENUES, unit: "count", size: 1 },
+  slow_accept: { part: 1, venues: ALPACA, unit: "count", size: 1 },
+  tls: { part: 1, venues: ALPACA, unit: "count", size: 1 },
   /** The next login on the stream is not answered. */
   auth_timeout: { part: 1, venues: ORDER_VENUES, unit: "count", size: 1 },
   /** Every stream is closed. */
   disconnect: { part: 1, venues: ORDER_VENUES, unit: "count", size: 1 },
   /** Every stream stays open and is dead. */
-  half_open: { part: 1, venues: ORDER_VENUES, unit: "count", size: 1 },
+  half_open: { part: 1, venues: ALPACA, unit: "count", size: 1 },
   /** The next event is told to nobody. */
   gap: { part: 2, venues: ORDER_VENUES, unit: "count", size: 1 },
   /** The next event is told twice. */
@@ -43,17 +46,29 @@ export const ORDER_SWITCHES = {
   /** The next replacement is taken and rejected after that. */
   replace_rejected: { part: 3, venues: ORDER_VENUES, unit: "count", size: 1 },
   /** The next order is refused by the rule of pattern day traders. */
-  pattern_day_trader: { part: 3, venues: ORDER_VENUES, unit: "count", size: 1 },
+  pattern_day_trader: { part: 3, venues: ALPACA, unit: "count", size: 1 },
+  /** The next order is refused with `code` and in the words of the venue. */
+  refuse: { part: 3, venues: BINANCE, unit: "count", size: 1 },
+  /** The next cancel is done and its answer lost. */
+  cancel_ack_lost: { part: 3, venues: BINANCE, unit: "count", size: 1 },
+  /** The next replacement is done and its answer lost. */
+  replace_ack_lost: { part: 3, venues: BINANCE, unit: "count", size: 1 },
+  /** The next question about an order is not answered. */
+  query_lost: { part: 3, venues: BINANCE, unit: "count", size: 1 },
+  /** The next event has a number where the venue writes a text. */
+  garbled: { part: 2, venues: BINANCE, unit: "count", size: 1 },
+  /** Every stream of events ends with the venue's own word for it. */
+  stream_ends: { part: 1, venues: BINANCE, unit: "count", size: 1 },
   /** The newest fill is taken back. */
-  bust: { part: 3, venues: ORDER_VENUES, unit: "count", size: 1 },
+  bust: { part: 3, venues: ALPACA, unit: "count", size: 1 },
   /** Trading stops for so long; orders wait. */
   halt: { part: 3, venues: ORDER_VENUES, unit: "ms", size: 500 },
   /** The trading day ends, and the next begins so much later. */
   session_roll: { part: 3, venues: ORDER_VENUES, unit: "ms", size: 500 },
   /** The next request is answered as one too many. */
-  rate_limit: { part: 4, venues: ORDER_VENUES, unit: "count", size: 1 },
+  rate_limit: { part: 4, venues: ALPACA, unit: "count", size: 1 },
   /** The venue's clock is so far off. */
-  clock_skew: { part: 5, venues: ORDER_VENUES, unit: "ms", size: 2_000 },
+  clock_skew: { part: 5, venues: ALPACA, unit: "ms", size: 2_000 },
 } as const satisfies Record<string, SwitchRow>;
 export type OrderSwitch = keyof typeof ORDER_SWITCHES;
 export const ORDER_SWITCH_NAMES = Object.keys(ORDER_SWITCHES) as OrderSwitch[];

@@ -2,6 +2,7 @@
 
 import type { SimMarket } from "@tidegate/rust-core";
 import { type Balances, type CoreEvent, type Order, parseEvents, type Trade } from "../../core.ts";
+import { parseScaled } from "../../decimal.ts";
 import type { LogBody, VenueLog } from "../../log.ts";
 import {
   depthWeight,
@@ -11,7 +12,7 @@ import {
   type MarketSpec,
 } from "../../markets.ts";
 import { checkKey, checkSigned, illegal, mandatory, type Permitted } from "./auth.ts";
-import { ApiFault, refusal } from "./faults.ts";
+import { ApiFault, amendRefusal, refusal } from "./faults.ts";
 import { RateCounters, scaled } from "./limits.ts";
 import {
   accountBody,
@@ -21,6 +22,7 @@ import {
   orderTradeUpdate,
   outboundAccountPosition,
   spotAck,
+  spotAmended,
   spotCancelled,
   spotResult,
   spotStatus,
@@ -42,6 +44,7 @@ export type Op =
   | "order.place"
   | "order.cancel"
   | "order.status"
+  | "order.amend"
   | "openOrders.status"
   | "openOrders.cancelAll"
   | "trades"
@@ -62,6 +65,7 @@ const OPS: Readonly<Record<Op, { readonly security: Security; readonly weight: n
   "order.place": { security: "signed", weight: 1 },
   "order.cancel": { security: "signed", weight: 1 },
   "order.status": { security: "signed", weight: 4 },
+  "order.amend": { security: "signed", weight: 4 },
   "openOrders.status": { security: "signed", weight: 6 },
   "openOrders.cancelAll": { security: "signed", weight: 1 },
   trades: { security: "signed", weight: 20 },
@@ -75,6 +79,7 @@ const OPS: Readonly<Record<Op, { readonly security: Security; readonly weight: n
 };
 const USDM_WEIGHT: Partial<Record<Op, number>> = {
   "order.status": 1,
+  "order.amend": 1,
   "openOrders.status": 1,
   trades: 5,
   account: 5,
@@ -141,6 +146,8 @@ export class Venue {
   readonly #outbox: UserEvent[] = [];
   #listenKey: { readonly key: string; expiresMs: number } | null = null;
   #listenKeys = 0;
+  /** Orders that were rejected after they were taken; the core knows them as cancelled. */
+  readonly #rejected = new Set<string>();
   #generatedIds: number;
 
   constructor(
@@ -254,7 +261,7 @@ export class Venue {
       const stamp = Number(params.get("timestamp") ?? Number.NaN);
       this.#onRequest?.({
         ...{ ts: nowMs, m: market, op, key: request.key ?? "", weight },
-        orders: op === "order.place" ? 1 : 0,
+        orders: countsAsOrder(market, op) ? 1 : 0,
         status,
         stampMs: Number.isFinite(stamp) ? stamp : null,
         blockedUntilMs: block === null ? null : block.untilMs,
@@ -291,7 +298,7 @@ export class Venue {
       );
     }
     if (rule.security !== "none") {
-      const trades = op === "order.place" || op === "countdownCancelAll";
+      const trades = ["order.place", "order.amend", "countdownCancelAll"].includes(op);
       const key = checkKey(request.key, this.#keys, trades);
       if (rule.security === "signed") checkSigned(params, request.payload, nowMs, key);
     }
@@ -310,6 +317,8 @@ export class Venue {
         return { body: this.#cancel(desk, params, nowMs) };
       case "order.status":
         return { body: this.#status(desk, params) };
+      case "order.amend":
+        return { body: this.#amend(desk, params, nowMs) };
       case "openOrders.status":
         if (params.has("symbol")) wantSymbol(desk, params);
         return { body: this.#orders(desk).map((order) => this.#statusBody(desk, order)) };
@@ -380,16 +389,7 @@ export class Venue {
     }
     const clientOrderId = params.get("newClientOrderId") ?? this.#generated();
     if (!CLIENT_ID.test(clientOrderId)) throw illegal("newClientOrderId");
-    const waitS = desk.rates.takeOrder(nowMs);
-    if (waitS > 0) {
-      const max = desk.spec.ordersPer10sMax;
-      throw new ApiFault(
-        429,
-        -1015,
-        `Too many new orders; current limit is ${max} orders per 10 SECOND.`,
-        waitS,
-      );
-    }
+    countOrder(desk, nowMs);
     const request = { clientOrderId, side, type, timeInForce, price, quantity, timeMs: nowMs };
     const answer = JSON.parse(desk.core.place(JSON.stringify(request))) as CoreAnswer;
     this.#commit(market, nowMs, null, Number(params.get("timestamp")));
@@ -418,6 +418,57 @@ export class Venue {
       : usdmOrder(desk.spec, answer.order);
   }
 
+  /** New terms of an open order: spot takes a smaller quantity alone, USD-M price and quantity. */
+  #amend(desk: Desk, params: ReadonlyMap<string, string>, nowMs: number): unknown {
+    wantSymbol(desk, params);
+    const spot = desk.spec.id === "spot";
+    const key = this.#key(params);
+    const decimal = (name: string): string => {
+      const value = params.get(name);
+      if (value === undefined || value === "") throw mandatory(name);
+      if (!/^\d{1,20}(\.\d{1,20})?$/.test(value)) throw illegal(name);
+      return value;
+    };
+    const quantity = decimal(spot ? "newQty" : "quantity");
+    const asked = spot ? null : decimal("price");
+    if (!spot) countOrder(desk, nowMs);
+    const query = JSON.stringify({ what: "order", ...key });
+    const { order } = JSON.parse(desk.core.query(query)) as CoreAnswer;
+    if (order === undefined || !isOpen(order)) throw amendRefusal("UNKNOWN_ORDER", desk.spec.id);
+    const renamed = params.get("newClientOrderId");
+    if (renamed !== undefined && renamed !== order.clientOrderId) throw illegal("newClientOrderId");
+    const scale = desk.spec.qtyTextScale;
+    const [now, wanted] = [parseScaled(order.quantity, scale), parseScaled(quantity, scale)];
+    if (spot && now !== null && wanted !== null && wanted >= now)
+      throw amendRefusal("QUANTITY_INCREASE", "spot");
+    const request = { ...key, price: asked ?? order.price, quantity, timeMs: nowMs };
+    const answer = JSON.parse(desk.core.amend(JSON.stringify(request))) as CoreAnswer;
+    const execId = this.#commit(desk.spec.id, nowMs, null);
+    if (!answer.ok || answer.order === undefined)
+      throw amendRefusal(answer.reason ?? "MALFORMED", desk.spec.id);
+    return spot ? spotAmended(answer.order, execId) : usdmOrder(desk.spec, answer.order);
+  }
+
+  /** The venue thinks better of an order it has taken: it is told as rejected, and was never there. */
+  reject(market: MarketId, clientOrderId: string, nowMs: number): void {
+    const { core } = this.#desks[market];
+    const cancel = JSON.stringify({ clientOrderId, timeMs: nowMs });
+    const answer = JSON.parse(core.cancel(cancel)) as CoreAnswer;
+    if (!answer.ok) return;
+    this.#rejected.add(clientOrderId);
+    this.#commit(market, nowMs, null);
+  }
+
+  /** Trading stops, or goes on. */
+  halt(market: MarketId, halted: boolean): void {
+    this.#desks[market].core.control(JSON.stringify({ op: halted ? "halt" : "resume" }));
+  }
+
+  /** The listen key ends before its time. */
+  expireListenKey(): void {
+    if (this.#listenKey !== null) this.#listenKey.expiresMs = 0;
+  }
+
   #cancelAll(desk: Desk, nowMs: number, cancelId: string | null): readonly Order[] {
     const answer = JSON.parse(
       desk.core.cancel(JSON.stringify({ all: true, timeMs: nowMs })),
@@ -444,8 +495,14 @@ export class Venue {
     return this.#statusBody(desk, answer.order);
   }
 
-  #statusBody(desk: Desk, order: Order): Record<string, unknown> {
+  #statusBody(desk: Desk, found: Order): Record<string, unknown> {
+    const order = this.#told(found);
     return desk.spec.id === "spot" ? spotStatus(order) : usdmOrder(desk.spec, order);
+  }
+
+  /** An order as the venue tells it. */
+  #told(order: Order): Order {
+    return this.#rejected.has(order.clientOrderId) ? { ...order, status: "REJECTED" } : order;
   }
 
   #orders(desk: Desk): readonly Order[] {
@@ -511,11 +568,16 @@ export class Venue {
     return `venue-${this.#generatedIds}`;
   }
 
-  /** Logs what the core has done, then queues what the user streams have to say. */
-  #commit(market: MarketId, nowMs: number, cancelId: string | null, stampMs?: number): void {
+  /** Logs what the core has done, then queues what the user streams have to say. Gives the number of the first line. */
+  #commit(market: MarketId, nowMs: number, cancelId: string | null, stampMs?: number): number {
     const desk = this.#desks[market];
-    const events = parseEvents(desk.core.drainEvents()).filter(({ type }) => type !== "rejected");
-    if (events.length === 0) return;
+    const events = parseEvents(desk.core.drainEvents())
+      .filter(({ type }) => type !== "rejected")
+      .map((event): CoreEvent => {
+        const rejected = event.type === "canceled" && this.#rejected.has(event.order.clientOrderId);
+        return rejected ? { ...event, type: "rejected" } : event;
+      });
+    if (events.length === 0) return this.#log.lines + 1;
     const after = this.balances(market);
     const bodies: LogBody[] = [];
     const places: number[] = [];
@@ -543,9 +605,9 @@ export class Venue {
     desk.realisedE8 = realisedE8;
     for (const [at, event] of events.entries()) {
       const execution: Execution = {
-        exec: execType(event),
+        exec: execType(event, market),
         execId: first + (places[at] ?? 0),
-        order: event.order,
+        order: this.#told(event.order),
         trade: event.trade,
         cancelId: event.type === "canceled" ? (cancelId ?? this.#generated()) : null,
         realisedE8: event === trades.at(-1) ? profitE8 : 0n,
@@ -561,7 +623,23 @@ export class Venue {
     } else if (trades.length > 0) {
       this.#outbox.push({ market, event: accountUpdate(desk.spec, after, nowMs) });
     }
+    return first;
   }
+}
+
+const isOpen = ({ status }: Order): boolean => status === "NEW" || status === "PARTIALLY_FILLED";
+
+/** Whether a request counts in the window of orders: on spot an amend does not. */
+function countsAsOrder(market: MarketId, op: Op): boolean {
+  return op === "order.place" || (op === "order.amend" && market === "usdm");
+}
+
+function countOrder(desk: Desk, nowMs: number): void {
+  const waitS = desk.rates.takeOrder(nowMs);
+  if (waitS === 0) return;
+  const max = desk.spec.ordersPer10sMax;
+  const text = `Too many new orders; current limit is ${max} orders per 10 SECOND.`;
+  throw new ApiFault(429, -1015, text, waitS);
 }
 
 /** The log lines of one event. */
@@ -570,10 +648,11 @@ function logBodies(spec: MarketSpec, event: CoreEvent, stampMs?: number): LogBod
   if (event.type === "new") {
     return [{ k: "order", m: spec.id, order, ...(stampMs === undefined ? {} : { stampMs }) }];
   }
+  if (event.type === "replaced") return [{ k: "amend", m: spec.id, order }];
   if (trade === null) {
-    return [
-      { k: "end", m: spec.id, how: event.type === "canceled" ? "canceled" : "expired", order },
-    ];
+    const { type } = event;
+    const how = type === "canceled" || type === "rejected" ? type : "expired";
+    return [{ k: "end", m: spec.id, how, order }];
   }
   const post = (asset: string, deltaE8: bigint, why: "trade" | "fee"): LogBody => {
     return { k: "post", m: spec.id, asset, deltaE8: String(deltaE8), why, tradeId: trade.tradeId };
@@ -590,7 +669,7 @@ function logBodies(spec: MarketSpec, event: CoreEvent, stampMs?: number): LogBod
   return bodies;
 }
 
-function execType(event: CoreEvent): Execution["exec"] {
+function execType(event: CoreEvent, market: MarketId): Execution["exec"] {
   switch (event.type) {
     case "new":
       return "NEW";
@@ -598,6 +677,10 @@ function execType(event: CoreEvent): Execution["exec"] {
       return "TRADE";
     case "canceled":
       return "CANCELED";
+    case "rejected":
+      return "REJECTED";
+    case "replaced":
+      return market === "spot" ? "REPLACED" : "AMENDMENT";
     default:
       return event.order.status === "EXPIRED_IN_MATCH" ? "TRADE_PREVENTION" : "EXPIRED";
   }

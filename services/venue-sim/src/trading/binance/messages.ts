@@ -5,7 +5,16 @@ import { averageText, e8Text, parseScaled, scaledText } from "../../decimal.ts";
 import type { MarketSpec } from "../../markets.ts";
 
 /** The exec types of the user streams. */
-export type ExecType = "NEW" | "TRADE" | "CANCELED" | "EXPIRED" | "TRADE_PREVENTION";
+export type ExecType =
+  | "NEW"
+  | "TRADE"
+  | "CANCELED"
+  | "EXPIRED"
+  | "REJECTED"
+  | "TRADE_PREVENTION"
+  /** New terms: spot's word, and USD-M's. */
+  | "REPLACED"
+  | "AMENDMENT";
 
 const zeroPx = (spec: MarketSpec) => scaledText(0n, spec.pxTextScale);
 const zeroQty = (spec: MarketSpec) => scaledText(0n, spec.qtyTextScale);
@@ -73,6 +82,33 @@ export function spotCancelled(order: Order, cancelId: string): Record<string, un
     ...spotResult(order, false),
     origClientOrderId: order.clientOrderId,
     clientOrderId: cancelId,
+  };
+}
+
+/** Spot: an amended order as order.amend.keepPriority answers it. */
+export function spotAmended(order: Order, executionId: number): Record<string, unknown> {
+  return {
+    transactTime: order.updateMs,
+    executionId,
+    amendedOrder: {
+      symbol: order.symbol,
+      orderId: order.orderId,
+      orderListId: -1,
+      origClientOrderId: order.clientOrderId,
+      clientOrderId: order.clientOrderId,
+      price: order.price,
+      qty: order.quantity,
+      executedQty: order.cum,
+      preventedQty: "0.00000000",
+      quoteOrderQty: "0.00000000",
+      cumulativeQuoteQty: e8Text(order.quoteE8),
+      status: order.status,
+      timeInForce: order.timeInForce,
+      type: order.type,
+      side: order.side,
+      workingTime: order.timeMs,
+      selfTradePreventionMode: "EXPIRE_TAKER",
+    },
   };
 }
 

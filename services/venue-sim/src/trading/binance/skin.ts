@@ -6,14 +6,18 @@ import type { Duplex } from "node:stream";
 import { WebSocket, WebSocketServer } from "ws";
 import { BodyTooLarge, readText } from "../../body.ts";
 import type { MarketId } from "../../markets.ts";
+import type { OrderBoard } from "../switches.ts";
 import { restPayload, wsPayload } from "./auth.ts";
-import type { ApiRequest, Venue } from "./desk.ts";
+import type { ApiRequest, UserEvent, Venue } from "./desk.ts";
 import { ApiFault } from "./faults.ts";
 import { restRoute, type SocketRoute, socketRoute, wsMethod } from "./routes.ts";
 import { IncomingLimit, KeepAlive, Subscriptions } from "./session.ts";
+import { answered, delayMs, instead, told } from "./switched.ts";
 
 export const CONNECTIONS_MAX = 300;
 export const BODY_BYTES_MAX = 64 * 1024;
+/** Events held back by a switch; later ones are told to nobody. */
+export const LATE_EVENTS_MAX = 10_000;
 /** A client that reads slower than this many unsent bytes is disconnected. */
 export const UNSENT_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -44,6 +48,7 @@ export interface ServerOptions {
   readonly nowMs: () => number;
   readonly onControl: (request: Record<string, unknown>) => unknown;
   readonly faults: ArmedFaults;
+  readonly boards: Readonly<Record<MarketId, OrderBoard>>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -57,6 +62,10 @@ export class VenueServer {
   readonly #clients = new Set<Client>();
   /** False while the venue is away between two recordings. */
   open = true;
+  /** Events that are held back, in order. */
+  readonly #late: (UserEvent & { readonly notBeforeMs: number })[] = [];
+  readonly #heldUntilMs: Record<MarketId, number> = { spot: 0, usdm: 0 };
+  readonly #timers = new Set<NodeJS.Timeout>();
 
   constructor(options: ServerOptions) {
     this.#options = options;
@@ -113,15 +122,47 @@ export class VenueServer {
 
   /** Sends what the venue has to say to the account. */
   publishUserEvents(): void {
-    for (const { market, event } of this.#options.venue.takeUserEvents()) {
-      const text = JSON.stringify(event);
-      for (const client of this.#clients) {
-        if (market === "spot" && client.userData !== null) {
-          this.#send(client, `{"subscriptionId":${client.userData},"event":${text}}`);
-        }
-        if (market === "usdm" && client.route.kind === "private") this.#send(client, text);
+    const nowMs = this.#options.nowMs();
+    const due = this.#late.splice(0);
+    for (const each of this.#options.venue.takeUserEvents()) {
+      for (const event of told(this.#options.boards[each.market], each.event)) {
+        due.push({ ...each, event, notBeforeMs: this.#lateUntilMs(each.market, nowMs) });
       }
     }
+    for (const each of due) {
+      if (each.notBeforeMs <= nowMs) this.#publish(each);
+      else if (this.#late.length < LATE_EVENTS_MAX) this.#late.push(each);
+    }
+  }
+
+  /** Until when events of a market are held back; they stay in order. */
+  #lateUntilMs(market: MarketId, nowMs: number): number {
+    const board = this.#options.boards[market];
+    const args = board.take("late_events");
+    if (args !== null) this.#heldUntilMs[market] = nowMs + board.ms("late_events", args);
+    return this.#heldUntilMs[market];
+  }
+
+  #publish({ market, event }: UserEvent): void {
+    const text = JSON.stringify(event);
+    for (const client of this.#clients) {
+      if (market === "spot" && client.userData !== null) {
+        this.#send(client, `{"subscriptionId":${client.userData},"event":${text}}`);
+      }
+      if (market === "usdm" && client.route.kind === "private") this.#send(client, text);
+    }
+  }
+
+  /** The user stream of a market ends, in the venue's own words; connections stay. */
+  endStream(market: MarketId, nowMs: number): void {
+    if (market === "usdm") {
+      this.#options.venue.expireListenKey();
+      this.#options.venue.tick(nowMs);
+      this.publishUserEvents();
+      return;
+    }
+    this.#publish({ market, event: { e: "eventStreamTerminated", E: nowMs } });
+    for (const client of this.#clients) client.userData = null;
   }
 
   /** Tells everyone that the venue is about to go. */
@@ -153,6 +194,7 @@ export class VenueServer {
 
   async close(): Promise<void> {
     this.open = false;
+    for (const timer of this.#timers) clearTimeout(timer);
     this.disconnect("all");
     this.#http.closeAllConnections();
     await new Promise<void>((resolve) => this.#http.close(() => resolve()));
@@ -224,48 +266,82 @@ export class VenueServer {
     });
   }
 
+  #later(ms: number, act: () => void): void {
+    if (ms === 0) {
+      act();
+      return;
+    }
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      try {
+        act();
+      } catch (error) {
+        this.#options.onError(error);
+      }
+    }, ms);
+    this.#timers.add(timer);
+  }
+
   #onApiMessage(client: Client, market: MarketId, text: string): void {
-    const { venue } = this.#options;
-    const nowMs = this.#options.nowMs();
     let id: unknown = null;
-    let reply: Record<string, unknown> | null;
     try {
       const message = parseApiMessage(text);
       id = message.id;
       const op = wsMethod(market, message.method);
       if (op === null) throw new ApiFault(400, -1000, `Unknown method '${message.method}'.`);
       const { params } = message;
-      const request: ApiRequest = {
-        market,
-        op,
-        params,
-        payload: wsPayload(params),
-        key: params.get("apiKey"),
-      };
+      const key = params.get("apiKey");
+      const request = { market, op, params, payload: wsPayload(params), key };
+      this.#later(delayMs(this.#options.boards[market], op), () => {
+        this.#onApiRequest(client, request, id);
+      });
+    } catch (error) {
+      if (!(error instanceof ApiFault)) throw error;
+      this.#answer(client, market, faultReply(id, error, this.#options.nowMs()));
+    }
+  }
+
+  #onApiRequest(client: Client, request: ApiRequest, id: unknown): void {
+    const { venue, boards } = this.#options;
+    const { market, op } = request;
+    const nowMs = this.#options.nowMs();
+    let reply: Record<string, unknown> | null = null;
+    let lateMs = 0;
+    try {
+      const lost = instead(boards[market], op);
+      if (lost === "disconnect") client.socket.terminate();
+      if (lost !== null) return;
       const { body } = venue.call(request, nowMs);
       let result = body;
       if (op === "userDataStream.subscribe") {
         client.userData ??= 0;
         result = { subscriptionId: client.userData };
       }
-      const lost = op === "order.place" && this.#loseAck();
-      reply = lost ? null : { id, status: 200, result };
+      this.#afterthought(request, nowMs);
+      const how = answered(boards[market], op);
+      if (how !== "lost" && !(op === "order.place" && this.#loseAck())) {
+        reply = { id, status: 200, result };
+        lateMs = how.lateMs;
+      }
     } catch (error) {
       if (!(error instanceof ApiFault)) throw error;
-      const data =
-        error.retryAfterS > 0
-          ? { data: { serverTime: nowMs, retryAfter: nowMs + error.retryAfterS * 1_000 } }
-          : {};
-      reply = {
-        id,
-        status: error.status,
-        error: { code: error.code, msg: error.message, ...data },
-      };
+      reply = faultReply(id, error, nowMs);
     }
-    if (reply !== null) {
-      this.#send(client, JSON.stringify({ ...reply, rateLimits: this.#rateLimits(market, nowMs) }));
-    }
+    const answer = reply;
+    if (answer !== null) this.#later(lateMs, () => this.#answer(client, market, answer));
     this.publishUserEvents();
+  }
+
+  #answer(client: Client, market: MarketId, reply: Record<string, unknown>): void {
+    const rateLimits = this.#rateLimits(market, this.#options.nowMs());
+    this.#send(client, JSON.stringify({ ...reply, rateLimits }));
+  }
+
+  /** An order that was taken is rejected after all. */
+  #afterthought({ market, op, params }: ApiRequest, nowMs: number): void {
+    if (op !== "order.place" || this.#options.boards[market].take("reject_after_ack") === null)
+      return;
+    this.#options.venue.reject(market, params.get("newClientOrderId") ?? "", nowMs);
   }
 
   #rateLimits(market: MarketId, nowMs: number): unknown {
@@ -322,11 +398,16 @@ export class VenueServer {
           );
         const params = new Map([...new URLSearchParams(query), ...new URLSearchParams(body)]);
         const payload = restPayload(query, body);
+        const lost = instead(this.#options.boards[market], op);
+        if (lost === "disconnect") request.socket.destroy();
+        if (lost !== null) return;
+        const asked = { market, op, params, payload };
         const answer = this.#options.venue.call(
-          { market, op, params, payload, key: typeof key === "string" ? key : undefined },
+          { ...asked, key: typeof key === "string" ? key : undefined },
           nowMs,
         );
-        if (op === "order.place" && this.#loseAck()) {
+        const how = answered(this.#options.boards[market], op);
+        if (how === "lost" || (op === "order.place" && this.#loseAck())) {
           request.socket.destroy();
           this.publishUserEvents();
           return;
@@ -369,6 +450,15 @@ function reply(
 ): void {
   response.writeHead(status, { "content-type": "application/json;charset=UTF-8", ...headers });
   response.end(text);
+}
+
+/** A refusal as the websocket APIs tell it. */
+function faultReply(id: unknown, error: ApiFault, nowMs: number): Record<string, unknown> {
+  const data =
+    error.retryAfterS > 0
+      ? { data: { serverTime: nowMs, retryAfter: nowMs + error.retryAfterS * 1_000 } }
+      : {};
+  return { id, status: error.status, error: { code: error.code, msg: error.message, ...data } };
 }
 
 /** One request of a websocket API. Numbers in params become the text that was signed. */
