@@ -2,7 +2,7 @@
 const layers = [
   ["rust-core", "^packages/rust-core/"],
   ["contracts", "^packages/contracts/"],
-  ["kits", "^packages/(bus|service-kit|strategy-sdk)/"],
+  ["kits", "^packages/(bus|service-kit|strategy-sdk|research)/"],
   ["adapters", "^packages/(venues|storage)/"],
   ["services", "^(services|strategies)/"],
   ["cli", "^packages/cli/"],

@@ -31,4 +31,5 @@ export {
   StrategyHost,
   Submit,
 } from "./host.ts";
+export { seededRandom } from "./random.ts";
 export * from "./types.ts";

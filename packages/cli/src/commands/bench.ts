@@ -41,7 +41,7 @@ export function addBench(program: Command, root: string): void {
     .option("--json", "print the result object as the last line")
     .addHelpText("after", "\nExample: ./hft bench backtest --data <folder> --json")
     .action(async (options: { data?: string; rounds: string; json?: true }) => {
-      const { benchBacktest } = await import("../backtest.ts");
+      const { benchBacktest } = await import("../backtest/peer.ts");
       const { report } = await import("../result.ts");
       report(await benchBacktest(root, options.data, options.rounds), options.json ?? false);
     });

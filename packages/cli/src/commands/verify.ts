@@ -134,10 +134,27 @@ export function addVerify(program: Command, root: string): void {
     .option("--break <name>", "plant a fault: queue, fee, latency")
     .addHelpText("after", "\nExample: ./hft verify backtest --data <folder> --json")
     .action(async (options: { json?: true; data?: string; break?: string }) => {
-      const { verifyBacktest } = await import("../backtest.ts");
+      const { verifyBacktest } = await import("../backtest/peer.ts");
       const { report } = await import("../result.ts");
       const value = await verifyBacktest(root, options.data, options.break);
       report(value, options.json ?? false);
+    });
+  verify
+    .command("statistics")
+    .description(
+      "Sharpe, drawdown, deflated Sharpe, overfitting, bootstrap against other programs, published examples, plain models",
+    )
+    .option("--json", "print the result object as the last line")
+    .option("--data <folder>", "the reference data; TIDEGATE_DATA otherwise")
+    .option(
+      "--break <name>",
+      "plant a fault: population-deviation, losing-days, excess-kurtosis, forgotten-try, short-drawdown, upper-half, single-draws, no-gap",
+    )
+    .addHelpText("after", "\nExample: ./hft verify statistics --data <folder> --json")
+    .action(async (options: { json?: true; data?: string; break?: string }) => {
+      const { verifyStatistics } = await import("../statistics/verify.ts");
+      const { report } = await import("../result.ts");
+      report(verifyStatistics(root, options.data, options.break), options.json ?? false);
     });
   verify
     .command("matching")

@@ -1,7 +1,7 @@
-import { count, ROUNDS_MAX } from "./bench.ts";
-import { builtPeer, dataFolder, measured } from "./commands/measured.ts";
-import type { Result } from "./result.ts";
-import { run } from "./run.ts";
+import { count, ROUNDS_MAX } from "../bench.ts";
+import { builtPeer, dataFolder, measured } from "../commands/measured.ts";
+import type { Result } from "../result.ts";
+import { run } from "../run.ts";
 
 /** The peer that links both engines; hftbacktest is built on demand and never by a build, lint or test of the project. */
 const PEER = "peer-backtest";
