@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { flowRows, intentIdOf, lifeOf } from "../flow.ts";
 import { BATCH_ROWS_MAX, PARTITION_MONTHS_AHEAD } from "../limits.ts";
 import type { AuditRow, RecordRow } from "../tables.ts";
@@ -346,6 +346,44 @@ describe.skipIf("kind" in found)("PostgreSQL (needs PostgreSQL)", () => {
     expect(await store.query("SELECT 3 AS three")).toEqual([{ three: 3n }]);
     await remove();
   });
+
+  it("a replica lags by what it lacks; promoted after its primary died, the loading goes on from the last record it has [B063]", async () => {
+    const primary = await startOwnPostgres();
+    if (primary.kind === "absent") throw new Error(primary.remedy);
+    const store = openPostgres(primary.url);
+    await store.migrate();
+    await store.insert(batch(1, 300));
+    const replica = await startOwnPostgres(primary.url);
+    if (replica.kind === "absent") throw new Error(replica.remedy);
+    const copy = openPostgres(replica.url);
+    await store.insert(batch(301, 600));
+    const lagBytes = async (): Promise<number> => {
+      const lag = "pg_wal_lsn_diff(pg_current_wal_lsn(), replay_lsn)::bigint";
+      const [row] = await store.query(`SELECT ${lag} AS lag FROM pg_stat_replication`);
+      return Number(row?.["lag"] ?? Number.NaN);
+    };
+    await vi.waitFor(async () => expect(await lagBytes()).toBe(0), { timeout: 20_000 });
+    expect((await copy.position()).walSeq).toBe(600);
+    await expect(copy.insert(batch(601, 900))).rejects.toThrow("read-only");
+    // Cut off from its primary, it has not what was acknowledged since.
+    await copy[Symbol.asyncDispose]();
+    await replica.stop();
+    await store.insert(batch(601, 900));
+    expect((await store.position()).walSeq).toBe(900);
+    await primary.kill();
+    await replica.start();
+    const promoted = openPostgres(replica.url);
+    expect(await promoted.query("SELECT pg_promote(true, 30) AS done")).toEqual([{ done: true }]);
+    expect((await promoted.position()).walSeq).toBe(600);
+    // The WAL has it all: what the primary took with it is loaded again, what is there is not.
+    expect(await promoted.insert(batch(1, 600))).toBe("held");
+    await promoted.insert(batch(601, ROWS.length));
+    const rows = (await promoted.counts()).reduce((sum, each) => sum + each.rows, 0);
+    expect(rows).toBe(KEPT.length);
+    await promoted[Symbol.asyncDispose]();
+    await store[Symbol.asyncDispose]().catch(() => {});
+    await Promise.all([primary.remove(), replica.remove()]);
+  }, 90_000);
 
   it("what it acknowledged is there after kill -9, and the loading goes on after it [B058]", async () => {
     // A server of its own: after a crash it syncs every file of every database there is.

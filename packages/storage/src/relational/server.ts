@@ -51,8 +51,11 @@ export function findPostgres(): { readonly bin: string } | EmbeddedAbsent {
   return found === undefined ? { kind: "absent", remedy: REMEDY } : { bin: found };
 }
 
-/** Makes a new cluster of databases in a folder of its own under the temporary one and starts it. */
-export async function startOwnPostgres(): Promise<OwnPostgres | EmbeddedAbsent> {
+/**
+ * Makes a new cluster of databases in a folder of its own under the temporary one and starts it: an empty one, or a replica that
+ * follows the server at `follows`.
+ */
+export async function startOwnPostgres(follows?: string): Promise<OwnPostgres | EmbeddedAbsent> {
   const found = findPostgres();
   if ("kind" in found) return found;
   const { bin } = found;
@@ -65,18 +68,23 @@ export async function startOwnPostgres(): Promise<OwnPostgres | EmbeddedAbsent> 
     const [file = "", ...rest] = [...as, join(bin, program), ...args];
     return exec(file, rest, { cwd: home });
   };
-  await run("initdb", [
-    "-D",
-    dataDir,
-    "-A",
-    "trust",
-    "-U",
-    "postgres",
-    "-E",
-    "UTF8",
-    "--locale=C",
-    "--no-sync",
-  ]);
+  if (follows === undefined) {
+    const made = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync"];
+    await run("initdb", ["-D", dataDir, ...made]);
+  } else {
+    await run("pg_basebackup", [
+      "-D",
+      dataDir,
+      "-d",
+      follows,
+      "-R",
+      "-X",
+      "stream",
+      "-c",
+      "fast",
+      "--no-sync",
+    ]);
+  }
   const port = await freePort();
   // After a crash one sync of the file system in place of one for each of a thousand files.
   const options = `-p ${port} -k ${home} -c listen_addresses=127.0.0.1 -c recovery_init_sync_method=syncfs`;
