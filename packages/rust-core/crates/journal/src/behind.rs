@@ -29,20 +29,26 @@ struct Batch {
 }
 
 impl Batch {
-    /// Appends and commits all of it; returns the last safe seq.
-    fn write<S: Storage>(&self, journal: &mut Journal<S>) -> Result<u64, JournalFault> {
+    /// Appends all of it.
+    fn write<S: Storage>(&self, journal: &mut Journal<S>) -> Result<(), JournalFault> {
         let mut from = 0;
         for entry in &self.entries {
             journal.append(entry.kind, &self.bytes[from..entry.end], entry.mono, entry.wall)?;
             from = entry.end;
         }
-        journal.commit()
+        Ok(())
     }
 
     fn clear(&mut self) {
         self.entries.clear();
         self.bytes.clear();
     }
+}
+
+/// Appends and commits all of them; returns the last safe seq.
+fn commit_all<S: Storage>(batches: &[Batch], journal: &mut Journal<S>) -> Result<u64, JournalFault> {
+    batches.iter().try_for_each(|batch| batch.write(journal))?;
+    journal.commit()
 }
 
 type Done = (Result<u64, JournalFault>, Batch);
@@ -83,10 +89,12 @@ impl<S: Storage + Send + 'static> Behind<S> {
         let (tell, done) = sync_channel::<Done>(IN_FLIGHT_MAX + 1);
         let of_writer = Arc::clone(&journal);
         let writer = std::thread::Builder::new().name("journal".into()).spawn(move || {
-            // Takes what is there without lingering; ends when nobody hands over any more.
-            for batch in batches {
-                let outcome = batch.write(&mut hold(&of_writer));
-                if tell.send((outcome, batch)).is_err() {
+            let mut taken = Vec::with_capacity(IN_FLIGHT_MAX);
+            // Takes what is there without lingering, one sync for all of it; ends when nobody hands over any more.
+            while let Ok(first) = batches.recv() {
+                taken.extend(std::iter::once(first).chain(batches.try_iter()));
+                let outcome = commit_all(&taken, &mut hold(&of_writer));
+                if taken.drain(..).any(|batch| tell.send((outcome.clone(), batch)).is_err()) {
                     return;
                 }
             }
@@ -170,7 +178,7 @@ impl<S: Storage + Send + 'static> Behind<S> {
     pub fn commit(&mut self) -> Result<u64, JournalFault> {
         self.safe()?;
         if self.in_flight.is_empty() {
-            let outcome = self.batch.write(&mut hold(&self.journal));
+            let outcome = commit_all(std::slice::from_ref(&self.batch), &mut hold(&self.journal));
             self.batch.clear();
             self.safe_seq = outcome.map_err(|fault| self.failed(fault))?;
             return Ok(self.safe_seq);
