@@ -10,7 +10,7 @@ const DRILLS = [
   ["rate-limit", "two processes far above one account's limits, 429 and 418 between"],
   ["wal-crash", "the WAL killed, failed and torn at every operation, and every bit of it flipped"],
   ["disk-pressure", "the recorder on a disk of 64 MiB that fills up while the cluster trades"],
-  ["power-cut", "the power cut from under a WAL and an audit trail on a loop image"],
+  ["power-cut", "the power cut from under WAL, audit trail, loaders and stores on a loop image"],
   ["loader", "loaders killed, paused, doubled and left without answers, their databases restarted"],
   ["audit-tamper", "an audit trail edited, deleted from, reordered and cut: each named"],
 ];
@@ -223,15 +223,18 @@ export function addDrill(program: Command, root: string): void {
   drill
     .command("power-cut")
     .description(
-      "cut a loop image from under a WAL and an audit trail; nothing acknowledged is lost",
+      "cut a loop image from under WAL, audit trail, loaders and stores; nothing acknowledged is lost, no row is there twice",
     )
     .option("--rounds <n>", "power cuts", "20")
     .option("--seed <n>", "seed of the moments", "1")
     .option("--json", "print the result object as the last line")
-    .option("--break <name>", "plant a fault: boast (more is said to be safe than is)")
+    .option(
+      "--break <name>",
+      "plant a fault: boast (more is said to be safe than is), tokens-alone (loaders never ask the tables what is in), fast-recorder (it does not sync)",
+    )
     .addHelpText("after", "\nExample: ./hft drill power-cut --rounds 20 --json")
     .action(async (options: { rounds: string; seed: string; json?: true; break?: string }) => {
-      const { drillPowerCut } = await import("../drill/power-cut.ts");
+      const { drillPowerCut } = await import("../drill/power-cut/drill.ts");
       const { whole } = await import("../numbers.ts");
       const { report } = await import("../result.ts");
       const value = await drillPowerCut(root, {

@@ -262,7 +262,7 @@ class Round {
 }
 
 /** Waits until both stores have everything, ends the loaders and looks. */
-async function judged(stand: Stand): Promise<Judged & Pick<Outcome, "walRecords">> {
+export async function judged(stand: Stand): Promise<Judged & Pick<Outcome, "walRecords">> {
   const { walDir, clickhouseUrl, databaseUrl } = stand;
   const wanted = await wantedOf(walDir);
   const stores = stand.stores();

@@ -1,6 +1,6 @@
 /** What one round of the loader drill runs on: a WAL that is being written, its databases behind proxies, two loaders. */
 
-import { mkdtempSync } from "node:fs";
+import { mkdirSync, mkdtempSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,15 +23,9 @@ import {
   pgCommitted,
   startFaultProxy,
 } from "@tidegate/wal-loader/testing/fault-proxy";
-import { recordDay } from "../../store/record.ts";
+import { recordStandDay } from "./day.ts";
 import { LoaderProcess, owns, type Said } from "./process.ts";
 
-/** Records a second of the WAL while it is loaded. */
-const RATE = 800;
-/** Market messages to an order: enough of both for every table to have rows under way. */
-const MARKET_PER_ORDER = 10;
-/** Segments are sealed, and so renamed under their readers, about as often as faults come. */
-const SEGMENT_AGE_MS = 1_000;
 const POLL_MS = 20;
 /** Silence that ends a claim: short, so that many can end, and longer than a busy machine keeps a process waiting. */
 export const CLAIM_MS = 1_000;
@@ -45,14 +39,36 @@ export const SLOTS = [0, 1] as const;
 export type Slot = (typeof SLOTS)[number];
 export const otherOf = (slot: Slot): Slot => (slot === 0 ? 1 : 0);
 
+/** Writes the WAL of a stand until it is told to stop, which it answers when the WAL is at rest. */
+export interface DayWriter {
+  stop(): Promise<void>;
+}
+
 export interface StandOptions {
   /** Program of the loaders. */
   readonly main: string;
+  /** Folder of everything the stand writes; a temporary one where it is not given. */
+  readonly home?: string;
+  /** Starts the writer; in this process where it is not given. */
+  readonly writer?: (home: string, seed: number) => DayWriter;
   /** Where the order path goes; none = a SQLite file of the round. */
   readonly postgres: OwnPostgres | null;
   readonly seed: number;
   /** Name of the round, for a database of its own. */
   readonly name: string;
+}
+
+function writerHere(home: string, seed: number): DayWriter {
+  const stop = new AbortController();
+  const done = recordStandDay(home, seed, { powerSafe: false, signal: stop.signal });
+  // Its failure is told by whoever waits for its end.
+  done.catch(() => {});
+  return {
+    stop() {
+      stop.abort();
+      return done;
+    },
+  };
 }
 
 /** Waits until something holds. @throws Error naming it, with `why` */
@@ -71,7 +87,7 @@ export async function until(
 }
 
 export class Stand implements AsyncDisposable {
-  readonly home = mkdtempSync(join(tmpdir(), "tg-dl-"));
+  readonly home: string;
   readonly loaders: [LoaderProcess | null, LoaderProcess | null] = [null, null];
   /** Next fate of an insert of each loader, and of a commit; each is used once. */
   readonly fates: [Fate | null, Fate | null] = [null, null];
@@ -83,13 +99,15 @@ export class Stand implements AsyncDisposable {
   readonly #closing: (() => Promise<void>)[] = [];
   #server: EmbeddedClickHouse | null = null;
   #port = 0;
-  #writer: { readonly stop: AbortController; readonly done: Promise<unknown> } | null = null;
+  #writer: DayWriter | null = null;
   #proxies: [FaultProxy, FaultProxy] | null = null;
   commitProxy: FaultProxy | null = null;
   #databaseUrls = { direct: "", loaders: "" };
 
   private constructor(options: StandOptions) {
     this.#options = options;
+    this.home = options.home ?? mkdtempSync(join(tmpdir(), "tg-dl-"));
+    mkdirSync(this.home, { recursive: true });
   }
 
   /** Starts databases, proxies and the writer of the WAL; loaders are started by themselves. */
@@ -121,27 +139,10 @@ export class Stand implements AsyncDisposable {
     this.#proxies = [await proxyOf(0), await proxyOf(1)];
     for (const proxy of this.#proxies) this.#closing.push(async () => proxy[Symbol.asyncDispose]());
     await this.#openRelational();
-    const stop = new AbortController();
-    const { seed } = this.#options;
-    const flow = {
-      seed,
-      orders: 10_000_000,
-      marketPerOrder: MARKET_PER_ORDER,
-      startNs: BigInt(Date.now()) * 1_000_000n,
-      stepNs: 1_000_000n,
-    };
-    const done = recordDay(this.home, flow, () => {}, {
-      perSecond: RATE,
-      settings: { segmentAgeMs: SEGMENT_AGE_MS },
-      signal: stop.signal,
-    });
-    // Its failure is told by whoever waits for its end.
-    done.catch(() => {});
-    this.#writer = { stop, done };
-    this.#closing.push(async () => {
-      stop.abort();
-      await done.catch(() => {});
-    });
+    const { seed, writer = writerHere } = this.#options;
+    const day = writer(this.home, seed);
+    this.#writer = day;
+    this.#closing.push(() => day.stop().catch(() => {}));
     this.#closing.push(async () => {
       for (const loader of this.loaders) await loader?.end("SIGKILL");
     });
@@ -274,8 +275,7 @@ export class Stand implements AsyncDisposable {
 
   /** Ends the writing; the WAL is at rest after it. */
   async stopWriting(): Promise<void> {
-    this.#writer?.stop.abort();
-    await this.#writer?.done;
+    await this.#writer?.stop();
   }
 
   /** The stores, past the proxies. */
