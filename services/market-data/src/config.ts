@@ -58,6 +58,12 @@ export const Settings = z.object({
     .record(z.string().min(1), z.string().min(1))
     .default({})
     .describe('Shioaji: the contract behind each continuous future, as {"TXFR1": "TXFF6"}'),
+  shioajiHours: z
+    .enum(["exchange", "always"])
+    .default("exchange")
+    .describe(
+      "Shioaji: when a session is made: in the exchange's hours; always, for a simulator's",
+    ),
   shioajiKeyFile: keyFile("Shioaji, wanted where the daemon is not on the loopback"),
   caFile: z
     .string()

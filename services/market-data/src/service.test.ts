@@ -140,6 +140,21 @@ describe("sessionsFor()", () => {
     expect(() => sessionsFor(spotOnly, [PERP])).toThrow("nothing to feed");
   });
 
+  it("makes a Shioaji session in the exchange's hours, and always where it is told so", () => {
+    const stock: FedInstrument = { id: 1, venue: "SHIOAJI", symbol: "2330", kind: "equity" };
+    const windows = (hours?: string) => {
+      const daemon = Settings.parse({
+        shioajiUrl: "http://127.0.0.1:1",
+        ...(hours === undefined ? {} : { shioajiHours: hours }),
+      });
+      return sessionsFor(daemon, [stock])[0]?.rules.windows;
+    };
+    expect(windows()).toMatchObject({ zone: "Asia/Taipei", days: [1, 2, 3, 4, 5] });
+    expect(windows("exchange")).toEqual(windows());
+    expect(windows("always")).toBeUndefined();
+    expect(() => windows("never")).toThrow();
+  });
+
   it("does not subscribe what is over, by the day of its exchange, and says how to roll when nothing is left [A03]", () => {
     const daemon = Settings.parse({ shioajiUrl: "http://127.0.0.1:1" });
     const row = (id: number, symbol: string, expiry?: number): FedInstrument => {

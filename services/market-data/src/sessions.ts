@@ -51,6 +51,8 @@ interface Venue {
   readonly rest: { readonly url: string | undefined; readonly key: string } | null;
   readonly keyFile: string | undefined;
   readonly keyFileKey: string;
+  /** The market never closes, whatever the feed's rules say. */
+  readonly always?: boolean;
 }
 
 const venues = (config: MarketDataConfig): Readonly<Record<FeedName, Venue>> => {
@@ -86,6 +88,7 @@ const venues = (config: MarketDataConfig): Readonly<Record<FeedName, Venue>> => 
       rest: null,
       keyFile: config.shioajiKeyFile,
       keyFileKey: "shioajiKeyFile",
+      always: config.shioajiHours === "always",
     },
   };
 };
@@ -151,7 +154,7 @@ export function sessionsFor(
         streams: own.map((row) => lane.streams(streamSymbol(config, row))),
         streamsInUrl: lane.streamsInUrl,
         carriesBook: lane.carriesBook,
-        rules: { ...feed.rules, backoffMsMin: config.reconnectMsMin },
+        rules: rulesOf(venue, config),
         ...(keyFile === undefined ? {} : { keyFile }),
         ...(config.caFile === undefined ? {} : { caFile: config.caFile }),
       });
@@ -168,6 +171,15 @@ export function sessionsFor(
     );
   }
   return sessions;
+}
+
+function rulesOf({ feed, always = false }: Venue, { reconnectMsMin }: MarketDataConfig): FeedRules {
+  const { windows, ...rules } = feed.rules;
+  return {
+    ...rules,
+    backoffMsMin: reconnectMsMin,
+    ...(windows === undefined || always ? {} : { windows }),
+  };
 }
 
 /** Base URL of the venue's REST end; empty where the venue is not configured or has none. */

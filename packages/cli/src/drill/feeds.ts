@@ -83,7 +83,8 @@ function marketDataArgs(
     ],
     ALPACA: ["--alpaca-stream-url", at("wss", "ALPACA")],
     ALPACA_CRYPTO: ["--alpaca-crypto-stream-url", at("wss", "ALPACA_CRYPTO")],
-    SHIOAJI: ["--shioaji-url", at("https", "SHIOAJI")],
+    // The drill runs on any day, at any hour.
+    SHIOAJI: ["--shioaji-url", at("https", "SHIOAJI"), "--shioaji-hours", "always"],
   };
   return [
     ...venues.flatMap((venue) => flags[venue]),
