@@ -5,7 +5,8 @@ export default defineConfig({
     include: ["{packages,services,strategies,tests,bench,scripts}/**/*.test.ts"],
     exclude: ["**/node_modules/**"],
     pool: "forks",
-    maxWorkers: 2,
+    // Of two cores a test waits for processes, timers and disks half of its time.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 60_000,
   },

@@ -3,15 +3,20 @@
 use crate::{Journal, JournalFault};
 use std::collections::VecDeque;
 use std::mem::take;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 use tidegate_segment::{DirStorage, Storage};
 
 /// Batches handed over and not yet safe; one more waits for the oldest.
 pub const IN_FLIGHT_MAX: usize = 4;
 /// A batch this long, in bytes of payload, is handed over before it grows further.
 pub const BATCH_BYTES_MAX: usize = 1 << 20;
+
+/// So long the writer looks for the next batch before it sleeps: waking it costs its caller a good part of a small batch, and while
+/// batches follow one another the next is there within about one sync.
+const LOOK: Duration = Duration::from_micros(200);
 
 #[derive(Debug, Clone, Copy)]
 struct Entry {
@@ -49,6 +54,19 @@ impl Batch {
 fn commit_all<S: Storage>(batches: &[Batch], journal: &mut Journal<S>) -> Result<u64, JournalFault> {
     batches.iter().try_for_each(|batch| batch.write(journal))?;
     journal.commit()
+}
+
+/// The next batch, whose sender ends it by going.
+fn next(batches: &Receiver<Batch>) -> Result<Batch, RecvError> {
+    let until = Instant::now() + LOOK;
+    loop {
+        match batches.try_recv() {
+            Ok(batch) => return Ok(batch),
+            Err(TryRecvError::Disconnected) => return Err(RecvError),
+            Err(TryRecvError::Empty) if Instant::now() >= until => return batches.recv(),
+            Err(TryRecvError::Empty) => std::hint::spin_loop(),
+        }
+    }
 }
 
 type Done = (Result<u64, JournalFault>, Batch);
@@ -91,7 +109,7 @@ impl<S: Storage + Send + 'static> Behind<S> {
         let writer = std::thread::Builder::new().name("journal".into()).spawn(move || {
             let mut taken = Vec::with_capacity(IN_FLIGHT_MAX);
             // Takes what is there without lingering, one sync for all of it; ends when nobody hands over any more.
-            while let Ok(first) = batches.recv() {
+            while let Ok(first) = next(&batches) {
                 taken.extend(std::iter::once(first).chain(batches.try_iter()));
                 let outcome = commit_all(&taken, &mut hold(&of_writer));
                 if taken.drain(..).any(|batch| tell.send((outcome.clone(), batch)).is_err()) {
