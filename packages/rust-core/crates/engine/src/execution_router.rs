@@ -4,7 +4,7 @@
 //! then the reports, each only once the journal is committed past it. Queries that a venue has over REST alone are asked
 //! for by event and answered by call.
 
-mod binance;
+pub mod binance;
 mod dlq;
 mod gateways;
 mod kill;
@@ -768,9 +768,9 @@ impl Loop<'_> {
             return never(Reason::VenueUnreachable);
         };
         let instrument = self.row(&what).map(Instrument::instrument_id);
-        let (kind, keys) = (self.sessions[at].kind, self.sessions[at].keys.clone());
+        let Session { kind, keys, .. } = &self.sessions[at];
         let text =
-            binance::request(kind, &token.to_string(), &what, self.row(&what), &keys, clock::epoch_ns());
+            binance::request(*kind, &token.to_string(), &what, self.row(&what), keys, clock::epoch_ns());
         let wire_mono_ns = clock::mono_ns();
         let Some(text) = text else {
             if matches!(asked, Asked::Place | Asked::Cancel | Asked::Amend | Asked::Status) {
