@@ -8,6 +8,7 @@ const DRILLS = [
   ["router-kill", "SIGKILL to the execution-router under load"],
   ["split-brain", "the lease's Redis dies and a replica that never saw the lease is promoted"],
   ["rate-limit", "two processes far above one account's limits, 429 and 418 between"],
+  ["recon", "six kinds of break between us and the venue, found, frozen and signed off"],
   ["wal-crash", "the WAL killed, failed and torn at every operation, and every bit of it flipped"],
   ["disk-pressure", "the recorder on a disk of 64 MiB that fills up while the cluster trades"],
   ["power-cut", "the power cut from under a WAL and an audit trail on a loop image"],
@@ -82,6 +83,26 @@ export function addDrill(program: Command, root: string): void {
       const { report } = await import("../result.ts");
       const value = await drillRateLimit(root, {
         seconds: whole("--seconds", options.seconds, 10),
+        plant: options.break ?? null,
+        progress: (text) => process.stderr.write(`${text}\n`),
+      });
+      report(value, options.json ?? false);
+    });
+  drill
+    .command("recon")
+    .description(
+      "six kinds of break between us and the venue on a running cluster, with the venue's real weights; each is found, frozen, cleared up and signed off",
+    )
+    .option("--breaks <n>", "breaks of each kind", "100")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: blind, no-freeze, slow, greedy")
+    .addHelpText("after", "\nExample: ./hft drill recon --json")
+    .action(async (options: { breaks: string; json?: true; break?: string }) => {
+      const { drillRecon } = await import("../drill/recon.ts");
+      const { whole } = await import("../numbers.ts");
+      const { report } = await import("../result.ts");
+      const value = await drillRecon(root, {
+        breaks: whole("--breaks", options.breaks, 1),
         plant: options.break ?? null,
         progress: (text) => process.stderr.write(`${text}\n`),
       });
