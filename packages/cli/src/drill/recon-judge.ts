@@ -69,19 +69,25 @@ export interface Bounds {
   readonly positionsMs: number;
 }
 
-/** The checks, and how long each kind took. */
+/** What was made: so many breaks of each of these kinds. */
+export interface Made {
+  readonly breaks: readonly Break[];
+  readonly kinds: readonly Kind[];
+  readonly each: number;
+}
+
+/** The checks, and how long each kind took. `share` is the dearest minute's of the venue's budget. */
 export function judge(
-  breaks: readonly Break[],
+  { breaks, kinds, each }: Made,
   bounds: Bounds,
   share: number,
-  each: number,
 ): { readonly checks: readonly Check[]; readonly figures: Readonly<Record<string, unknown>> } {
   const took = (one: Break) => (one.detectedMs === null ? NEVER_MS : one.detectedMs - one.atMs);
-  const of = (kinds: (kind: Kind) => boolean) => breaks.filter(({ kind }) => kinds(kind));
+  const of = (wanted: (kind: Kind) => boolean) => breaks.filter(({ kind }) => wanted(kind));
   const most = (some: readonly Break[]) => Math.max(0, ...some.map(took));
   const byBalance = (kind: Kind) => BY_BALANCE.includes(kind);
   const bound = ({ kind }: Break) => (byBalance(kind) ? bounds.positionsMs : bounds.ordersMs);
-  const fewest = Math.min(...KINDS.map((kind) => of((one) => one === kind).length));
+  const fewest = Math.min(...kinds.map((kind) => of((one) => one === kind).length));
   const count = (holds: (one: Break) => boolean) => breaks.filter(holds).length;
   return {
     checks: [
@@ -111,7 +117,7 @@ export function judge(
     figures: {
       venue_bounds: bounds,
       detect_ms: Object.fromEntries(
-        KINDS.map((kind) => {
+        kinds.map((kind) => {
           const all = of((one) => one === kind)
             .map(took)
             .sort((a, b) => a - b);

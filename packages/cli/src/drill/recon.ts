@@ -30,6 +30,8 @@ const LOT_TEXT = (lots: number) => (lots / 100_000).toFixed(5);
 export interface ReconOptions {
   /** Breaks of each kind. */
   readonly breaks: number;
+  /** These kinds alone; the checks are of them. */
+  readonly kinds?: readonly Kind[];
   readonly plant: string | null;
   readonly progress: (text: string) => void;
 }
@@ -74,7 +76,7 @@ class Drill {
   }
 
   async run(): Promise<Result> {
-    const { breaks, plant, progress } = this.#options;
+    const { breaks, plant, progress, kinds = KINDS } = this.#options;
     await this.#cluster.start();
     await using hand = await Hand.connect(`ipc://${join(this.#cluster.dir, "s/intent.sock")}`, 1);
     this.#hand = hand;
@@ -86,12 +88,16 @@ class Drill {
     );
     const bounds = await this.#bounds();
     for (let round = 0; round < breaks; round += 1) {
-      for (const kind of KINDS) await this.#one(kind, round);
+      for (const kind of kinds) await this.#one(kind, round);
       this.#cluster.alive();
       if ((round + 1) % 10 === 0) progress(`drill: ${round + 1} breaks of each kind`);
     }
     const share = this.#share();
-    const { checks, figures } = judge(this.#breaks, bounds, share.most / WEIGHT_PER_MINUTE, breaks);
+    const { checks, figures } = judge(
+      { breaks: this.#breaks, kinds, each: breaks },
+      bounds,
+      share.most / WEIGHT_PER_MINUTE,
+    );
     const shown = plant === null ? {} : { planted: plant };
     return result("drill recon", checks, {
       ...{ ...figures, ...shown, breaks: this.#breaks.length, recon_questions: share.judged },
