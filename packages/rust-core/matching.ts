@@ -13,7 +13,7 @@ export interface SimMarket {
   cancel(json: string): string;
   /** Another price and total quantity: `{ clientOrderId | orderId, price, quantity, timeMs }`. */
   amend(json: string): string;
-  /** The venue's own acts: `{ op: "halt" | "resume" | "endDay" | "fund" | "bust", … }`. */
+  /** The venue's own acts: `{ op: "halt" | "resume" | "endDay" | "fund" | "bust" | "transfer", … }`. */
   control(json: string): string;
   query(json: string): string;
   /** The REST depth body of at most `limit` levels a side; "" before the first snapshot. */

@@ -2,6 +2,9 @@ import type { HotServiceSpec } from "@tidegate/service-kit";
 import { loopConfig, Settings, tradedVenues } from "./config.ts";
 import { Errands } from "./errands.ts";
 
+/** Between two looks that somebody else asks for, ms: each costs a question of every open order. */
+const LOOK_AGAIN_MS = 500;
+
 /** The execution-router as the kit runs it: a hot loop, and a shell that runs its errands over REST. */
 export function createRouter(): HotServiceSpec<typeof Settings> {
   let errands: Errands | undefined;
@@ -31,6 +34,19 @@ export function createRouter(): HotServiceSpec<typeof Settings> {
       };
       process.on("SIGUSR2", onSignal);
       http.get("/unfinished", () => engine.call({ op: "unfinished" }));
+      // It takes no risk: every open order is asked for, within the budget of questions.
+      const looked = new Map<number, number>();
+      http.post<{ Body: { venueId?: unknown } | null }>("/look-again", (request, reply) => {
+        const venueId = request.body?.venueId;
+        const known = tradedVenues(config).find((venue) => venue.venueId === venueId);
+        if (known === undefined)
+          return reply.code(400).send({ error: "want the venueId of a venue that is traded" });
+        const now = performance.now();
+        if (now - (looked.get(known.venueId) ?? -LOOK_AGAIN_MS) < LOOK_AGAIN_MS)
+          return reply.code(429).send({ error: `asked within ${LOOK_AGAIN_MS} ms` });
+        looked.set(known.venueId, now);
+        return engine.call({ op: "look_again", venueId });
+      });
       http.get("/orphans", () => engine.call({ op: "orphans" }));
       return async () => {
         process.off("SIGUSR2", onSignal);

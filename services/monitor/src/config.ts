@@ -110,6 +110,48 @@ export const Settings = z.object({
     .string()
     .min(1)
     .optional()
-    .describe("Versioned instrument table: the symbols a kill cancels"),
+    .describe("Versioned instrument table: the symbols a kill cancels, and what is reconciled"),
+  reconSpotWsApiUrl: z
+    .url({ protocol: /^wss?$/ })
+    .optional()
+    .describe(
+      "Binance spot WS API; set = its account is reconciled, over killSpotRestUrl and its private stream",
+    ),
+  reconOpeningFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      'What the account held before the first order of the gateway\'s journal, as JSON: {"binance-spot": {"BTC": "0", …}}',
+    ),
+  reconTailUrl: z
+    .string()
+    .startsWith("ipc://")
+    .default(`ipc://${SOCKETS.tail}`)
+    .describe("The gateway's journal: our side"),
+  reconDir: z.string().min(1).default("recon").describe("Folder of the reconciliation's cases"),
+  reconSettleMs: z
+    .number()
+    .int()
+    .min(50)
+    .max(10_000)
+    .default(250)
+    .describe("How long our own word about a difference may be on its way, ms"),
+  reconGraveCases: z
+    .number()
+    .int()
+    .min(1)
+    .max(1_000)
+    .default(10)
+    .describe("With so many cases that wait for a sign-off the gateway is asked for HALT"),
+  reconCashToleranceE8: z
+    .number()
+    .int()
+    .min(0)
+    .max(1_000_000_000)
+    .default(0)
+    .describe(
+      "A difference of cash up to this is told and freezes nothing, 1e-8 of the quote asset",
+    ),
 });
 export type MonitorConfig = z.output<typeof Settings>;

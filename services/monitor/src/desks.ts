@@ -8,6 +8,7 @@ import {
   binanceUsdm,
   type MassCancelDesk,
   RestClient,
+  type VenueKey,
   WeightBudget,
 } from "@tidegate/venues";
 import { z } from "zod";
@@ -76,6 +77,15 @@ export function killDesks(config: MonitorConfig): MassCancelDesk[] {
     const symbols = instruments.filter((row) => row.venue === name).map((row) => row.symbol);
     return { name, rest, queries, symbols };
   });
+}
+
+/** The monitor's own key of a venue. Errors as `killDesks`. */
+export function venueKey(config: MonitorConfig, name: "binance-spot" | "binance-usdm"): VenueKey {
+  const { killKeysFile } = config;
+  const pair = killKeysFile === undefined ? undefined : read(killKeysFile, Keys, true)[name];
+  if (pair === undefined) throw new ServiceFault(`killKeysFile has no key of ${name}; add it`);
+  const secret = new Secret(pair.apiSecret);
+  return { key: pair.apiKey, secret: () => secret.reveal() };
 }
 
 function mode(path: string): number {

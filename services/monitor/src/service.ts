@@ -2,7 +2,12 @@ import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { StreamSubscriber } from "@tidegate/bus";
-import type { BaseConfig, Service, ServiceContext } from "@tidegate/service-kit";
+import {
+  type BaseConfig,
+  type Service,
+  type ServiceContext,
+  ServiceFault,
+} from "@tidegate/service-kit";
 import {
   Audit,
   addControl,
@@ -13,6 +18,7 @@ import {
   serveUnix,
   TokenJudge,
 } from "@tidegate/service-kit/control";
+import type { MassCancelDesk } from "@tidegate/venues";
 import type { MonitorConfig } from "./config.ts";
 import {
   type Effect,
@@ -24,6 +30,9 @@ import {
 } from "./core.ts";
 import { killDesks } from "./desks.ts";
 import { KillSwitch, killRoutes } from "./kill.ts";
+import type { ReconDesk } from "./recon/desk.ts";
+import { reconRoutes } from "./recon/routes.ts";
+import { type Running, startRecon } from "./recon/start.ts";
 
 /** The name that tokens for this service carry. */
 export const AUDIENCE = "monitor";
@@ -83,6 +92,7 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
     reason: string,
     key: string,
     authorization: string,
+    more: Readonly<Record<string, unknown>> = {},
   ): Promise<{ readonly status: number; readonly body: unknown }> => {
     try {
       const { httpPort } = stateFile(config.stateDir, "gateway");
@@ -93,7 +103,7 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
           "content-type": "application/json",
           "idempotency-key": key,
         },
-        body: JSON.stringify({ reason }),
+        body: JSON.stringify({ reason, ...more }),
         signal: AbortSignal.timeout(LOOK_MS_MAX),
       });
       return { status: response.status, body: await response.json() };
@@ -108,7 +118,22 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
   /** Its own word: a token of its own key, read anew so that a changed one is found. */
   const own = (): string =>
     `Bearer ${mint(readSigner(config.principal, config.keyFile), "gateway", Date.now())}`;
-  const killSwitch = await startKill(context, async (reason) => {
+  const desks = killDesks(config);
+  /** Whether the gateway took it; why not is told. */
+  const told = async (operation: string, reason: string, more: object = {}): Promise<boolean> => {
+    try {
+      const { status, body } = await gateway(operation, reason.slice(0, 200), randomUUID(), own(), {
+        ...more,
+      });
+      if (status !== 200) log.error({ status, body }, `the gateway did not take: ${operation}`);
+      return status === 200;
+    } catch (error) {
+      log.error({ err: error }, `the gateway could not be asked: ${operation}`);
+      return false;
+    }
+  };
+  const recon = await reconOf(context, desks, told, own);
+  const killSwitch = await startKill(context, desks, recon?.desk ?? null, async (reason) => {
     const { status, body } = await gateway("kill", reason.slice(0, 200), randomUUID(), own());
     if (status !== 200) throw new Error(`status ${status}: ${JSON.stringify(body)}`);
   });
@@ -165,15 +190,61 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
       clearInterval(timer);
     },
     async stop() {
+      await recon?.stop();
       await killSwitch?.();
       await subscriber[Symbol.asyncDispose]();
     },
   };
 }
 
+/** The reconciliation, where a venue of it is configured. */
+async function reconOf(
+  { config, log, fail }: ServiceContext<MonitorConfig & BaseConfig>,
+  desks: readonly MassCancelDesk[],
+  told: (operation: string, reason: string, more?: object) => Promise<boolean>,
+  own: () => string,
+): Promise<Running | null> {
+  if (config.reconSpotWsApiUrl === undefined) return null;
+  const rest = desks.find(({ name }) => name === "BINANCE_SPOT")?.rest;
+  if (rest === undefined || config.principalsFile === undefined)
+    throw new ServiceFault("reconSpotWsApiUrl also needs killSpotRestUrl and principalsFile");
+  const http = (name: string, path: string, init: RequestInit): Promise<Response> => {
+    const { httpPort } = stateFile(config.stateDir, name);
+    const signal = AbortSignal.timeout(LOOK_MS_MAX);
+    return fetch(`http://127.0.0.1:${httpPort}${path}`, { ...init, signal });
+  };
+  return await startRecon({
+    ...{ config, rest, log, fail },
+    freeze: (instrument, reason) => told("freeze", reason, { instrument }),
+    halt: (reason) => told("halt", reason),
+    async lookAgain(venueId) {
+      try {
+        const headers = { "content-type": "application/json" };
+        const body = JSON.stringify({ venueId });
+        const sent = { method: "POST", headers, body };
+        return (await http("execution-router", "/look-again", sent)).status === 200;
+      } catch {
+        return false;
+      }
+    },
+    async journalSeq() {
+      try {
+        const headers = { authorization: own() };
+        const answer = await http("gateway", "/state", { headers });
+        const { journalSeq } = (await answer.json()) as { journalSeq?: unknown };
+        return typeof journalSeq === "number" ? journalSeq : null;
+      } catch {
+        return null;
+      }
+    },
+  });
+}
+
 /** The kill of its own, where somebody may use it; gives what ends it. */
 async function startKill(
   { config, log, http }: ServiceContext<MonitorConfig & BaseConfig>,
+  desks: readonly MassCancelDesk[],
+  recon: ReconDesk | null,
   tellGateway: (reason: string) => Promise<void>,
 ): Promise<(() => Promise<void>) | null> {
   if (config.principalsFile === undefined) {
@@ -184,12 +255,13 @@ async function startKill(
   const audit = new Audit(config.auditFile);
   const kill = new KillSwitch({
     latch: new Latch(config.latchFile, Date.now()),
-    desks: killDesks(config),
+    desks,
     routerKillFile: config.routerKillFile,
     log,
     tellGateway,
   });
-  addControl(http, { routes: killRoutes(kill), judge, audit, log });
+  const routes = [...killRoutes(kill), ...(recon === null ? [] : reconRoutes(recon))];
+  addControl(http, { routes, judge, audit, log });
   await serveUnix(http, config.controlSocket);
   return async () => {
     await kill.stop();

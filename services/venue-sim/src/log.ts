@@ -48,7 +48,8 @@ export type LogBody =
       readonly asset: string;
       /** 1e-8 of the asset, positive = received. */
       readonly deltaE8: string;
-      readonly why: "trade" | "fee" | "pnl";
+      readonly why: "trade" | "fee" | "pnl" | "transfer";
+      /** 0 of a transfer. */
       readonly tradeId: number;
     };
 export type LogLine = LineBase & LogBody;

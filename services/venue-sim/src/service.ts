@@ -200,6 +200,15 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
       case "shutdown_notice":
         server.announceShutdown(nowMs());
         break;
+      case "transfer": {
+        const e8 = (name: string): bigint => {
+          const text = request[name] ?? "0";
+          if (typeof text === "string" && /^-?\d{1,30}$/.test(text)) return BigInt(text);
+          throw new Error(`transfer: ${name} ${JSON.stringify(text)}: want a whole number as text`);
+        };
+        venue.transfer(e8("baseE8"), e8("quoteE8"), request["told"] !== false, nowMs());
+        break;
+      }
       case "rate_limit": {
         const forMs = typeof request["ms"] === "number" ? Math.max(0, request["ms"]) : 1_000;
         venue.block(market, request["status"] === 418 ? 418 : 429, forMs, nowMs());
@@ -207,7 +216,7 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
       }
       default:
         throw new Error(
-          `unknown fault ${String(request["fault"])}: want ack_lost, disconnect, disconnect_streams, depth_gap, clock_skew, rate_limit or shutdown_notice`,
+          `unknown fault ${String(request["fault"])}: want ack_lost, disconnect, disconnect_streams, depth_gap, clock_skew, rate_limit, transfer or shutdown_notice`,
         );
     }
     return stats();

@@ -94,6 +94,8 @@ export function truthOf(text: string): VenueTruth {
   let duplicates = 0;
   for (const line of readLog(text).lines) {
     if (line.k === "post") {
+      // What came from elsewhere is no leg of a fill.
+      if (line.why === "transfer") continue;
       add(of(postedE8, line.m), line.asset, BigInt(line.deltaE8));
       continue;
     }

@@ -90,6 +90,34 @@ export function addBench(program: Command, root: string): void {
     });
 
   bench
+    .command("router")
+    .description("from a command to its order's bytes at a socket, beside a raw write of them")
+    .option("--rounds <n>", "interleaved rounds", "13")
+    .option("--orders <n>", "orders of a round", "2000")
+    .option("--dir <folder>", "a folder for the journals of some figures", "var")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: slow, twice (each order is written twice), wrong")
+    .addHelpText("after", "\nExample: ./hft bench router --json")
+    .action(
+      async (options: {
+        rounds: string;
+        orders: string;
+        dir: string;
+        json?: true;
+        break?: string;
+      }) => {
+        const { mkdirSync } = await import("node:fs");
+        const { resolve } = await import("node:path");
+        const { benchRouter } = await import("../bench-router.ts");
+        const { report } = await import("../result.ts");
+        const { json, ...flags } = options;
+        const dir = resolve(root, flags.dir);
+        mkdirSync(dir, { recursive: true });
+        report(await benchRouter(root, { ...flags, dir }), json ?? false);
+      },
+    );
+
+  bench
     .command("wal")
     .description("the WAL's barrier beside a raw preallocated append and fdatasync")
     .option("--rounds <n>", "interleaved rounds", "60")

@@ -8,6 +8,8 @@ const DRILLS = [
   ["router-kill", "SIGKILL to the execution-router under load"],
   ["split-brain", "the lease's Redis dies and a replica that never saw the lease is promoted"],
   ["rate-limit", "two processes far above one account's limits, 429 and 418 between"],
+  ["recon", "six kinds of break between us and the venue, found, frozen and signed off"],
+  ["venue-faults", "the execution-router at venues that lose, repeat, delay and get wrong"],
   ["wal-crash", "the WAL killed, failed and torn at every operation, and every bit of it flipped"],
   ["disk-pressure", "the recorder on a disk of 64 MiB that fills up while the cluster trades"],
   ["power-cut", "the power cut from under WAL, audit trail, loaders and stores on a loop image"],
@@ -82,6 +84,48 @@ export function addDrill(program: Command, root: string): void {
       const { report } = await import("../result.ts");
       const value = await drillRateLimit(root, {
         seconds: whole("--seconds", options.seconds, 10),
+        plant: options.break ?? null,
+        progress: (text) => process.stderr.write(`${text}\n`),
+      });
+      report(value, options.json ?? false);
+    });
+  drill
+    .command("recon")
+    .description(
+      "six kinds of break between us and the venue on a running cluster, with the venue's real weights; each is found, frozen, cleared up and signed off",
+    )
+    .option("--breaks <n>", "breaks of each kind", "100")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: blind, no-freeze, slow, greedy")
+    .addHelpText("after", "\nExample: ./hft drill recon --json")
+    .action(async (options: { breaks: string; json?: true; break?: string }) => {
+      const { drillRecon } = await import("../drill/recon.ts");
+      const { whole } = await import("../numbers.ts");
+      const { report } = await import("../result.ts");
+      const value = await drillRecon(root, {
+        breaks: whole("--breaks", options.breaks, 1),
+        plant: options.break ?? null,
+        progress: (text) => process.stderr.write(`${text}\n`),
+      });
+      report(value, options.json ?? false);
+    });
+  drill
+    .command("venue-faults")
+    .description(
+      "the execution-router at Binance spot and USD-M that lose, repeat, delay and get wrong, and at ones that never answer; the venue's log judges",
+    )
+    .option("--seeds <n>", "episodes, by turns of each venue", "200")
+    .option("--from <n>", "the first seed", "1")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: dearer, release")
+    .addHelpText("after", "\nExample: ./hft drill venue-faults --seeds 200 --json")
+    .action(async (options: { seeds: string; from: string; json?: true; break?: string }) => {
+      const { drillVenueFaults } = await import("../drill/venue-faults.ts");
+      const { whole } = await import("../numbers.ts");
+      const { report } = await import("../result.ts");
+      const value = await drillVenueFaults({
+        seeds: whole("--seeds", options.seeds, 1),
+        from: whole("--from", options.from, 0),
         plant: options.break ?? null,
         progress: (text) => process.stderr.write(`${text}\n`),
       });

@@ -70,6 +70,8 @@ export interface HandsOptions {
   readonly apiKey?: string;
   /** Before the router is started. */
   readonly before?: (venue: BinanceOrders) => void;
+  /** Where the router finds the venue, given its port; the venue's own port without it. */
+  readonly through?: (port: number) => number;
   /** What comes of a report before the card hears it: the place to plant a fault. */
   readonly heard?: (report: Report) => Report;
 }
@@ -106,7 +108,8 @@ export class Hands implements AsyncDisposable {
     try {
       hands.at(60_000);
       options.before?.(venue);
-      hands.#configure({ ...KEY, apiKey: options.apiKey ?? KEY.apiKey });
+      const port = options.through?.(venue.port) ?? venue.port;
+      hands.#configure({ ...KEY, apiKey: options.apiKey ?? KEY.apiKey }, port);
       hands.#start();
       await hands.#connect();
       return hands;
@@ -116,11 +119,11 @@ export class Hands implements AsyncDisposable {
     }
   }
 
-  #configure(pair: typeof KEY): void {
+  #configure(pair: typeof KEY, port: number): void {
     const { keyName } = this.market;
     const keysFile = join(this.#dir, "state/keys.json");
     writeFileSync(keysFile, JSON.stringify({ [keyName]: pair }), { mode: 0o600 });
-    const [ws, rest] = [`ws://127.0.0.1:${this.venue.port}`, `http://127.0.0.1:${this.venue.port}`];
+    const [ws, rest] = [`ws://127.0.0.1:${port}`, `http://127.0.0.1:${port}`];
     const urls =
       this.market.id === "spot"
         ? { spotWsApiUrl: ws, spotRestUrl: rest }

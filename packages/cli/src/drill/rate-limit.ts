@@ -15,8 +15,8 @@ import { UsageError } from "../sim/options.ts";
 import { assignPorts } from "../sim/ports.ts";
 import { GatewayEnd, orderIds } from "./gateway-end.ts";
 import { VenueTail } from "./kill-switch-flow.ts";
-import { Process } from "./processes.ts";
 import { type Limit, type Request, silences, windows } from "./rate-limit-judge.ts";
+import { started, until } from "./started.ts";
 
 const BREAKS = ["greedy", "no-budget", "lost-cancel"] as const;
 /** A hundred times what the venue allows. */
@@ -104,37 +104,6 @@ class Pressure implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#end[Symbol.asyncDispose]();
   }
-}
-
-async function until(what: string, msMax: number, holds: () => boolean | Promise<boolean>) {
-  const end = performance.now() + msMax;
-  while (!(await holds())) {
-    if (performance.now() > end) throw new Error(`never within ${msMax} ms: ${what}`);
-    await sleep(20);
-  }
-}
-
-async function started(
-  root: string,
-  dir: string,
-  name: "venue-sim" | "execution-router",
-  config: Readonly<Record<string, unknown>> & { readonly httpPort: number },
-): Promise<Process> {
-  const file = join(dir, "config", `${name}.json`);
-  writeFileSync(file, JSON.stringify(config));
-  const process_ = new Process(root, name, dir, [], {
-    TIDEGATE_CONFIG: file,
-    TIDEGATE_DIE_WITH_PARENT: "1",
-  });
-  await until(`${name} is up`, UP_MS_MAX, async () => {
-    if (!process_.running) throw new Error(`${name} ended: ${process_.text.slice(-1_500)}`);
-    try {
-      return (await fetch(`http://127.0.0.1:${config.httpPort}/ready`)).status === 200;
-    } catch {
-      return false;
-    }
-  });
-  return process_;
 }
 
 /** Runs the second process to its end; what it did. */

@@ -108,13 +108,8 @@ export class OurBook implements OurSide {
   executed(execution: Execution): boolean {
     if (this.#executions.has(execution.execId)) return false;
     this.#executions.set(execution.execId, execution);
-    const { baseAsset, quoteAsset, baseE8PerLot, quoteE8PerTickLot } = this.#rules;
-    const { side, qtyLots, pxTicks, feeAsset, fee, clientOrderId } = execution;
-    const way = side === "BUY" ? 1n : -1n;
-    this.#add(baseAsset, way * BigInt(qtyLots) * baseE8PerLot);
-    this.#add(quoteAsset, -way * BigInt(qtyLots) * BigInt(pxTicks) * quoteE8PerTickLot);
-    this.#add(feeAsset, -fee);
-    this.#touch(execution.execId, baseAsset, quoteAsset, feeAsset);
+    this.#move(execution, 1n);
+    const { clientOrderId, qtyLots } = execution;
     const order = clientOrderId === null ? undefined : this.#orders.get(clientOrderId);
     if (order !== undefined) {
       const cumLots = (order.cumLots + qtyLots) as QtyLots;
@@ -128,10 +123,36 @@ export class OurBook implements OurSide {
     return true;
   }
 
+  /** The venue has taken an execution back: what it moved is moved back, once. */
+  undone(execId: string): boolean {
+    const known = this.#executions.get(execId);
+    if (known === undefined) return false;
+    this.#executions.delete(execId);
+    this.#move(known, -1n);
+    return true;
+  }
+
+  /** The execution so many before the newest; null where there are none. */
+  recentExecId(back: number): bigint | null {
+    const ids = [...this.#executions.keys()];
+    const id = ids.at(-Math.min(ids.length, back));
+    return id === undefined ? null : BigInt(id);
+  }
+
   /** A compensating entry that somebody has signed. */
   adjusted(asset: string, by: bigint): void {
     this.#add(asset, by);
     this.#touch(asset);
+  }
+
+  /** Moves both assets and the fee's, forwards or back. */
+  #move({ execId, side, qtyLots, pxTicks, feeAsset, fee }: Execution, sign: bigint): void {
+    const { baseAsset, quoteAsset, baseE8PerLot, quoteE8PerTickLot } = this.#rules;
+    const way = side === "BUY" ? sign : -sign;
+    this.#add(baseAsset, way * BigInt(qtyLots) * baseE8PerLot);
+    this.#add(quoteAsset, -way * BigInt(qtyLots) * BigInt(pxTicks) * quoteE8PerTickLot);
+    this.#add(feeAsset, -sign * fee);
+    this.#touch(execId, baseAsset, quoteAsset, feeAsset);
   }
 
   #add(asset: string, by: bigint): void {

@@ -141,6 +141,38 @@ describe("a difference becomes a case, with both sides named and the instrument 
     expect(recon.frozen()).toBe(false);
   });
 
+  it("an event of the stream says of the assets it names, and of no other", () => {
+    const row = (total: bigint): Balance => ({ total: total as Money, locked: 0n as Money });
+    const event = (total: bigint): Look => {
+      return { what: "balance event", balances: new Map([["USDT", row(total)]]), ...ask(0) };
+    };
+    recon.look(account(1n, TOTALS.USDT));
+    recon.look(event(TOTALS.USDT - 700n));
+    expect(kinds(settle())).toEqual(["open", "freeze", "open", "freeze"]);
+    recon.look(event(TOTALS.USDT));
+    expect(recon.open().map(({ subject, state }) => [subject, state])).toEqual([
+      ["BTC", "OPEN"],
+      ["USDT", "AGREED"],
+    ]);
+  });
+
+  it("cases of an earlier run wait as they did, and the next has the next number", () => {
+    recon.look(list(order("x")));
+    settle();
+    const [first] = recon.open();
+    recon.sign(first?.id ?? 0, "ann", "seen", now);
+    recon.look(list(order("y")));
+    settle();
+    const before = [...recon.signed(), ...recon.open()];
+    recon = new Recon(RULES, book);
+    recon.restore(before);
+    expect(recon.frozen()).toBe(true);
+    expect([...recon.signed(), ...recon.open()]).toEqual(before);
+    recon.look(list(order("y"), order("z")));
+    settle();
+    expect(recon.open().map(({ id }) => id)).toEqual([2, 3]);
+  });
+
   it("the fourth case asks for HALT", () => {
     recon.look(list(order("a"), order("b"), order("c")));
     expect(kinds(settle())).not.toContain("halt");
@@ -152,7 +184,14 @@ describe("a difference becomes a case, with both sides named and the instrument 
     const locked = new Map([["USDT", { total: TOTALS.USDT as Money, locked: 1n as Money }]]);
     const btc: [string, Balance] = ["BTC", { total: TOTALS.BTC as Money, locked: 0n as Money }];
     const look: Look = { what: "balances", balances: new Map([btc, ...locked]), ...ask() };
-    expect(recon.look(look)).toEqual([{ kind: "ask", what: "orders" }]);
+    expect(recon.look(look), "our own order may be on its way").toEqual([]);
+    expect(settle()).toEqual([{ kind: "ask", what: "orders" }]);
+    expect(settle(), "asked once").toEqual([]);
+    recon.look(look);
+    now += 1;
+    const event: Look = { what: "balance event", balances: new Map([btc]), ...ask(0) };
+    expect(recon.look(event), "the newest word counts").toEqual([]);
+    expect(settle()).toEqual([]);
     book.sent(order("a"));
     expect(book.balances.get("USDT")?.locked).toBe(600_000_000n);
     book.sent(order("s", { side: "SELL" }));

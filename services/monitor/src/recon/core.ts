@@ -71,6 +71,8 @@ export class Recon {
   readonly #drift = new Map<string, string>();
   /** When the private stream last spoke of an order: a list that was asked for before that may be older. */
   readonly #heard = new Map<string, number>();
+  /** What the venue holds for open orders, where it did not fit ours, and until when ours may explain itself. */
+  #locks: { readonly balances: ReadonlyMap<string, Balance>; readonly dueMs: number } | null = null;
   #cases = 0;
   /** Differences that found no room for a case. */
   unkept = 0;
@@ -78,6 +80,15 @@ export class Recon {
   constructor(rules: ReconRules, ours: OurSide) {
     this.#rules = rules;
     this.#ours = ours;
+  }
+
+  /** Takes up cases of an earlier run, oldest first: they wait, or are remembered, as they did. */
+  restore(cases: Iterable<Case>): void {
+    for (const each of cases) {
+      this.#cases = Math.max(this.#cases, each.id);
+      if (each.state !== "SIGNED") this.#open.set(keyOf(each), each);
+      else if (this.#signed.push(each) > SIGNED_MAX) this.#signed.shift();
+    }
   }
 
   /** Cases that are not signed off, oldest first. */
@@ -124,9 +135,16 @@ export class Recon {
     if (look.what === "balances") {
       this.#drift.clear();
       for (const each of differences) this.#drift.set(each.subject, each.mark);
-      if (this.#locksDiffer(look.balances)) effects.push({ kind: "ask", what: "orders" });
     }
+    if (look.what === "balances" || look.what === "balance event") this.#lock(look);
     return effects;
+  }
+
+  /** What is held for open orders is a second word on them. The newest counts: an older one may be of before our last order. */
+  #lock({ balances, answeredMs }: { balances: ReadonlyMap<string, Balance>; answeredMs: number }) {
+    this.#locks = this.#locksDiffer(balances)
+      ? { balances, dueMs: answeredMs + this.#rules.settleMs }
+      : null;
   }
 
   /** Time passes: suspects our side has had time to explain, and has not, are cases. */
@@ -137,6 +155,10 @@ export class Recon {
       if (this.#explained(difference, look)) this.#suspects.delete(key);
       else effects.push(...this.#stands(key, difference, look));
     }
+    if (this.#locks !== null && nowMs >= this.#locks.dueMs) {
+      if (this.#locksDiffer(this.#locks.balances)) effects.push({ kind: "ask", what: "orders" });
+      this.#locks = null;
+    }
     return effects;
   }
 
@@ -145,6 +167,7 @@ export class Recon {
     const due = [...this.#suspects.values()].map(
       ({ look }) => look.answeredMs + this.#rules.settleMs,
     );
+    if (this.#locks !== null) due.push(this.#locks.dueMs);
     return due.length === 0 ? null : Math.min(...due);
   }
 
@@ -222,6 +245,8 @@ export class Recon {
         return kind.startsWith("EXECUTION_") && subject === look.execution.execId;
       case "balances":
         return kind === "POSITION" || kind === "CASH";
+      case "balance event":
+        return (kind === "POSITION" || kind === "CASH") && look.balances.has(subject);
       case "executions":
         return kind.startsWith("EXECUTION_") && BigInt(subject) >= look.fromExecId;
     }
@@ -254,6 +279,8 @@ export class Recon {
         return [...new Set([...look.balances.keys(), ...this.#ours.balances.keys()])].flatMap(
           (asset) => this.#balance(asset, look.balances.get(asset)),
         );
+      case "balance event":
+        return [...look.balances].flatMap(([asset, balance]) => this.#balance(asset, balance));
       case "execution event":
         return this.#execution(look.execution);
       case "executions":
@@ -310,11 +337,9 @@ export class Recon {
     return found;
   }
 
-  /** What the venue holds for open orders is a second word on them. */
   #locksDiffer(theirs: ReadonlyMap<string, Balance>): boolean {
-    const assets = new Set([...theirs.keys(), ...this.#ours.balances.keys()]);
     const locked = (balance: Balance | undefined): Money => balance?.locked ?? (0n as Money);
-    return [...assets].some(
+    return [...theirs.keys()].some(
       (asset) => locked(theirs.get(asset)) !== locked(this.#ours.balances.get(asset)),
     );
   }
@@ -332,6 +357,7 @@ export class Recon {
       ...{ id: this.#cases, kind, subject, instrumentId },
       severity: grave ? "GRAVE" : difference.severity,
       openedMs: look.answeredMs,
+      execution: execution ?? null,
       evidence: [evidenceOf(difference, look)],
       ...{ state: "OPEN", signed: null },
     };
@@ -355,7 +381,8 @@ export class Recon {
 
   /** What both sides say of a subject they agree on. */
   #words({ kind, subject }: Case, look: Look): string | null {
-    if (look.what === "balances") return `${look.balances.get(subject)?.total ?? 0n}`;
+    if (look.what === "balances" || look.what === "balance event")
+      return `${look.balances.get(subject)?.total ?? 0n}`;
     if (kind.startsWith("EXECUTION_")) {
       const execution = this.#ours.execution(subject);
       return execution === undefined ? null : executionWords(execution);

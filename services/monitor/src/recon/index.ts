@@ -1,6 +1,7 @@
 /** Reconciliation of one account with its venue: the comparison, its cases, and the reading of a venue's answers. */
 
 export { type BookRules, OurBook } from "./book.ts";
+export { boundsOf, type Periods, periodsOf } from "./cadence.ts";
 export { Recon } from "./core.ts";
 export { type SpotGrid, SpotReader } from "./spot.ts";
 export {

@@ -64,6 +64,17 @@ describe("what a spot venue says, as looks [A28]", () => {
     expect(reader.event(bytes('{"e":"executionReport","s":"OTHER"}'), 5)).toBeNull();
   });
 
+  it("the balances an event names", () => {
+    const reader = new SpotReader(GRID);
+    const event =
+      '{"subscriptionId":0,"event":{"e":"outboundAccountPosition","B":[{"a":"BTC","f":"1.00000000","l":"0.25000000"}]}}';
+    expect(reader.balanceEvent(bytes(event), 5)).toEqual({
+      ...{ what: "balance event", askedMs: 5, answeredMs: 5 },
+      balances: new Map([["BTC", { total: 125_000_000n, locked: 25_000_000n }]]),
+    });
+    expect(reader.balanceEvent(bytes('{"event":{"e":"executionReport"}}'), 5)).toBeNull();
+  });
+
   it.each([
     ["no list", "{}"],
     ["no JSON", "<html>"],

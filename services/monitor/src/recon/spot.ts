@@ -98,6 +98,19 @@ export class SpotReader {
     return { what: "balances", balances, ...times };
   }
 
+  /** The balances an event names; null for an event about anything else. Errors as above. */
+  balanceEvent(body: Uint8Array, atMs: number): Look | null {
+    const outer = parsed(body) as Row;
+    const event = (typeof outer["event"] === "object" ? outer["event"] : outer) as Row;
+    if (event["e"] !== "outboundAccountPosition") return null;
+    const balances = new Map<string, Balance>();
+    for (const row of rowsOf(event["B"])) {
+      const [free, locked] = [parseMoney(textOf(row, "f")), parseMoney(textOf(row, "l"))];
+      balances.set(textOf(row, "a"), { total: (free + locked) as Money, locked });
+    }
+    return { what: "balance event", balances, askedMs: atMs, answeredMs: atMs };
+  }
+
   /** Our trades from one id on. Errors as above, and a list that may be cut short: it says nothing of what is missing. */
   executions(body: Uint8Array, fromExecId: bigint, times: Times): Look {
     const rows = rowsOf(parsed(body));

@@ -35,6 +35,8 @@ export interface Balance {
 export type Look = { readonly askedMs: number; readonly answeredMs: number } & (
   | { readonly what: "orders"; readonly orders: readonly OpenOrder[] }
   | { readonly what: "balances"; readonly balances: ReadonlyMap<string, Balance> }
+  /** Those assets alone that an event of the private stream names. */
+  | { readonly what: "balance event"; readonly balances: ReadonlyMap<string, Balance> }
   /** Every execution from `fromExecId` on, oldest first. */
   | {
       readonly what: "executions";
@@ -91,6 +93,8 @@ export interface Case {
   readonly severity: Severity;
   readonly instrumentId: number;
   readonly openedMs: number;
+  /** Of EXECUTION_MISSING_HERE: what is missing. */
+  readonly execution: Execution | null;
   /** The first, then the newest. */
   readonly evidence: readonly Evidence[];
   /** AGREED: a later look shows that both sides are the same again. Only SIGNED ends a case. */

@@ -4,7 +4,7 @@
 //! then the reports, each only once the journal is committed past it. Queries that a venue has over REST alone are asked
 //! for by event and answered by call.
 
-mod binance;
+pub mod binance;
 mod dlq;
 mod gateways;
 mod kill;
@@ -768,9 +768,9 @@ impl Loop<'_> {
             return never(Reason::VenueUnreachable);
         };
         let instrument = self.row(&what).map(Instrument::instrument_id);
-        let (kind, keys) = (self.sessions[at].kind, self.sessions[at].keys.clone());
+        let Session { kind, keys, .. } = &self.sessions[at];
         let text =
-            binance::request(kind, &token.to_string(), &what, self.row(&what), &keys, clock::epoch_ns());
+            binance::request(*kind, &token.to_string(), &what, self.row(&what), keys, clock::epoch_ns());
         let wire_mono_ns = clock::mono_ns();
         let Some(text) = text else {
             if matches!(asked, Asked::Place | Asked::Cancel | Asked::Amend | Asked::Status) {
@@ -1043,6 +1043,12 @@ impl Loop<'_> {
                 self.kill.mass_cancel = call.request["report"].clone();
                 Ok(json!({ "ok": true }))
             }
+            // Somebody who looked at the venue saw what this loop did not hear of: every open order is asked for.
+            Some("look_again") => {
+                let venue = call.request["venueId"].as_u64().and_then(|id| u32::try_from(id).ok());
+                self.apply(Event::Garbled { venue: VenueId(venue.unwrap_or(0)) })?;
+                Ok(json!({ "ok": true }))
+            }
             Some("unfinished") => {
                 let rows: Vec<Value> = self
                     .router
@@ -1064,7 +1070,7 @@ impl Loop<'_> {
                 Ok(json!({ "orphans": self.router.orphans().iter().map(row).collect::<Vec<_>>() }))
             }
             _ => Ok(
-                json!({ "error": "unknown op; want listen_key, rest, limits, kill, mass_cancelled, unfinished or orphans" }),
+                json!({ "error": "unknown op; want listen_key, rest, limits, kill, mass_cancelled, look_again, unfinished or orphans" }),
             ),
         }
     }

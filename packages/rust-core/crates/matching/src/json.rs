@@ -94,6 +94,11 @@ enum ControlRequest {
         trade_id: u64,
         time_ms: i64,
     },
+    /// Money that comes from elsewhere or goes there, in 1e-8 of each asset, as texts.
+    Transfer {
+        base_e8: String,
+        quote_e8: String,
+    },
 }
 
 #[derive(Debug, Deserialize)]
@@ -318,7 +323,7 @@ impl SimMarket {
         }
     }
 
-    /// What the venue does to its market: halt, resume, end of day, funding, a bust.
+    /// What the venue does to its market: halt, resume, end of day, funding, a bust, a transfer.
     pub fn control(&mut self, request: &str) -> String {
         let request: ControlRequest = match serde_json::from_str(request) {
             Ok(request) => request,
@@ -340,6 +345,13 @@ impl SimMarket {
                 }
                 let received = self.venue.fund(rate, mark);
                 answer["receivedE8"] = received.first().copied().unwrap_or(0).to_string().into();
+            }
+            ControlRequest::Transfer { base_e8, quote_e8 } => {
+                let (Ok(base), Ok(quote)) = (base_e8.parse(), quote_e8.parse()) else {
+                    let text = "want baseE8 and quoteE8 as whole numbers";
+                    return refused(Refused::Malformed.name(), text).to_string();
+                };
+                self.venue.deposit(0, base, quote);
             }
             ControlRequest::Bust { trade_id, time_ms } => match self.venue.bust(trade_id, time_ms) {
                 Ok(trade) => answer["trade"] = self.trade(&trade),

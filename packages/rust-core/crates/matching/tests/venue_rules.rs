@@ -231,12 +231,16 @@ fn the_json_door_amends_and_controls() {
     assert_eq!(json(&v.control(r#"{"op":"bust","tradeId":1,"timeMs":7}"#))["trade"]["tradeId"], 1);
     assert_eq!(json(&v.control(r#"{"op":"bust","tradeId":1,"timeMs":7}"#))["ok"], false);
     assert_eq!(json(&v.balances())["positionLots"], 0);
+    let before = json(&v.balances())["quoteE8"].as_str().and_then(|text| text.parse::<i64>().ok());
+    assert_eq!(json(&v.control(r#"{"op":"transfer","baseE8":"0","quoteE8":"-700"}"#))["ok"], true);
+    let after = json(&v.balances())["quoteE8"].as_str().and_then(|text| text.parse::<i64>().ok());
+    assert_eq!(after, before.map(|e8| e8 - 700));
     assert_eq!(json(&v.control(r#"{"op":"halt"}"#))["ok"], true);
     assert_eq!(json(&v.place(&place("h", r#""type":"MARKET""#)))["reason"], "HALTED");
     assert_eq!(json(&v.control(r#"{"op":"resume"}"#))["ok"], true);
     assert_eq!(json(&v.control(r#"{"op":"endDay","timeMs":8}"#))["ok"], true);
     assert_eq!(json(&v.query(r#"{"what":"order","clientOrderId":"i"}"#))["order"]["status"], "EXPIRED");
-    for bad in [r#"{"op":"nothing"}"#, r#"{"op":"fund","rateE8":"1e9","markPrice":"1.0"}"#, "nonsense"] {
+    for bad in [r#"{"op":"transfer","baseE8":"1.5","quoteE8":"0"}"#, r#"{"op":"nothing"}"#, r#"{"op":"fund","rateE8":"1e9","markPrice":"1.0"}"#, "nonsense"] {
         assert_eq!(json(&v.control(bad))["reason"], "MALFORMED", "{bad}");
     }
 }

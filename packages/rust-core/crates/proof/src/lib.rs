@@ -9,6 +9,7 @@ mod audit_tamper;
 pub mod bench_book;
 mod bench_gateway;
 pub mod bench_matching;
+mod bench_router;
 mod bench_wal;
 pub mod books;
 pub mod cluster;
@@ -69,6 +70,7 @@ pub fn run(subject: &str, args: &Args) -> Result<Report, String> {
         "bench book" => bench_book::run(args),
         "bench gateway" => bench_gateway::run(args),
         "bench matching" => bench_matching::run(args),
+        "bench router" => bench_router::run(args),
         _ => Err(format!("{subject}: no such proof")),
     }
 }

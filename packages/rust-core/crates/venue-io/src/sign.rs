@@ -5,14 +5,16 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use std::fmt;
 
-/// An API key's secret half. Its text never shows in a log, a message or a debug print.
+/// An API key's secret half. Its text never shows in a log, a message or a debug print; only the state of the hash after it is
+/// kept, so that no request pays for it again.
 #[derive(Clone)]
-pub struct Secret(Vec<u8>);
+pub struct Secret(Option<Hmac<Sha256>>);
 
 impl Secret {
     /// Takes the secret's bytes.
-    pub const fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+    pub fn new(bytes: Vec<u8>) -> Self {
+        // HMAC takes a key of any length, so the error arm cannot be reached.
+        Self(Hmac::<Sha256>::new_from_slice(&bytes).ok())
     }
 }
 
@@ -24,8 +26,8 @@ impl fmt::Debug for Secret {
 
 /// HMAC-SHA256 of `payload`, as 64 lower-case hex digits.
 pub fn hmac_hex(secret: &Secret, payload: &[u8]) -> String {
-    // HMAC takes a key of any length, so the error arm cannot be reached; an empty signature is one no venue takes.
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&secret.0) else {
+    // An empty signature is one no venue takes.
+    let Some(mut mac) = secret.0.clone() else {
         return String::new();
     };
     mac.update(payload);
@@ -36,18 +38,19 @@ pub fn hmac_hex(secret: &Secret, payload: &[u8]) -> String {
 pub fn sign_ws_api(secret: &Secret, params: &[(&str, &str)]) -> String {
     let mut sorted: Vec<_> = params.iter().filter(|(name, _)| *name != "signature").collect();
     sorted.sort_unstable();
-    hmac_hex(secret, join(sorted.into_iter(), false).as_bytes())
+    hmac_hex(secret, join(&sorted, false).as_bytes())
 }
 
 /// The query of a REST request in sent order, non-ASCII percent-encoded, with its signature appended.
 pub fn sign_rest_query(secret: &Secret, params: &[(&str, &str)]) -> String {
-    let query = join(params.iter(), true);
+    let query = join(&params.iter().collect::<Vec<_>>(), true);
     let signature = hmac_hex(secret, query.as_bytes());
     if query.is_empty() { format!("signature={signature}") } else { format!("{query}&signature={signature}") }
 }
 
-fn join<'a>(params: impl Iterator<Item = &'a (&'a str, &'a str)>, encode: bool) -> String {
-    let mut out = String::new();
+fn join(params: &[&(&str, &str)], encode: bool) -> String {
+    let bytes = params.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+    let mut out = String::with_capacity(bytes);
     for (name, value) in params {
         if !out.is_empty() {
             out.push('&');

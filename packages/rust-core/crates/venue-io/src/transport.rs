@@ -64,6 +64,7 @@ struct Stamped {
     raw: Raw,
     stamp: Stamp,
     bytes_in: u64,
+    writes: u64,
 }
 
 impl Read for Stamped {
@@ -73,6 +74,17 @@ impl Read for Stamped {
         self.stamp = clock::now();
         self.bytes_in = self.bytes_in.wrapping_add(n as u64);
         Ok(n)
+    }
+}
+
+impl Write for Stamped {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.writes = self.writes.wrapping_add(1);
+        self.raw.write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.raw.flush()
     }
 }
 
@@ -107,7 +119,7 @@ impl Transport {
             _ => None,
         };
         let raw = dial(&target.place)?;
-        Ok(Self { socket: Stamped { raw, stamp: clock::now(), bytes_in: 0 }, tls, ended: false })
+        Ok(Self { socket: Stamped { raw, stamp: clock::now(), bytes_in: 0, writes: 0 }, tls, ended: false })
     }
 
     /// Whether the connection stands; TLS is agreed on later, with the first bytes.
@@ -132,6 +144,11 @@ impl Transport {
         self.socket.bytes_in
     }
 
+    /// How often the socket was written to so far.
+    pub const fn writes(&self) -> u64 {
+        self.socket.writes
+    }
+
     /// Whether encrypted bytes wait for the socket to take them.
     pub fn wants_write(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
@@ -144,7 +161,7 @@ impl Transport {
     pub fn push(&mut self) -> io::Result<()> {
         let Some(tls) = self.tls.as_mut() else { return Ok(()) };
         while tls.wants_write() {
-            if tls.write_tls(&mut self.socket.raw)? == 0 {
+            if tls.write_tls(&mut self.socket)? == 0 {
                 return Err(io::ErrorKind::WriteZero.into());
             }
         }
@@ -188,7 +205,7 @@ impl Read for Transport {
 
 impl Write for Transport {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let Some(tls) = self.tls.as_mut() else { return self.socket.raw.write(buf) };
+        let Some(tls) = self.tls.as_mut() else { return self.socket.write(buf) };
         let taken = tls.writer().write(buf)?;
         match self.push() {
             Err(e) if e.kind() != io::ErrorKind::WouldBlock => return Err(e),
@@ -198,6 +215,6 @@ impl Write for Transport {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        if self.tls.is_some() { self.push() } else { self.socket.raw.flush() }
+        if self.tls.is_some() { self.push() } else { self.socket.flush() }
     }
 }

@@ -237,6 +237,14 @@ impl WsClient {
         }
     }
 
+    /// How often an open session has written to its socket; 0 before and after.
+    pub fn socket_writes(&self) -> u64 {
+        match &self.session {
+            Session::Open(socket) => socket.get_ref().writes(),
+            _ => 0,
+        }
+    }
+
     /// Whether to poll the descriptor for writing too.
     pub fn wants_write(&self) -> bool {
         match &self.session {

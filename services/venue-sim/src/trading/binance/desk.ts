@@ -464,6 +464,29 @@ export class Venue {
     this.#desks[market].core.control(JSON.stringify({ op: halted ? "halt" : "resume" }));
   }
 
+  /**
+   * Money of spot that comes from elsewhere or goes there, in 1e-8 of each asset. `told` false: the user stream says nothing
+   * of it, and only who asks for the account finds out.
+   */
+  transfer(baseE8: bigint, quoteE8: bigint, told: boolean, nowMs: number): void {
+    const { core, spec } = this.#desks.spot;
+    core.control(JSON.stringify({ op: "transfer", baseE8: `${baseE8}`, quoteE8: `${quoteE8}` }));
+    const moved = [
+      [spec.baseAsset, baseE8],
+      [spec.quoteAsset, quoteE8],
+    ] as const;
+    const bodies = moved
+      .filter(([, deltaE8]) => deltaE8 !== 0n)
+      .map(([asset, deltaE8]): LogBody => {
+        const how = { why: "transfer", tradeId: 0 } as const;
+        return { k: "post", m: "spot", asset, deltaE8: String(deltaE8), ...how };
+      });
+    const after = this.balances("spot");
+    this.#log.append(nowMs, bodies, after);
+    if (told)
+      this.#outbox.push({ market: "spot", event: outboundAccountPosition(spec, after, nowMs) });
+  }
+
   /** The listen key ends before its time. */
   expireListenKey(): void {
     if (this.#listenKey !== null) this.#listenKey.expiresMs = 0;

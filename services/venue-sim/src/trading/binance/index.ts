@@ -15,6 +15,7 @@ const TICK_MS = 10;
 /** More than the venue's own bound of one symbol: a card presses its windows of orders, not this. */
 const OPEN_ORDERS_MAX = 1_000;
 
+export { ORDER_SWITCHES, type OrderSwitch } from "../switches.ts";
 export type { Injection } from "./control.ts";
 export { REFUSALS } from "./faults.ts";
 

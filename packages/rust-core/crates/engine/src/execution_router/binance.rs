@@ -2,7 +2,8 @@
 //!
 //! Decimal texts become integers here and nowhere else; ids and stamps are JSON integers, which are exact.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
+use std::borrow::Cow;
 use tidegate_instruments::{Instrument, Table, Venue};
 use tidegate_router::limits::{BAN_NS, BLOCK_NS, RATE_WINDOW_NS, RECV_WINDOW_NS, VENUE_TEXT_BYTES_MAX};
 use tidegate_router::{
@@ -111,6 +112,23 @@ pub struct Keys {
     pub secret: Secret,
 }
 
+/// Parameters of a request: each name once, in any order.
+type Params<'a> = Vec<(&'static str, Cow<'a, str>)>;
+
+/// Parameters the venue wants as JSON numbers.
+const NUMBERS: [&str; 5] = ["timestamp", "recvWindow", "orderId", "fromId", "limit"];
+/// Room for a new order's text: it does not grow on the way to the socket.
+const TEXT_BYTES: usize = 640;
+
+fn millis(ns: i64) -> Cow<'static, str> {
+    (ns / 1_000_000).to_string().into()
+}
+
+fn stamped(params: &mut Params<'_>, ts_ns: i64) {
+    params.push(("timestamp", millis(ts_ns)));
+    params.push(("recvWindow", millis(RECV_WINDOW_NS)));
+}
+
 /// The text of one WS API request, signed where it must be; `None` for what this API does not have (asked over REST).
 pub fn request(
     venue: Venue,
@@ -120,76 +138,74 @@ pub fn request(
     keys: &Keys,
     now_epoch_ns: i64,
 ) -> Option<String> {
-    let mut params: Vec<(&str, String)> = Vec::with_capacity(12);
+    let mut params: Params<'_> = Vec::with_capacity(12);
     if let Some(row) = instrument {
-        params.push(("symbol", row.symbol.clone()));
+        params.push(("symbol", row.symbol.as_str().into()));
     }
     let method = match what {
         What::Place { command, ts_ns } => {
             place_params(venue, command, instrument?, &mut params);
-            params.push(("timestamp", (ts_ns / 1_000_000).to_string()));
-            params.push(("recvWindow", (RECV_WINDOW_NS / 1_000_000).to_string()));
-            return Some(text(id, "order.place", signed(params, keys)));
+            stamped(&mut params, *ts_ns);
+            return Some(signed(id, "order.place", params, keys));
         }
         What::Cancel { id: order, .. } => {
-            params.push(("origClientOrderId", order.to_string()));
+            params.push(("origClientOrderId", order.to_string().into()));
             "order.cancel"
         }
         What::Amend { id: order, side, terms, ts_ns, .. } => {
             let row = instrument?;
             let qty = row.format_qty(i64::try_from(terms.qty_lots).unwrap_or(0));
-            params.push(("origClientOrderId", order.to_string()));
+            params.push(("origClientOrderId", order.to_string().into()));
             let method = if venue == Venue::BinanceSpot {
                 // Under the same id: without it the venue would make one up.
-                params.push(("newClientOrderId", order.to_string()));
-                params.push(("newQty", qty));
+                params.push(("newClientOrderId", order.to_string().into()));
+                params.push(("newQty", qty.into()));
                 "order.amend.keepPriority"
             } else {
                 params.push(("side", if *side == PbSide::Buy as i32 { "BUY" } else { "SELL" }.into()));
-                params.push(("quantity", qty));
-                params.push(("price", row.format_px(terms.px_ticks)));
+                params.push(("quantity", qty.into()));
+                params.push(("price", row.format_px(terms.px_ticks).into()));
                 "order.modify"
             };
-            params.push(("timestamp", (ts_ns / 1_000_000).to_string()));
-            params.push(("recvWindow", (RECV_WINDOW_NS / 1_000_000).to_string()));
-            return Some(text(id, method, signed(params, keys)));
+            stamped(&mut params, *ts_ns);
+            return Some(signed(id, method, params, keys));
         }
         What::Status { id: order, .. } => {
-            params.push(("origClientOrderId", order.to_string()));
+            params.push(("origClientOrderId", order.to_string().into()));
             "order.status"
         }
         What::Open { .. } if venue == Venue::BinanceSpot => "openOrders.status",
         What::Trades { venue_order_id, from_id, .. } if venue == Venue::BinanceSpot => {
             match venue_order_id {
-                Some(order) => params.push(("orderId", order.clone())),
-                None => params.push(("fromId", from_id.to_string())),
+                Some(order) => params.push(("orderId", order.as_str().into())),
+                None => params.push(("fromId", from_id.to_string().into())),
             }
-            params.push(("limit", ROWS_MAX.to_string()));
+            params.push(("limit", ROWS_MAX.to_string().into()));
             "myTrades"
         }
-        What::Time if venue == Venue::BinanceSpot => return Some(text(id, "time", Map::new())),
+        What::Time if venue == Venue::BinanceSpot => return Some(text(id, "time", &[])),
         What::Open { .. } | What::Trades { .. } | What::Time => return None,
     };
-    params.push(("timestamp", (now_epoch_ns / 1_000_000).to_string()));
-    Some(text(id, method, signed(params, keys)))
+    params.push(("timestamp", millis(now_epoch_ns)));
+    Some(signed(id, method, params, keys))
 }
 
 /// The subscription of the spot user stream on the WS API connection.
 pub fn subscribe(keys: &Keys, now_epoch_ns: i64) -> String {
-    let params = vec![("timestamp", (now_epoch_ns / 1_000_000).to_string())];
-    text(SUBSCRIBE_ID, "userDataStream.subscribe.signature", signed(params, keys))
+    let params = vec![("timestamp", millis(now_epoch_ns))];
+    signed(SUBSCRIBE_ID, "userDataStream.subscribe.signature", params, keys)
 }
 
-fn place_params(venue: Venue, command: &Command, row: &Instrument, params: &mut Vec<(&'static str, String)>) {
+fn place_params<'a>(venue: Venue, command: &'a Command, row: &Instrument, params: &mut Params<'a>) {
     params.push(("side", if command.side() == PbSide::Buy { "BUY" } else { "SELL" }.into()));
-    params.push(("newClientOrderId", command.client_order_id.clone()));
+    params.push(("newClientOrderId", command.client_order_id.as_str().into()));
     params.push(("newOrderRespType", "ACK".into()));
-    params.push(("quantity", row.format_qty(i64::try_from(command.qty_lots).unwrap_or(0))));
+    params.push(("quantity", row.format_qty(i64::try_from(command.qty_lots).unwrap_or(0)).into()));
     if command.order_type() == OrderType::Market {
         params.push(("type", "MARKET".into()));
         return;
     }
-    params.push(("price", row.format_px(command.px_ticks)));
+    params.push(("price", row.format_px(command.px_ticks).into()));
     let (order_type, tif) = match (command.tif(), venue) {
         (Tif::PostOnly, Venue::BinanceSpot) => ("LIMIT_MAKER", None),
         (Tif::PostOnly, _) => ("LIMIT", Some("GTX")),
@@ -203,26 +219,45 @@ fn place_params(venue: Venue, command: &Command, row: &Instrument, params: &mut 
     }
 }
 
-fn signed(mut params: Vec<(&str, String)>, keys: &Keys) -> Map<String, Value> {
-    params.push(("apiKey", keys.key.clone()));
-    let pairs: Vec<(&str, &str)> = params.iter().map(|(k, v)| (*k, v.as_str())).collect();
+/// A request with the key that asks and the signature over everything else.
+fn signed<'a>(id: &str, method: &str, mut params: Params<'a>, keys: &'a Keys) -> String {
+    params.push(("apiKey", keys.key.as_str().into()));
+    let pairs: Vec<(&str, &str)> = params.iter().map(|(name, value)| (*name, value.as_ref())).collect();
     let signature = sign_ws_api(&keys.secret, &pairs);
-    params.push(("signature", signature));
-    params
-        .into_iter()
-        .map(|(name, value)| {
-            let number = matches!(name, "timestamp" | "recvWindow" | "orderId" | "fromId" | "limit");
-            let value = match value.parse::<u64>() {
-                Ok(n) if number => Value::from(n),
-                _ => Value::from(value),
-            };
-            (name.to_string(), value)
-        })
-        .collect()
+    params.push(("signature", signature.into()));
+    text(id, method, &params)
 }
 
-fn text(id: &str, method: &str, params: Map<String, Value>) -> String {
-    json!({ "id": id, "method": method, "params": params }).to_string()
+/// Written as it stands, without a tree of values between: this is the last thing before the bytes of an order leave.
+fn text(id: &str, method: &str, params: &[(&str, Cow<'_, str>)]) -> String {
+    let mut out = String::with_capacity(TEXT_BYTES);
+    out.push_str("{\"id\":");
+    quote(&mut out, id);
+    out.push_str(",\"method\":");
+    quote(&mut out, method);
+    out.push_str(",\"params\":{");
+    for (place, (name, value)) in params.iter().enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        quote(&mut out, name);
+        out.push(':');
+        let number = NUMBERS.contains(name) && value.parse::<u64>().is_ok();
+        if number { out.push_str(value) } else { quote(&mut out, value) }
+    }
+    out.push_str("}}");
+    out
+}
+
+/// A JSON string. What needs no escape, which is every text of ours, is copied.
+fn quote(out: &mut String, text: &str) {
+    if text.bytes().all(|byte| (b' '..0x7f).contains(&byte) && byte != b'"' && byte != b'\\') {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&Value::from(text).to_string());
+    }
 }
 
 /// What the REST way of the shell needs to ask for `what`.
@@ -510,6 +545,21 @@ mod tests {
         let pairs: Vec<(&str, &str)> = texts.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         assert_eq!(params["signature"], json!(sign_ws_api(&keys().secret, &pairs)));
         assert!(!text.contains("sim-secret"));
+    }
+
+    #[test]
+    fn whatever_a_key_holds_the_text_is_the_json_that_was_signed() {
+        let key = "quote \" slash \\ line \n end \u{e9}";
+        let keys = Keys { key: key.into(), ..keys() };
+        let text = subscribe(&keys, 5_000_000);
+        let sent: Value = serde_json::from_str(&text).unwrap();
+        let params = &sent["params"];
+        assert_eq!((&params["apiKey"], &params["timestamp"]), (&json!(key), &json!(5)));
+        let want = sign_ws_api(&keys.secret, &[("apiKey", key), ("timestamp", "5")]);
+        assert_eq!(params["signature"], json!(want));
+        // A number that does not read as one stays a text rather than break the whole.
+        let odd = super::text("1", "m", &[("orderId", "01x".into()), ("fromId", "12".into())]);
+        assert_eq!(odd, r#"{"id":"1","method":"m","params":{"orderId":"01x","fromId":12}}"#);
     }
 
     #[test]

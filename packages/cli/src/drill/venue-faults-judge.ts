@@ -1,0 +1,105 @@
+/** Holds what we were told by the router against the venue's own log. Pure. */
+
+import type { Report } from "@tidegate/contracts";
+import type { VenueTruth } from "@tidegate/venue-sim";
+import type { Market } from "../conformance/router.ts";
+
+/** 1e-8 of base in a lot, of quote in a tick times a lot. */
+const UNITS = {
+  spot: { base: "BTC", lotE8: 1_000n, tickLotE8: 10n },
+  usdm: { base: null, lotE8: 0n, tickLotE8: 10_000n },
+} as const;
+/** Reports after which nothing of an order can be there any more. */
+const ENDS: Readonly<Record<string, string>> = {
+  CANCELLED: "CANCELED",
+  EXPIRED: "EXPIRED",
+  REJECT: "REJECTED",
+};
+const NEVER_THERE: readonly string[] = ["NEVER_SENT", "DEAD"];
+
+export interface Sums {
+  readonly duplicates: number;
+  /** Lots, and 1e-8 of every asset together. */
+  readonly positionDifference: bigint;
+  readonly cashDifference: bigint;
+  readonly unknown: number;
+  readonly unknownUnresolved: number;
+  readonly unknownResolvedWrongly: number;
+}
+
+const size = (value: bigint): bigint => (value < 0n ? -value : value);
+type ToldFill = Pick<
+  Report,
+  "side" | "lastPxTicks" | "lastQtyLots" | "feeE8" | "feeAsset" | "clientOrderId" | "kind"
+>;
+
+/** What our fills come to: position, and cash legs less fees. */
+export function ours(reports: readonly ToldFill[], id: Market["id"]) {
+  const { base, lotE8, tickLotE8 } = UNITS[id];
+  const cashE8 = new Map<string, bigint>();
+  const add = (asset: string, by: bigint) => cashE8.set(asset, (cashE8.get(asset) ?? 0n) + by);
+  let lots = 0n;
+  for (const { kind, side, lastPxTicks, lastQtyLots, feeE8, feeAsset } of reports) {
+    if (kind !== "FILL") continue;
+    const way = side === "BUY" ? 1n : -1n;
+    lots += way * BigInt(lastQtyLots);
+    if (base !== null) add(base, way * BigInt(lastQtyLots) * lotE8);
+    add("USDT", -way * BigInt(lastQtyLots) * BigInt(lastPxTicks) * tickLotE8);
+    add(feeAsset, -feeE8);
+  }
+  return { lots, cashE8 };
+}
+
+/** What one episode came to, once the venue is well again. */
+export function sums(
+  truth: VenueTruth,
+  reports: readonly (ToldFill & Pick<Report, "instrumentId">)[],
+  id: Market["id"],
+): Sums {
+  const { lots, cashE8 } = ours(reports, id);
+  const theirs = truth.cashE8[id] ?? {};
+  const assets = new Set([...cashE8.keys(), ...Object.keys(theirs)]);
+  const cash = [...assets].map((asset) => size((cashE8.get(asset) ?? 0n) - (theirs[asset] ?? 0n)));
+  const told = new Map<string, string[]>();
+  for (const { clientOrderId, kind } of reports)
+    if (clientOrderId !== "" && kind !== "SENT")
+      told.set(clientOrderId, [...(told.get(clientOrderId) ?? []), kind]);
+  const unknown = [...told].filter(([, kinds]) => kinds.includes("UNKNOWN"));
+  const resolved = unknown.map(([order, kinds]) => resolution(truth, order, kinds));
+  return {
+    duplicates: truth.duplicates,
+    positionDifference: size(lots - (truth.positionLots[id] ?? 0n)),
+    cashDifference: cash.reduce((sum, each) => sum + each, 0n),
+    unknown: unknown.length,
+    unknownUnresolved: resolved.filter((each) => each === "not").length,
+    unknownResolvedWrongly: resolved.filter((each) => each === "wrongly").length,
+  };
+}
+
+/** How an order of unknown outcome was resolved, by all that was told after it. */
+function resolution(truth: VenueTruth, order: string, kinds: readonly string[]) {
+  const after = kinds.slice(kinds.lastIndexOf("UNKNOWN") + 1);
+  const status = truth.orders.get(order)?.status;
+  if (after.length === 0) return "not";
+  const end = after.find((kind) => kind in ENDS || NEVER_THERE.includes(kind));
+  if (end === undefined) {
+    const lives = status === "NEW" || status === "PARTIALLY_FILLED" || status === "FILLED";
+    return lives ? "rightly" : "wrongly";
+  }
+  if (NEVER_THERE.includes(end)) return status === undefined ? "rightly" : "wrongly";
+  // What was refused was never there either.
+  const same = status === ENDS[end] || (end === "REJECT" && status === undefined);
+  return same ? "rightly" : "wrongly";
+}
+
+/** Orders whose bytes left for a venue that never answered, and those of them that were let go of all the same. */
+export function released(reports: readonly Pick<Report, "clientOrderId" | "kind">[]) {
+  const sent = new Set(
+    reports.filter(({ kind }) => kind === "SENT").map(({ clientOrderId }) => clientOrderId),
+  );
+  const ended = reports.filter(
+    ({ clientOrderId, kind }) =>
+      sent.has(clientOrderId) && (kind in ENDS || NEVER_THERE.includes(kind)),
+  );
+  return { sent: sent.size, released: new Set(ended.map((each) => each.clientOrderId)).size };
+}

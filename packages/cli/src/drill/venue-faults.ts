@@ -1,0 +1,290 @@
+/**
+ * `hft drill venue-faults`: the real execution-router at venues that lose, repeat, delay and get wrong, episode by episode; and
+ * at one that falls silent for ever. The venue's own log judges.
+ */
+
+import type { Report } from "@tidegate/contracts";
+import { ORDER_SWITCHES, type OrderSwitch } from "@tidegate/venue-sim/binance";
+import { difference, Hands, type Market, SPOT, USDM } from "../conformance/router.ts";
+import { check, type Result, result } from "../result.ts";
+import { sleep } from "../sim/cluster.ts";
+import { UsageError } from "../sim/options.ts";
+import { MuteRelay } from "./mute-relay.ts";
+import { released, type Sums, sums } from "./venue-faults-judge.ts";
+
+const MARKETS: readonly Market[] = [SPOT, USDM];
+const LANES = 3;
+/** Acts of one episode, and how many of them come with a fault of the venue. */
+const ACTS = 12;
+const FAULTY = 5;
+/** How long a venue is well before what is left counts, ms. */
+const HEALED_MS = 25_000;
+/** Between two rounds of questions, as reconciliation makes them. */
+const ASK_MS = 1_000;
+/** Orders sent into the silence, and how long it lasts: beyond every time-out of the router. */
+const SILENT_ORDERS = 10;
+const SILENT_MS = 20_000;
+const SILENT_OF = 50;
+
+/** The venue's faults, by what must happen for each to act. */
+const BY_ACT = {
+  place: [
+    ...["ack_lost", "ack_late", "ack_504", "request_lost", "answer_500", "fill_before_ack"],
+    ...["reject_after_ack", "refuse", "gap", "duplicate", "late_events", "garbled"],
+  ],
+  cancel: ["pending_cancel", "cancel_rejected", "cancel_ack_lost"],
+  amend: ["pending_replace", "replace_rejected", "replace_ack_lost"],
+  query: ["query_lost"],
+  login: ["auth_timeout"],
+  now: ["disconnect", "stream_ends", "halt", "session_roll"],
+} as const;
+type Act = keyof typeof BY_ACT;
+/** A login of spot's stream that nobody answers is not given up: a known weakness of the router, told in its page. */
+const LEFT_OUT: Readonly<Record<Market["id"], readonly string[]>> = {
+  spot: ["auth_timeout"],
+  usdm: [],
+};
+
+export function faultsOf(
+  market: Market,
+): readonly { readonly name: OrderSwitch; readonly act: Act }[] {
+  const venue = market.id === "spot" ? "BINANCE_SPOT" : "BINANCE_USDM";
+  const left = LEFT_OUT[market.id];
+  return (Object.keys(BY_ACT) as Act[]).flatMap((act) =>
+    (BY_ACT[act] as readonly OrderSwitch[])
+      .filter((name) => (ORDER_SWITCHES[name].venues as readonly string[]).includes(venue))
+      .filter((name) => !left.includes(name))
+      .map((name) => ({ name, act })),
+  );
+}
+
+/** What comes of a report before it is judged: the faults that can be planted. */
+const PLANTS: Readonly<Record<string, (report: Report) => Report>> = {
+  dearer: (report) =>
+    report.kind === "FILL"
+      ? { ...report, lastPxTicks: (report.lastPxTicks + 1) as Report["lastPxTicks"] }
+      : report,
+  // A time-out taken for a refusal.
+  release: (report) => (report.kind === "UNKNOWN" ? { ...report, kind: "DEAD" } : report),
+};
+
+export interface VenueFaultsOptions {
+  readonly seeds: number;
+  readonly from: number;
+  readonly plant: string | null;
+  readonly progress: (text: string) => void;
+}
+
+interface Episode {
+  readonly seed: number;
+  readonly market: Market["id"];
+  readonly sums: Sums;
+  /** What is different beyond the sums; null where nothing is. */
+  readonly fault: string | null;
+  readonly injected: Readonly<Record<string, number>>;
+}
+
+/** mulberry32: the same acts in every run of a seed. */
+function randomOf(seed: number): (below: number) => number {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
+    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  };
+}
+
+/** One venue, one router, one row of acts; then the venue is well, and what is asked is answered. */
+class Play {
+  readonly #hands: Hands;
+  readonly #random: (below: number) => number;
+  readonly #ids: string[] = [];
+
+  constructor(hands: Hands, seed: number) {
+    this.#hands = hands;
+    this.#random = randomOf(seed);
+  }
+
+  /** Faults go round, so that each acts in some seed; `turn` says where this seed begins. */
+  async acts(turn: number): Promise<void> {
+    const faults = faultsOf(this.#hands.market);
+    for (let n = 0; n < ACTS; n += 1) {
+      const faulty = n % 2 === 1 && n < 2 * FAULTY;
+      const fault = faulty ? faults[(turn * FAULTY + (n - 1) / 2) % faults.length] : undefined;
+      if (fault !== undefined) this.#throw(fault.name);
+      if (fault?.act === "login") this.#throw("disconnect");
+      this.#act(fault?.act ?? (["place", "place", "cancel", "amend"] as const)[this.#random(4)]);
+      if (this.#random(3) === 0) this.#hands.at(60_000 + this.#random(7) - 3, 1 + this.#random(4));
+      await sleep(this.#random(250));
+    }
+    this.#hands.at(60_000);
+  }
+
+  #throw(name: OrderSwitch): void {
+    this.#hands.venue.inject({ switch: name, market: this.#hands.market.id });
+  }
+
+  #act(act: Act | undefined): void {
+    const live = this.#ids.filter((id) => !ended(this.#hands.kinds(id)));
+    const one = live[this.#random(Math.max(1, live.length))];
+    if (act === "cancel" && one !== undefined) this.#hands.cancel(one);
+    else if (act === "query" && one !== undefined) this.#hands.query(one);
+    else if (act === "amend" && one !== undefined)
+      // Spot takes a smaller quantity at the same price alone, and an order of two units can be made smaller once.
+      this.#hands.amend(one, 59_000, 1);
+    else if (act !== "now" && act !== "login") this.#place();
+  }
+
+  #place(): void {
+    const crosses = this.#random(3) === 0;
+    const terms = crosses
+      ? { dollars: 60_003, tif: "IOC" as const, units: 1 + this.#random(2) }
+      : { dollars: 59_000, units: 2 };
+    this.#ids.push(this.#hands.place(terms));
+  }
+
+  /** Asks as reconciliation does, until both books are the same or the time is over. */
+  async heal(): Promise<string | null> {
+    const { venue, reports, market } = this.#hands;
+    const end = performance.now() + HEALED_MS;
+    let fault: string | null = "nothing was compared";
+    for (let asked = 0; performance.now() < end; ) {
+      fault = difference(venue.truth(), reports, market);
+      if (fault === null) return null;
+      if (performance.now() - asked > ASK_MS) {
+        asked = performance.now();
+        for (const id of this.#ids) if (!ended(this.#hands.kinds(id))) this.#hands.query(id);
+      }
+      await sleep(50);
+    }
+    return fault;
+  }
+}
+
+const ended = (kinds: readonly string[]): boolean =>
+  kinds.some((kind) => ["CANCELLED", "EXPIRED", "REJECT", "NEVER_SENT", "DEAD"].includes(kind));
+
+async function episode(seed: number, plant: string | null): Promise<Episode> {
+  const market = MARKETS[seed % MARKETS.length] ?? SPOT;
+  const heard = plant === null ? undefined : PLANTS[plant];
+  await using hands = await Hands.open(market, heard === undefined ? {} : { heard });
+  await hands.up();
+  const play = new Play(hands, seed);
+  await play.acts(Math.floor(seed / MARKETS.length));
+  const fault = await play.heal();
+  const found = sums(hands.venue.truth(), hands.reports, market.id);
+  return { seed, market: market.id, sums: found, fault, injected: hands.venue.injected(market.id) };
+}
+
+/** A venue that falls silent with orders under way: whatever the router waits, nothing of them is let go. */
+async function silence(market: Market, plant: string | null) {
+  await using relay = await MuteRelay.listen();
+  const heard = plant === null ? undefined : PLANTS[plant];
+  await using hands = await Hands.open(market, {
+    through: (port) => relay.to(port),
+    ...(heard === undefined ? {} : { heard }),
+  });
+  await hands.up();
+  await hands.taken();
+  relay.mute();
+  for (let n = 0; n < SILENT_ORDERS; n += 1) hands.place();
+  await sleep(SILENT_MS);
+  return released(hands.reports);
+}
+
+/** Runs the drill. */
+export async function drillVenueFaults(options: VenueFaultsOptions): Promise<Result> {
+  const { seeds, from, plant, progress } = options;
+  if (plant !== null && PLANTS[plant] === undefined)
+    throw new UsageError(`--break ${plant}: want ${Object.keys(PLANTS).join(", ")}`);
+  const episodes: Episode[] = [];
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < seeds) {
+      next += 1;
+      const found = await episode(from + next - 1, plant);
+      episodes.push(found);
+      if (found.fault !== null) progress(`drill: seed ${found.seed}: ${found.fault}`);
+      if (episodes.length % 20 === 0) progress(`drill: ${episodes.length} episodes`);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  const times = Math.max(1, Math.floor(seeds / SILENT_OF));
+  const silent = await Promise.all(
+    MARKETS.flatMap((market) => Array.from({ length: times }, () => silence(market, plant))),
+  );
+  return judge(episodes, silent, from);
+}
+
+function judge(
+  episodes: readonly Episode[],
+  silent: readonly { readonly sent: number; readonly released: number }[],
+  seed: number,
+): Result {
+  const sum = (of: (episode: Episode) => bigint | number): number =>
+    Number(episodes.reduce((all, each) => all + BigInt(of(each)), 0n));
+  const injected = (market: Market, name: string) =>
+    episodes
+      .filter((each) => each.market === market.id)
+      .reduce((all, each) => all + (each.injected[name] ?? 0), 0);
+  const tally = MARKETS.flatMap((market) =>
+    faultsOf(market).map(({ name }) => [`${market.id}.${name}`, injected(market, name)] as const),
+  );
+  const sent = silent.reduce((all, each) => all + each.sent, 0);
+  const letGo = silent.reduce((all, each) => all + each.released, 0);
+  return result(
+    "drill venue-faults",
+    [
+      check("switches_not_injected", tally.filter(([, count]) => count === 0).length, "=", 0),
+      check(
+        "duplicates",
+        sum((each) => each.sums.duplicates),
+        "=",
+        0,
+      ),
+      check(
+        "position_difference",
+        sum((each) => each.sums.positionDifference),
+        "=",
+        0,
+        "lots",
+      ),
+      check(
+        "cash_difference",
+        sum((each) => each.sums.cashDifference),
+        "=",
+        0,
+        "1e-8",
+      ),
+      check(
+        "unknown_unresolved",
+        sum((each) => each.sums.unknownUnresolved),
+        "=",
+        0,
+      ),
+      check(
+        "unknown_unresolved_of",
+        sum((each) => each.sums.unknown),
+        ">=",
+        1,
+      ),
+      check(
+        "unknown_resolved_wrongly",
+        sum((each) => each.sums.unknownResolvedWrongly),
+        "=",
+        0,
+      ),
+      check("released_without_evidence", letGo, "=", 0),
+      check("released_without_evidence_of", sent, ">=", SILENT_ORDERS),
+      check("episodes_that_differ", episodes.filter(({ fault }) => fault !== null).length, "=", 0),
+      check("episodes", episodes.length, ">=", 1),
+    ],
+    {
+      injected: Object.fromEntries(tally),
+      left_out: LEFT_OUT,
+      differ: episodes.flatMap(({ seed: at, fault }) => (fault === null ? [] : [[at, fault]])),
+    },
+    seed,
+  );
+}
