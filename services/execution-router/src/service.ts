@@ -1,5 +1,5 @@
 import type { HotServiceSpec } from "@tidegate/service-kit";
-import { loopConfig, Settings, tradedVenues } from "./config.ts";
+import { fixVenue, loopConfig, Settings, tradedVenues } from "./config.ts";
 import { Errands } from "./errands.ts";
 
 /** The execution-router as the kit runs it: a hot loop, and a shell that runs its errands over REST. */
@@ -9,7 +9,7 @@ export function createRouter(): HotServiceSpec<typeof Settings> {
     name: "execution-router",
     kind: "execution-router",
     schema: Settings,
-    engineConfig: ({ config }) => loopConfig(config, tradedVenues(config)),
+    engineConfig: ({ config }) => loopConfig(config, tradedVenues(config), fixVenue(config)),
     ready: (stats) => stats["state"] === "UP",
     attach({ config, http, log }, engine) {
       const made = new Errands(tradedVenues(config), engine.call, (level, msg, fields) =>

@@ -23,6 +23,15 @@ pub const POLL_MS: i64 = 20;
 pub const STATS_PERIOD_NS: u64 = 250_000_000;
 /// How long a missing listen key is waited for before it is asked for again.
 pub const LISTEN_KEY_RETRY_NS: u64 = 2_000_000_000;
+/// Executions of a FIX venue kept for the corrections and busts that name them; the oldest goes first.
+pub const FIX_FILLS_KEPT_MAX: usize = 65_536;
+/// How long a FIX connection may take to stand, and the mass status after a logon to be answered.
+pub const FIX_CONNECT_NS: u64 = 10_000_000_000;
+pub const FIX_LOGON_STATUS_NS: u64 = 5_000_000_000;
+/// Bytes a FIX venue may leave unread before its connection ends; new messages are refused at half of it.
+pub const FIX_OUT_BYTES_MAX: usize = 1 << 20;
+/// Reads of one FIX socket in one turn.
+pub const FIX_READS_PER_TURN_MAX: usize = 16;
 /// Largest latency the histograms tell apart, in nanoseconds.
 pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
 /// Journal records folded in one read.
