@@ -8,7 +8,8 @@ import { AlpacaVenues } from "./alpaca-orders.ts";
 import { alpacaVenueCards } from "./alpaca-venue.ts";
 import { binanceVenueCards } from "./binance-venue.ts";
 import { type Card, judged, type Played, play } from "./cards.ts";
-import { type Market, SPOT, USDM } from "./router.ts";
+import { fixVenueCards } from "./fix-venue.ts";
+import { type BinanceMarket, SPOT, USDM } from "./router.ts";
 
 /** Fewest cards of a venue that say anything. */
 export const CARDS_MIN = 25;
@@ -33,7 +34,7 @@ const dearer = (report: Report): Report =>
     : report;
 
 const ofBinance =
-  (market: Market) =>
+  (market: BinanceMarket) =>
   (wrong: boolean): Promise<Played[]> => {
     const cards: readonly Card[] = binanceVenueCards(market, wrong ? dearer : undefined);
     // Planted, a few cards with fills are enough to say whether anybody notices.
@@ -41,12 +42,20 @@ const ofBinance =
     return play(played, LANES);
   };
 
+const ofFix = (wrong: boolean): Promise<Played[]> => {
+  const cards = fixVenueCards(wrong ? dearer : undefined);
+  return play(
+    wrong ? cards.filter(({ name }) => name.endsWith("that crosses fills")) : cards,
+    LANES,
+  );
+};
+
 /** The venues the platform trades at; one without cards of its order path has none to play, and that is told as a failure. */
 export const SETS = {
   alpaca: ofAlpaca,
   "binance-spot": ofBinance(SPOT),
   "binance-usdm": ofBinance(USDM),
-  fix: null,
+  fix: ofFix,
   shioaji: null,
 } as const satisfies Readonly<Record<string, ((wrong: boolean) => Promise<Played[]>) | null>>;
 type Venue = keyof typeof SETS;
@@ -54,7 +63,7 @@ type Venue = keyof typeof SETS;
 /** Each fault that can be planted, and the venues whose cards must notice it. */
 export const BREAKS: Readonly<Record<string, readonly Venue[]>> = {
   "double-events": ["alpaca"],
-  "wrong-fills": ["binance-spot", "binance-usdm"],
+  "wrong-fills": ["binance-spot", "binance-usdm", "fix"],
 };
 
 export async function venues(
