@@ -7,8 +7,10 @@ export type MarketId = (typeof MARKET_IDS)[number];
 export type AlpacaBook = `alpaca:${string}`;
 /** The book of one symbol of a FIX venue, e.g. `fix:BTC/USD`. */
 export type FixBook = `fix:${string}`;
+/** The book of one stock at Shioaji, e.g. `shioaji:2330`. */
+export type ShioajiBook = `shioaji:${string}`;
 /** A book that is not a market of the recording. */
-export type OtherBook = AlpacaBook | FixBook;
+export type OtherBook = AlpacaBook | FixBook | ShioajiBook;
 /** One book of orders: an instrument at a venue. */
 export type BookId = MarketId | OtherBook;
 
@@ -125,8 +127,22 @@ export const FIX_SCALES = {
   baseE8PerLot: 1_000,
 } as const;
 
+/** Scales of every book at Shioaji: hundredths of a dollar, and shares; a board lot is a thousand of them. */
+export const SHIOAJI_SCALES = {
+  pxScale: 2,
+  qtyScale: 0,
+  pxTextScale: 2,
+  qtyTextScale: 0,
+  e8PerTickLot: 1_000_000,
+  baseE8PerLot: 100_000_000,
+} as const;
+
 export function bookSpec(id: BookId): BookSpec {
   if (id === "spot" || id === "usdm") return { ...MARKETS[id], postsAssets: id === "spot" };
+  if (id.startsWith("shioaji:")) {
+    const baseAsset = id.slice("shioaji:".length);
+    return { ...SHIOAJI_SCALES, baseAsset, quoteAsset: "TWD", postsAssets: true };
+  }
   if (id.startsWith("fix:")) {
     const [base = "", quote = ""] = id.slice("fix:".length).split("/");
     return { ...FIX_SCALES, baseAsset: base, quoteAsset: quote, postsAssets: true };
