@@ -97,24 +97,15 @@ export function binanceVenueCards(
       const { reason } = await hands.told(hands.place(), "NEVER_SENT");
       same([reason, hands.count("VENUE_UP")], ["VENUE_UNREACHABLE", 0], "the order");
     }),
-    // Spot does not hold it yet: see the page of its orders.
-    ...(spot
-      ? []
-      : [
-          bare(
-            "logon: one that nobody answers is given up and tried again",
-            { before: (venue) => venue.inject({ switch: "auth_timeout", market: market.id }) },
-            async (hands) => {
-              await hands.up();
-              await hands.taken();
-              same(
-                hands.venue.injected(market.id)["auth_timeout"],
-                1,
-                "logins that were not answered",
-              );
-            },
-          ),
-        ]),
+    bare(
+      "logon: one that nobody answers is given up and tried again",
+      { before: (venue) => venue.inject({ switch: "auth_timeout", market: market.id }) },
+      async (hands) => {
+        await hands.up();
+        await hands.taken();
+        same(hands.venue.injected(market.id)["auth_timeout"], 1, "logins that were not answered");
+      },
+    ),
     order("LIMIT GTC rests", {}, ACK, "NEW"),
     order(
       "MARKET fills at two prices",

@@ -26,7 +26,7 @@ use gateways::Gateways;
 pub(crate) use gateways::identity;
 use limits::{
     COMMANDS_PER_TURN_MAX, COMMANDS_WAITING_MAX, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX,
-    REPORTS_PER_TURN_MAX, ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX,
+    REPORTS_PER_TURN_MAX, ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX, USER_LOGIN_NS,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -141,6 +141,8 @@ struct Session {
     listen_key: Option<String>,
     key_asked_at: u64,
     subscribed: bool,
+    /// When the login of spot's user stream was sent; 0 = none is under way.
+    login_at: u64,
     up: bool,
     backoff: Backoff,
     retry_at: u64,
@@ -260,6 +262,7 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
             listen_key: None,
             key_asked_at: 0,
             subscribed: false,
+            login_at: 0,
             up: false,
             backoff: Backoff::new(number as u64 + 1),
             retry_at: 0,
@@ -863,6 +866,11 @@ impl Loop<'_> {
                     fault = Some(end);
                 }
             }
+            // The venue's pings keep a connection whose login it has lost.
+            let login_at = self.sessions[at].login_at;
+            if login_at != 0 && clock::mono_ns().saturating_sub(login_at) >= USER_LOGIN_NS {
+                fault.get_or_insert_with(|| "the login of the user stream was not answered".into());
+            }
             if let Some(why) = fault {
                 self.failed(at, &why)?;
             }
@@ -946,8 +954,9 @@ impl Loop<'_> {
             && let Some(api) = session.api.as_mut()
         {
             let text = binance::subscribe(&session.keys, clock::epoch_ns());
-            // A refusal to write ends in the idle time-out or a failed pump.
+            // A refusal to write ends in a failed pump, or with the login that is not answered.
             let _ = api.send_text(&text);
+            session.login_at = clock::mono_ns();
         }
     }
 
@@ -955,7 +964,7 @@ impl Loop<'_> {
         let session = &mut self.sessions[at];
         // Both go: order entry without the user stream would miss fills.
         (session.api, session.user, session.listen_key) = (None, None, None);
-        (session.subscribed, session.key_asked_at) = (false, 0);
+        (session.subscribed, session.key_asked_at, session.login_at) = (false, 0, 0);
         if let Some(link) = session.fix.as_mut() {
             link.end();
         }
@@ -991,7 +1000,7 @@ impl Loop<'_> {
                 if status != 200 {
                     return Ok(Some(format!("the user stream was refused: {}", body["error"])));
                 }
-                self.sessions[at].subscribed = true;
+                (self.sessions[at].subscribed, self.sessions[at].login_at) = (true, 0);
                 return Ok(None);
             }
             let Ok(token) = id.parse::<u64>() else { return Ok(None) };

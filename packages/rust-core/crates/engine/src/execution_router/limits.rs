@@ -23,6 +23,8 @@ pub const POLL_MS: i64 = 20;
 pub const STATS_PERIOD_NS: u64 = 250_000_000;
 /// How long a missing listen key is waited for before it is asked for again.
 pub const LISTEN_KEY_RETRY_NS: u64 = 2_000_000_000;
+/// How long the answer to a login of spot's user stream is waited for; then the connection is made anew.
+pub const USER_LOGIN_NS: u64 = 5_000_000_000;
 /// Executions of a FIX venue kept for the corrections and busts that name them; the oldest goes first.
 pub const FIX_FILLS_KEPT_MAX: usize = 65_536;
 /// How long a FIX connection may take to stand, and the mass status after a logon to be answered.
