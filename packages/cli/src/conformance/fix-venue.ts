@@ -398,6 +398,26 @@ export function fixVenueCards(heard?: (report: Report) => Report): readonly Card
       await sleep(900);
       await hands.taken();
     }),
+    {
+      name: "kill: nothing leaves, and everything at the venue is cancelled, what nobody here knows too",
+      async run() {
+        await using hands = await Hands.open(FIX, heard === undefined ? {} : { heard });
+        await hands.up();
+        const part = await hands.taken({ dollars: 59_999.5, units: 3 });
+        hands.at(59_998, 1);
+        await hands.told(part, "FILL");
+        const ids = [part, await hands.taken(), await hands.taken({ dollars: 58_000 })];
+        hands.venue.manual("by-hand", "57000", "0.01");
+        hands.kill();
+        for (const id of ids) await hands.told(id, "CANCELLED");
+        await hands.said("mass cancel over FIX confirmed");
+        same(hands.venue.truth().openOrders, [], "what is open");
+        same((await hands.told(hands.place(), "NEVER_SENT")).reason, "KILLED", "a new order");
+        // What comes while the kill stands goes as well.
+        hands.venue.manual("by-hand-again", "57000", "0.01");
+        await until("the end of it", () => hands.venue.truth().openOrders.length === 0);
+      },
+    },
     card("bust: a fill is taken back by its key, once", async (hands) => {
       const id = hands.place({ type: "MARKET" });
       const fill = await hands.told(id, "FILL");

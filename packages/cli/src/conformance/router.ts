@@ -235,6 +235,16 @@ export class Hands<V extends CardVenue = BinanceOrders> implements AsyncDisposab
     );
   }
 
+  /** Makes the kill file, as anybody may who can write the run directory. */
+  kill(): void {
+    writeFileSync(join(this.#dir, "state/kill"), "");
+  }
+
+  /** Waits until the router has said something in its log. */
+  async said(words: string): Promise<void> {
+    await this.#until(words, () => this.#router?.text.includes(words) === true, AGREE_MS_MAX);
+  }
+
   /** Waits until the venue is up for the `times`-th time. */
   async up(times = 1): Promise<void> {
     await this.#until("the venue is up", () => this.count("VENUE_UP") >= times, UP_MS_MAX);

@@ -9,6 +9,7 @@ mod dlq;
 mod fix;
 mod fix_link;
 mod fix_loop;
+mod fix_sweep;
 mod gateways;
 mod kill;
 pub mod limits;
@@ -138,6 +139,8 @@ struct Session {
     user: Option<WsClient>,
     /// In the place of both, at a FIX venue.
     fix: Option<Box<FixLink>>,
+    /// The kill in force, as far as it has come there.
+    sweep: Option<fix_sweep::Sweep>,
     listen_key: Option<String>,
     key_asked_at: u64,
     subscribed: bool,
@@ -259,6 +262,7 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
             api: None,
             user: None,
             fix,
+            sweep: None,
             listen_key: None,
             key_asked_at: 0,
             subscribed: false,
@@ -1199,7 +1203,7 @@ impl Loop<'_> {
             "gateway": gateway.unwrap_or("CONNECTING"),
             "killed": self.kill.shown(),
             "killRefused": s.kill_refused,
-            "massCancel": self.kill.mass_cancel,
+            "massCancel": self.kill.cancelled(&self.fix_sweeps(), self.sessions.iter().any(|v| v.fix.is_none())),
             "leaderEpoch": leader.map_or(0, |(epoch, _)| epoch),
             "commands": s.commands, "commandsRepeated": s.commands_repeated, "fenced": s.fenced,
             "placed": s.placed, "cancelsSent": s.cancels_sent, "neverSent": s.never_sent,

@@ -9,6 +9,7 @@ import { type VenueTruth, venueTruth } from "../../truth.ts";
 import { OrderBoard } from "../switches.ts";
 import { type Injection, throwSwitch } from "./control.ts";
 import { Desk } from "./desk.ts";
+import { type Fields, Incoming } from "./messages.ts";
 import { FixSkin, type Permitted } from "./skin.ts";
 
 const TICK_MS = 10;
@@ -95,6 +96,21 @@ export class FixOrders implements AsyncDisposable {
     this.#bookId += 1;
     const snapshot = { lastUpdateId: this.#bookId, E: nowMs, T: nowMs, bids, asks };
     this.#desk.book(SYMBOL, snapshot, nowMs);
+    this.#skin.publish();
+  }
+
+  /** An order of the account that did not come over the session: to buy at a price, until cancelled. */
+  manual(clOrdId: string, price: string, quantity: string): void {
+    const terms = [
+      [11, clOrdId],
+      [55, SYMBOL],
+      [54, "1"],
+      [38, quantity],
+      [40, "2"],
+      [44, price],
+      [59, "1"],
+    ];
+    this.#desk.onMessage(new Incoming("D", 0, terms as unknown as Fields), this.#nowMs());
     this.#skin.publish();
   }
 

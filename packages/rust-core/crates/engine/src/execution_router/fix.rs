@@ -19,6 +19,10 @@ use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, ReportKind,
 
 /// The mass status after a logon; requests have their token, which begins at 1.
 const LOGON_STATUS: u64 = 0;
+/// The mass status of a kill: above every token, and of as many digits as a number of a message may have.
+const SWEEP_STATUS: u64 = 999_999_999_999_999_999;
+/// What the ids of a kill begin with: nothing of ours is told by their answers.
+const SWEEP: &str = "kill-";
 /// OrdRejReason (103).
 const UNKNOWN_ORDER: u64 = 5;
 const DUPLICATE_ORDER: u64 = 6;
@@ -52,6 +56,17 @@ pub enum Word {
     Garbled(String),
     /// The venue has listed what it holds after the logon.
     Ready,
+    /// And during a kill.
+    Listed(Vec<Row>),
+}
+
+/// One open order as a venue lists it, ours or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    pub cl_ord_id: String,
+    pub order_id: String,
+    pub symbol: String,
+    pub side: Side,
 }
 
 #[derive(Debug)]
@@ -68,6 +83,8 @@ struct Awaited {
     /// Of a mass status: what was listed, and how many rows there were.
     open: Vec<ClientId>,
     rows: u64,
+    /// Of the mass status of a kill.
+    listed: Vec<Row>,
     sent_ns: u64,
 }
 
@@ -278,6 +295,26 @@ impl Desk {
         true
     }
 
+    /// Writes the question of a kill: everything that the venue holds, whoever it is of.
+    pub fn sweep_status(&mut self, body: &mut Body, now_ns: u64) {
+        orders::mass_status(body, SWEEP_STATUS.to_string().as_bytes());
+        self.awaited.insert(SWEEP_STATUS, awaited(Asked::Open, None, None, String::new(), now_ns));
+    }
+
+    /// Writes the mass cancel of a kill.
+    pub fn sweep_cancel_all(body: &mut Body, kill_ts_ns: i64, epoch_ns: i64) {
+        orders::mass_cancel(body, format!("{SWEEP}{kill_ts_ns:x}").as_bytes(), None, epoch_ns);
+    }
+
+    /// Writes the cancel of one order that a mass cancel left; false where it cannot be written.
+    pub fn sweep_cancel(body: &mut Body, row: &Row, epoch_ns: i64) -> bool {
+        let Ok(named) = orders::Instrument::new(None, row.symbol.as_bytes(), None) else { return false };
+        let id = format!("{SWEEP}{epoch_ns:x}-{}", row.order_id);
+        orders::cancel_order(body, id.as_bytes(), row.cl_ord_id.as_bytes(), &named, row.side, epoch_ns);
+        body.maybe(37, some(&row.order_id));
+        body.bytes().is_ok()
+    }
+
     /// Writes the body of a request. What is sent is awaited; `sent` then tells its number.
     pub fn write(
         &mut self,
@@ -415,6 +452,8 @@ impl Desk {
         out.push(match each.asked {
             // A venue without this question: what it holds is then asked for order by order.
             Asked::Open if token == LOGON_STATUS => Word::Ready,
+            // Nothing was listed: it is asked again.
+            Asked::Open if token == SWEEP_STATUS => return,
             Asked::Place | Asked::Cancel | Asked::Amend if busy => {
                 Word::Answer { token, answer: Answer::Busy { text } }
             }
@@ -436,6 +475,16 @@ impl Desk {
         let each = self.awaited.get_mut(&token)?;
         let there = message.get(39).is_some_and(|status| status != b"8");
         each.rows += u64::from(there);
+        if token == SWEEP_STATUS && there {
+            let text_of = |tag| message.get(tag).map(text);
+            let side = if message.get(54) == Some(b"1") { Side::Buy } else { Side::Sell };
+            each.listed.push(Row {
+                cl_ord_id: text_of(11).unwrap_or_default(),
+                order_id: text_of(37).unwrap_or_default(),
+                symbol: text_of(55)?,
+                side,
+            });
+        }
         if let (Some(id), Some(row)) = (id, row)
             && there
             && each.instrument.is_none_or(|wanted| wanted == row.instrument_id())
@@ -446,6 +495,7 @@ impl Desk {
         if last && let Some(each) = self.awaited.remove(&token) {
             out.push(match each.asked {
                 _ if token == LOGON_STATUS => Word::Ready,
+                _ if token == SWEEP_STATUS => Word::Listed(each.listed),
                 Asked::Time => Word::Answer { token, answer: Answer::Time { epoch_ns: self.venue_time_ns } },
                 _ => Word::Answer { token, answer: Answer::Open(each.open) },
             });
@@ -466,7 +516,8 @@ impl Desk {
 
     fn report(&mut self, table: &Table, message: &Message<'_>, out: &mut Vec<Word>) -> Option<()> {
         let cl_ord_id = message.get(11).unwrap_or_default();
-        let id = id_of(cl_ord_id);
+        // A cancel of somebody's own id names the order it was of.
+        let id = id_of(cl_ord_id).or_else(|| message.get(41).and_then(id_of));
         let asked = message.number(790).filter(|token| self.awaited.contains_key(token));
         let status = message.get(150) == Some(b"I") || asked.is_some();
         // An order that is not known may come without the fields of one.
@@ -625,6 +676,9 @@ impl Desk {
 
     fn cancel_rejected(&mut self, message: &Message<'_>, out: &mut Vec<Word>) -> Option<()> {
         let reject = CancelReject::read(message).ok()?;
+        if reject.cl_ord_id.starts_with(SWEEP.as_bytes()) {
+            return Some(());
+        }
         let asked = if reject.of_replace { Asked::Amend } else { Asked::Cancel };
         let token = self.awaited_of(asked, reject.cl_ord_id)?;
         self.awaited.remove(&token);
@@ -647,7 +701,18 @@ fn awaited(
     cl_ord_id: String,
     sent_ns: u64,
 ) -> Awaited {
-    Awaited { asked, instrument, id, cl_ord_id, seq: 0, terms: None, open: Vec::new(), rows: 0, sent_ns }
+    Awaited {
+        asked,
+        instrument,
+        id,
+        cl_ord_id,
+        seq: 0,
+        terms: None,
+        open: Vec::new(),
+        rows: 0,
+        listed: Vec::new(),
+        sent_ns,
+    }
 }
 
 fn failed(text: &str) -> Answer {

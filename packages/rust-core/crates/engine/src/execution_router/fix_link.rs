@@ -2,7 +2,7 @@
 //!
 //! What is received is confirmed only after the core has journalled what came of it, so that a crash lets it come again.
 
-use super::fix::{Desk, Word, Written};
+use super::fix::{Desk, Row, Word, Written};
 use super::limits::{FIX_CONNECT_NS, FIX_LOGON_STATUS_NS, FIX_OUT_BYTES_MAX, FIX_READS_PER_TURN_MAX};
 use crate::{Fault, clock};
 use serde::Deserialize;
@@ -390,6 +390,28 @@ impl FixLink {
             Ok(()) => Sent::Written,
             Err(_) => Sent::Broken,
         }
+    }
+
+    /// Sends the mass cancel of a kill; a venue that has none says so, and its orders are then cancelled one by one.
+    pub fn sweep_cancel_all(&mut self, kill_ts_ns: i64) -> bool {
+        let at = now();
+        Desk::sweep_cancel_all(&mut self.body, kill_ts_ns, at.wall);
+        self.session.send(b"q", &self.body, at).is_ok() && self.flush().is_ok()
+    }
+
+    /// Asks for everything that the venue holds.
+    pub fn sweep_status(&mut self) -> bool {
+        let at = now();
+        self.desk.sweep_status(&mut self.body, at.mono);
+        self.session.send(b"AF", &self.body, at).is_ok() && self.flush().is_ok()
+    }
+
+    /// Cancels what a mass cancel left.
+    pub fn sweep_cancel(&mut self, row: &Row) -> bool {
+        let at = now();
+        Desk::sweep_cancel(&mut self.body, row, at.wall)
+            && self.session.send(b"F", &self.body, at).is_ok()
+            && self.flush().is_ok()
     }
 
     /// Says goodbye, as far as one write goes.

@@ -50,6 +50,9 @@ impl Loop<'_> {
         if ready && !self.sessions[at].up {
             self.venue_up(at)?;
         }
+        if ready {
+            self.sweep_fix(at);
+        }
         Ok(())
     }
 
@@ -63,6 +66,10 @@ impl Loop<'_> {
                 self.apply(Event::Garbled { venue })
             }
             Word::Ready => Ok(()),
+            Word::Listed(rows) => {
+                self.swept(venue, &rows);
+                Ok(())
+            }
         }
     }
 }

@@ -32,6 +32,12 @@ pub const FIX_CONNECT_NS: u64 = 10_000_000_000;
 pub const FIX_LOGON_STATUS_NS: u64 = 5_000_000_000;
 /// Bytes a FIX venue may leave unread before its connection ends; new messages are refused at half of it.
 pub const FIX_OUT_BYTES_MAX: usize = 1 << 20;
+/// While a kill stands: between two looks at what a FIX venue holds before and after it was empty for so long, and the orders
+/// of one look that are cancelled by their ids, where the mass cancel left them.
+pub const FIX_SWEEP_NS: u64 = 500_000_000;
+pub const FIX_SWEEP_AGAIN_NS: u64 = 2_000_000_000;
+pub const FIX_SWEEP_QUIET_NS: u64 = 1_500_000_000;
+pub const FIX_SWEEP_CANCELS_MAX: usize = 5;
 /// Reads of one FIX socket in one turn.
 pub const FIX_READS_PER_TURN_MAX: usize = 16;
 /// Largest latency the histograms tell apart, in nanoseconds.

@@ -231,6 +231,29 @@ fn the_list_of_what_is_open_is_whole_or_none() {
 }
 
 #[test]
+fn b049_a_kill_lists_and_cancels_what_is_nobodys_too_and_its_answers_are_nobodys() {
+    let mut rig = Rig::new();
+    Desk::sweep_cancel_all(&mut rig.body, 255, TS);
+    assert_eq!(rig.body.bytes().unwrap(), b"11=kill-ff\x01530=7\x0160=20240229-23:59:59.123\x01");
+    rig.desk.sweep_status(&mut rig.body, 1);
+    let asked = String::from_utf8(rig.body.bytes().unwrap().to_vec()).unwrap();
+    let token = asked.strip_prefix("584=").and_then(|text| text.split('\u{1}').next()).unwrap();
+    let row = |id: &str| report("I", "0", &format!("584={token}|911=2")).replace(ID, id);
+    assert_eq!(rig.hear(&row(ID)), []);
+    let [Word::Listed(rows)] = &rig.hear(&row("by-hand"))[..] else { panic!() };
+    assert_eq!(rows.iter().map(|row| row.cl_ord_id.as_str()).collect::<Vec<_>>(), [ID, "by-hand"]);
+    assert!(Desk::sweep_cancel(&mut rig.body, &rows[1], TS));
+    let cancel = String::from_utf8(rig.body.bytes().unwrap().to_vec()).unwrap().replace('\u{1}', "|");
+    let id = format!("kill-{TS:x}-9");
+    assert_eq!(cancel, format!("11={id}|41=by-hand|55=BTC/USD|54=2|60=20240229-23:59:59.123|37=9|"));
+    assert_eq!(rig.hear(&format!("9|37=9|11={id}|41=by-hand|39=2|434=1|102=0")), []);
+    // Of an order of ours the original names it.
+    let words = rig.hear(&report("4", "4", &format!("41={ID}")).replacen(ID, &id, 1));
+    let [Word::Exec(_, exec)] = &words[..] else { panic!("{words:?}") };
+    assert_eq!((exec.id, &exec.kind), (Some(super::tests::id()), &ExecKind::Cancelled));
+}
+
+#[test]
 fn a_session_that_lost_messages_proves_nothing_of_trades_before() {
     let mut rig = Rig::new();
     let trades =
