@@ -2,6 +2,7 @@
 export * from "./audit.ts";
 export * from "./engine.ts";
 export * from "./features.ts";
+export * from "./fix.ts";
 export * from "./link.ts";
 export * from "./matching.ts";
 export { ADDON_PATH, AddonError } from "./native.ts";

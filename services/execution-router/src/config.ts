@@ -132,6 +132,44 @@ export const Settings = z.object({
     .max(1_000_000)
     .default(VENUES.BINANCE_USDM.limits.limits.weightPerMinute)
     .describe("Request weight the USD-M venue allows in a minute; 0 = it has no such limit"),
+  fixUrl: url(/^fix$/, "FIX 4.4 venue as fix://host:port; unset = none is traded"),
+  fixSenderCompId: z
+    .string()
+    .max(64)
+    .default("")
+    .describe("Our CompID at the FIX venue; wanted with fixUrl"),
+  fixTargetCompId: z
+    .string()
+    .max(64)
+    .default("")
+    .describe("The FIX venue's CompID; wanted with fixUrl"),
+  fixHeartbeatSeconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(3_600)
+    .default(30)
+    .describe("Heartbeat interval of the FIX session; a dead venue is noticed after two of them"),
+  fixStoreDir: z
+    .string()
+    .min(1)
+    .default("journal/fix")
+    .describe("Numbers and messages of the FIX session; removed only between two sessions"),
+  fixResetOnLogon: z
+    .boolean()
+    .default(false)
+    .describe("Each logon resets both numbers: for a FIX venue that never resends"),
+  fixFollowReset: z
+    .boolean()
+    .default(true)
+    .describe("A FIX venue that has begun its numbers anew is followed with a reset"),
+  fixOrdersPer10s: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(200)
+    .describe("Orders, amends and cancels the FIX venue allows in ten seconds"),
 });
 export type RouterConfig = z.output<typeof Settings>;
 
@@ -139,7 +177,7 @@ const KeyPair = z.object({
   apiKey: z.string().min(1).max(256),
   apiSecret: z.string().min(1).max(256),
 });
-const KeyFile = z.partialRecord(z.enum(["binance-spot", "binance-usdm"]), KeyPair);
+const KeyFile = z.partialRecord(z.enum(["binance-spot", "binance-usdm", "fix"]), KeyPair);
 const Table = z.object({
   instruments: z.array(
     z.object({
@@ -150,7 +188,7 @@ const Table = z.object({
   ),
 });
 
-/** One traded venue. */
+/** One traded venue with a REST of its own. */
 export interface TradedVenue {
   readonly name: VenueName;
   readonly venueId: number;
@@ -166,6 +204,13 @@ export interface TradedVenue {
   readonly symbols: readonly string[];
   readonly apiKey: string;
   readonly apiSecret: Secret;
+}
+
+/** A FIX venue: a session, and nothing beside it. */
+export interface FixVenue {
+  readonly venueId: number;
+  readonly username: string;
+  readonly password: Secret;
 }
 
 const KEY_NAMES = { BINANCE_SPOT: "binance-spot", BINANCE_USDM: "binance-usdm" } as const;
@@ -206,8 +251,9 @@ export function tradedVenues(config: RouterConfig): TradedVenue[] {
     },
   ] as const;
   const venues = wanted.filter(({ ws }) => ws !== undefined);
+  if (venues.length === 0 && config.fixUrl !== undefined) return [];
   if (venues.length === 0)
-    throw new ServiceFault("no venue is configured: set spotWsApiUrl or usdmWsApiUrl");
+    throw new ServiceFault("no venue is configured: set spotWsApiUrl, usdmWsApiUrl or fixUrl");
   const keys = readKeys(config.keysFile);
   const listed = venueRows(config.instrumentsFile);
   return venues.map(({ name, ws, stream, rest, limits, needs }) => {
@@ -236,6 +282,30 @@ export function tradedVenues(config: RouterConfig): TradedVenue[] {
       apiSecret: new Secret(pair.apiSecret),
     };
   });
+}
+
+/**
+ * The FIX venue, where one is configured.
+ *
+ * Errors  as of `tradedVenues`
+ */
+export function fixVenue(config: RouterConfig): FixVenue | null {
+  if (config.fixUrl === undefined) return null;
+  if (config.fixSenderCompId === "" || config.fixTargetCompId === "") {
+    throw new ServiceFault("FIX also needs fixSenderCompId and fixTargetCompId");
+  }
+  const pair = readKeys(config.keysFile).fix;
+  if (pair === undefined) {
+    throw new ServiceFault(`${config.keysFile} has no key of fix; add it or unset fixUrl`);
+  }
+  const row = venueRows(config.instrumentsFile).get("FIX");
+  if (row === undefined) {
+    throw new ServiceFault(
+      `${config.instrumentsFile} has no instrument of FIX; add one or unset fixUrl`,
+    );
+  }
+  const { apiKey: username, apiSecret } = pair;
+  return { venueId: row.venueId, username, password: new Secret(apiSecret) };
 }
 
 function readKeys(path: string): z.output<typeof KeyFile> {
@@ -281,7 +351,11 @@ function venueRows(
 }
 
 /** The hot loop's configuration. It crosses to the loop in this process only and is never logged. */
-export function loopConfig(config: RouterConfig, venues: readonly TradedVenue[]): object {
+export function loopConfig(
+  config: RouterConfig,
+  venues: readonly TradedVenue[],
+  fix: FixVenue | null = null,
+): object {
   return {
     endpoint: config.commandUrl,
     epochPath: config.epochFile,
@@ -292,19 +366,46 @@ export function loopConfig(config: RouterConfig, venues: readonly TradedVenue[])
     latchPath: config.latchFile,
     killPath: config.killFile,
     dlqDir: config.dlqDir,
-    venues: venues.map((venue) => ({
-      venueId: venue.venueId,
-      apiUrl: venue.apiUrl,
-      userStreamUrl: venue.userStreamUrl,
-      apiKey: venue.apiKey,
-      apiSecret: venue.apiSecret.reveal(),
-      ordersPer10s: venue.ordersPer10s,
-      ordersPerMinute: venue.ordersPerMinute,
-      symbolOrdersPer10s: venue.symbolOrdersPer10s,
-      weightPerMinute: venue.weightPerMinute,
-      newWaitMs: config.newWaitMs,
-      ordersSharePercent: ACCOUNT_SLICES.orders.router,
-      weightSharePercent: ACCOUNT_SLICES.weight.routerSession,
-    })),
+    venues: [
+      ...venues.map((venue) => sessionConfig(config, venue)),
+      ...(fix === null ? [] : [fixSessionConfig(config, fix)]),
+    ],
+  };
+}
+
+/** A FIX session has the whole of its limit: nothing else of ours speaks to that venue. */
+function fixSessionConfig(config: RouterConfig, venue: FixVenue): object {
+  return {
+    venueId: venue.venueId,
+    apiUrl: config.fixUrl,
+    apiKey: venue.username,
+    apiSecret: venue.password.reveal(),
+    ordersPer10s: config.fixOrdersPer10s,
+    newWaitMs: config.newWaitMs,
+    fix: {
+      senderCompId: config.fixSenderCompId,
+      targetCompId: config.fixTargetCompId,
+      heartbeatSeconds: config.fixHeartbeatSeconds,
+      storeDir: config.fixStoreDir,
+      resetOnLogon: config.fixResetOnLogon,
+      followReset: config.fixFollowReset,
+    },
+  };
+}
+
+function sessionConfig(config: RouterConfig, venue: TradedVenue): object {
+  return {
+    venueId: venue.venueId,
+    apiUrl: venue.apiUrl,
+    userStreamUrl: venue.userStreamUrl,
+    apiKey: venue.apiKey,
+    apiSecret: venue.apiSecret.reveal(),
+    ordersPer10s: venue.ordersPer10s,
+    ordersPerMinute: venue.ordersPerMinute,
+    symbolOrdersPer10s: venue.symbolOrdersPer10s,
+    weightPerMinute: venue.weightPerMinute,
+    newWaitMs: config.newWaitMs,
+    ordersSharePercent: ACCOUNT_SLICES.orders.router,
+    weightSharePercent: ACCOUNT_SLICES.weight.routerSession,
   };
 }

@@ -137,6 +137,8 @@ export class Errands {
 
   /** Cancels everything at every venue until it is confirmed, and looks again as long as the kill stands. */
   #startSweep(killTsNs: string): void {
+    // A FIX venue is the loop's own to sweep.
+    if (this.#desks.size === 0) return;
     const ours = new AbortController();
     this.#sweeping = ours;
     const stop = AbortSignal.any([ours.signal, this.#stop.signal]);

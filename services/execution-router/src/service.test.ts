@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { loopConfig, Settings, tradedVenues } from "./config.ts";
+import { fixVenue, loopConfig, Settings, tradedVenues } from "./config.ts";
 import { ERRANDS_MAX, Errands } from "./errands.ts";
 
 let dir = "";
@@ -54,6 +54,31 @@ describe("config", () => {
       apiSecret: "very-secret-text",
       ordersPer10s: 100,
     });
+  });
+
+  it("gives the loop a FIX venue with its session, alone or beside others", () => {
+    const table = join(dir, "instruments.json");
+    const rows = [{ venue_id: 7, venue: "FIX", symbol: "BTC/USD" }];
+    writeFileSync(table, JSON.stringify({ instruments: rows }));
+    const over = { instrumentsFile: table, fixUrl: "fix://127.0.0.1:9880" };
+    const ids = { fixSenderCompId: "DESK", fixTargetCompId: "VENUE" };
+    const config = settings({ ...over, ...ids }, { fix: PAIR });
+    const loop = loopConfig(config, tradedVenues(config), fixVenue(config)) as {
+      venues: Record<string, unknown>[];
+    };
+    expect(loop.venues).toMatchObject([
+      {
+        ...{ venueId: 7, apiUrl: "fix://127.0.0.1:9880", apiKey: "a-key", ordersPer10s: 200 },
+        fix: { senderCompId: "DESK", targetCompId: "VENUE", storeDir: "journal/fix" },
+      },
+    ]);
+    expect(JSON.stringify(fixVenue(config))).not.toContain("very-secret-text");
+    expect(fixVenue(settings(SPOT))).toBeNull();
+    expect(() => fixVenue(settings(over, { fix: PAIR }))).toThrow("fixSenderCompId");
+    expect(() => fixVenue(settings({ ...over, ...ids }))).toThrow("has no key of fix");
+    expect(() => fixVenue(settings({ ...over, ...ids, instrumentsFile }, { fix: PAIR }))).toThrow(
+      "no instrument of FIX",
+    );
   });
 
   it("a secret does not show when the venues are printed", () => {

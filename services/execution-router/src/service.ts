@@ -1,5 +1,5 @@
 import type { HotServiceSpec } from "@tidegate/service-kit";
-import { loopConfig, Settings, tradedVenues } from "./config.ts";
+import { fixVenue, loopConfig, Settings, tradedVenues } from "./config.ts";
 import { Errands } from "./errands.ts";
 
 /** Between two looks that somebody else asks for, ms: each costs a question of every open order. */
@@ -12,7 +12,7 @@ export function createRouter(): HotServiceSpec<typeof Settings> {
     name: "execution-router",
     kind: "execution-router",
     schema: Settings,
-    engineConfig: ({ config }) => loopConfig(config, tradedVenues(config)),
+    engineConfig: ({ config }) => loopConfig(config, tradedVenues(config), fixVenue(config)),
     ready: (stats) => stats["state"] === "UP",
     attach({ config, http, log }, engine) {
       const made = new Errands(tradedVenues(config), engine.call, (level, msg, fields) =>

@@ -42,6 +42,14 @@ export type LogBody =
   | { readonly k: "trigger"; readonly m: BookId; readonly order: Order }
   /** A fill the venue took back; the order is as after it. */
   | { readonly k: "bust"; readonly m: BookId; readonly trade: Trade; readonly order: Order }
+  /** A fill the venue says was another: `was` is gone, `trade` has its place. */
+  | {
+      readonly k: "correct";
+      readonly m: BookId;
+      readonly was: Trade;
+      readonly trade: Trade;
+      readonly order: Order;
+    }
   | {
       readonly k: "post";
       readonly m: BookId;

@@ -5,8 +5,14 @@ export type MarketId = (typeof MARKET_IDS)[number];
 
 /** The book of one symbol of the brokerage account, e.g. `alpaca:AAPL`. */
 export type AlpacaBook = `alpaca:${string}`;
+/** The book of one symbol of a FIX venue, e.g. `fix:BTC/USD`. */
+export type FixBook = `fix:${string}`;
+/** The book of one stock at Shioaji, e.g. `shioaji:2330`. */
+export type ShioajiBook = `shioaji:${string}`;
+/** A book that is not a market of the recording. */
+export type OtherBook = AlpacaBook | FixBook | ShioajiBook;
 /** One book of orders: an instrument at a venue. */
-export type BookId = MarketId | AlpacaBook;
+export type BookId = MarketId | OtherBook;
 
 /** What one core is made of. */
 export interface CoreSpec {
@@ -111,8 +117,36 @@ export const ALPACA_SCALES = {
   baseE8PerLot: 100,
 } as const;
 
+/** Scales of every book of a FIX venue: cents, and 1e-5 of the base asset. */
+export const FIX_SCALES = {
+  pxScale: 2,
+  qtyScale: 5,
+  pxTextScale: 2,
+  qtyTextScale: 5,
+  e8PerTickLot: 10,
+  baseE8PerLot: 1_000,
+} as const;
+
+/** Scales of every book at Shioaji: hundredths of a dollar, and shares; a board lot is a thousand of them. */
+export const SHIOAJI_SCALES = {
+  pxScale: 2,
+  qtyScale: 0,
+  pxTextScale: 2,
+  qtyTextScale: 0,
+  e8PerTickLot: 1_000_000,
+  baseE8PerLot: 100_000_000,
+} as const;
+
 export function bookSpec(id: BookId): BookSpec {
   if (id === "spot" || id === "usdm") return { ...MARKETS[id], postsAssets: id === "spot" };
+  if (id.startsWith("shioaji:")) {
+    const baseAsset = id.slice("shioaji:".length);
+    return { ...SHIOAJI_SCALES, baseAsset, quoteAsset: "TWD", postsAssets: true };
+  }
+  if (id.startsWith("fix:")) {
+    const [base = "", quote = ""] = id.slice("fix:".length).split("/");
+    return { ...FIX_SCALES, baseAsset: base, quoteAsset: quote, postsAssets: true };
+  }
   const [base = "", quote = "USD"] = id.slice("alpaca:".length).split("/");
   return { ...ALPACA_SCALES, baseAsset: base, quoteAsset: quote, postsAssets: true };
 }

@@ -24,6 +24,7 @@ import { orderBoards, throwSwitch } from "./trading/binance/control.ts";
 import { type RequestLine, Venue } from "./trading/binance/desk.ts";
 import { type ArmedFaults, VenueServer } from "./trading/binance/skin.ts";
 
+export type { BookId } from "./markets.ts";
 export { newRustMarket } from "./rust-market.ts";
 export { SampleError } from "./sample.ts";
 export { PortTaken } from "./trading/binance/skin.ts";

@@ -4,11 +4,12 @@
  */
 
 import { existsSync, readFileSync } from "node:fs";
+import type { Trade } from "./core.ts";
 import { readLog } from "./log.ts";
-import { type AlpacaBook, type BookId, bookSpec, type MarketId } from "./markets.ts";
+import { type BookId, bookSpec, type MarketId, type OtherBook } from "./markets.ts";
 
 /** By book; the two markets of the recording are always there. */
-export type ByBook<T> = Record<MarketId, T> & Partial<Record<AlpacaBook, T>>;
+export type ByBook<T> = Record<MarketId, T> & Partial<Record<OtherBook, T>>;
 
 export interface TruthFill {
   readonly market: BookId;
@@ -92,6 +93,23 @@ export function truthOf(text: string): VenueTruth {
   let busts = 0;
   const inconsistencies: string[] = [];
   let duplicates = 0;
+  /** Books a fill, or takes it back. */
+  const move = (market: BookId, trade: Trade, times: 1n | -1n): TruthFill => {
+    const spec = bookSpec(market);
+    const [pxTicks, qtyLots] = [BigInt(trade.pxTicks), BigInt(trade.qtyLots)];
+    const notionalE8 = pxTicks * qtyLots * BigInt(spec.e8PerTickLot);
+    const sign = trade.side === "BUY" ? times : -times;
+    const cash = of(cashE8, market);
+    positionLots[market] = (positionLots[market] ?? 0n) + sign * qtyLots;
+    add(cash, spec.quoteAsset, -sign * notionalE8);
+    if (spec.postsAssets) add(cash, spec.baseAsset, sign * qtyLots * BigInt(spec.baseE8PerLot));
+    add(cash, trade.feeAsset, -times * BigInt(trade.feeE8));
+    const { clientOrderId, tradeId, side, feeAsset, maker, timeMs } = trade;
+    return {
+      ...{ market, clientOrderId, tradeId, side, pxTicks, qtyLots, notionalE8 },
+      ...{ feeE8: BigInt(trade.feeE8), feeAsset, maker, timeMs },
+    };
+  };
   for (const line of readLog(text).lines) {
     if (line.k === "post") {
       // What came from elsewhere is no leg of a fill.
@@ -133,26 +151,27 @@ export function truthOf(text: string): VenueTruth {
       orders.set(id, { ...known, status: ENDS[line.how] });
       continue;
     }
+    if (line.k === "correct") {
+      const key = `${line.m} ${line.was.tradeId}`;
+      if (!fills.delete(key)) {
+        inconsistencies.push(`line ${line.n}: correction of ${key}, which is no fill`);
+        continue;
+      }
+      move(line.m, line.was, -1n);
+      fills.set(`${line.m} ${line.trade.tradeId}`, move(line.m, line.trade, 1n));
+      continue;
+    }
     const { trade } = line;
     const spec = bookSpec(line.m);
     const pxTicks = BigInt(trade.pxTicks);
     const qtyLots = BigInt(trade.qtyLots);
     const notionalE8 = pxTicks * qtyLots * BigInt(spec.e8PerTickLot);
     const key = `${line.m} ${trade.tradeId}`;
-    /** Books the fill, or takes it back. */
-    const book = (times: 1n | -1n): void => {
-      const sign = trade.side === "BUY" ? times : -times;
-      const cash = of(cashE8, line.m);
-      positionLots[line.m] = (positionLots[line.m] ?? 0n) + sign * qtyLots;
-      add(cash, spec.quoteAsset, -sign * notionalE8);
-      if (spec.postsAssets) add(cash, spec.baseAsset, sign * qtyLots * BigInt(spec.baseE8PerLot));
-      add(cash, trade.feeAsset, -times * BigInt(trade.feeE8));
-    };
     if (line.k === "bust") {
       busts += 1;
       if (!fills.delete(key))
         inconsistencies.push(`line ${line.n}: bust of ${key}, which is no fill`);
-      else book(-1n);
+      else move(line.m, trade, -1n);
       // What was busted neither filled nor can: the size of the order is less by it.
       orders.set(id, {
         ...known,
@@ -176,20 +195,7 @@ export function truthOf(text: string): VenueTruth {
       cumLots,
       status: cumLots === known.qtyLots ? "FILLED" : "PARTIALLY_FILLED",
     });
-    book(1n);
-    fills.set(key, {
-      market: line.m,
-      clientOrderId: id,
-      tradeId: trade.tradeId,
-      side: trade.side,
-      pxTicks,
-      qtyLots,
-      notionalE8,
-      feeE8: BigInt(trade.feeE8),
-      feeAsset: trade.feeAsset,
-      maker: trade.maker,
-      timeMs: trade.timeMs,
-    });
+    fills.set(key, move(line.m, trade, 1n));
   }
   for (const id of new Set([...Object.keys(cashE8), ...Object.keys(postedE8)]) as Set<BookId>) {
     const { postsAssets, baseAsset, quoteAsset } = bookSpec(id);

@@ -6,14 +6,14 @@
 import type { Report } from "@tidegate/contracts";
 import { REFUSALS } from "@tidegate/venue-sim/binance";
 import { type Card, expect, same } from "./cards.ts";
-import { Hands, type HandsOptions, type Market, type Terms } from "./router.ts";
+import { type BinanceMarket, Hands, type HandsOptions, type Terms } from "./router.ts";
 
 /** What the venue may say to a new order, by its code, and what we must make of it. */
 type Code = keyof typeof REFUSALS;
 /** Nobody knows whether it is there: it is asked for until that is proven. */
 const UNCLEAR: readonly Code[] = [-1000, -1001, -1006, -1007, -1016];
 /** Refused, with no effect. */
-const REFUSED: Readonly<Record<Market["id"], readonly Code[]>> = {
+const REFUSED: Readonly<Record<BinanceMarket["id"], readonly Code[]>> = {
   spot: [
     ...[-1008, -1013, -1014, -1020, -1021, -1022, -1100, -1102, -1111, -1115, -1116],
     ...[-1117, -1121, -2010, -2014, -2015],
@@ -28,7 +28,7 @@ const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 
 /** Cards of one market. Each has a venue, a router and a book of its own, and ends with both books compared. */
 export function binanceVenueCards(
-  market: Market,
+  market: BinanceMarket,
   heard?: (report: Report) => Report,
 ): readonly Card[] {
   const spot = market.id === "spot";
@@ -97,24 +97,15 @@ export function binanceVenueCards(
       const { reason } = await hands.told(hands.place(), "NEVER_SENT");
       same([reason, hands.count("VENUE_UP")], ["VENUE_UNREACHABLE", 0], "the order");
     }),
-    // Spot does not hold it yet: see the page of its orders.
-    ...(spot
-      ? []
-      : [
-          bare(
-            "logon: one that nobody answers is given up and tried again",
-            { before: (venue) => venue.inject({ switch: "auth_timeout", market: market.id }) },
-            async (hands) => {
-              await hands.up();
-              await hands.taken();
-              same(
-                hands.venue.injected(market.id)["auth_timeout"],
-                1,
-                "logins that were not answered",
-              );
-            },
-          ),
-        ]),
+    bare(
+      "logon: one that nobody answers is given up and tried again",
+      { before: (venue) => venue.inject({ switch: "auth_timeout", market: market.id }) },
+      async (hands) => {
+        await hands.up();
+        await hands.taken();
+        same(hands.venue.injected(market.id)["auth_timeout"], 1, "logins that were not answered");
+      },
+    ),
     order("LIMIT GTC rests", {}, ACK, "NEW"),
     order(
       "MARKET fills at two prices",

@@ -6,8 +6,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Report } from "@tidegate/contracts";
-import type { VenueTruth } from "@tidegate/venue-sim";
+import type { BookId, VenueTruth } from "@tidegate/venue-sim";
 import { BinanceOrders, type Injection } from "@tidegate/venue-sim/binance";
+import { FixOrders, MESSAGES_PER_10S, SYMBOL, VENUE_COMP_ID } from "@tidegate/venue-sim/fix";
 import { GatewayEnd, orderIds } from "../drill/gateway-end.ts";
 import { Process } from "../drill/processes.ts";
 import { expect, until } from "./cards.ts";
@@ -18,11 +19,27 @@ const UP_MS_MAX = 15_000;
 /** How long our book may take to be the venue's again. */
 const AGREE_MS_MAX = 14_000;
 
-/** What differs between the two venues, in what a card reckons with. */
-export interface Market {
-  readonly id: "spot" | "usdm";
-  readonly keyName: "binance-spot" | "binance-usdm";
-  /** Instrument and venue of the shipped table. */
+/** A simulated venue, as far as every card holds it. */
+export interface CardVenue extends AsyncDisposable {
+  readonly port: number;
+  truth(): VenueTruth;
+}
+type Levels = readonly (readonly [string, string])[];
+/** A switch of the venue; which market it is of is the card's own. */
+export type Thrown = Omit<Injection, "market">;
+
+/** What differs between the venues, in what a card reckons with. */
+export interface Market<V extends CardVenue = BinanceOrders> {
+  readonly id: BookId;
+  readonly keyName: "binance-spot" | "binance-usdm" | "fix";
+  /** Starts the venue with its log in `dir`. */
+  open(dir: string): Promise<V>;
+  /** What the router's configuration has of the venue at a port. */
+  config(port: number, dir: string): object;
+  book(venue: V, book: { readonly bids: Levels; readonly asks: Levels }): void;
+  inject(venue: V, thrown: Thrown): void;
+  injected(venue: V): Readonly<Record<string, number>>;
+  /** Instrument and venue of the table. */
   readonly instrumentId: number;
   readonly venueId: number;
   /** One unit of the cards, in lots and as the venue writes it. */
@@ -34,19 +51,82 @@ export interface Market {
   readonly ordersPer10s: number;
 }
 
-export const SPOT: Market = {
-  ...{ id: "spot", keyName: "binance-spot", instrumentId: 1, venueId: 1, unitLots: 1_000 },
+const SHIPPED = join(ROOT, "config/instruments.json");
+const onFatal = (error: unknown): never => {
+  throw error;
+};
+const binance = (id: "spot" | "usdm") => ({
+  id,
+  open: (dir: string) =>
+    BinanceOrders.alone(dir, {
+      keys: [{ key: KEY.apiKey, secret: KEY.apiSecret, trade: true }],
+      onFatal,
+    }),
+  config(port: number) {
+    const [ws, rest] = [`ws://127.0.0.1:${port}`, `http://127.0.0.1:${port}`];
+    return id === "spot"
+      ? { instrumentsFile: SHIPPED, spotWsApiUrl: ws, spotRestUrl: rest }
+      : {
+          ...{ instrumentsFile: SHIPPED, deadManMs: 0 },
+          ...{ usdmWsApiUrl: ws, usdmStreamUrl: ws, usdmRestUrl: rest },
+        };
+  },
+  book: (venue: BinanceOrders, book: { bids: Levels; asks: Levels }) => venue.book(id, book),
+  inject: (venue: BinanceOrders, thrown: Thrown) => venue.inject({ ...thrown, market: id }),
+  injected: (venue: BinanceOrders) => venue.injected(id),
+});
+
+/** One of the two Binance markets. */
+export interface BinanceMarket extends Market {
+  readonly id: "spot" | "usdm";
+}
+
+export const SPOT: BinanceMarket = {
+  ...binance("spot"),
+  ...{ keyName: "binance-spot", instrumentId: 1, venueId: 1, unitLots: 1_000 },
   unit: (units) => (units * 0.01).toFixed(5),
   ticks: (dollars) => Math.round(dollars * 100),
   price: (dollars) => dollars.toFixed(2),
   ordersPer10s: 100,
 };
-export const USDM: Market = {
-  ...{ id: "usdm", keyName: "binance-usdm", instrumentId: 2, venueId: 2, unitLots: 10 },
+export const USDM: BinanceMarket = {
+  ...binance("usdm"),
+  ...{ keyName: "binance-usdm", instrumentId: 2, venueId: 2, unitLots: 10 },
   unit: (units) => (units * 0.01).toFixed(3),
   ticks: (dollars) => Math.round(dollars * 10),
   price: (dollars) => dollars.toFixed(1),
   ordersPer10s: 300,
+};
+
+/** The FIX venue's own instrument. */
+const FIX_ROW = {
+  ...{ id: 1, venue_id: 1, venue: "FIX", symbol: SYMBOL, kind: "spot", base: "BTC", quote: "USD" },
+  ...{ px_scale: 2, px_unit: 1, qty_scale: 5, qty_unit: 1, e8_per_tick_lot: 10 },
+  ...{ min_qty_lots: 1, max_qty_lots: 900_000_000, min_notional_e8: 0 },
+};
+
+export const FIX: Market<FixOrders> = {
+  ...{ id: `fix:${SYMBOL}`, keyName: "fix", instrumentId: 1, venueId: 1, unitLots: 1_000 },
+  unit: SPOT.unit,
+  ticks: SPOT.ticks,
+  price: SPOT.price,
+  ordersPer10s: MESSAGES_PER_10S,
+  open: (dir) =>
+    FixOrders.alone(dir, {
+      client: { compId: "DESK", username: KEY.apiKey, password: KEY.apiSecret },
+      onFatal,
+    }),
+  config(port, dir) {
+    const instrumentsFile = join(dir, "instruments.json");
+    writeFileSync(instrumentsFile, JSON.stringify({ version: 1, instruments: [FIX_ROW] }));
+    return {
+      ...{ instrumentsFile, fixUrl: `fix://127.0.0.1:${port}`, fixHeartbeatSeconds: 1 },
+      ...{ fixSenderCompId: "DESK", fixTargetCompId: VENUE_COMP_ID },
+    };
+  },
+  book: (venue, book) => venue.book(book),
+  inject: (venue, thrown) => venue.inject(thrown),
+  injected: (venue) => venue.injected(),
 };
 
 export interface Terms {
@@ -65,11 +145,11 @@ const ENDS: Readonly<Record<string, string>> = {
 };
 const NEVER_THERE = ["REJECT", "NEVER_SENT", "DEAD"];
 
-export interface HandsOptions {
+export interface HandsOptions<V extends CardVenue = BinanceOrders> {
   /** What the router signs with, where that is not the venue's key. */
   readonly apiKey?: string;
   /** Before the router is started. */
-  readonly before?: (venue: BinanceOrders) => void;
+  readonly before?: (venue: V) => void;
   /** Where the router finds the venue, given its port; the venue's own port without it. */
   readonly through?: (port: number) => number;
   /** What comes of a report before the card hears it: the place to plant a fault. */
@@ -77,9 +157,9 @@ export interface HandsOptions {
 }
 
 /** A venue, a router and the end of its link; the market stands at 60,000 dollars with one unit at each of two prices a side. */
-export class Hands implements AsyncDisposable {
-  readonly market: Market;
-  readonly venue: BinanceOrders;
+export class Hands<V extends CardVenue = BinanceOrders> implements AsyncDisposable {
+  readonly market: Market<V>;
+  readonly venue: V;
   readonly reports: Report[] = [];
   readonly #dir: string;
   readonly #heard: (report: Report) => Report;
@@ -88,22 +168,20 @@ export class Hands implements AsyncDisposable {
   #end: GatewayEnd | null = null;
   #orders = 0;
 
-  private constructor(market: Market, venue: BinanceOrders, dir: string, options: HandsOptions) {
+  private constructor(market: Market<V>, venue: V, dir: string, options: HandsOptions<V>) {
     this.market = market;
     this.venue = venue;
     this.#dir = dir;
     this.#heard = options.heard ?? ((report) => report);
   }
 
-  static async open(market: Market, options: HandsOptions = {}): Promise<Hands> {
+  static async open<V extends CardVenue>(
+    market: Market<V>,
+    options: HandsOptions<V> = {},
+  ): Promise<Hands<V>> {
     const dir = mkdtempSync(join(tmpdir(), "tidegate-card-"));
     for (const name of ["s", "state", "venue"]) mkdirSync(join(dir, name));
-    const venue = await BinanceOrders.alone(join(dir, "venue"), {
-      keys: [{ key: KEY.apiKey, secret: KEY.apiSecret, trade: true }],
-      onFatal: (error) => {
-        throw error;
-      },
-    });
+    const venue = await market.open(join(dir, "venue"));
     const hands = new Hands(market, venue, dir, options);
     try {
       hands.at(60_000);
@@ -123,14 +201,9 @@ export class Hands implements AsyncDisposable {
     const { keyName } = this.market;
     const keysFile = join(this.#dir, "state/keys.json");
     writeFileSync(keysFile, JSON.stringify({ [keyName]: pair }), { mode: 0o600 });
-    const [ws, rest] = [`ws://127.0.0.1:${port}`, `http://127.0.0.1:${port}`];
-    const urls =
-      this.market.id === "spot"
-        ? { spotWsApiUrl: ws, spotRestUrl: rest }
-        : { usdmWsApiUrl: ws, usdmStreamUrl: ws, usdmRestUrl: rest, deadManMs: 0 };
     const config = {
-      ...{ httpPort: 0, tier: "T0", keysFile: "state/keys.json", ...urls },
-      instrumentsFile: join(ROOT, "config/instruments.json"),
+      ...{ httpPort: 0, tier: "T0", keysFile: "state/keys.json" },
+      ...this.market.config(port, this.#dir),
     };
     writeFileSync(join(this.#dir, "router.json"), JSON.stringify(config));
   }
@@ -165,6 +238,16 @@ export class Hands implements AsyncDisposable {
     );
   }
 
+  /** Makes the kill file, as anybody may who can write the run directory. */
+  kill(): void {
+    writeFileSync(join(this.#dir, "state/kill"), "");
+  }
+
+  /** Waits until the router has said something in its log. */
+  async said(words: string): Promise<void> {
+    await this.#until(words, () => this.#router?.text.includes(words) === true, AGREE_MS_MAX);
+  }
+
   /** Waits until the venue is up for the `times`-th time. */
   async up(times = 1): Promise<void> {
     await this.#until("the venue is up", () => this.count("VENUE_UP") >= times, UP_MS_MAX);
@@ -193,15 +276,15 @@ export class Hands implements AsyncDisposable {
       this.market.price(dollars + away),
       this.market.unit(units),
     ];
-    this.venue.book(this.market.id, {
+    this.market.book(this.venue, {
       bids: [level(-1), level(-2)],
       asks: [level(1), level(2)],
     });
   }
 
-  inject(injection: Omit<Injection, "market">): void {
-    this.#armed.add(injection.switch);
-    this.venue.inject({ ...injection, market: this.market.id });
+  inject(thrown: Thrown): void {
+    this.#armed.add(thrown.switch);
+    this.market.inject(this.venue, thrown);
   }
 
   /** Sends a new order; gives its client order id. What is not said: one unit to buy at 59,000 until cancelled. */
@@ -296,7 +379,7 @@ export class Hands implements AsyncDisposable {
       if (fault !== null) await new Promise((resolve) => setTimeout(resolve, 50));
     }
     if (fault !== null) throw new Error(fault);
-    const injected = this.venue.injected(this.market.id);
+    const injected = this.market.injected(this.venue);
     for (const name of this.#armed)
       expect((injected[name] ?? 0) > 0, `${name} was armed and nothing met it`);
   }
@@ -313,7 +396,7 @@ export class Hands implements AsyncDisposable {
 export function difference(
   truth: VenueTruth,
   reports: readonly Report[],
-  { id, instrumentId }: Pick<Market, "id" | "instrumentId">,
+  { id, instrumentId }: { readonly id: BookId; readonly instrumentId: number },
 ): string | null {
   const broken = truth.inconsistencies[0];
   if (broken !== undefined) return `the venue's log: ${broken}`;
@@ -326,8 +409,13 @@ export function difference(
         ...[fill.feeE8, fill.feeAsset, fill.maker],
       ].join(" "),
     );
+  // What takes an execution back names it before the slash.
+  const undone = new Set(
+    reports.filter(({ kind }) => kind === "BUST").map(({ execId }) => execId.split("/")[0]),
+  );
   const ours = reports
     .filter((each) => each.kind === "FILL" && each.instrumentId === instrumentId)
+    .filter(({ execId }) => !undone.has(execId))
     .map((fill) =>
       [
         ...[fill.clientOrderId, fill.execId, fill.side, fill.lastPxTicks, fill.lastQtyLots],

@@ -2,13 +2,15 @@
 
 import type { Report } from "@tidegate/contracts";
 import type { AlpacaOrders } from "@tidegate/venue-sim/alpaca";
-import { type Check, check, type Result, result } from "../result.ts";
+import { type Check, type Result, result } from "../result.ts";
 import { UsageError } from "../sim/options.ts";
 import { AlpacaVenues } from "./alpaca-orders.ts";
 import { alpacaVenueCards } from "./alpaca-venue.ts";
 import { binanceVenueCards } from "./binance-venue.ts";
 import { type Card, judged, type Played, play } from "./cards.ts";
-import { type Market, SPOT, USDM } from "./router.ts";
+import { fixVenueCards } from "./fix-venue.ts";
+import { type BinanceMarket, SPOT, USDM } from "./router.ts";
+import { shioajiVenueCards } from "./shioaji-venue.ts";
 
 /** Fewest cards of a venue that say anything. */
 export const CARDS_MIN = 25;
@@ -33,7 +35,7 @@ const dearer = (report: Report): Report =>
     : report;
 
 const ofBinance =
-  (market: Market) =>
+  (market: BinanceMarket) =>
   (wrong: boolean): Promise<Played[]> => {
     const cards: readonly Card[] = binanceVenueCards(market, wrong ? dearer : undefined);
     // Planted, a few cards with fills are enough to say whether anybody notices.
@@ -41,20 +43,34 @@ const ofBinance =
     return play(played, LANES);
   };
 
-/** The venues the platform trades at; one without cards of its order path has none to play, and that is told as a failure. */
+const ofFix = (wrong: boolean): Promise<Played[]> => {
+  const cards = fixVenueCards(wrong ? dearer : undefined);
+  return play(
+    wrong ? cards.filter(({ name }) => name.endsWith("that crosses fills")) : cards,
+    LANES,
+  );
+};
+
+const ofShioaji = (wrong: boolean): Promise<Played[]> =>
+  play(
+    shioajiVenueCards(wrong ? (fill) => ({ ...fill, pxTicks: fill.pxTicks + 1n }) : undefined),
+    LANES,
+  );
+
+/** The venues the platform has an order path to, each with its cards. */
 export const SETS = {
   alpaca: ofAlpaca,
   "binance-spot": ofBinance(SPOT),
   "binance-usdm": ofBinance(USDM),
-  fix: null,
-  shioaji: null,
-} as const satisfies Readonly<Record<string, ((wrong: boolean) => Promise<Played[]>) | null>>;
+  fix: ofFix,
+  shioaji: ofShioaji,
+} as const satisfies Readonly<Record<string, (wrong: boolean) => Promise<Played[]>>>;
 type Venue = keyof typeof SETS;
 
 /** Each fault that can be planted, and the venues whose cards must notice it. */
 export const BREAKS: Readonly<Record<string, readonly Venue[]>> = {
   "double-events": ["alpaca"],
-  "wrong-fills": ["binance-spot", "binance-usdm"],
+  "wrong-fills": ["binance-spot", "binance-usdm", "fix", "shioaji"],
 };
 
 export async function venues(
@@ -77,12 +93,7 @@ export async function venues(
   const checks: Check[] = [];
   const figures: Record<string, unknown> = {};
   for (const name of names) {
-    const play_ = SETS[name];
-    if (play_ === null) {
-      checks.push(check(`failed.${name}_of`, 0, ">=", CARDS_MIN, "cards"));
-      continue;
-    }
-    const played = await play_(plant !== null);
+    const played = await SETS[name](plant !== null);
     checks.push(...judged(name, played, CARDS_MIN));
     figures[name] = played;
   }

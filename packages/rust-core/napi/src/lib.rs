@@ -7,6 +7,7 @@ mod audit;
 mod convert;
 mod engine;
 mod features;
+mod fix;
 mod link;
 mod matching;
 mod projection;

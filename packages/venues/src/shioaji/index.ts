@@ -1,6 +1,10 @@
+export * as account from "./account.ts";
 export { capabilities } from "./capabilities.ts";
+export * as codec from "./codec.ts";
 export { endpoints, paths } from "./endpoints.ts";
 export { errorMeaning } from "./errors.ts";
 export * as limits from "./limits.ts";
 export { marketData } from "./market-data.ts";
+export * as orders from "./orders.ts";
 export * as queries from "./queries.ts";
+export * as session from "./session.ts";

@@ -6,6 +6,10 @@
 
 pub mod binance;
 mod dlq;
+mod fix;
+mod fix_link;
+mod fix_loop;
+mod fix_sweep;
 mod gateways;
 mod kill;
 pub mod limits;
@@ -18,11 +22,12 @@ use crate::span::{Span, SpanBudget};
 use crate::tier::TierName;
 use crate::{Call, Fault, Handle, Hot, clock, epoch, read_table, spawn, ws_item};
 use binance::{Asked, Keys, User};
+use fix_link::{FixLink, FixSettings};
 use gateways::Gateways;
 pub(crate) use gateways::identity;
 use limits::{
     COMMANDS_PER_TURN_MAX, COMMANDS_WAITING_MAX, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX,
-    REPORTS_PER_TURN_MAX, ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX,
+    REPORTS_PER_TURN_MAX, ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX, USER_LOGIN_NS,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -80,6 +85,8 @@ struct VenueSettings {
     orders_share_percent: usize,
     #[serde(default = "whole")]
     weight_share_percent: usize,
+    /// Of a FIX venue, whose `apiUrl` is `fix://host:port`.
+    fix: Option<FixSettings>,
 }
 
 const fn whole() -> usize {
@@ -92,7 +99,7 @@ impl VenueSettings {
         core.orders_per_minute = self.orders_per_minute;
         core.symbol_orders_per_10s = self.symbol_orders_per_10s;
         core.weight_per_minute = self.weight_per_minute;
-        core.weights = binance::weights(kind);
+        core.weights = if matches!(kind, Venue::Fix) { fix::WEIGHTS } else { binance::weights(kind) };
         core.amends = binance::amends(kind);
         core.new_wait_ns = self.new_wait_ms * 1_000_000;
         core.orders_share_percent = self.orders_share_percent;
@@ -130,9 +137,15 @@ struct Session {
     keys: Keys,
     api: Option<WsClient>,
     user: Option<WsClient>,
+    /// In the place of both, at a FIX venue.
+    fix: Option<Box<FixLink>>,
+    /// The kill in force, as far as it has come there.
+    sweep: Option<fix_sweep::Sweep>,
     listen_key: Option<String>,
     key_asked_at: u64,
     subscribed: bool,
+    /// When the login of spot's user stream was sent; 0 = none is under way.
+    login_at: u64,
     up: bool,
     backoff: Backoff,
     retry_at: u64,
@@ -143,10 +156,11 @@ struct Session {
 
 impl Session {
     fn state(&self) -> &'static str {
-        match (self.up, &self.api) {
+        let dialled = self.api.is_some() || self.fix.as_ref().is_some_and(|link| link.dialled());
+        match (self.up, dialled) {
             (true, _) => "UP",
-            (false, Some(_)) => "CONNECTING",
-            (false, None) => "WAITING",
+            (false, true) => "CONNECTING",
+            (false, false) => "WAITING",
         }
     }
 }
@@ -222,25 +236,37 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
         let kind = table.venue(id).ok_or_else(|| {
             Fault(format!("venues: venue {id} has no instrument in {shown}; add it or drop the venue"))
         })?;
-        if !matches!(kind, Venue::BinanceSpot | Venue::BinanceUsdm) {
+        if !matches!(kind, Venue::BinanceSpot | Venue::BinanceUsdm | Venue::Fix) {
             return Err(Fault(format!("venues: {} is market data only; drop venue {id}", kind.name())));
         }
         if kind == Venue::BinanceUsdm && settings.user_stream_url.is_empty() {
             return Err(Fault(format!("venues: venue {id} wants userStreamUrl")));
         }
+        let keys = Keys {
+            key: settings.api_key.clone(),
+            secret: Secret::new(settings.api_secret.clone().into_bytes()),
+        };
+        let fix = match (kind, &settings.fix) {
+            (Venue::Fix, Some(own)) => {
+                let login = (settings.api_key.as_str(), settings.api_secret.as_str());
+                Some(Box::new(FixLink::open(&settings.api_url, own, login, id, config.tier.into())?))
+            }
+            (Venue::Fix, None) => return Err(Fault(format!("venues: venue {id} wants fix"))),
+            _ => None,
+        };
         sessions.push(Session {
             id,
             kind,
             settings: settings.clone(),
-            keys: Keys {
-                key: settings.api_key.clone(),
-                secret: Secret::new(settings.api_secret.clone().into_bytes()),
-            },
+            keys,
             api: None,
             user: None,
+            fix,
+            sweep: None,
             listen_key: None,
             key_asked_at: 0,
             subscribed: false,
+            login_at: 0,
             up: false,
             backoff: Backoff::new(number as u64 + 1),
             retry_at: 0,
@@ -295,7 +321,7 @@ fn run(
     session_epoch: u32,
     table: Table,
     mut journal: Journal,
-    sessions: Vec<Session>,
+    mut sessions: Vec<Session>,
 ) -> Result<(), Fault> {
     let venues: Vec<CoreVenue> = sessions.iter().map(|s| s.settings.core(s.kind)).collect();
     let mut router =
@@ -305,7 +331,7 @@ fn run(
     }
     let kill = kill::KillSwitch::open(&config.latch_path, &config.kill_path, journal.last_seq() == 0);
     let mut gateways = Gateways::new(&table, clock::mono_ns());
-    let folded = fold(&mut journal, &mut router, &mut gateways)?;
+    let folded = fold(&mut journal, &mut router, &mut gateways, &mut sessions)?;
     let context = zmq::Context::new();
     let mut link = LinkServerConfig::new(&config.endpoint, "command", session_epoch);
     link.identity_prefix = "gateway".into();
@@ -365,7 +391,12 @@ fn run(
     state.finish()
 }
 
-fn fold(journal: &mut Journal, router: &mut Router, gateways: &mut Gateways) -> Result<u64, Fault> {
+fn fold(
+    journal: &mut Journal,
+    router: &mut Router,
+    gateways: &mut Gateways,
+    sessions: &mut [Session],
+) -> Result<u64, Fault> {
     let mut after = 0;
     let mut fault = None;
     loop {
@@ -375,6 +406,9 @@ fn fold(journal: &mut Journal, router: &mut Router, gateways: &mut Gateways) -> 
                 Some(entry) => {
                     if let Entry::Command { command, .. } = &entry {
                         gateways.told(command, router.report_seq(), record.payload);
+                    }
+                    for link in sessions.iter_mut().filter_map(|session| session.fix.as_mut()) {
+                        link.desk.fold(&entry);
                     }
                     router.fold(&entry);
                 }
@@ -412,6 +446,7 @@ impl Loop<'_> {
         let busy = !self.waiting.is_empty() || self.link.has_waiting() || clients.clone().any(WsClient::more);
         let mut items = vec![self.link.poll_item()];
         items.extend(clients.map(ws_item));
+        items.extend(self.sessions.iter().filter_map(|session| session.fix.as_ref()?.poll_item()));
         self.hot.wait(items, busy, POLL_MS)
     }
 
@@ -767,6 +802,13 @@ impl Loop<'_> {
         let Some(at) = self.sessions.iter().position(|s| s.id == venue) else {
             return never(Reason::VenueUnreachable);
         };
+        if self.sessions[at].fix.is_some() {
+            // The last look at the clock before the bytes.
+            if expires_mono_ns != 0 && clock::mono_ns() > expires_mono_ns {
+                return never(Reason::TtlExpired);
+            }
+            return self.send_fix(at, &Request { token, venue, what, expires_mono_ns });
+        }
         let instrument = self.row(&what).map(Instrument::instrument_id);
         let Session { kind, keys, .. } = &self.sessions[at];
         let text =
@@ -802,6 +844,10 @@ impl Loop<'_> {
 
     fn drive_venues(&mut self) -> Result<(), Fault> {
         for at in 0..self.sessions.len() {
+            if self.sessions[at].fix.is_some() {
+                self.drive_fix(at)?;
+                continue;
+            }
             self.connect(at);
             let mut texts: Vec<(Stamp, Vec<u8>, bool)> = Vec::new();
             let session = &mut self.sessions[at];
@@ -824,6 +870,11 @@ impl Loop<'_> {
                     fault = Some(end);
                 }
             }
+            // The venue's pings keep a connection whose login it has lost.
+            let login_at = self.sessions[at].login_at;
+            if login_at != 0 && clock::mono_ns().saturating_sub(login_at) >= USER_LOGIN_NS {
+                fault.get_or_insert_with(|| "the login of the user stream was not answered".into());
+            }
             if let Some(why) = fault {
                 self.failed(at, &why)?;
             }
@@ -834,21 +885,31 @@ impl Loop<'_> {
                 Venue::BinanceSpot => session.subscribed,
                 Venue::BinanceUsdm => open(&session.user),
                 // Refused at the start: no order session is known of it.
-                Venue::BinanceCoinm | Venue::Alpaca | Venue::AlpacaCrypto | Venue::Shioaji => false,
+                Venue::BinanceCoinm | Venue::Alpaca | Venue::AlpacaCrypto | Venue::Shioaji | Venue::Fix => {
+                    false
+                }
             };
             if !session.up && open(&session.api) && user_ready {
-                let venue = session.id;
-                self.sessions[at].up = true;
-                self.sessions[at].opens += 1;
-                self.sessions[at].backoff.reset();
-                self.hot.log("info", "venue up", json!({ "venue": venue.0 }));
-                self.apply(Event::VenueUp { venue })?;
+                self.venue_up(at)?;
             }
         }
         // Answers that never came are forgotten with the core's own bound.
         let oldest = clock::mono_ns().saturating_sub(2 * tidegate_router::limits::LATE_ANSWER_NS);
         self.asked.retain(|_, (_, _, sent)| *sent >= oldest);
+        for link in self.sessions.iter_mut().filter_map(|session| session.fix.as_mut()) {
+            link.forget(oldest);
+        }
         Ok(())
+    }
+
+    /// A venue is ready for orders.
+    fn venue_up(&mut self, at: usize) -> Result<(), Fault> {
+        let session = &mut self.sessions[at];
+        let venue = session.id;
+        (session.up, session.opens) = (true, session.opens + 1);
+        session.backoff.reset();
+        self.hot.log("info", "venue up", json!({ "venue": venue.0 }));
+        self.apply(Event::VenueUp { venue })
     }
 
     fn connect(&mut self, at: usize) {
@@ -897,8 +958,9 @@ impl Loop<'_> {
             && let Some(api) = session.api.as_mut()
         {
             let text = binance::subscribe(&session.keys, clock::epoch_ns());
-            // A refusal to write ends in the idle time-out or a failed pump.
+            // A refusal to write ends in a failed pump, or with the login that is not answered.
             let _ = api.send_text(&text);
+            session.login_at = clock::mono_ns();
         }
     }
 
@@ -906,7 +968,10 @@ impl Loop<'_> {
         let session = &mut self.sessions[at];
         // Both go: order entry without the user stream would miss fills.
         (session.api, session.user, session.listen_key) = (None, None, None);
-        (session.subscribed, session.key_asked_at) = (false, 0);
+        (session.subscribed, session.key_asked_at, session.login_at) = (false, 0, 0);
+        if let Some(link) = session.fix.as_mut() {
+            link.end();
+        }
         session.failures += 1;
         session.last_fault = why.to_string();
         session.retry_at = session.backoff.next_at(clock::mono_ns());
@@ -939,7 +1004,7 @@ impl Loop<'_> {
                 if status != 200 {
                     return Ok(Some(format!("the user stream was refused: {}", body["error"])));
                 }
-                self.sessions[at].subscribed = true;
+                (self.sessions[at].subscribed, self.sessions[at].login_at) = (true, 0);
                 return Ok(None);
             }
             let Ok(token) = id.parse::<u64>() else { return Ok(None) };
@@ -1144,7 +1209,7 @@ impl Loop<'_> {
             "gateway": gateway.unwrap_or("CONNECTING"),
             "killed": self.kill.shown(),
             "killRefused": s.kill_refused,
-            "massCancel": self.kill.mass_cancel,
+            "massCancel": self.kill.cancelled(&self.fix_sweeps(), self.sessions.iter().any(|v| v.fix.is_none())),
             "leaderEpoch": leader.map_or(0, |(epoch, _)| epoch),
             "commands": s.commands, "commandsRepeated": s.commands_repeated, "fenced": s.fenced,
             "placed": s.placed, "cancelsSent": s.cancels_sent, "neverSent": s.never_sent,
@@ -1165,6 +1230,9 @@ impl Loop<'_> {
         for session in &mut self.sessions {
             for client in [&mut session.api, &mut session.user].into_iter().flatten() {
                 client.close();
+            }
+            if let Some(link) = session.fix.as_mut() {
+                link.logout();
             }
         }
         self.link.bye();

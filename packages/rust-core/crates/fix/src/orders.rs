@@ -144,6 +144,11 @@ pub fn order_status(body: &mut Body, id: &[u8], instrument: &Instrument, side: S
     body.clear().text(11, id).prepared(&instrument.prefix).char(54, side_code(side));
 }
 
+/// OrderMassStatusRequest (AF) for every order: each open one is answered with a report of ExecType I and this id (584).
+pub fn mass_status(body: &mut Body, id: &[u8]) {
+    body.clear().text(584, id).char(585, b'7');
+}
+
 /// OrderMassCancelRequest (q), of one instrument or of all.
 pub fn mass_cancel(body: &mut Body, id: &[u8], instrument: Option<&[u8]>, at: i64) {
     body.clear().text(11, id).char(530, if instrument.is_some() { b'1' } else { b'7' });
@@ -516,6 +521,8 @@ mod tests {
         assert_eq!(text(&body), "11=c2|41=c1|1=acc|55=AAPL|54=1|60=19700101-00:00:00.000|");
         order_status(&mut body, b"c1", &instrument, Side::Buy);
         assert_eq!(text(&body), "11=c1|1=acc|55=AAPL|54=1|");
+        mass_status(&mut body, b"m");
+        assert_eq!(text(&body), "584=m|585=7|");
         mass_cancel(&mut body, b"m", None, 0);
         assert_eq!(text(&body), "11=m|530=7|60=19700101-00:00:00.000|");
         new_order(

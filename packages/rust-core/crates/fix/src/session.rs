@@ -289,6 +289,8 @@ pub struct Session<S> {
     heartbeat_ns: u64,
     last_in: u64,
     last_out: u64,
+    /// The next Logon of an initiator resets both numbers, whatever the configuration says.
+    reset_next: bool,
     /// When the phase began.
     since: u64,
     test_sent: bool,
@@ -339,6 +341,7 @@ impl<S: Store> Session<S> {
             heartbeat_ns: 0,
             last_in: 0,
             last_out: 0,
+            reset_next: false,
             since: 0,
             test_sent: false,
             closing: None,
@@ -357,11 +360,12 @@ impl<S: Store> Session<S> {
         self.staged.clear();
         (self.since, self.last_in, self.last_out) = (now.mono, now.mono, now.mono);
         if self.config.role == Role::Initiator {
-            if self.config.reset_on_logon {
+            let resets = self.resets();
+            if resets {
                 self.reset(now);
             }
             self.heartbeat_ns = u64::from(self.config.heartbeat_seconds) * 1_000_000_000;
-            self.send_logon(self.config.reset_on_logon, now);
+            self.send_logon(resets, now);
         }
     }
 
@@ -471,6 +475,24 @@ impl<S: Store> Session<S> {
         let seq = self.store.numbers().next_out;
         self.emit(msg_type, body, now);
         if self.closing.is_some() { Err(SendFault::NotLoggedOn) } else { Ok(seq) }
+    }
+
+    /// An initiator's next Logon resets both numbers (141=Y): for a peer that has begun its numbers anew. What was missed
+    /// before can then not be had by sequence number.
+    pub const fn reset_on_next_logon(&mut self) {
+        self.reset_next = true;
+    }
+
+    /// Both numbers are 1 again, as between two sessions of a schedule; there must be no connection.
+    pub fn begin_anew(&mut self, now: Instant) {
+        if !self.is_connected() {
+            self.reset(now);
+        }
+    }
+
+    /// Whether an initiator's Logon resets both numbers.
+    const fn resets(&self) -> bool {
+        self.config.reset_on_logon || self.reset_next
     }
 
     /// Begins to log out.

@@ -29,6 +29,9 @@ pub enum Venue {
     /// Taiwan stocks, futures and options.
     #[serde(rename = "SHIOAJI")]
     Shioaji,
+    /// Any venue over FIX 4.4.
+    #[serde(rename = "FIX")]
+    Fix,
 }
 
 impl Venue {
@@ -41,6 +44,7 @@ impl Venue {
             Self::Alpaca => "ALPACA",
             Self::AlpacaCrypto => "ALPACA_CRYPTO",
             Self::Shioaji => "SHIOAJI",
+            Self::Fix => "FIX",
         }
     }
 
@@ -49,6 +53,7 @@ impl Venue {
         match self {
             Self::BinanceSpot | Self::AlpacaCrypto => matches!(kind, Kind::Spot),
             Self::BinanceUsdm => matches!(kind, Kind::LinearPerp),
+            Self::Fix => matches!(kind, Kind::Spot | Kind::LinearPerp),
             Self::BinanceCoinm => matches!(kind, Kind::InversePerp),
             Self::Alpaca => matches!(kind, Kind::Equity),
             Self::Shioaji => matches!(kind, Kind::Equity | Kind::Future | Kind::Option),
@@ -59,7 +64,7 @@ impl Venue {
     const fn symbol_marks(self) -> &'static [u8] {
         match self {
             Self::Alpaca => b".",
-            Self::AlpacaCrypto => b"/",
+            Self::AlpacaCrypto | Self::Fix => b"/",
             _ => b"",
         }
     }
@@ -140,7 +145,8 @@ impl Instrument {
     pub const fn tradable(&self) -> bool {
         matches!(
             (self.venue, self.kind),
-            (Venue::BinanceSpot, Kind::Spot) | (Venue::BinanceUsdm, Kind::LinearPerp)
+            (Venue::BinanceSpot | Venue::Fix, Kind::Spot)
+                | (Venue::BinanceUsdm | Venue::Fix, Kind::LinearPerp)
         )
     }
 

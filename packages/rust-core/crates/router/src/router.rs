@@ -32,6 +32,8 @@ use tidegate_wire::pb::common::v1::{IntentId, Side as PbSide};
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, Reason, Report, ReportKind, Tif};
 
 const MINUTE_NS: u64 = 60_000_000_000;
+/// What the report of an undone execution says where another takes its place: it fills the order no longer.
+const CORRECTED: &str = "corrected";
 
 /// Where an order is, as far as evidence goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -1108,7 +1110,8 @@ impl Router {
             ExecKind::New => self.held(now, id, &exec.venue_order_id, exec.ts_venue_ns, out),
             ExecKind::Replaced(terms) => self.replaced(now, id, terms, exec.ts_venue_ns, out),
             ExecKind::Trade(fill) => self.take_fill(now, id, &fill, exec.side, out),
-            ExecKind::Bust(fill) => self.undo(now, id, &fill, out),
+            ExecKind::Bust(fill) => self.undo(now, id, &fill, "", out),
+            ExecKind::Corrected { undone, fill } => self.correct(now, id, &undone, &fill, exec.side, out),
             ExecKind::Cancelled => self.ends(id, VenueState::Cancelled, exec.ts_venue_ns, out),
             ExecKind::Expired => self.ends(id, VenueState::Expired, exec.ts_venue_ns, out),
             ExecKind::Rejected => self.ends(id, VenueState::Rejected, exec.ts_venue_ns, out),
@@ -1294,7 +1297,7 @@ impl Router {
     }
 
     /// Reports an execution that the venue undid, once. What the order still has at the venue is not changed by it.
-    fn undo(&mut self, now: Now, id: ClientId, fill: &Fill, out: &mut Vec<Effect>) {
+    fn undo(&mut self, now: Now, id: ClientId, fill: &Fill, text: &str, out: &mut Vec<Effect>) {
         let Some(order) = self.orders.get_mut(&id) else { return };
         if !order.execs.insert(fill.exec_id.clone()) {
             self.stats.fills_repeated += 1;
@@ -1308,9 +1311,33 @@ impl Router {
             fee_asset: fill.fee_asset.clone(),
             reason: Reason::Ok as i32,
             ts_venue_ns: fill.ts_venue_ns,
+            venue_text: text.into(),
             ..self.about(now, id, ReportKind::Bust)
         };
         self.report(report, out);
+    }
+
+    /// An execution was another than it was told as: the one that was told is undone and the right one booked, each once.
+    fn correct(
+        &mut self,
+        now: Now,
+        id: ClientId,
+        undone: &Fill,
+        fill: &Fill,
+        side: Option<Side>,
+        out: &mut Vec<Effect>,
+    ) {
+        let Some(order) = self.orders.get_mut(&id) else { return };
+        if order.execs.contains(&undone.exec_id) {
+            self.stats.fills_repeated += 1;
+            return;
+        }
+        // What it takes the place of fills the order no longer.
+        order.booked_lots = order.booked_lots.saturating_sub(undone.qty_lots);
+        order.venue_cum_lots =
+            order.venue_cum_lots.saturating_sub(undone.qty_lots).saturating_add(fill.qty_lots);
+        self.undo(now, id, undone, CORRECTED, out);
+        self.take_fill(now, id, fill, side, out);
     }
 
     /// Reports the end of an order once every execution up to the venue's cumulative quantity is booked.
@@ -1467,7 +1494,7 @@ impl Router {
         if order.probes_failed > 0 && now.mono_ns < order.probe_after_ns {
             return;
         }
-        let instrument = order.instrument;
+        let (instrument, side, venue_order_id) = (order.instrument, order.side, order.venue_order_id.clone());
         let cost = self.cost_of(venue, Purpose::Cancel);
         let Some(state) = self.venues.get_mut(&venue) else { return };
         if !state.budget.take(now.mono_ns, instrument, cost, Urgency::Reducing) {
@@ -1481,7 +1508,7 @@ impl Router {
         out.push(Effect::Send(Request {
             token,
             venue,
-            what: What::Cancel { instrument, id },
+            what: What::Cancel { instrument, id, side, venue_order_id },
             expires_mono_ns: 0,
         }));
     }
@@ -1492,15 +1519,22 @@ impl Router {
             return;
         }
         let missing = order.fetch || order.booked_lots < order.venue_cum_lots;
+        let status = || What::Status {
+            instrument: order.instrument,
+            id,
+            side: order.side,
+            venue_order_id: order.venue_order_id.clone(),
+        };
         let (purpose, what) = if order.proof != Proof::None {
             let what = match order.proof {
                 Proof::Clock | Proof::None => What::Time,
-                Proof::NotFound => What::Status { instrument: order.instrument, id },
+                Proof::NotFound => status(),
                 Proof::NotOpen => What::Open { instrument: order.instrument },
                 Proof::NoTrade => What::Trades {
                     instrument: order.instrument,
                     venue_order_id: None,
                     from_id: order.trade_floor + 1,
+                    since_ns: order.ts_ns,
                 },
             };
             (Purpose::Proof(order.proof), what)
@@ -1509,10 +1543,11 @@ impl Router {
                 instrument: order.instrument,
                 venue_order_id: Some(order.venue_order_id.clone()),
                 from_id: 0,
+                since_ns: order.ts_ns,
             };
             (Purpose::Fetch, what)
         } else if order.ask || missing {
-            (Purpose::Status, What::Status { instrument: order.instrument, id })
+            (Purpose::Status, status())
         } else {
             return;
         };
@@ -1875,6 +1910,10 @@ impl Router {
             }
             ReportKind::Bust => {
                 order.execs.insert(report.exec_id.clone());
+                if report.venue_text == CORRECTED {
+                    order.booked_lots = order.booked_lots.saturating_sub(report.last_qty_lots);
+                    order.venue_cum_lots = order.venue_cum_lots.saturating_sub(report.last_qty_lots);
+                }
             }
             ReportKind::Unknown if order.phase == Phase::Pending => order.phase = Phase::Unknown,
             ReportKind::CancelReject => order.cancel = Cancel::None,

@@ -147,6 +147,11 @@ pub enum ExecKind {
     Trade(Fill),
     /// An execution is undone: its price, quantity and fee, under an execution id of its own.
     Bust(Fill),
+    /// An execution was another than it was told as: `undone` is what was told, under an execution id of its own.
+    Corrected {
+        undone: Box<Fill>,
+        fill: Box<Fill>,
+    },
     Cancelled,
     Rejected,
     Expired,
@@ -261,7 +266,8 @@ pub enum Event {
     Tick,
 }
 
-/// What to ask of a venue.
+/// What to ask of a venue. An order is named by everything a venue may know it by: our id, its side as the contracts number
+/// it, the venue's id, which is empty before the venue has told it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum What {
     /// Send the order; `ts_ns` is the timestamp to sign, the base of its short validity.
@@ -272,18 +278,23 @@ pub enum What {
     Cancel {
         instrument: InstrumentId,
         id: ClientId,
+        side: i32,
+        venue_order_id: String,
     },
     /// Give the order new terms; `ts_ns` is the timestamp to sign.
     Amend {
         instrument: InstrumentId,
         id: ClientId,
         side: i32,
+        venue_order_id: String,
         terms: Terms,
         ts_ns: i64,
     },
     Status {
         instrument: InstrumentId,
         id: ClientId,
+        side: i32,
+        venue_order_id: String,
     },
     Open {
         instrument: InstrumentId,
@@ -294,6 +305,8 @@ pub enum What {
         instrument: InstrumentId,
         venue_order_id: Option<String>,
         from_id: u64,
+        /// When the order was sent, ns since the Unix epoch: a list that may lack a trade since then must come as `Failed` too.
+        since_ns: i64,
     },
     Time,
 }

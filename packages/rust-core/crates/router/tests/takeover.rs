@@ -173,3 +173,47 @@ fn b023_a_trade_that_the_venue_undoes_is_reported_once() {
     rig.apply(exec(ExecKind::Bust(fill("B1"))));
     assert_eq!(rig.journal.len(), reports, "once, also over a restart");
 }
+
+#[test]
+fn a_correction_undoes_one_execution_and_books_another_once() {
+    let mut rig = Rig::new();
+    rig.command(CommandKind::New, 1, 7, 1);
+    let fill = |exec_id: &str, px_ticks: i64| Fill {
+        exec_id: exec_id.into(),
+        px_ticks,
+        qty_lots: 5,
+        fee_e8: 2,
+        fee_asset: "USD".into(),
+        maker: true,
+        ts_venue_ns: 1,
+    };
+    let exec = |kind| Event::Exec {
+        venue: VENUE,
+        instrument: InstrumentId(1),
+        exec: Exec {
+            id: Some(id(1)),
+            kind,
+            venue_order_id: "9".into(),
+            side: None,
+            cum_lots: Some(5),
+            ts_venue_ns: 1,
+            text: String::new(),
+        },
+    };
+    let corrected =
+        || exec(ExecKind::Corrected { undone: Box::new(fill("1/2", 100)), fill: Box::new(fill("2", 101)) });
+    rig.apply(exec(ExecKind::Trade(fill("1", 100))));
+    rig.apply(corrected());
+    let report = rig.last().clone();
+    assert_eq!((report.kind(), report.exec_id.as_str(), report.last_px_ticks), (ReportKind::Fill, "2", 101));
+    assert_eq!(report.cum_qty_lots, 5, "it fills the order no further");
+    let (reports, state) = (rig.journal.len(), rig.router.durable_state());
+    rig.apply(corrected());
+    let mut again = bare();
+    rig.journal.iter().for_each(|entry| again.fold(entry));
+    assert_eq!(again.durable_state(), state, "as the journal tells it");
+    rig.router = again;
+    rig.apply(corrected());
+    assert_eq!(rig.journal.len(), reports, "once, also over a restart");
+    assert!(rig.router.illegal_steps().is_empty(), "nothing is filled beyond its size");
+}

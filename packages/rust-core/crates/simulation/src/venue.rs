@@ -118,7 +118,7 @@ impl Venue {
                 };
                 (Answer::Open(self.open.iter().filter(fits).copied().collect()), vec![])
             }
-            What::Trades { instrument, venue_order_id, from_id } => {
+            What::Trades { instrument, venue_order_id, from_id, .. } => {
                 let wanted = |row: &TradeRow| match venue_order_id {
                     Some(order) => row.venue_order_id == *order,
                     None => row.fill.exec_id.parse::<u64>().unwrap_or(0) >= *from_id,

@@ -22,4 +22,5 @@ pub use clock::Stamp;
 pub use http::{HttpEvent, HttpExchange, HttpFault, HttpOptions, HttpRequest};
 pub use sse::{SseClient, SseEvent, SseFault, SseParser};
 pub use tls::Trust;
+pub use transport::Transport;
 pub use ws::{ConnectOptions, Dial, SendFault, WsClient, WsEvent, WsFault, WsState};

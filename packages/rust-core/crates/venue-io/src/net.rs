@@ -42,6 +42,8 @@ pub enum NetFault {
 pub enum Family {
     /// `ws` and `wss`.
     Websocket,
+    /// `fix`, without TLS.
+    Fix,
     /// `http`, `https` and `http+unix`, whose host is the percent-encoded path of a socket file.
     Http,
 }
@@ -62,12 +64,17 @@ pub fn target(url: &str, family: Family) -> Result<Target, NetFault> {
     let (tls, default_port) = match (family, uri.scheme_str()) {
         (Family::Websocket, Some("ws")) | (Family::Http, Some("http")) => (false, 80),
         (Family::Websocket, Some("wss")) | (Family::Http, Some("https")) => (true, 443),
+        (Family::Fix, Some("fix")) => (false, 0),
+        (Family::Fix, _) => return Err(bad(&"the scheme is not fix")),
         (Family::Websocket, _) => return Err(bad(&"the scheme is not ws or wss")),
         (Family::Http, _) => return Err(bad(&"the scheme is not http, https or http+unix")),
     };
     let host = uri.host().filter(|h| !h.is_empty()).ok_or_else(|| bad(&"no host"))?;
     let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
     let port = uri.port_u16().unwrap_or(default_port);
+    if port == 0 {
+        return Err(bad(&"no port"));
+    }
     let authority = if port == default_port { host.to_string() } else { format!("{host}:{port}") };
     let path = uri.path_and_query().map_or("/", |p| p.as_str());
     let path = if path.is_empty() { "/" } else { path };
@@ -186,6 +193,11 @@ mod tests {
 
     #[test]
     fn urls_that_lead_nowhere_are_named() {
+        for bad in ["fix://a", "ws://a:1", "fix://:9"] {
+            assert!(matches!(target(bad, Family::Fix), Err(NetFault::BadUrl(_))), "{bad}");
+        }
+        let fix = target("fix://venue.example:9880", Family::Fix).unwrap();
+        assert_eq!((fix.place, fix.tls), (Place::Tcp { host: "venue.example".into(), port: 9_880 }, false));
         for bad in ["http://a/", "wss://", "ftp://a/", "", "ws://a b/", "http+unix://%2Fa/"] {
             assert!(matches!(target(bad, Family::Websocket), Err(NetFault::BadUrl(_))), "{bad}");
         }

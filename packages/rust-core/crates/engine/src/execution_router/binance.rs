@@ -34,7 +34,7 @@ pub const fn weights(venue: Venue) -> Weights {
 pub const fn amends(venue: Venue) -> Amends {
     match venue {
         Venue::BinanceSpot => Amends::Down,
-        Venue::BinanceUsdm => Amends::Any,
+        Venue::BinanceUsdm | Venue::Fix => Amends::Any,
         _ => Amends::Never,
     }
 }
@@ -481,7 +481,8 @@ fn ms(body: &Value, names: &[&str]) -> Option<i64> {
     names.iter().find_map(|name| body[*name].as_i64())?.checked_mul(1_000_000)
 }
 
-fn bounded(text: &str) -> String {
+/// The text, cut to what is kept of a venue's words.
+pub(super) fn bounded(text: &str) -> String {
     let mut end = text.len().min(VENUE_TEXT_BYTES_MAX);
     while !text.is_char_boundary(end) {
         end -= 1;
@@ -570,7 +571,8 @@ mod tests {
             request(Venue::BinanceUsdm, "7", &command(Tif::PostOnly, 618_002), row, &keys(), 0).unwrap();
         assert!(text.contains("\"GTX\"") && text.contains("\"61800.2\"") && text.contains("\"4.627\""));
         assert_eq!(request(Venue::BinanceUsdm, "8", &What::Time, None, &keys(), 0), None);
-        let trades = What::Trades { instrument: InstrumentId(2), venue_order_id: None, from_id: 9 };
+        let trades =
+            What::Trades { instrument: InstrumentId(2), venue_order_id: None, from_id: 9, since_ns: 0 };
         assert_eq!(request(Venue::BinanceUsdm, "8", &trades, row, &keys(), 0), None);
         assert_eq!(rest(&trades, row), json!({"query": "trades", "symbol": "BTCUSDT", "fromId": "9"}));
     }
@@ -604,6 +606,7 @@ mod tests {
             instrument: InstrumentId(instrument),
             id: ClientId::parse(ID).unwrap(),
             side: PbSide::Sell.into(),
+            venue_order_id: String::new(),
             terms: Terms { px_ticks: 618_002, qty_lots: 1_000 },
             ts_ns: 5_000_000,
         };

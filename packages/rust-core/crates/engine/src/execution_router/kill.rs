@@ -49,6 +49,24 @@ impl KillSwitch {
         self.announce = true;
     }
 
+    /// When the kill in force was, ns since the Unix epoch.
+    pub fn held_ts_ns(&self) -> Option<i64> {
+        self.latch.held().map(|held| held.ts_ns)
+    }
+
+    /// What the shell has cancelled over REST and what the loop has over FIX; confirmed only where each venue is.
+    /// `rest` says whether there is a venue of the shell's at all.
+    pub fn cancelled(&self, fix: &[Value], rest: bool) -> Value {
+        if fix.is_empty() || self.latch.held().is_none() {
+            return self.mass_cancel.clone();
+        }
+        let said = |report: &Value| report["confirmed"] == true;
+        let mut all = self.mass_cancel.clone();
+        all["confirmed"] = (fix.iter().all(said) && (said(&all) || !rest)).into();
+        all["fix"] = fix.into();
+        all
+    }
+
     /// Who killed, when and why; null while orders may leave.
     pub fn shown(&self) -> Value {
         self.latch.held().map_or(
@@ -219,5 +237,28 @@ impl Loop<'_> {
                 ..ControlEvent::default()
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn b049_a_kill_is_confirmed_only_where_every_venue_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut kill = KillSwitch::open(&dir.path().join("latch"), &dir.path().join("kill"), true);
+        let said = |confirmed: bool| json!({ "confirmed": confirmed });
+        assert_eq!(kill.cancelled(&[said(false)], false), Value::Null, "nobody has killed");
+        kill.latch.hold("a", "b", 7).unwrap();
+        let confirmed =
+            |kill: &KillSwitch, fix: &[Value], rest| kill.cancelled(fix, rest)["confirmed"].clone();
+        assert_eq!(confirmed(&kill, &[said(true)], false), true);
+        assert_eq!(confirmed(&kill, &[said(true), said(false)], false), false);
+        assert_eq!(confirmed(&kill, &[said(true)], true), false, "the shell has said nothing");
+        kill.mass_cancel = said(true);
+        assert_eq!(confirmed(&kill, &[said(true)], true), true);
+        assert_eq!(confirmed(&kill, &[said(false)], true), false);
+        assert_eq!(kill.cancelled(&[], true), said(true), "without FIX it is the shell's word");
     }
 }

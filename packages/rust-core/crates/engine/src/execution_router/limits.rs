@@ -23,6 +23,23 @@ pub const POLL_MS: i64 = 20;
 pub const STATS_PERIOD_NS: u64 = 250_000_000;
 /// How long a missing listen key is waited for before it is asked for again.
 pub const LISTEN_KEY_RETRY_NS: u64 = 2_000_000_000;
+/// How long the answer to a login of spot's user stream is waited for; then the connection is made anew.
+pub const USER_LOGIN_NS: u64 = 5_000_000_000;
+/// Executions of a FIX venue kept for the corrections and busts that name them; the oldest goes first.
+pub const FIX_FILLS_KEPT_MAX: usize = 65_536;
+/// How long a FIX connection may take to stand, and the mass status after a logon to be answered.
+pub const FIX_CONNECT_NS: u64 = 10_000_000_000;
+pub const FIX_LOGON_STATUS_NS: u64 = 5_000_000_000;
+/// Bytes a FIX venue may leave unread before its connection ends; new messages are refused at half of it.
+pub const FIX_OUT_BYTES_MAX: usize = 1 << 20;
+/// While a kill stands: between two looks at what a FIX venue holds before and after it was empty for so long, and the orders
+/// of one look that are cancelled by their ids, where the mass cancel left them.
+pub const FIX_SWEEP_NS: u64 = 500_000_000;
+pub const FIX_SWEEP_AGAIN_NS: u64 = 2_000_000_000;
+pub const FIX_SWEEP_QUIET_NS: u64 = 1_500_000_000;
+pub const FIX_SWEEP_CANCELS_MAX: usize = 5;
+/// Reads of one FIX socket in one turn.
+pub const FIX_READS_PER_TURN_MAX: usize = 16;
 /// Largest latency the histograms tell apart, in nanoseconds.
 pub const LATENCY_NS_MAX: u64 = 60_000_000_000;
 /// Journal records folded in one read.

@@ -183,7 +183,7 @@ impl Feed {
             Venue::BinanceUsdm => (Some(Market::UsdM), Rule::UsdM),
             Venue::BinanceCoinm => (Some(Market::CoinM), Rule::CoinM),
             // A quote is a whole book of one level a side, a BidAsk one of five; neither is numbered.
-            Venue::Alpaca | Venue::Shioaji => (None, Rule::SnapshotOnly),
+            Venue::Alpaca | Venue::Shioaji | Venue::Fix => (None, Rule::SnapshotOnly),
             Venue::AlpacaCrypto => (None, Rule::Unnumbered),
         };
         // Auctions and quotes of many exchanges lock without being wrong.

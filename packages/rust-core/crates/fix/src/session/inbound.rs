@@ -164,7 +164,7 @@ impl<S: Store> Session<S> {
         match self.config.role {
             Role::Acceptor if reset => self.reset(now),
             // Our own Logon already has its number: only one that was the first can stay.
-            Role::Initiator if reset && !self.config.reset_on_logon && self.numbers() != (2, 1) => {
+            Role::Initiator if reset && !self.resets() && self.numbers() != (2, 1) => {
                 return self.refuse_logon("ResetSeqNumFlag was not asked for", Close::ResetNotAsked, now);
             }
             _ => {}
@@ -179,7 +179,8 @@ impl<S: Store> Session<S> {
         }
         self.phase = Phase::Active;
         self.alive(now);
-        app.event(Event::LoggedOn { reset: reset || self.config.reset_on_logon });
+        app.event(Event::LoggedOn { reset: reset || self.resets() });
+        self.reset_next = false;
         if seq > self.next_in {
             self.too_high(seq, None, now, app);
         } else {

@@ -121,7 +121,8 @@ impl Router {
     ) -> u64 {
         let terms = Terms { px_ticks: command.px_ticks, qty_lots: command.qty_lots };
         let fits = self.orders.get(&id).filter(|o| o.phase.open() && terms.qty_lots > o.booked_lots);
-        let Some((instrument, side)) = fits.map(|o| (o.instrument, o.side)) else {
+        let known = fits.map(|o| (o.instrument, o.side, o.venue_order_id.clone()));
+        let Some((instrument, side, venue_order_id)) = known else {
             if let Some(state) = self.venues.get_mut(&venue) {
                 state.budget.release(InstrumentId(command.instrument_id), cost);
             }
@@ -136,7 +137,7 @@ impl Router {
             order.amend = Some(Amend { terms, command_seq, ts_ns: now.epoch_ns, awaited: true });
         }
         self.stats.amends_sent += 1;
-        let what = What::Amend { instrument, id, side, terms, ts_ns: now.epoch_ns };
+        let what = What::Amend { instrument, id, side, venue_order_id, terms, ts_ns: now.epoch_ns };
         out.push(Effect::Send(Request { token, venue, what, expires_mono_ns: expires_at(command, now) }));
         token
     }
