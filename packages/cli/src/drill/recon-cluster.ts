@@ -4,7 +4,8 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Role } from "@tidegate/service-kit/control";
 import { binanceSpot, RestClient } from "@tidegate/venues";
-import { ControlClient } from "../control/client.ts";
+import { type ControlAnswer, ControlClient, NotReached } from "../control/client.ts";
+import { sleep } from "../sim/cluster.ts";
 import { makePrincipals } from "../sim/plan.ts";
 import { assignPorts } from "../sim/ports.ts";
 import type { Process } from "./processes.ts";
@@ -14,6 +15,8 @@ const NAMES = ["venue-sim", "market-data", "execution-router", "gateway", "monit
 export type Name = (typeof NAMES)[number];
 export type Plant = "blind" | "no-freeze" | "slow" | "greedy";
 const UP_MS_MAX = 60_000;
+/** A connection that ended under a look is made anew so often. */
+const TRIES_MAX = 20;
 /** Recorded seconds of the market per wall second: what is bid far below it stays there. */
 const SPEED = 0.05;
 
@@ -148,8 +151,20 @@ export class ReconCluster implements AsyncDisposable {
     return { bid: ticks(bids?.[0]), ask: ticks(asks?.[0]) };
   }
 
+  /** A look; a connection that ended under it is made anew. */
+  async see(service: "gateway" | "monitor", path: string): Promise<ControlAnswer> {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await this.as("ann", service).get(path);
+      } catch (error) {
+        if (!(error instanceof NotReached) || tries > TRIES_MAX) throw error;
+        await sleep(100);
+      }
+    }
+  }
+
   async own(): Promise<OwnView> {
-    const { body } = await this.as("ann", "gateway").get("/state");
+    const { body } = await this.see("gateway", "/state");
     const { liveOrders, fills, positions, frozen } = body as {
       liveOrders: number;
       fills: number;

@@ -3,16 +3,25 @@
  * says when each was found, the gateway what it held meanwhile, the venue's log what the looking cost.
  */
 
+import { randomUUID } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { ControlAnswer } from "../control/client.ts";
+import { type ControlAnswer, NotReached } from "../control/client.ts";
 import { type Result, result } from "../result.ts";
 import { makeRunDir, removeRunDir, sleep } from "../sim/cluster.ts";
 import { UsageError } from "../sim/options.ts";
 import { windows } from "./rate-limit-judge.ts";
 import { type OwnView, type Plant, ReconCluster } from "./recon-cluster.ts";
 import { Hand } from "./recon-hand.ts";
-import { type Break, type CaseLine, detected, judge, KINDS, type Kind } from "./recon-judge.ts";
+import {
+  type Break,
+  BY_BALANCE,
+  type CaseLine,
+  detected,
+  judge,
+  KINDS,
+  type Kind,
+} from "./recon-judge.ts";
 import { until } from "./started.ts";
 
 const PLANTS: readonly Plant[] = ["blind", "no-freeze", "slow", "greedy"];
@@ -20,6 +29,8 @@ const PLANTS: readonly Plant[] = ["blind", "no-freeze", "slow", "greedy"];
 const FOUND_MS_MAX = 15_000;
 const FROZEN_MS_MAX = 1_000;
 const SETTLED_MS_MAX = 15_000;
+/** A connection that ended under an act is made anew so often. */
+const TRIES_MAX = 20;
 /** A question of the weight every minute is the venue's own limit. */
 const WEIGHT_PER_MINUTE = 6_000;
 /** Lots of 0.00001 BTC: above the venue's least notional. */
@@ -63,6 +74,13 @@ export async function drillRecon(root: string, options: ReconOptions): Promise<R
   }
 }
 
+/** What is made at once: one transfer moves base and quote, and each is a break of its own. */
+function together(kinds: readonly Kind[]): readonly (readonly Kind[])[] {
+  const drifts = kinds.filter((kind) => BY_BALANCE.includes(kind));
+  const others = kinds.filter((kind) => !BY_BALANCE.includes(kind)).map((kind) => [kind]);
+  return drifts.length === 0 ? others : [...others, drifts];
+}
+
 class Drill {
   readonly #cluster: ReconCluster;
   readonly #options: ReconOptions;
@@ -88,7 +106,7 @@ class Drill {
     );
     const bounds = await this.#bounds();
     for (let round = 0; round < breaks; round += 1) {
-      for (const kind of kinds) await this.#one(kind, round);
+      for (const some of together(kinds)) await this.#made(some, round);
       this.#cluster.alive();
       if ((round + 1) % 10 === 0) progress(`drill: ${round + 1} breaks of each kind`);
     }
@@ -110,13 +128,14 @@ class Drill {
     return body["bounds"] as { readonly ordersMs: number; readonly positionsMs: number };
   }
 
-  /** One break from its making to its sign-off. */
-  async #one(kind: Kind, round: number): Promise<void> {
-    const prepared = await this.#prepare(kind, round);
+  /** One break from its making to its sign-off, or the two that one transfer makes. */
+  async #made(kinds: readonly Kind[], round: number): Promise<void> {
+    const { progress } = this.#options;
+    const prepared = await this.#prepare(kinds, round);
     const before = await this.#cluster.own();
     const from = Date.now();
     const made = await prepared();
-    const found = await this.#watch(kind, from, before);
+    const found = await this.#watch(kinds, from, before);
     const frozen = await this.#frozen();
     await made.undo();
     const settled = await this.#settle();
@@ -127,32 +146,32 @@ class Drill {
       after.fills === before.fills + fills &&
       BigInt(after.lots) === BigInt(before.lots) + BigInt(lots);
     if (!settled || !right)
-      this.#options.progress(
-        `drill: ${kind} ${round}: settled ${settled}, before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`,
+      progress(
+        `drill: ${kinds.join()} ${round}: settled ${settled}, before ${JSON.stringify(before)}, after ${JSON.stringify(after)}`,
       );
-    this.#breaks.push({
-      ...{ kind, atMs: from, detectedMs: found.atMs, frozen },
-      silently: found.silently || !right,
-    });
+    const silently = found.silently || !right;
+    for (const [at, kind] of kinds.entries())
+      this.#breaks.push({ kind, atMs: from, detectedMs: found.atMs[at] ?? null, frozen, silently });
     await this.#thaw();
   }
 
-  /** Waits for the case; sees whether the gateway's view changes before there is one. */
-  async #watch(kind: Kind, from: number, before: OwnView) {
+  /** Waits for a case of each; sees whether the gateway's view changes before there is one. */
+  async #watch(kinds: readonly Kind[], from: number, before: OwnView) {
     const wait = this.#options.plant === "blind" ? 2_000 : FOUND_MS_MAX;
     const end = performance.now() + wait;
     let silently = false;
-    while (performance.now() < end) {
+    for (;;) {
       const own = await this.#cluster.own();
-      const atMs = detected(this.#lines(), kind, from);
-      if (atMs !== null) return { atMs, silently };
+      const lines = this.#lines();
+      const atMs = kinds.map((kind) => detected(lines, kind, from));
+      if (!atMs.includes(null) || performance.now() > end) return { atMs, silently };
       const booked = own.fills !== before.fills || own.lots !== before.lots;
       // The order whose fill is missed is our own act.
-      const moved = kind !== "fill_missing" && own.liveOrders !== before.liveOrders;
-      if (booked || moved) silently = true;
+      const moved = !kinds.includes("fill_missing") && own.liveOrders !== before.liveOrders;
+      const told = atMs.some((each) => each !== null);
+      if ((booked || moved) && !told) silently = true;
       await sleep(10);
     }
-    return { atMs: null, silently };
   }
 
   async #frozen(): Promise<boolean> {
@@ -181,7 +200,7 @@ class Drill {
   }
 
   async #cases(): Promise<{ id: number; kind: string; state: string }[]> {
-    const { body } = await this.#cluster.as("ann", "monitor").get("/recon/cases");
+    const { body } = await this.#cluster.see("monitor", "/recon/cases");
     return body["open"] as { id: number; kind: string; state: string }[];
   }
 
@@ -196,9 +215,15 @@ class Drill {
     path: string,
     body: object,
   ): Promise<ControlAnswer> {
-    for (;;) {
-      const answer = await this.#cluster.as(person, service).post(path, body);
-      if (answer.status !== 429) return answer;
+    const key = randomUUID();
+    for (let tries = 1; ; tries += 1) {
+      try {
+        const answer = await this.#cluster.as(person, service).post(path, body, key);
+        if (answer.status !== 429) return answer;
+      } catch (error) {
+        // Under the same key it has no second effect.
+        if (!(error instanceof NotReached) || tries > TRIES_MAX) throw error;
+      }
       await sleep(100);
     }
   }
@@ -236,9 +261,9 @@ class Drill {
   }
 
   /** Everything up to the break; what it gives makes it. */
-  async #prepare(kind: Kind, round: number): Promise<() => Promise<Made>> {
+  async #prepare(kinds: readonly Kind[], round: number): Promise<() => Promise<Made>> {
     const nothing = { live: 0, fills: 0, lots: 0 };
-    switch (kind) {
+    switch (kinds[0]) {
       case "order_unknown": {
         const id = this.#person();
         const price = (((await this.#cluster.touch()).bid * 0.95) / 100).toFixed(2);
@@ -262,10 +287,11 @@ class Drill {
           return { expect: nothing, undo: () => this.#adopt() };
         };
       }
-      case "position_drift":
-        return this.#drift("baseE8", 1_000 + round);
-      case "cash_drift":
-        return this.#drift("quoteE8", -(100_000 + round));
+      default:
+        return this.#drift({
+          baseE8: kinds.includes("position_drift") ? 1_000 + round : 0,
+          quoteE8: kinds.includes("cash_drift") ? -(100_000 + round) : 0,
+        });
     }
   }
 
@@ -309,15 +335,18 @@ class Drill {
   }
 
   /** Money that moves without a word on the stream. Moved back with one. */
-  async #drift(name: "baseE8" | "quoteE8", e8: number): Promise<() => Promise<Made>> {
-    const move = (by: number, told: boolean) =>
-      this.#cluster.control({ fault: "transfer", [name]: String(by), told });
+  async #drift(by: { readonly baseE8: number; readonly quoteE8: number }) {
+    const move = (sign: 1 | -1, told: boolean) =>
+      this.#cluster.control({
+        ...{ fault: "transfer", told },
+        ...{ baseE8: String(sign * by.baseE8), quoteE8: String(sign * by.quoteE8) },
+      });
     // At another moment of the account's period each time.
     await sleep(Math.floor(Math.random() * 1_000));
-    return async () => {
-      await move(e8, false);
+    return async (): Promise<Made> => {
+      await move(1, false);
       const expect = { live: 0, fills: 0, lots: 0 };
-      return { expect, undo: () => move(-e8, true) };
+      return { expect, undo: () => move(-1, true) };
     };
   }
 
