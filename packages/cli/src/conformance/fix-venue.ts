@@ -207,6 +207,12 @@ export function fixVenueCards(heard?: (report: Report) => Report): readonly Card
       hands.at(59_990);
       await hands.told(id, "FILL");
     }),
+    card("fills: what the venue never tells is fetched from its list of trades", async (hands) => {
+      hands.inject({ switch: "ack_lost" });
+      const id = hands.place({ type: "MARKET", units: 2 });
+      await hands.told(id, "UNKNOWN");
+      await hands.told(id, "FILL", 2);
+    }),
     card("amend: price and quantity, under a new id at the venue", async (hands) => {
       const id = await hands.taken();
       hands.amend(id, 58_500, 2);
@@ -380,6 +386,15 @@ export function fixVenueCards(heard?: (report: Report) => Report): readonly Card
         await hands.taken();
       },
     ),
+    card("session roll: a fill of before it that was never told is fetched", async (hands) => {
+      const filled = await hands.taken({ dollars: 59_999.5 });
+      hands.inject({ switch: "disconnect" });
+      hands.at(59_990);
+      hands.inject({ switch: "session_roll", ms: 500 });
+      await hands.down();
+      await hands.told(filled, "FILL");
+      await hands.taken({ dollars: 58_000 });
+    }),
     card("our own restart: what happened meanwhile is booked once", async (hands) => {
       const filled = await hands.taken({ dollars: 59_999.5 });
       const rests = await hands.taken({ dollars: 50_000 });

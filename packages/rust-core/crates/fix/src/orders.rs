@@ -149,6 +149,12 @@ pub fn mass_status(body: &mut Body, id: &[u8]) {
     body.clear().text(584, id).char(585, b'7');
 }
 
+/// TradeCaptureReportRequest (AD) for the trades there are, of one order by the venue's id or of one instrument.
+pub fn trades(body: &mut Body, id: &[u8], order_id: Option<&[u8]>, instrument: &Instrument) {
+    body.clear().text(568, id).number(569, 1).char(263, b'0');
+    body.maybe(37, order_id).prepared(&instrument.prefix);
+}
+
 /// OrderMassCancelRequest (q), of one instrument or of all.
 pub fn mass_cancel(body: &mut Body, id: &[u8], instrument: Option<&[u8]>, at: i64) {
     body.clear().text(11, id).char(530, if instrument.is_some() { b'1' } else { b'7' });
@@ -523,6 +529,8 @@ mod tests {
         assert_eq!(text(&body), "11=c1|1=acc|55=AAPL|54=1|");
         mass_status(&mut body, b"m");
         assert_eq!(text(&body), "584=m|585=7|");
+        trades(&mut body, b"t", Some(b"9"), &instrument);
+        assert_eq!(text(&body), "568=t|569=1|263=0|37=9|1=acc|55=AAPL|");
         mass_cancel(&mut body, b"m", None, 0);
         assert_eq!(text(&body), "11=m|530=7|60=19700101-00:00:00.000|");
         new_order(

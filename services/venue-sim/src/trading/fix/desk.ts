@@ -15,20 +15,23 @@ import {
   type RefusalCode,
   refusal,
 } from "./faults.ts";
-import { ORDERS_KEPT_MAX } from "./limits.ts";
+import { FILLS_KEPT_MAX, ORDERS_KEPT_MAX } from "./limits.ts";
 import {
   businessReject,
   cancelReject,
   executionReport,
   Incoming,
+  type Listed,
   massCancelReport,
+  noTrades,
   type Outgoing,
   type Report,
+  tradeReport,
   unknownOrder,
 } from "./messages.ts";
 
 /** The messages the desk takes. */
-export const TAKEN = ["D", "F", "G", "H", "AF", "q"] as const;
+export const TAKEN = ["D", "F", "G", "H", "AF", "AD", "q"] as const;
 
 export interface DeskOptions {
   readonly log: VenueLog;
@@ -71,6 +74,8 @@ export class Desk {
   readonly #options: DeskOptions;
   readonly #byClOrdId = new Map<string, Held>();
   readonly #out: Outgoing[] = [];
+  /** By trade, oldest first. */
+  readonly #fills = new Map<number, Listed>();
   readonly #later: Later[] = [];
   /** Reports of the order being placed are told to nobody, held back for so long, or told with its New last. */
   #placing: { lost: boolean; lateMs: number; newLast: boolean } | null = null;
@@ -133,6 +138,9 @@ export class Desk {
         break;
       case "AF":
         this.#massStatus(message, nowMs);
+        break;
+      case "AD":
+        this.#trades(message);
         break;
       case "q":
         this.#massCancel(message, nowMs);
@@ -368,6 +376,31 @@ export class Desk {
     }
   }
 
+  /** The fills there are, of one order by its number or of one symbol; a correction in the place of what it corrects. */
+  #trades(message: Incoming): void {
+    const [orderId, symbol] = [message.get(37), message.get(55)];
+    const rows = [...this.#fills.values()].filter(
+      (each) =>
+        (orderId === undefined || String(each.orderId) === orderId) &&
+        (symbol === undefined || each.symbol === symbol),
+    );
+    if (rows.length === 0) this.#out.push(noTrades(message));
+    for (const [at, row] of rows.entries()) {
+      const last = at === rows.length - 1;
+      this.#out.push(tradeReport(message.want(568), row, rows.length, last));
+    }
+  }
+
+  #keep(held: Held, trade: Trade): void {
+    const { symbol, current: clOrdId } = held;
+    this.#fills.set(trade.tradeId, { symbol, orderId: trade.orderId, clOrdId, trade });
+    if (this.#fills.size <= FILLS_KEPT_MAX) return;
+    for (const oldest of this.#fills.keys()) {
+      this.#fills.delete(oldest);
+      return;
+    }
+  }
+
   // ------------------------------------------------------------------ what the venue does by itself
 
   halt(halted: boolean): void {
@@ -419,6 +452,8 @@ export class Desk {
     ];
     this.#options.log.append(nowMs, bodies, null);
     this.#newest = { held, trade, order };
+    this.#fills.delete(was.tradeId);
+    this.#keep(held, trade);
     const ids = { execId: String(trade.tradeId), execRefId: String(was.tradeId) };
     this.#tell({ order, clOrdId: held.current, execType: "G", ...ids, trade, timeMs: nowMs });
     return true;
@@ -483,11 +518,13 @@ export class Desk {
     };
     if (trade !== null && type === "busted") {
       this.#newest = null;
+      this.#fills.delete(trade.tradeId);
       const ids = { execId: this.#execId(), execRefId: String(trade.tradeId) };
       return [{ ...about, execType: "H", ...ids, trade }];
     }
     if (trade !== null) {
       this.#newest = { held, trade, order };
+      this.#keep(held, trade);
       return [{ ...about, execType: "F", execId: String(trade.tradeId), trade }];
     }
     const execId = this.#execId();

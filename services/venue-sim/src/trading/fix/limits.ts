@@ -4,6 +4,8 @@
 export const MESSAGES_PER_10S = 200;
 /** Orders the desk remembers; the oldest that has ended goes first. */
 export const ORDERS_KEPT_MAX = 100_000;
+/** Fills the list of trades has; the oldest goes first. */
+export const FILLS_KEPT_MAX = 10_000;
 /** Reports that wait for a client that is not there; the oldest goes first, and is counted. */
 export const REPORTS_WAITING_MAX = 10_000;
 /** Bytes a client may leave unread before its connection ends. */

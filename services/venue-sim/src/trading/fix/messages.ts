@@ -186,6 +186,56 @@ export const businessReject = (message: Incoming, reason: number, words: string)
   ],
 });
 
+/** A fill as the list of trades has it. */
+export interface Listed {
+  readonly symbol: string;
+  readonly orderId: number;
+  readonly clOrdId: string;
+  readonly trade: Trade;
+}
+
+/** TradeCaptureReport (AE), one of a list. */
+export const tradeReport = (
+  request: string,
+  { symbol, orderId, clOrdId, trade }: Listed,
+  total: number,
+  last: boolean,
+): Outgoing => ({
+  type: "AE",
+  fields: [
+    [571, `t${trade.tradeId}`],
+    [568, request],
+    [748, String(total)],
+    [912, last ? "Y" : "N"],
+    [570, "N"],
+    [17, String(trade.tradeId)],
+    [55, symbol],
+    [32, trade.qty],
+    [31, trade.px],
+    [75, utc(trade.timeMs).slice(0, 8)],
+    [60, utc(trade.timeMs)],
+    [851, trade.maker ? "1" : "2"],
+    [552, "1"],
+    [54, sideCode(trade.side)],
+    [37, String(orderId)],
+    [11, clOrdId],
+    ...fees(trade),
+  ],
+});
+
+/** TradeCaptureReportRequestAck (AQ) of a list without a row. */
+export const noTrades = (message: Incoming): Outgoing => ({
+  type: "AQ",
+  fields: [
+    [568, message.want(568)],
+    [569, message.want(569)],
+    [748, "0"],
+    [749, "0"],
+    [750, "0"],
+    [55, message.get(55) ?? "NA"],
+  ],
+});
+
 /** OrderMassCancelReport (r). */
 export const massCancelReport = (message: Incoming, affected: number): Outgoing => ({
   type: "r",

@@ -213,6 +213,8 @@ export class FixSkin {
     }
     this.#session.beginAnew(this.#options.nowMs(), performance.now());
     this.#session.flush();
+    // What nobody was there to hear had a number of the session that is over.
+    this.#waiting.length = 0;
     this.#open = true;
   }
 

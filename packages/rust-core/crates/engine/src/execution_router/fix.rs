@@ -4,14 +4,14 @@
 //! what tells them apart; whatever comes back so says by its first 25 characters which order it is about.
 
 use super::binance::{Asked, bounded};
-use super::limits::FIX_FILLS_KEPT_MAX;
+use super::limits::{FIX_FILLS_KEPT_MAX, FIX_ROWS_MAX};
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_fix::orders::{self, CancelReject, ExecutionReport, OrdStatus, Order, OrderKind, Scales};
 use tidegate_fix::{Body, Message, Version};
 use tidegate_instruments::{Instrument, Table};
 use tidegate_router::id::CLIENT_ID_LEN;
 use tidegate_router::{
-    Answer, ClientId, Entry, Exec, ExecKind, Fill, Status, Terms, VenueState, Weights, What,
+    Answer, ClientId, Entry, Exec, ExecKind, Fill, Status, Terms, TradeRow, VenueState, Weights, What,
 };
 use tidegate_units::{InstrumentId, Side, VenueId, parse_decimal};
 use tidegate_wire::pb::common::v1::Side as PbSide;
@@ -28,6 +28,10 @@ const UNKNOWN_ORDER: u64 = 5;
 const DUPLICATE_ORDER: u64 = 6;
 /// BusinessRejectReason (380): application not available.
 const NOT_AVAILABLE: u64 = 4;
+/// And: unsupported message type.
+const UNSUPPORTED: u64 = 3;
+/// TradeRequestResult (749) of a request that was accepted.
+const ACCEPTED: u64 = 0;
 
 /// The venue counts messages alone.
 pub const WEIGHTS: Weights =
@@ -85,6 +89,8 @@ struct Awaited {
     rows: u64,
     /// Of the mass status of a kill.
     listed: Vec<Row>,
+    /// Of a list of trades.
+    trades: Vec<TradeRow>,
     sent_ns: u64,
 }
 
@@ -112,6 +118,8 @@ pub struct Desk {
     venue_time_ns: i64,
     /// The last moment before which executions may be lost: the numbers were begun anew, or the peer skipped some.
     whole_since_ns: i64,
+    /// The venue has said that it has no list of trades.
+    no_trades: bool,
 }
 
 /// Which order a ClOrdID is of.
@@ -194,6 +202,7 @@ impl Desk {
             awaited: BTreeMap::new(),
             venue_time_ns: 0,
             whole_since_ns,
+            no_trades: false,
         }
     }
 
@@ -333,12 +342,23 @@ impl Desk {
                 orders::mass_status(body, token.to_string().as_bytes());
                 Written::Message(b"AF")
             }
-            // Executions come in the session's own order and nowhere else: each one there is has been told, as long as the
-            // session has lost nothing since.
-            What::Trades { since_ns, .. } if *since_ns <= self.whole_since_ns => Written::Known(failed(
-                "the session began anew after the order: ask the venue for its executions",
-            )),
-            What::Trades { .. } => Written::Known(Answer::Trades(Vec::new())),
+            What::Trades { venue_order_id, since_ns, .. } => {
+                // Executions come in the session's own order: each one there is has been told, as long as the session has
+                // lost nothing since the order, and none is known to be missing.
+                let whole = *since_ns > self.whole_since_ns;
+                if whole && (venue_order_id.is_none() || self.no_trades) {
+                    return Written::Known(Answer::Trades(Vec::new()));
+                }
+                if self.no_trades {
+                    let text = "the session began anew after the order, and the venue lists no trades";
+                    return Written::Known(failed(text));
+                }
+                let Some(named) = row.and_then(named) else { return Written::Never };
+                self.awaited.insert(token, about(Asked::Trades, None, String::new()));
+                let order_id = venue_order_id.as_deref().and_then(some);
+                orders::trades(body, token.to_string().as_bytes(), order_id, &named);
+                Written::Message(b"AD")
+            }
             What::Open { .. } => {
                 self.awaited.insert(token, about(Asked::Open, None, String::new()));
                 orders::mass_status(body, token.to_string().as_bytes());
@@ -425,9 +445,12 @@ impl Desk {
             b"8" if message.get(584).is_some() => self.listed(table, message, out),
             b"8" => self.report(table, message, out),
             b"9" => self.cancel_rejected(message, out),
+            b"AE" => self.traded(table, message, out),
+            b"AQ" => self.trades_answered(message, out),
             b"j" => {
                 let reason = message.number(380).unwrap_or(0);
                 let words = format!("j {reason} {}", text(message.get(58).unwrap_or_default()));
+                self.no_trades |= reason == UNSUPPORTED && message.get(372) == Some(b"AD");
                 self.refused(message.number(45).unwrap_or(0), &words, reason == NOT_AVAILABLE, out);
                 Some(())
             }
@@ -491,6 +514,14 @@ impl Desk {
         {
             each.open.push(id);
         }
+        if each.open.len().max(each.listed.len()) > FIX_ROWS_MAX {
+            self.awaited.remove(&token);
+            if token != SWEEP_STATUS && token != LOGON_STATUS {
+                let answer = failed("the list of what is open is too long");
+                out.push(Word::Answer { token, answer });
+            }
+            return Some(());
+        }
         let last = message.is_yes(912) || message.number(911).is_some_and(|total| each.rows >= total);
         if last && let Some(each) = self.awaited.remove(&token) {
             out.push(match each.asked {
@@ -500,6 +531,45 @@ impl Desk {
                 _ => Word::Answer { token, answer: Answer::Open(each.open) },
             });
         }
+        Some(())
+    }
+
+    /// One row of a list of trades. A list is read whole or not at all.
+    fn traded(&mut self, table: &Table, message: &Message<'_>, out: &mut Vec<Word>) -> Option<()> {
+        let token = message.number(568)?;
+        let each = self.awaited.get_mut(&token)?;
+        let row = table.by_symbol(self.venue, std::str::from_utf8(message.get(55)?).ok()?);
+        let read = row.filter(|row| each.instrument == Some(row.instrument_id()));
+        let trade = read.and_then(|row| trade_row(row, message));
+        let told = trade.is_some();
+        each.trades.extend(trade);
+        let rows = each.trades.len();
+        let total = message.number(748).and_then(|total| usize::try_from(total).ok());
+        let last = message.is_yes(912) || total.is_some_and(|total| rows >= total);
+        if told && rows <= FIX_ROWS_MAX && !last {
+            return Some(());
+        }
+        let trades = self.awaited.remove(&token).map(|each| each.trades).unwrap_or_default();
+        let answer = match (told, rows <= FIX_ROWS_MAX) {
+            (true, true) => Answer::Trades(trades),
+            (true, false) => failed("the list of trades is too long"),
+            (false, _) => failed("a row of the list of trades cannot be read"),
+        };
+        out.push(Word::Answer { token, answer });
+        Some(())
+    }
+
+    /// The venue's word on a question for trades: refused, or taken with nothing to list.
+    fn trades_answered(&mut self, message: &Message<'_>, out: &mut Vec<Word>) -> Option<()> {
+        let token = message.number(568)?;
+        let accepted = message.number(749)? == ACCEPTED;
+        if accepted && message.number(748) != Some(0) {
+            return Some(());
+        }
+        self.awaited.remove(&token)?;
+        let answer =
+            if accepted { Answer::Trades(Vec::new()) } else { failed("the venue refuses to list trades") };
+        out.push(Word::Answer { token, answer });
         Some(())
     }
 
@@ -711,8 +781,32 @@ fn awaited(
         open: Vec::new(),
         rows: 0,
         listed: Vec::new(),
+        trades: Vec::new(),
         sent_ns,
     }
+}
+
+/// A TradeCaptureReport of one side.
+fn trade_row(row: &Instrument, message: &Message<'_>) -> Option<TradeRow> {
+    let count = |tag, scale| parse_decimal(message.get(tag)?, scale, 1).ok();
+    let (fee_e8, fee_asset) = fees(message)?;
+    Some(TradeRow {
+        venue_order_id: text(message.get(37)?),
+        side: match message.get(54)? {
+            b"1" => Side::Buy,
+            b"2" => Side::Sell,
+            _ => return None,
+        },
+        fill: Fill {
+            exec_id: text(message.get(17)?),
+            px_ticks: units(count(31, row.px_scale)?, row.px_unit)?,
+            qty_lots: lots(count(32, row.qty_scale)?, row)?,
+            fee_e8,
+            fee_asset,
+            maker: message.get(851) == Some(b"1"),
+            ts_venue_ns: message.timestamp(60)?,
+        },
+    })
 }
 
 fn failed(text: &str) -> Answer {

@@ -55,7 +55,7 @@ struct Ears {
 impl Application for Ears {
     fn message(&mut self, message: &Message<'_>, _replies: &mut Replies) -> Verdict<'static> {
         match message.msg_type() {
-            b"8" | b"9" | b"j" | b"r" | b"B" => {
+            b"8" | b"9" | b"AE" | b"AQ" | b"j" | b"r" | b"B" => {
                 self.heard.push(Heard::Message(message.raw().to_vec()));
                 Verdict::Accept
             }

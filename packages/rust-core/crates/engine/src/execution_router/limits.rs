@@ -38,6 +38,8 @@ pub const FIX_SWEEP_NS: u64 = 500_000_000;
 pub const FIX_SWEEP_AGAIN_NS: u64 = 2_000_000_000;
 pub const FIX_SWEEP_QUIET_NS: u64 = 1_500_000_000;
 pub const FIX_SWEEP_CANCELS_MAX: usize = 5;
+/// Rows of one list of a FIX venue, of what is open or was traded; a longer one counts as none.
+pub const FIX_ROWS_MAX: usize = 10_000;
 /// Reads of one FIX socket in one turn.
 pub const FIX_READS_PER_TURN_MAX: usize = 16;
 /// Largest latency the histograms tell apart, in nanoseconds.

@@ -59,7 +59,7 @@ const ALTIDS: GroupDef = g(454, 455, &[456], &[]);
 const CONTRAS: GroupDef = g(382, 375, &[337, 437, 438, 655], &[]);
 const FEES: GroupDef = g(136, 137, &[138, 139, 891], &[]);
 const AFFECTED: GroupDef = g(534, 41, &[535, 536], &[]);
-const SIDES: GroupDef = g(552, 54, &[37, 198, 11, 526, 1, 660, 581, 528, 15, 12, 13, 58], &[PARTIES]);
+const SIDES: GroupDef = g(552, 54, &[37, 198, 11, 526, 1, 660, 581, 528, 15, 12, 13, 58], &[PARTIES, FEES]);
 const ALLOCS42: GroupDef = g(78, 79, &[80], &[]);
 const SESSIONS42: GroupDef = g(386, 336, &[], &[]);
 const CONTRAS42: GroupDef = g(382, 375, &[337, 437, 438], &[]);
@@ -164,13 +164,28 @@ pub(super) const MESSAGES_44: &[MessageDef] = &[
         &[ALTIDS],
     ),
     m(
+        "AD",
+        &[568, 569],
+        &[
+            11, 17, 22, 37, 48, 54, 55, 58, 65, 106, 107, 150, 167, 200, 201, 202, 206, 207, 231, 263, 336,
+            354, 355, 460, 461, 526, 527, 541, 571, 625, 762, 828,
+        ],
+        &[PARTIES, ALTIDS],
+    ),
+    m(
         "AE",
         &[571, 570, 32, 31, 75, 60, 55],
         &[
-            17, 19, 22, 30, 39, 48, 58, 63, 64, 65, 106, 107, 150, 167, 200, 201, 202, 206, 207, 231, 354,
-            355, 460, 461, 527, 528, 541, 762, 828, 880,
+            17, 19, 22, 30, 39, 48, 58, 63, 64, 65, 106, 107, 150, 167, 200, 201, 202, 206, 207, 231, 263,
+            354, 355, 460, 461, 527, 528, 541, 568, 748, 762, 828, 880, 912,
         ],
         &[SIDES, ALTIDS],
+    ),
+    m(
+        "AQ",
+        &[568, 569, 749, 750, 55],
+        &[48, 58, 167, 200, 207, 263, 354, 355, 461, 541, 748, 762],
+        &[ALTIDS],
     ),
 ];
 
@@ -371,6 +386,7 @@ pub(super) const FIELDS: &[FieldDef] = &[
     f(212, Kind::Count, &[]),
     f(213, Kind::Data, &[]),
     f(231, Kind::Decimal, &[]),
+    f(263, Kind::Char, &["0", "1", "2"]),
     f(320, Kind::Text, &[]),
     f(322, Kind::Text, &[]),
     f(323, Kind::Int, &["1", "2", "3", "4", "5", "6"]),
@@ -436,6 +452,8 @@ pub(super) const FIELDS: &[FieldDef] = &[
     f(552, Kind::Count, &[]),
     f(553, Kind::Text, &[]),
     f(554, Kind::Text, &[]),
+    f(568, Kind::Text, &[]),
+    f(569, Kind::Int, &[]),
     f(570, Kind::Boolean, &[]),
     f(571, Kind::Text, &[]),
     f(581, Kind::Int, &[]),
@@ -454,6 +472,9 @@ pub(super) const FIELDS: &[FieldDef] = &[
     f(660, Kind::Int, &[]),
     f(661, Kind::Int, &[]),
     f(736, Kind::Text, &[]),
+    f(748, Kind::Int, &[]),
+    f(749, Kind::Int, &[]),
+    f(750, Kind::Int, &[]),
     f(762, Kind::Text, &[]),
     f(789, Kind::Count, &[]),
     f(790, Kind::Text, &[]),

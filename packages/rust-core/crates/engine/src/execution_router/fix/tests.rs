@@ -253,17 +253,58 @@ fn b049_a_kill_lists_and_cancels_what_is_nobodys_too_and_its_answers_are_nobodys
     assert_eq!((exec.id, &exec.kind), (Some(super::tests::id()), &ExecKind::Cancelled));
 }
 
+fn trades(venue_order_id: Option<&str>, since_ns: i64) -> What {
+    let venue_order_id = venue_order_id.map(str::to_string);
+    What::Trades { instrument: InstrumentId(3), venue_order_id, from_id: 1, since_ns }
+}
+
 #[test]
 fn a_session_that_lost_messages_proves_nothing_of_trades_before() {
     let mut rig = Rig::new();
-    let trades =
-        |since_ns| What::Trades { instrument: InstrumentId(3), venue_order_id: None, from_id: 1, since_ns };
-    assert_eq!(rig.write(1, &trades(TS)).0, Written::Known(Answer::Trades(Vec::new())));
+    let none = Written::Known(Answer::Trades(Vec::new()));
+    assert_eq!(rig.write(1, &trades(None, TS)).0, none, "all there are have been told");
+    // Of an order that is known to lack some the venue is asked.
+    let (written, text) = rig.write(2, &trades(Some("9"), TS));
+    assert_eq!((written, text.as_str()), (Written::Message(b"AD"), "568=2|569=1|263=0|37=9|55=BTC/USD|"));
     rig.desk.lost_before(TS + 5);
     for (since, whole) in [(TS, false), (TS + 5, false), (TS + 6, true)] {
-        let (written, _) = rig.write(2, &trades(since));
-        assert_eq!(matches!(written, Written::Known(Answer::Trades(_))), whole, "{since}");
+        let (written, _) = rig.write(3, &trades(None, since));
+        assert_eq!(written == none, whole, "{since}");
     }
+    let words = rig.hear("j|45=3|372=AD|380=3|58=no");
+    assert!(matches!(words[..], [Word::Answer { token: 3, answer: Answer::Failed { .. } }]), "{words:?}");
+    assert!(matches!(rig.write(4, &trades(None, TS)).0, Written::Known(Answer::Failed { .. })));
+    assert_eq!(rig.write(5, &trades(Some("9"), TS + 6)).0, none, "it will come");
+}
+
+#[test]
+fn b016_a_list_of_trades_is_read_whole_or_not_at_all() {
+    let row = |token: u64, more: &str| {
+        let terms = "571=t1|570=N|17=x7|55=BTC/USD|32=0.01|31=61800.2|75=20240229|60=20240229-23:59:59.123";
+        format!("AE|568={token}|748=2|{terms}|851=1|552=1|54=2|37=9|11={ID}|136=1|137=0.618|138=USD|{more}")
+    };
+    let mut rig = Rig::new();
+    rig.write(1, &trades(Some("9"), TS));
+    assert_eq!(rig.hear(&row(1, "")), []);
+    let words = rig.hear(&row(1, "").replace("17=x7", "17=x8"));
+    let [Word::Answer { token: 1, answer: Answer::Trades(rows) }] = &words[..] else { panic!("{words:?}") };
+    let TradeRow { venue_order_id, side, fill } = &rows[0];
+    assert_eq!((venue_order_id.as_str(), *side, fill.exec_id.as_str()), ("9", Side::Sell, "x7"));
+    assert_eq!((fill.px_ticks, fill.qty_lots, fill.fee_e8), (6_180_020, 1_000, 61_800_000));
+    assert_eq!((fill.maker, fill.ts_venue_ns, rows.len()), (true, TS, 2));
+    rig.write(2, &trades(Some("9"), TS));
+    let none = rig.hear("AQ|568=2|569=1|748=0|749=0|750=0|55=NA");
+    assert_eq!(none, [Word::Answer { token: 2, answer: Answer::Trades(Vec::new()) }]);
+    for (broken, with) in [("31=61800.2", "31=61800.205"), ("37=9|", ""), ("BTC/USD", "NOPE")] {
+        rig.write(3, &trades(Some("9"), TS));
+        let words = rig.hear(&row(3, "").replace(broken, with));
+        assert!(matches!(words[..], [Word::Answer { answer: Answer::Failed { .. }, .. }]), "{words:?}");
+        assert!(!rig.hear(&row(3, "")).iter().any(|word| matches!(word, Word::Answer { .. })));
+    }
+    rig.write(4, &trades(Some("9"), TS));
+    assert_eq!(rig.hear("AQ|568=4|569=1|749=0|750=0|55=NA"), [], "it comes");
+    let refused = rig.hear("AQ|568=4|569=1|749=99|750=2|55=NA");
+    assert!(matches!(refused[..], [Word::Answer { token: 4, answer: Answer::Failed { .. } }]));
 }
 
 #[test]
