@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { drillVenueFaults } from "../../packages/cli/src/drill/venue-faults.ts";
 
 const drill = async (options: object) => {
-  const quiet = { seeds: 2, from: 1, plant: null, progress: () => undefined };
+  const quiet = { seeds: 3, from: 1, plant: null, progress: () => undefined };
   const { ok, checks, figures } = await drillVenueFaults({ ...quiet, ...options });
   return { ok, figures, value: Object.fromEntries(checks.map((each) => [each.name, each.value])) };
 };

@@ -112,7 +112,7 @@ export function addDrill(program: Command, root: string): void {
   drill
     .command("venue-faults")
     .description(
-      "the execution-router at Binance spot and USD-M that lose, repeat, delay and get wrong, and at ones that never answer; the venue's log judges",
+      "the execution-router at Binance spot, USD-M and a FIX venue that lose, repeat, delay and get wrong, and at ones that never answer; the venue's log judges",
     )
     .option("--seeds <n>", "episodes, by turns of each venue", "200")
     .option("--from <n>", "the first seed", "1")

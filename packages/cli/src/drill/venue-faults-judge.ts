@@ -1,14 +1,22 @@
 /** Holds what we were told by the router against the venue's own log. Pure. */
 
 import type { Report } from "@tidegate/contracts";
-import type { VenueTruth } from "@tidegate/venue-sim";
-import type { Market } from "../conformance/router.ts";
+import type { BookId, VenueTruth } from "@tidegate/venue-sim";
+
+interface Units {
+  /** null where a fill moves no base asset. */
+  readonly base: string | null;
+  readonly quote: string;
+  readonly lotE8: bigint;
+  readonly tickLotE8: bigint;
+}
 
 /** 1e-8 of base in a lot, of quote in a tick times a lot. */
-const UNITS = {
-  spot: { base: "BTC", lotE8: 1_000n, tickLotE8: 10n },
-  usdm: { base: null, lotE8: 0n, tickLotE8: 10_000n },
-} as const;
+const UNITS: Readonly<Partial<Record<BookId, Units>>> = {
+  spot: { base: "BTC", quote: "USDT", lotE8: 1_000n, tickLotE8: 10n },
+  usdm: { base: null, quote: "USDT", lotE8: 0n, tickLotE8: 10_000n },
+  "fix:BTC/USD": { base: "BTC", quote: "USD", lotE8: 1_000n, tickLotE8: 10n },
+};
 /** Reports after which nothing of an order can be there any more. */
 const ENDS: Readonly<Record<string, string>> = {
   CANCELLED: "CANCELED",
@@ -30,21 +38,34 @@ export interface Sums {
 const size = (value: bigint): bigint => (value < 0n ? -value : value);
 type ToldFill = Pick<
   Report,
-  "side" | "lastPxTicks" | "lastQtyLots" | "feeE8" | "feeAsset" | "clientOrderId" | "kind"
+  | "side"
+  | "lastPxTicks"
+  | "lastQtyLots"
+  | "feeE8"
+  | "feeAsset"
+  | "clientOrderId"
+  | "kind"
+  | "execId"
 >;
 
 /** What our fills come to: position, and cash legs less fees. */
-export function ours(reports: readonly ToldFill[], id: Market["id"]) {
-  const { base, lotE8, tickLotE8 } = UNITS[id];
+export function ours(reports: readonly ToldFill[], id: BookId) {
+  const units = UNITS[id];
+  if (units === undefined) throw new Error(`${id}: its units are not known to the judge`);
+  const { base, quote, lotE8, tickLotE8 } = units;
+  // What takes an execution back names it before the slash.
+  const undone = new Set(
+    reports.filter(({ kind }) => kind === "BUST").map(({ execId }) => execId.split("/")[0]),
+  );
   const cashE8 = new Map<string, bigint>();
   const add = (asset: string, by: bigint) => cashE8.set(asset, (cashE8.get(asset) ?? 0n) + by);
   let lots = 0n;
-  for (const { kind, side, lastPxTicks, lastQtyLots, feeE8, feeAsset } of reports) {
-    if (kind !== "FILL") continue;
+  for (const { kind, side, lastPxTicks, lastQtyLots, feeE8, feeAsset, execId } of reports) {
+    if (kind !== "FILL" || undone.has(execId)) continue;
     const way = side === "BUY" ? 1n : -1n;
     lots += way * BigInt(lastQtyLots);
     if (base !== null) add(base, way * BigInt(lastQtyLots) * lotE8);
-    add("USDT", -way * BigInt(lastQtyLots) * BigInt(lastPxTicks) * tickLotE8);
+    add(quote, -way * BigInt(lastQtyLots) * BigInt(lastPxTicks) * tickLotE8);
     add(feeAsset, -feeE8);
   }
   return { lots, cashE8 };
@@ -54,7 +75,7 @@ export function ours(reports: readonly ToldFill[], id: Market["id"]) {
 export function sums(
   truth: VenueTruth,
   reports: readonly (ToldFill & Pick<Report, "instrumentId">)[],
-  id: Market["id"],
+  id: BookId,
 ): Sums {
   const { lots, cashE8 } = ours(reports, id);
   const theirs = truth.cashE8[id] ?? {};
