@@ -634,6 +634,26 @@ mod tests {
     }
 
     #[test]
+    fn a_fix_venue_lists_pairs_and_perpetuals_that_the_order_path_knows() {
+        let row = |kind| Instrument {
+            id: 9,
+            venue_id: 7,
+            venue: Venue::Fix,
+            symbol: "BTC/USD".into(),
+            kind,
+            ..rows()[0].clone()
+        };
+        for kind in [Kind::Spot, Kind::LinearPerp] {
+            let table = Table::new(1, vec![row(kind)]).unwrap();
+            assert!(table.iter().all(Instrument::tradable));
+            assert_eq!(table.venue(VenueId(7)).map(Venue::name), Some("FIX"));
+        }
+        for kind in [Kind::Equity, Kind::InversePerp, Kind::Option] {
+            assert!(Table::new(1, vec![row(kind)]).is_err(), "{kind:?}");
+        }
+    }
+
+    #[test]
     fn every_venue_has_rows_and_those_the_order_path_does_not_know_are_not_tradable() {
         let all: Vec<Instrument> = rows().into_iter().chain(fed_only()).collect();
         let table = Table::new(2, all).unwrap();
