@@ -149,7 +149,7 @@ pub enum Close {
 /// Something an application or an operator should know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// The session is open; `reset` says that both numbers began at 1 with this Logon.
+    /// The session is open; `reset` says that both numbers began at 1 with this Logon, which may come within a session too.
     LoggedOn { reset: bool },
     /// The peer has sent a Logout.
     LoggedOut { text: &'a [u8] },

@@ -120,10 +120,11 @@ fn begun_path(dir: &Path) -> PathBuf {
     dir.with_extension("begun")
 }
 
-/// When the numbers of the store were last begun anew; a store nobody has used yet begins now.
-fn begun(dir: &Path) -> Result<i64, Fault> {
+/// When the numbers of the store were last begun anew; one that is `fresh` begins now, whatever a folder before it was.
+fn begun(dir: &Path, fresh: bool) -> Result<i64, Fault> {
     let path = begun_path(dir);
-    let read = std::fs::read_to_string(&path).ok().and_then(|text| text.trim().parse().ok());
+    let read = std::fs::read_to_string(&path).ok().filter(|_| !fresh);
+    let read = read.and_then(|text| text.trim().parse().ok());
     match read {
         Some(ns) => Ok(ns),
         None => {
@@ -170,10 +171,10 @@ impl FixLink {
         let target = target(url, Family::Fix)
             .map_err(|fault| Fault(format!("venues: apiUrl {url}: {fault:?}; want fix://host:port")))?;
         let config = config(settings, login)?;
-        let whole_since_ns = begun(&settings.store_dir)?;
         let store = JournalStore::open(&settings.store_dir, &config, tier)
             .map_err(|fault| Fault(format!("{}: {fault}", settings.store_dir.display())))?;
         let session = Session::new(config, store)?;
+        let whole_since_ns = begun(&settings.store_dir, session.numbers() == (1, 1))?;
         Ok(Self {
             target,
             session,
@@ -235,7 +236,8 @@ impl FixLink {
         }
         if let Some(close) = self.session.closing().filter(|_| self.joined) {
             // The venue has begun its numbers anew: ours are begun anew too, and everything is asked for then.
-            if close == Close::SeqTooLow && !self.logged_on && self.follow_reset {
+            let anew = matches!(close, Close::SeqTooLow | Close::ResetNotAsked);
+            if anew && !self.logged_on && self.follow_reset {
                 self.session.reset_on_next_logon();
             }
             ended = Some(format!("{close:?}"));
@@ -437,5 +439,121 @@ impl FixLink {
     /// Forgets requests whose answers nobody waits for any more.
     pub fn forget(&mut self, oldest_ns: u64) {
         self.desk.forget(oldest_ns);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+    use tidegate_fix::MemoryStore;
+    use tidegate_fix::frame::checksum;
+    use tidegate_fix::time::write_timestamp;
+
+    fn table() -> Table {
+        Table::from_json(include_bytes!("../../../../../../config/instruments.json")).unwrap()
+    }
+
+    fn open(dir: &Path, port: u16) -> FixLink {
+        let settings = FixSettings {
+            sender_comp_id: "DESK".into(),
+            target_comp_id: "VENUE".into(),
+            heartbeat_seconds: 30,
+            store_dir: dir.join("fix"),
+            reset_on_logon: false,
+            follow_reset: true,
+        };
+        let url = format!("fix://127.0.0.1:{port}");
+        FixLink::open(&url, &settings, ("user", "secret"), VenueId(7), Tier::T0).unwrap()
+    }
+
+    fn begun_at(dir: &Path) -> i64 {
+        std::fs::read_to_string(dir.join("fix.begun")).unwrap().parse().unwrap()
+    }
+
+    /// A venue that takes everything and answers nothing but session messages.
+    struct Silent;
+
+    impl Application for Silent {
+        fn message(&mut self, _: &Message<'_>, _: &mut Replies) -> Verdict<'static> {
+            Verdict::Accept
+        }
+    }
+
+    struct Peer {
+        session: Session<MemoryStore>,
+        stream: TcpStream,
+    }
+
+    impl Peer {
+        fn turn(&mut self) {
+            let mut bytes = [0; 4_096];
+            if let Ok(count) = self.stream.read(&mut bytes) {
+                self.session.receive(&bytes[..count], now(), &mut Silent);
+            }
+            let mut out = Vec::new();
+            self.session.confirm();
+            self.session.flush(&mut out).unwrap();
+            self.stream.write_all(&out).unwrap();
+        }
+    }
+
+    /// Turns both ends until `holds`.
+    fn until(link: &mut FixLink, peer: &mut Peer, holds: impl Fn(&FixLink, &Peer) -> bool) {
+        let table = table();
+        for _ in 0..2_000 {
+            let (_, _, ended) = link.pump(&table);
+            assert_eq!(ended, None);
+            link.settle().unwrap();
+            peer.turn();
+            if holds(link, peer) {
+                return;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        panic!("not within two seconds");
+    }
+
+    #[test]
+    fn a_reset_within_the_session_and_a_new_store_begin_what_may_be_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut link = open(dir.path(), listener.local_addr().unwrap().port());
+        let first = begun_at(dir.path());
+        link.dial().unwrap();
+        let (stream, _) = listener.accept().unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let config = Config::new(Version::Fix44, Role::Acceptor, "VENUE", "DESK");
+        let mut peer = Peer { session: Session::new(config, MemoryStore::default()).unwrap(), stream };
+        peer.session.connect(now());
+        until(&mut link, &mut peer, |link, peer| link.logged_on && peer.session.is_open());
+        assert_eq!(begun_at(dir.path()), first, "a first logon loses nothing");
+        assert!(!link.ready(), "the venue has not listed what it holds");
+        // The venue begins both numbers anew within the session.
+        let mut body = b"35=A\x0134=1\x0149=VENUE\x0152=".to_vec();
+        write_timestamp(&mut body, now().wall);
+        body.extend_from_slice(b"\x0156=DESK\x0198=0\x01108=30\x01141=Y\x01");
+        let mut raw = format!("8=FIX.4.4\x019={}\x01", body.len()).into_bytes();
+        raw.extend_from_slice(&body);
+        let sum = checksum(&raw);
+        raw.extend_from_slice(format!("10={sum:03}\x01").as_bytes());
+        peer.stream.write_all(&raw).unwrap();
+        for _ in 0..2_000 {
+            link.pump(&table());
+            if begun_at(dir.path()) > first {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        let second = begun_at(dir.path());
+        assert!(second > first, "what was told before it may be lost");
+        link.settle().unwrap();
+        link.end();
+        drop(link);
+        drop(open(dir.path(), 1));
+        assert_eq!(begun_at(dir.path()), second, "a restart loses nothing");
+        std::fs::remove_dir_all(dir.path().join("fix")).unwrap();
+        drop(open(dir.path(), 1));
+        assert!(begun_at(dir.path()) > second, "a store that is gone is one that begins");
     }
 }

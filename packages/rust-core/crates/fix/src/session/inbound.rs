@@ -60,7 +60,7 @@ impl<S: Store> Session<S> {
         }
         match (self.dictionary.check(message), kind) {
             (Err(fault), _) => return self.faulty(message, seq, fault, now, app),
-            (Ok(()), b"A") => return self.second_logon(message, seq, now),
+            (Ok(()), b"A") => return self.second_logon(message, seq, now, app),
             (Ok(()), _) => {}
         }
         if !self.is_good_time(message, now) {
@@ -189,13 +189,14 @@ impl<S: Store> Session<S> {
     }
 
     /// A Logon within a session: a reset, or the end.
-    fn second_logon(&mut self, message: &Message<'_>, seq: u64, now: Instant) {
+    fn second_logon(&mut self, message: &Message<'_>, seq: u64, now: Instant, app: &mut dyn Application) {
         let good = self.is_good_time(message, now) && self.is_good_ids(message);
         if good && seq == 1 && message.is_yes(tag::RESET_SEQ_NUM_FLAG) && self.phase == Phase::Active {
             self.alive(now);
             self.reset(now);
             self.next_in = 2;
-            return self.send_logon(true, now);
+            self.send_logon(true, now);
+            return app.event(Event::LoggedOn { reset: true });
         }
         if seq < self.next_in && message.is_yes(tag::POSS_DUP_FLAG) {
             return;
