@@ -85,7 +85,10 @@ export function sums(
   for (const { clientOrderId, kind } of reports)
     if (clientOrderId !== "" && kind !== "SENT")
       told.set(clientOrderId, [...(told.get(clientOrderId) ?? []), kind]);
-  const unknown = [...told].filter(([, kinds]) => kinds.includes("UNKNOWN"));
+  // One that was called dead was of unknown outcome, whether that was told or not.
+  const unknown = [...told].filter(([, kinds]) =>
+    ["UNKNOWN", "DEAD"].some((each) => kinds.includes(each)),
+  );
   const resolved = unknown.map(([order, kinds]) => resolution(truth, order, kinds));
   return {
     duplicates: truth.duplicates,

@@ -62,6 +62,8 @@ describe("the judge of the venue-fault drill [B022]", () => {
     expect(unknown(null, "ACK"), "taken, and it is not there").toEqual([1, 0, 1]);
     expect(unknown("CANCELED", "ACK", "CANCELLED")).toEqual([1, 0, 0]);
     expect(unknown("FILLED", "CANCELLED")).toEqual([1, 0, 1]);
+    const dead = sums(truth("NEW"), [report("DEAD")], "spot");
+    expect(dead.unknownResolvedWrongly, "called dead without a word before").toBe(1);
   });
 
   it("what left for a silent venue and was let go counts, what never left does not", () => {
