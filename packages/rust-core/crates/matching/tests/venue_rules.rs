@@ -240,7 +240,12 @@ fn the_json_door_amends_and_controls() {
     assert_eq!(json(&v.control(r#"{"op":"resume"}"#))["ok"], true);
     assert_eq!(json(&v.control(r#"{"op":"endDay","timeMs":8}"#))["ok"], true);
     assert_eq!(json(&v.query(r#"{"what":"order","clientOrderId":"i"}"#))["order"]["status"], "EXPIRED");
-    for bad in [r#"{"op":"transfer","baseE8":"1.5","quoteE8":"0"}"#, r#"{"op":"nothing"}"#, r#"{"op":"fund","rateE8":"1e9","markPrice":"1.0"}"#, "nonsense"] {
+    for bad in [
+        r#"{"op":"transfer","baseE8":"1.5","quoteE8":"0"}"#,
+        r#"{"op":"nothing"}"#,
+        r#"{"op":"fund","rateE8":"1e9","markPrice":"1.0"}"#,
+        "nonsense",
+    ] {
         assert_eq!(json(&v.control(bad))["reason"], "MALFORMED", "{bad}");
     }
 }
