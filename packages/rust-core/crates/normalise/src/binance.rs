@@ -537,6 +537,16 @@ mod tests {
     }
 
     #[test]
+    fn a_control_character_in_a_text_that_nobody_reads_is_no_usual_message() {
+        let (market, text) = MESSAGES[0];
+        for byte in [0, 2, 0x1f] {
+            let mut bytes = text.as_bytes().to_vec();
+            bytes.insert(text.find("btcusdt").unwrap(), byte);
+            assert_eq!(both(market, &bytes), (None, None), "{byte:#x}");
+        }
+    }
+
+    #[test]
     fn the_usual_messages_take_the_fast_way_and_say_the_same() {
         for (market, text) in MESSAGES {
             for text in [text.to_string(), format!(r#"{{"stream":"x","data":{text}}}"#)] {

@@ -66,11 +66,10 @@ impl<'a> Scan<'a> {
         Some(())
     }
 
-    /// The text up to the next quote, and over it. A backslash is not looked for: callers compare the text with one that has none,
-    /// or take only texts they need not understand.
+    /// The text up to the next quote, and over it; `None` for one with an escape, or with a control character, which JSON has not.
     #[inline(always)]
     pub fn until_quote(&mut self) -> Option<&'a [u8]> {
-        let end = self.rest.iter().position(|byte| *byte == b'"' || *byte == b'\\')?;
+        let end = self.rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | ..0x20))?;
         let (text, rest) = self.rest.split_at_checked(end)?;
         self.rest = rest.strip_prefix(b"\"")?;
         Some(text)
