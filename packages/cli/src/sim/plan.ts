@@ -14,9 +14,6 @@ const VENUE_KEY = { apiKey: "sim", apiSecret: "sim-secret" } as const;
 /** Its second key, which looks and cancels: monitor's. */
 const KILL_KEY = { apiKey: "sim-kill", apiSecret: "sim-kill-secret" } as const;
 
-/** What the spot account of venue-sim begins with: the base of what is reconciled. */
-const OPENING = { BTC: "10", USDT: "1000000" };
-
 /** Who acts in a run: the command line, and the monitor. Their keys live and end with the run's folder. */
 export const RUN_PRINCIPALS = [
   ["run-sim", "operator"],
@@ -57,8 +54,6 @@ export function clusterPlan(input: {
     JSON.stringify({ "binance-spot": KILL_KEY, "binance-usdm": KILL_KEY }),
     { mode: 0o600 },
   );
-  const openingFile = join(runDir, "state/opening.json");
-  writeFileSync(openingFile, JSON.stringify({ "binance-spot": OPENING }));
   makePrincipals(runDir);
   const instrumentsFile = join(root, "config/instruments.json");
   const httpPort = (name: ProcessName) => ({ httpPort: ports[name] });
@@ -112,8 +107,6 @@ export function clusterPlan(input: {
         killKeysFile,
         killSpotRestUrl: http,
         killUsdmRestUrl: http,
-        reconSpotWsApiUrl: ws,
-        reconOpeningFile: openingFile,
       },
     },
     env: environment(root, options.otlp),
