@@ -173,7 +173,7 @@ describe("the running desk [A28]", () => {
   const count = (what: string) => calls.filter((each) => each === what).length;
   const ours = { side: "BUY", pxTicks: 6_000_000 as PxTicks, qtyLots: 10 as QtyLots } as const;
 
-  it("asks everything at its start, then each in its period, and nothing while our side is not whole", async () => {
+  it("asks everything at its start, then each in its period, and nothing while our side is not whole [B053]", async () => {
     whole = false;
     made();
     await pass(1_000);
@@ -206,7 +206,7 @@ describe("the running desk [A28]", () => {
     expect(book.orders.size, "our side is as it was").toBe(1);
   });
 
-  it("cases outlive the process, are signed there, and freeze again at its start", async () => {
+  it("cases outlive the process, are signed there, and freeze again at its start [B054]", async () => {
     const { book } = made();
     book.sent({ clientOrderId: "a", ...ours, cumLots: 0 as QtyLots });
     now += 1_000;

@@ -175,7 +175,7 @@ fn b023_a_trade_that_the_venue_undoes_is_reported_once() {
 }
 
 #[test]
-fn a_correction_undoes_one_execution_and_books_another_once() {
+fn b023_a_correction_undoes_one_execution_and_books_another_once() {
     let mut rig = Rig::new();
     rig.command(CommandKind::New, 1, 7, 1);
     let fill = |exec_id: &str, px_ticks: i64| Fill {
