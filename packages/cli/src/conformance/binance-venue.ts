@@ -6,7 +6,8 @@
 import type { Report } from "@tidegate/contracts";
 import { REFUSALS } from "@tidegate/venue-sim/binance";
 import { type Card, expect, same } from "./cards.ts";
-import { type BinanceMarket, Hands, type HandsOptions, type Terms } from "./router.ts";
+import type { BinanceMarket } from "./router.ts";
+import { cardMakers, orderCards } from "./router-cards.ts";
 
 /** What the venue may say to a new order, by its code, and what we must make of it. */
 type Code = keyof typeof REFUSALS;
@@ -32,61 +33,8 @@ export function binanceVenueCards(
   heard?: (report: Report) => Report,
 ): readonly Card[] {
   const spot = market.id === "spot";
-  const bare = (
-    name: string,
-    options: HandsOptions,
-    act: (hands: Hands) => Promise<void>,
-  ): Card => ({
-    name,
-    async run() {
-      await using hands = await Hands.open(market, {
-        ...options,
-        ...(heard === undefined ? {} : { heard }),
-      });
-      await act(hands);
-      await hands.agree();
-    },
-  });
-  /** A card that begins with the venue up. */
-  const card = (name: string, act: (hands: Hands) => Promise<void>): Card =>
-    bare(name, {}, async (hands) => {
-      await hands.up();
-      await act(hands);
-    });
-  /** One order that is filled at once, or at once ended. */
-  const order = (name: string, terms: Terms, want: readonly string[], status: string | null) =>
-    card(`new order: ${name}`, async (hands) => {
-      const id = hands.place(terms);
-      await hands.told(
-        id,
-        want.at(-1) as Report["kind"],
-        want.filter((k) => k === "FILL").length || 1,
-      );
-      await hands.agree();
-      same(
-        [hands.kinds(id).toSorted(), hands.status(id)],
-        [want.toSorted(), status],
-        "what was told, and where it stands",
-      );
-    });
-  /** An order whose outcome nobody says, and whether it is there. */
-  const unknown = (
-    name: string,
-    injections: readonly Parameters<Hands["inject"]>[0][],
-    there: boolean,
-  ) =>
-    card(`unknown outcome: ${name}`, async (hands) => {
-      for (const each of injections) hands.inject(each);
-      const id = hands.place();
-      await hands.told(id, "UNKNOWN");
-      await hands.told(id, there ? "ACK" : "DEAD");
-      same(hands.status(id), there ? "NEW" : null, "at the venue");
-      // What is known again can be worked with.
-      if (!there) return;
-      hands.cancel(id);
-      await hands.told(id, "CANCELLED");
-    });
-  const ACK = ["ACK"] as const;
+  const make = cardMakers(market, heard);
+  const { bare, card, unknown } = make;
   return [
     card("logon: the order session and the user stream are up", async (hands) => {
       await hands.taken();
@@ -106,33 +54,7 @@ export function binanceVenueCards(
         same(hands.venue.injected(market.id)["auth_timeout"], 1, "logins that were not answered");
       },
     ),
-    order("LIMIT GTC rests", {}, ACK, "NEW"),
-    order(
-      "MARKET fills at two prices",
-      { type: "MARKET", units: 2 },
-      ["ACK", "FILL", "FILL"],
-      "FILLED",
-    ),
-    order("LIMIT GTC that crosses fills", { dollars: 60_001 }, ["ACK", "FILL"], "FILLED"),
-    order(
-      "LIMIT IOC fills what is there and expires",
-      { dollars: 60_001, tif: "IOC", units: 3 },
-      ["ACK", "FILL", "EXPIRED"],
-      "EXPIRED",
-    ),
-    order(
-      "LIMIT FOK fills whole",
-      { dollars: 60_002, tif: "FOK", units: 2 },
-      ["ACK", "FILL", "FILL"],
-      "FILLED",
-    ),
-    order(
-      "LIMIT FOK that cannot expires",
-      { dollars: 60_002, tif: "FOK", units: 3 },
-      ["ACK", "EXPIRED"],
-      "EXPIRED",
-    ),
-    order("post-only rests", { tif: "POST_ONLY" }, ACK, "NEW"),
+    ...orderCards(make),
     card("refused: post-only that would take", async (hands) => {
       const { reason, venueText } = await hands.told(
         hands.place({ tif: "POST_ONLY", dollars: 60_001 }),

@@ -4,61 +4,19 @@
  */
 
 import type { Report } from "@tidegate/contracts";
-import { BUSINESS, type FixOrders, MESSAGES_PER_10S, REFUSALS } from "@tidegate/venue-sim/fix";
+import { BUSINESS, MESSAGES_PER_10S, REFUSALS } from "@tidegate/venue-sim/fix";
 import { type Card, expect, same, until } from "./cards.ts";
-import { FIX, Hands, type HandsOptions, type Terms, type Thrown } from "./router.ts";
+import { FIX, Hands, type Thrown } from "./router.ts";
+import { cardMakers, orderCards } from "./router-cards.ts";
 
-type FixHands = Hands<FixOrders>;
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const codes = (table: Readonly<Record<number, string>>): (readonly [number, string])[] =>
   Object.entries(table).map(([code, words]) => [Number(code), words]);
 
 /** Each card has a venue, a router and a book of its own, and ends with both books compared. */
 export function fixVenueCards(heard?: (report: Report) => Report): readonly Card[] {
-  const bare = (
-    name: string,
-    options: HandsOptions<FixOrders>,
-    act: (hands: FixHands) => Promise<void>,
-  ): Card => ({
-    name,
-    async run() {
-      const planted = heard === undefined ? {} : { heard };
-      await using hands = await Hands.open(FIX, { ...options, ...planted });
-      await act(hands);
-      await hands.agree();
-    },
-  });
-  /** A card that begins with the venue up. */
-  const card = (name: string, act: (hands: FixHands) => Promise<void>): Card =>
-    bare(name, {}, async (hands) => {
-      await hands.up();
-      await act(hands);
-    });
-  /** One order that is filled at once, or at once ended. */
-  const order = (name: string, terms: Terms, want: readonly string[], status: string) =>
-    card(`new order: ${name}`, async (hands) => {
-      const id = hands.place(terms);
-      const fills = want.filter((kind) => kind === "FILL").length;
-      await hands.told(id, want.at(-1) as Report["kind"], fills || 1);
-      await hands.agree();
-      same(
-        [hands.kinds(id).toSorted(), hands.status(id)],
-        [want.toSorted(), status],
-        "what was told, and where it stands",
-      );
-    });
-  /** An order whose outcome nobody says, and whether it is there. */
-  const unknown = (name: string, thrown: readonly Thrown[], there: boolean) =>
-    card(`unknown outcome: ${name}`, async (hands) => {
-      for (const each of thrown) hands.inject(each);
-      const id = hands.place();
-      await hands.told(id, "UNKNOWN");
-      await hands.told(id, there ? "ACK" : "DEAD");
-      same(hands.status(id), there ? "NEW" : null, "at the venue");
-      if (!there) return;
-      hands.cancel(id);
-      await hands.told(id, "CANCELLED");
-    });
+  const make = cardMakers(FIX, heard);
+  const { bare, card, unknown } = make;
   /** A new order that is refused without effect, and the code it is refused with. */
   const refused = (name: string, thrown: Thrown, code: string) =>
     card(`refused: ${name}`, async (hands) => {
@@ -100,33 +58,7 @@ export function fixVenueCards(heard?: (report: Report) => Report): readonly Card
         await hands.taken();
       },
     ),
-    order("LIMIT GTC rests", {}, ["ACK"], "NEW"),
-    order(
-      "MARKET fills at two prices",
-      { type: "MARKET", units: 2 },
-      ["ACK", "FILL", "FILL"],
-      "FILLED",
-    ),
-    order("LIMIT GTC that crosses fills", { dollars: 60_001 }, ["ACK", "FILL"], "FILLED"),
-    order(
-      "LIMIT IOC fills what is there and expires",
-      { dollars: 60_001, tif: "IOC", units: 3 },
-      ["ACK", "FILL", "EXPIRED"],
-      "EXPIRED",
-    ),
-    order(
-      "LIMIT FOK fills whole",
-      { dollars: 60_002, tif: "FOK", units: 2 },
-      ["ACK", "FILL", "FILL"],
-      "FILLED",
-    ),
-    order(
-      "LIMIT FOK that cannot expires",
-      { dollars: 60_002, tif: "FOK", units: 3 },
-      ["ACK", "EXPIRED"],
-      "EXPIRED",
-    ),
-    order("post-only rests", { tif: "POST_ONLY" }, ["ACK"], "NEW"),
+    ...orderCards(make),
     card("refused: post-only that would take", async (hands) => {
       const id = hands.place({ tif: "POST_ONLY", dollars: 60_001 });
       const { venueText } = await hands.told(id, "REJECT");
