@@ -80,6 +80,7 @@ type Done = (Result<u64, JournalFault>, Batch);
 pub struct Behind<S: Storage + Send + 'static = DirStorage> {
     journal: Arc<Mutex<Journal<S>>>,
     batch: Batch,
+    scratch: Vec<u8>,
     spare: Vec<Batch>,
     to_writer: Option<SyncSender<Batch>>,
     done: Receiver<Done>,
@@ -120,6 +121,7 @@ impl<S: Storage + Send + 'static> Behind<S> {
         Ok(Self {
             journal,
             batch: Batch::default(),
+            scratch: Vec::new(),
             spare: Vec::new(),
             to_writer: Some(to_writer),
             done,
@@ -148,7 +150,11 @@ impl<S: Storage + Send + 'static> Behind<S> {
         if self.batch.bytes.len() >= BATCH_BYTES_MAX {
             self.hand_over()?;
         }
-        write(&mut self.batch.bytes);
+        // By way of a buffer that never leaves this core: the bytes of a batch lie where the writer's core read the last one, and
+        // a number written byte by byte would wait for each of those lines.
+        self.scratch.clear();
+        write(&mut self.scratch);
+        self.batch.bytes.extend_from_slice(&self.scratch);
         self.batch.entries.push(Entry { kind, mono, wall, end: self.batch.bytes.len() });
         self.next_seq += 1;
         Ok(self.next_seq - 1)

@@ -507,8 +507,9 @@ impl Pass<'_> {
     fn open_positions(&self) -> Result<(), Reason> {
         let wish = &self.checks.wish;
         let Some(max) = wish.strategy.open_positions_max else { return Ok(()) };
-        let (open, is_open) = self.checks.state.index.open_positions(wish.key.strategy, wish.key.instrument);
-        if open >= max as usize && !is_open {
+        let open = self.checks.state.index.open_positions(wish.key.strategy);
+        let is_open = || self.checks.at.is_some_and(|at| at.held_by(wish.key.strategy));
+        if open >= max as usize && !is_open() {
             return self.refuse(Reason::OpenPositionsExceeded);
         }
         Ok(())
@@ -540,7 +541,7 @@ impl Pass<'_> {
     fn duplicates(&self) -> Result<(), Reason> {
         let wish = &self.checks.wish;
         let Some(window) = wish.strategy.duplicates else { return Ok(()) };
-        let Some(messages) = self.checks.state.messages.get(&wish.key.strategy) else { return Ok(()) };
+        let Some(messages) = self.checks.state.messages.get(wish.key.strategy) else { return Ok(()) };
         let terms = Some(Terms::of(wish.intent));
         let (account, instrument) = (wish.key.account, wish.key.instrument);
         let within = messages.recent(self.checks.now_ns, window.ns());
@@ -553,7 +554,7 @@ impl Pass<'_> {
     fn rates(&self) -> Result<(), Reason> {
         let (state, wish, now_ns) = (self.checks.state, &self.checks.wish, self.checks.now_ns);
         let strategy_ns = i64::from(wish.strategy.messages_window_ms) * 1_000_000;
-        let own = state.messages.get(&wish.key.strategy);
+        let own = state.messages.get(wish.key.strategy);
         let most = usize::try_from(self.warmed(wish.strategy.messages_max.into())).unwrap_or(usize::MAX);
         if own.is_some_and(|m| m.at_least(most, now_ns, strategy_ns)) {
             return self.refuse(Reason::MessageRate);
@@ -579,7 +580,7 @@ impl Pass<'_> {
     fn order_to_trade(&self) -> Result<(), Reason> {
         let wish = &self.checks.wish;
         let Some(budget) = wish.strategy.order_to_trade else { return Ok(()) };
-        let counts = self.checks.state.risk.day_counts.get(&wish.key.strategy).copied();
+        let counts = self.checks.state.risk.day_counts.get(wish.key.strategy).copied();
         let (messages, trades) = counts.unwrap_or_default();
         let allowed = u64::from(budget.ratio_max).saturating_mul(trades.max(1));
         if messages >= u64::from(budget.messages_min) && messages >= allowed {

@@ -113,6 +113,21 @@ impl<K: RowId + Hash, V> Near<K, V> {
     }
 
     /// In no order that means anything.
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
+        self.places.iter().flatten().chain(self.far.values())
+    }
+
+    /// In order of id.
+    pub(crate) fn sorted(&self) -> Vec<(K, &V)> {
+        let near =
+            (0..).zip(&self.places).filter_map(|(number, place)| Some((K::of(number), place.as_ref()?)));
+        let mut far: Vec<(K, &V)> = self.far.iter().map(|(id, value)| (*id, value)).collect();
+        far.sort_unstable_by_key(|(id, _)| *id);
+        // What has a place has a lower number than what has none.
+        near.chain(far).collect()
+    }
+
+    /// In no order that means anything.
     pub(crate) fn ids(&self) -> impl Iterator<Item = K> {
         let near = (0..).zip(&self.places).filter(|(_, place)| place.is_some());
         near.map(|(number, _)| K::of(number)).chain(self.far.keys().copied())
@@ -223,6 +238,12 @@ mod tests {
             let mut ids: Vec<StrategyId> = near.ids().collect();
             ids.sort_unstable();
             prop_assert!(ids.iter().eq(model.keys()));
+            let sorted = near.sorted();
+            prop_assert!(sorted.iter().map(|(id, value)| (id, *value)).eq(model.iter()));
+            let (mut values, mut want): (Vec<u8>, Vec<u8>) = (near.values().copied().collect(), model.values().copied().collect());
+            values.sort_unstable();
+            want.sort_unstable();
+            prop_assert_eq!(values, want);
         }
 
         #[test]

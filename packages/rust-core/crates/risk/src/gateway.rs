@@ -734,7 +734,7 @@ impl Gateway {
             self.table.get(instrument).map(|row| row.e8_per_tick_lot),
             self.state.index.warm(instrument, strategy),
             self.sums.warm(instrument),
-            self.state.messages.get(&strategy).map(Messages::warm),
+            self.state.messages.get(strategy).map(Messages::warm),
             self.state.books.get(&BookKey { account, strategy, instrument }).map(|book| book.buy_lots),
         ));
     }

@@ -107,6 +107,11 @@ impl At {
         self.books.iter().any(|book| book.lots.held())
     }
 
+    /// Whether a strategy has a position or an order here, in any account.
+    pub(crate) fn held_by(&self, strategy: StrategyId) -> bool {
+        self.books.iter().any(|book| book.strategy == strategy && book.lots.held())
+    }
+
     /// Price of the dearest order, 0 where there is none.
     pub(crate) fn dearest(&self) -> i64 {
         self.kept.highest().unwrap_or(0)
@@ -196,10 +201,9 @@ impl Index {
         self.strategies.get(strategy).map_or(0, |s| s.live)
     }
 
-    /// Instruments in which a strategy has a position or an order, and whether this is one.
-    pub(crate) fn open_positions(&self, strategy: StrategyId, instrument: InstrumentId) -> (usize, bool) {
-        let of = self.strategies.get(strategy);
-        of.map_or((0, false), |s| (s.held.len(), s.held.contains_key(&instrument)))
+    /// Instruments in which a strategy has a position or an order.
+    pub(crate) fn open_positions(&self, strategy: StrategyId) -> usize {
+        self.strategies.get(strategy).map_or(0, |s| s.held.len())
     }
 
     fn touch(&mut self, instrument: InstrumentId) -> &mut At {
@@ -274,12 +278,14 @@ impl Index {
         }
     }
 
-    /// A journalled mark.
-    pub(crate) fn marked(&mut self, instrument: InstrumentId, px_ticks: i64) {
-        if self.at.get(instrument).is_none_or(|at| at.mark != Some(px_ticks)) {
+    /// A journalled mark; gives whether it is another than before.
+    pub(crate) fn marked(&mut self, instrument: InstrumentId, px_ticks: i64) -> bool {
+        let differs = self.at.get(instrument).is_none_or(|at| at.mark != Some(px_ticks));
+        if differs {
             self.touch(instrument).mark = Some(px_ticks);
             self.unmarked.insert(instrument);
         }
+        differs
     }
 
     /// The present price of an instrument has changed.

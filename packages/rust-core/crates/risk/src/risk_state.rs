@@ -3,6 +3,7 @@
 
 use crate::canon::Canon;
 use crate::contract::{convert_back_e8, convert_e8};
+use crate::fixed::Near;
 use crate::limits::{OVERRIDES_MAX, POSTINGS_MAX, RATE_WINDOW_MAX, RISK_ROWS_MAX, WINDOW_MAX};
 use crate::order::Terms;
 use crate::scope::Scope;
@@ -137,7 +138,7 @@ pub struct RiskState {
     pub(crate) executions: BTreeMap<StrategyId, VecDeque<i64>>,
     pub(crate) refusals: BTreeMap<StrategyId, VecDeque<i64>>,
     /// Messages and trades of the trading day.
-    pub(crate) day_counts: BTreeMap<StrategyId, (u64, u64)>,
+    pub(crate) day_counts: Near<StrategyId, (u64, u64)>,
     pub(crate) own_fills: BTreeMap<InstrumentId, VecDeque<OwnFill>>,
     pub(crate) overrides: BTreeMap<(StrategyId, i32), i64>,
     pub(crate) limits_version: u32,
@@ -360,8 +361,13 @@ impl RiskState {
             self.release(scope, Latch::ReduceOnly as i32, *cause as i32);
         }
         if let (Scope::Strategy(id), LossPeriod::Day) = (scope, period) {
-            self.day_counts.remove(&id);
+            self.day_counts.remove(id);
         }
+    }
+
+    /// Messages and trades of a strategy's day so far, none where it is new.
+    pub(crate) fn count_of_day(&mut self, strategy: StrategyId) -> &mut (u64, u64) {
+        self.day_counts.or_insert_with(strategy, Default::default)
     }
 
     /// A strategy is told to start its counts anew.
@@ -439,8 +445,9 @@ impl RiskState {
                 }
             }
         }
-        canon.len(self.day_counts.len());
-        for (id, (messages, trades)) in &self.day_counts {
+        let day_counts = self.day_counts.sorted();
+        canon.len(day_counts.len());
+        for (id, (messages, trades)) in day_counts {
             canon.u64(id.0.into()).u64(*messages).u64(*trades);
         }
         canon.len(self.own_fills.len());

@@ -7,7 +7,7 @@
 use crate::canon::Canon;
 use crate::contract::{cost_e8, settle_asset};
 use crate::evidence::Evidence;
-use crate::fixed::ById;
+use crate::fixed::{ById, Near};
 use crate::index::{At, Index, Lots};
 use crate::ledger::{Contra, Ledger, Position};
 use crate::limits::{ASSET_BYTES_MAX, DETAIL_BYTES_MAX, EXEC_ID_BYTES_MAX, FILL_KEYS_MAX, OUTCOMES_MAX};
@@ -149,7 +149,7 @@ pub struct State {
     pub(crate) books: ById<BookKey, Book>,
     pub(crate) ledger: Ledger,
     pub(crate) marks: BTreeMap<InstrumentId, i64>,
-    pub(crate) messages: BTreeMap<StrategyId, Messages>,
+    pub(crate) messages: Near<StrategyId, Messages>,
     pub(crate) risk: RiskState,
     /// Decisions by reason number.
     pub(crate) decisions: BTreeMap<i32, u64>,
@@ -193,7 +193,7 @@ impl State {
             books: ById::default(),
             ledger: Ledger::default(),
             marks: BTreeMap::new(),
-            messages: BTreeMap::new(),
+            messages: Near::default(),
             risk: RiskState::default(),
             decisions: BTreeMap::new(),
             fills: 0,
@@ -402,8 +402,9 @@ impl State {
         for (id, &px) in &self.marks {
             canon.u64(id.0.into()).i64(px);
         }
-        canon.len(self.messages.len());
-        for (id, window) in &self.messages {
+        let messages = self.messages.sorted();
+        canon.len(messages.len());
+        for (id, window) in messages {
             canon.u64(id.0.into()).len(window.len());
             for m in window.iter() {
                 canon.i64(m.ts_ns).u64(m.account.0.into()).u64(m.instrument.0.into());
@@ -516,8 +517,8 @@ impl State {
                     (message.account, message.instrument) = (order.key.account, order.key.instrument);
                 }
             }
-            self.messages.entry(id.strategy()).or_default().push(message);
-            self.risk.day_counts.entry(id.strategy()).or_default().0 += 1;
+            self.messages.or_insert_with(id.strategy(), Messages::default).push(message);
+            self.risk.count_of_day(id.strategy()).0 += 1;
         } else if of_its_own_making(reply.reason()) {
             push_window(self.risk.refusals.entry(id.strategy()).or_default(), ts_ns);
         }
@@ -585,8 +586,10 @@ impl State {
     }
 
     fn mark(&mut self, instrument: InstrumentId, px_ticks: i64) {
-        self.marks.insert(instrument, px_ticks);
-        self.index.marked(instrument, px_ticks);
+        // Most orders find the mark as it is.
+        if self.index.marked(instrument, px_ticks) {
+            self.marks.insert(instrument, px_ticks);
+        }
     }
 
     fn fold_command(&mut self, command: &Command) {
@@ -966,7 +969,7 @@ impl State {
     fn count_fill(&mut self, key: BookKey, row: &Instrument, side: Side, px: i64, qty: i64, ts_ns: i64) {
         if key.strategy != EXTERNAL {
             push_window(self.risk.executions.entry(key.strategy).or_default(), ts_ns);
-            self.risk.day_counts.entry(key.strategy).or_default().1 += 1;
+            self.risk.count_of_day(key.strategy).1 += 1;
             let mark_px_ticks = self.marks.get(&key.instrument).copied().unwrap_or(px);
             let fill = OwnFill { ts_ns, signed_lots: side.sign() * qty, mark_px_ticks };
             push_window(self.risk.own_fills.entry(key.instrument).or_default(), fill);
