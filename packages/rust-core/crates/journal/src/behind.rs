@@ -160,6 +160,21 @@ impl<S: Storage + Send + 'static> Behind<S> {
         Ok(self.next_seq - 1)
     }
 
+    /// Seq of the last appended record, 0 when there is none.
+    pub const fn last_seq(&self) -> u64 {
+        self.next_seq - 1
+    }
+
+    /// Seq of the last record that was safe when this was last asked of the writer.
+    pub const fn committed_seq(&self) -> u64 {
+        self.safe_seq
+    }
+
+    /// Whether everything appended is safe.
+    pub const fn is_safe(&self) -> bool {
+        self.safe_seq == self.last_seq()
+    }
+
     /// Hands what was appended to the writer and returns the last seq that is safe by now; waits only where
     /// [`IN_FLIGHT_MAX`] batches are under way.
     ///

@@ -1,6 +1,7 @@
 //! The gateway's loop: links in, the core, one journal commit per turn, links out.
 //!
-//! Nothing leaves before the commit of the turn that decided it, and nothing is acknowledged before its record is safe.
+//! Nothing leaves before the commit of the turn that decided it, and nothing is acknowledged before its record is safe. While more
+//! input waits, the next turn is decided as the last one is being made safe behind it; otherwise the turn waits for its commit.
 
 mod archive;
 mod config;
@@ -46,7 +47,7 @@ use tidegate_bus::ends::{
 };
 use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
 use tidegate_instruments::Table;
-use tidegate_journal::{Journal, JournalConfig, Recovery};
+use tidegate_journal::{Behind, Journal, JournalConfig, Recovery};
 use tidegate_leadership::{Beat, Held, Release, ReleaseRule};
 use tidegate_risk::{Destination, Effect, Effects, Event, Gateway, Limits, Now, Scope, Trace};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
@@ -81,11 +82,21 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
 #[derive(Debug)]
 struct Decided {
     start_mono_ns: u64,
+    /// The last record there was then: it is answered once that is safe.
+    log_seq: u64,
     trace: Trace,
     span_id: u64,
     instrument: u32,
     reason: Reason,
     accepted: bool,
+}
+
+/// What is acknowledged once a record is safe.
+#[derive(Debug)]
+struct Acks {
+    log_seq: u64,
+    report: Option<u64>,
+    intents: BTreeMap<PeerId, u64>,
 }
 
 #[derive(Debug)]
@@ -99,11 +110,12 @@ struct Shell {
     md: StreamSub,
     // Last, so that the sockets close before their context.
     _context: Context,
-    journal: Journal,
+    journal: Behind,
     core: Gateway,
     pair: Option<Pair>,
     out: Effects,
-    decided: Vec<Decided>,
+    /// Intents that are not yet answered, oldest first.
+    decided: VecDeque<Decided>,
     /// Committed commands the link has not taken yet, oldest first.
     outbox: VecDeque<Vec<u8>>,
     /// Safe, and not told while another may lead.
@@ -115,6 +127,10 @@ struct Shell {
     replicated: bool,
     intent_acks: BTreeMap<PeerId, u64>,
     report_ack: Option<u64>,
+    /// Of turns whose records are not yet safe, oldest first; no more than batches of the journal may be under way, and this turn's.
+    acks: VecDeque<Acks>,
+    /// Turns that were made safe behind the next one.
+    turns_behind: u64,
     /// Strategies to be told everything anew.
     tell_all: BTreeSet<PeerId>,
     /// Instruments whose touch stream is whole and alive.
@@ -193,7 +209,7 @@ struct Ends {
     tail: Tail,
     md: StreamSub,
     context: zmq::Context,
-    journal: Journal,
+    journal: Behind,
     core: Gateway,
     pair: Option<Pair>,
     recovery: Recovery,
@@ -226,7 +242,7 @@ impl Ends {
         let mut intents = LinkServerConfig::new(&config.intent_url, "intent", epoch);
         (intents.identity_prefix, intents.peers_max) = ("strategy:".into(), STRATEGIES_MAX);
         let intents = LinkServer::bind(&context, intents)?;
-        let tail = Tail::bind(&context, &config.tail_url, epoch)?;
+        let tail = Tail::bind(&context, &config.tail_url, epoch, &config.journal_dir)?;
         let identity = config.pair.as_ref().map_or("gateway".into(), |pair| format!("gateway:{}", pair.node));
         let command = LinkClientConfig::new(&config.command_url, "command", identity, epoch);
         let command = LinkClient::connect(&context, command)?;
@@ -237,6 +253,7 @@ impl Ends {
             Pair::connect(&context, pair, (holder, epoch), place, core.table(), journal.last_seq())
         });
         let pair = pair.transpose()?;
+        let journal = behind(journal)?;
         let journal_dir = config.journal_dir.clone();
         Ok(Self {
             tier,
@@ -294,7 +311,7 @@ impl Shell {
             core,
             pair,
             out: Vec::new(),
-            decided: Vec::new(),
+            decided: VecDeque::new(),
             outbox: VecDeque::new(),
             held: Held::default(),
             waiting: VecDeque::new(),
@@ -306,6 +323,8 @@ impl Shell {
             replicated: tier.replicated(),
             intent_acks: BTreeMap::new(),
             report_ack: None,
+            acks: VecDeque::new(),
+            turns_behind: 0,
             tell_all: BTreeSet::new(),
             alive: BTreeSet::new(),
             router_known: false,
@@ -342,6 +361,9 @@ impl Shell {
             self.turn()?;
         }
         self.turn()?;
+        // What was handed over is told before the links end.
+        self.commit()?;
+        self.dispatch()?;
         self.farewell()
     }
 
@@ -351,7 +373,8 @@ impl Shell {
             || self.md.has_waiting()
             || self.tail.server.has_waiting()
             || self.pair.as_ref().is_some_and(Pair::has_waiting)
-            || !self.out.is_empty();
+            || !self.out.is_empty()
+            || !self.journal.is_safe();
         let mut items = vec![
             self.intents.poll_item(),
             self.command.poll_item(),
@@ -380,13 +403,20 @@ impl Shell {
         }
         self.pair_turn(now)?;
         let answers = self.take_calls()?;
-        self.commit()?;
+        if answers.is_empty() && self.decides_on()? {
+            self.hand_over()?;
+        } else {
+            self.commit()?;
+        }
         self.after_unkill();
         // Before the cancels it leads to: they may be more than the link takes at once.
         self.tell_kill()?;
         // What waits for the standby's word is sent to it before anything else is done.
-        let mut halts =
-            if self.replicated { self.tail.turn(clock::mono_ns(), &mut self.journal)? } else { Vec::new() };
+        let mut halts = if self.replicated {
+            self.tail.turn(clock::mono_ns(), self.journal.committed_seq())?
+        } else {
+            Vec::new()
+        };
         self.dispatch()?;
         for (call, answer) in answers {
             let answer = answer.unwrap_or_else(|| json!({ "ok": true, "state": self.stats() }));
@@ -404,7 +434,7 @@ impl Shell {
         self.command.tick(now)?;
         self.md.tick(now);
         if !self.replicated {
-            halts = self.tail.turn(now, &mut self.journal)?;
+            halts = self.tail.turn(now, self.journal.committed_seq())?;
         }
         for halt in halts {
             if self.pair.is_some() && !self.core.leads() {
@@ -619,7 +649,10 @@ impl Shell {
             if let Some((reply, span_id)) = reply {
                 let accepted = reply.decision() == Decision::Accepted;
                 let reason = reply.reason();
-                self.decided.push(Decided { start_mono_ns, trace, span_id, instrument, reason, accepted });
+                let log_seq = self.core.state().log_seq();
+                let decided =
+                    Decided { start_mono_ns, log_seq, trace, span_id, instrument, reason, accepted };
+                self.decided.push_back(decided);
             }
         }
         Ok(())
@@ -868,8 +901,39 @@ impl Shell {
         Ok(())
     }
 
-    /// Makes every record of this turn safe. A kill is latched before its record is there, whoever pulled it.
+    /// Whether the next turn may be decided before this one is safe: where its input is there already, and nothing of this turn is
+    /// more than orders and what became of them.
+    fn decides_on(&mut self) -> Result<bool, Fault> {
+        let follows = self.pair.is_some() && !self.core.leads();
+        let plain = |effect: &Effect| {
+            !matches!(&effect.envelope.payload, Some(Payload::ControlEvent(_) | Payload::PolicyState(_)))
+        };
+        if follows || !self.out.iter().all(plain) {
+            return Ok(false);
+        }
+        let mut items = [self.intents.poll_item(), self.command.poll_item()];
+        Ok(self.intents.has_waiting()
+            || self.command.has_waiting()
+            || zmq::poll(&mut items, 0).map_err(|e| Fault(e.to_string()))? > 0)
+    }
+
+    /// Makes every record of this turn, and of those before, safe.
     fn commit(&mut self) -> Result<(), Fault> {
+        self.append()?;
+        self.journal.commit()?;
+        Ok(())
+    }
+
+    /// Has every record of this turn made safe behind the next one.
+    fn hand_over(&mut self) -> Result<(), Fault> {
+        self.append()?;
+        self.journal.hand_over()?;
+        self.turns_behind += u64::from(!self.journal.is_safe());
+        Ok(())
+    }
+
+    /// Gives every record of this turn to the journal. A kill is latched before its record is there, whoever pulled it.
+    fn append(&mut self) -> Result<(), Fault> {
         let kill = self.out.iter().filter(|effect| effect.journal).find_map(|effect| {
             match &effect.envelope.payload {
                 Some(Payload::ControlEvent(event)) if event.action() == ControlAction::Kill => {
@@ -883,8 +947,8 @@ impl Shell {
         }
         let mono = clock::mono_ns();
         for effect in self.out.iter().filter(|e| e.journal) {
-            let bytes = envelope::encode(&effect.envelope);
-            let seq = self.journal.append(KIND_ENVELOPE, &bytes, mono, effect.envelope.ts_recv_ns)?;
+            let write = |buf: &mut Vec<u8>| envelope::append_to(buf, &effect.envelope);
+            let seq = self.journal.append(KIND_ENVELOPE, mono, effect.envelope.ts_recv_ns, write)?;
             if seq != effect.envelope.log_seq {
                 return Err(Fault(format!(
                     "bug: the journal gave {seq} to a record of {}",
@@ -892,7 +956,6 @@ impl Shell {
                 )));
             }
         }
-        self.journal.commit()?;
         Ok(())
     }
 
@@ -937,14 +1000,27 @@ impl Shell {
                 }
             }
         }
-        if let Some(seq) = self.report_ack.take() {
-            self.command.ack(seq);
-        }
-        for (peer, seq) in std::mem::take(&mut self.intent_acks) {
-            self.intents.ack(peer, seq);
-        }
+        self.acknowledge();
         self.tell_all(now);
         Ok(())
+    }
+
+    /// Acknowledges the input of every turn whose records are safe.
+    fn acknowledge(&mut self) {
+        let (report, intents) = (self.report_ack.take(), std::mem::take(&mut self.intent_acks));
+        if report.is_some() || !intents.is_empty() {
+            self.acks.push_back(Acks { log_seq: self.journal.last_seq(), report, intents });
+        }
+        let safe = self.journal.committed_seq();
+        while self.acks.front().is_some_and(|acks| acks.log_seq <= safe) {
+            let Some(Acks { report, intents, .. }) = self.acks.pop_front() else { break };
+            if let Some(seq) = report {
+                self.command.ack(seq);
+            }
+            for (peer, seq) in intents {
+                self.intents.ack(peer, seq);
+            }
+        }
     }
 
     /// The effects that may leave by the tier: of records that are safe here, and with a standby that is in step also there.
@@ -1003,9 +1079,10 @@ impl Shell {
     }
 
     fn tell_spans(&mut self) {
-        let now = clock::mono_ns();
+        let (now, safe) = (clock::mono_ns(), self.journal.committed_seq());
         let anchor = Anchor::now();
-        for decided in std::mem::take(&mut self.decided) {
+        while self.decided.front().is_some_and(|decided| decided.log_seq <= safe) {
+            let Some(decided) = self.decided.pop_front() else { break };
             let took = now.saturating_sub(decided.start_mono_ns);
             if decided.accepted {
                 self.latency.record(took);
@@ -1046,13 +1123,18 @@ impl Shell {
             self.intents.tick(now)?;
             self.command.tick(now)?;
             // Nothing is decided any more, so that a halt changes nothing.
-            let _ = self.tail.turn(now, &mut self.journal)?;
+            let _ = self.tail.turn(now, self.journal.committed_seq())?;
             zmq::poll(&mut [self.intents.poll_item(), self.tail.server.poll_item()], 5)
                 .map_err(|e| Fault(e.to_string()))?;
         }
         self.journal.close()?;
         Ok(())
     }
+}
+
+/// A journal that is written behind the loop.
+fn behind(journal: Journal) -> Result<Behind, Fault> {
+    Behind::new(journal).map_err(|e| Fault(format!("cannot have a thread for the journal: {e}")))
 }
 
 /// What a message of an instrument says about its reference price.

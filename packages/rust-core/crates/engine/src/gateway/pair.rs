@@ -6,7 +6,7 @@ use super::archive::DiskArchive;
 use super::config::PairConfig;
 use super::lease_file::LeaseFile;
 use super::limits::{ATTACH_NS, FOLLOW_PER_TURN_MAX};
-use super::{JOURNAL, KIND_ENVELOPE, Shell};
+use super::{JOURNAL, KIND_ENVELOPE, Shell, behind};
 use crate::execution_router::identity;
 use crate::{Fault, clock};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use tidegate_bus::ends::{LinkClient, LinkClientConfig, LinkInput};
 use tidegate_bus::link::{LinkEvent, LinkState};
 use tidegate_instruments::Table;
-use tidegate_journal::{Journal, JournalConfig, Tier};
+use tidegate_journal::{Journal, JournalConfig, Reader, Tier};
 use tidegate_leadership::limits::PROOF_EVERY;
 use tidegate_leadership::{
     Beat, Follower, Input, LeaseReply, LeaseRequest, Node, NodeConfig, Output, Proof, Refusal, Role, StoreOp,
@@ -346,7 +346,8 @@ impl Shell {
         let last = self.journal.last_seq();
         let mut hash = [0; 32];
         if last > 0 {
-            self.journal.read_from(last - 1, 1, |record| hash = record_hash(record.payload))?;
+            let mut own = Reader::open(&pair.journal_dir, JOURNAL)?;
+            own.read_from(last - 1, 1, |record| hash = record_hash(record.payload))?;
         }
         if pair.follower.applied() != last {
             pair.follower = Follower::new(last);
@@ -372,7 +373,8 @@ impl Shell {
                     Ok(false) => return Ok(()),
                     Ok(true) => {
                         let mono = clock::mono_ns();
-                        let seq = self.journal.append(KIND_ENVELOPE, payload, mono, record.ts_recv_ns)?;
+                        let write = |buf: &mut Vec<u8>| buf.extend_from_slice(payload);
+                        let seq = self.journal.append(KIND_ENVELOPE, mono, record.ts_recv_ns, write)?;
                         if seq != record.log_seq {
                             return Err(Fault(format!(
                                 "bug: the journal gave {seq} to the leader's record {}",
@@ -492,20 +494,23 @@ impl Shell {
     ///
     /// Nothing is lost by it: the router tells a new leader every command it got, and what it did not get has no effect.
     fn set_aside(&mut self, why: &str) -> Result<(), Fault> {
+        // What it acknowledges stands under the old numbers.
+        self.journal.commit()?;
+        self.acknowledge();
         let Some(pair) = &mut self.pair else { return Ok(()) };
         let (dir, tier) = (pair.journal_dir.clone(), pair.tier);
         let kept = dir.with_extension(format!("aside-{}", clock::epoch_ns()));
-        self.journal.commit()?;
         std::fs::rename(&dir, &kept).map_err(|e| {
             Fault(format!("cannot set the journal {} aside: {e}; move it away by hand", dir.display()))
         })?;
         let (journal, _) = Journal::open(&dir, JournalConfig::new(JOURNAL, tier))?;
-        self.journal = journal;
+        self.journal = behind(journal)?;
         self.core.begin_anew(Some(Box::new(DiskArchive::create(&dir.with_extension("outcomes"))?)));
         pair.follower = Follower::default();
         (pair.attach_ns, pair.proven_at) = (0, 0);
         pair.set_aside += 1;
-        self.tail.begin_anew();
+        self.tail.begin_anew(&dir)?;
+        self.decided.clear();
         self.held.clear();
         self.waiting.clear();
         self.out.clear();

@@ -95,6 +95,7 @@ impl Shell {
             "linkEpoch": self.epoch,
             "reportSeq": state.report_seq(),
             "journalSeq": state.log_seq(),
+            "turnsBehind": self.turns_behind,
             "tier": self.tier,
             "standby": {
                 "waitedFor": self.release.replicates(),

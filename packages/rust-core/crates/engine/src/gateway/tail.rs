@@ -3,13 +3,15 @@
 //! A recorder asks by topic and is sent bare records. A standby attaches: its last record must be the one that stands here at
 //! the same place, and it is sent proofs of the state between the records.
 
+use super::JOURNAL;
 use super::limits::{PROOFS_MAX, TAIL_PEERS_MAX, TAIL_PER_TURN_MAX};
 use crate::Fault;
 use crate::recorder::PRINCIPAL;
 use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
 use tidegate_bus::ends::{LinkInput, LinkServer, LinkServerConfig, PeerId};
 use tidegate_bus::link::{LinkEvent, LinkState};
-use tidegate_journal::Journal;
+use tidegate_journal::Reader;
 use tidegate_leadership::{Attach, Proof, ToFollower, ToLeader};
 use tidegate_wire::envelope;
 use tidegate_wire::pb::control::v1::{ControlAction, ControlEvent};
@@ -35,6 +37,8 @@ pub struct Tail {
     proofs: VecDeque<Proof>,
     /// The record at which a standby is asked to take over.
     take_over: Option<u64>,
+    /// Its own way to the files: the writer's is held while it syncs.
+    journal: Reader,
     /// A standby has attached since this was last asked.
     attached: bool,
     pub records: u64,
@@ -42,7 +46,7 @@ pub struct Tail {
 }
 
 impl Tail {
-    pub fn bind(context: &zmq::Context, url: &str, epoch: u32) -> Result<Self, Fault> {
+    pub fn bind(context: &zmq::Context, url: &str, epoch: u32, journal_dir: &Path) -> Result<Self, Fault> {
         let mut config = LinkServerConfig::new(url, "tail", epoch);
         config.peers_max = TAIL_PEERS_MAX;
         Ok(Self {
@@ -50,6 +54,7 @@ impl Tail {
             places: BTreeMap::new(),
             proofs: VecDeque::new(),
             take_over: None,
+            journal: Reader::open(journal_dir, JOURNAL)?,
             attached: false,
             records: 0,
             refused: 0,
@@ -57,8 +62,9 @@ impl Tail {
     }
 
     /// Takes requests, sends what is new, keeps the links alive. Returns the halts the recorder asked for: it may stop new risk
-    /// when it cannot record any more, and nothing else; whether it was heard it reads in the journal.
-    pub fn turn(&mut self, now: u64, journal: &mut Journal) -> Result<Vec<ControlEvent>, Fault> {
+    /// when it cannot record any more, and nothing else; whether it was heard it reads in the journal. Nobody is sent a record
+    /// behind `committed`: what lies in the file after it may not survive.
+    pub fn turn(&mut self, now: u64, committed: u64) -> Result<Vec<ControlEvent>, Fault> {
         let mut halts = Vec::new();
         let mut taken = 0;
         while taken < super::limits::INPUTS_PER_TURN_MAX {
@@ -71,7 +77,7 @@ impl Tail {
                         standby.is_none().then(|| envelope::decode_checked(payload).map(|e| e.payload));
                     let recorder = self.server.identity(peer) == Some(PRINCIPAL);
                     match standby {
-                        Some(ToLeader::Attach(attach)) => self.attach(now, peer, attach, journal)?,
+                        Some(ToLeader::Attach(attach)) => self.attach(now, peer, attach, committed)?,
                         Some(ToLeader::Safe { seq }) => {
                             if let Some(Place { safe: Some(safe), .. }) = self.places.get_mut(&peer) {
                                 *safe = seq.max(*safe);
@@ -104,16 +110,16 @@ impl Tail {
             }
         }
         for peer in self.places.keys().copied().collect::<Vec<_>>() {
-            self.feed(now, peer, journal)?;
+            self.feed(now, peer, committed)?;
         }
         self.server.tick(now)?;
         Ok(halts)
     }
 
-    fn attach(&mut self, now: u64, peer: PeerId, attach: Attach, journal: &mut Journal) -> Result<(), Fault> {
+    fn attach(&mut self, now: u64, peer: PeerId, attach: Attach, committed: u64) -> Result<(), Fault> {
         let mut own = None;
-        if attach.after_seq > 0 && attach.after_seq <= journal.committed_seq() {
-            journal.read_from(attach.after_seq - 1, 1, |record| own = Some(record.payload.to_vec()))?;
+        if attach.after_seq > 0 && attach.after_seq <= committed {
+            self.journal.read_from(attach.after_seq - 1, 1, |record| own = Some(record.payload.to_vec()))?;
         }
         // One that does not hear the answer asks again.
         if attach.continues(own.as_deref()) {
@@ -129,9 +135,11 @@ impl Tail {
         Ok(())
     }
 
-    /// The journal begins anew: what was proven of the one before says nothing of it.
-    pub fn begin_anew(&mut self) {
+    /// The journal begins anew in its place: what was proven of the one before says nothing of it.
+    pub fn begin_anew(&mut self, journal_dir: &Path) -> Result<(), Fault> {
         self.proofs.clear();
+        self.journal = Reader::open(journal_dir, JOURNAL)?;
+        Ok(())
     }
 
     /// A standby is to be shown this state when it has the record it stands after.
@@ -147,7 +155,7 @@ impl Tail {
         self.take_over = Some(seq);
     }
 
-    fn feed(&mut self, now: u64, peer: PeerId, journal: &mut Journal) -> Result<(), Fault> {
+    fn feed(&mut self, now: u64, peer: PeerId, committed: u64) -> Result<(), Fault> {
         let Some(link) = self.server.link(peer) else { return Ok(()) };
         let room = if link.state() == LinkState::Synced { link.credits() } else { 0 };
         let Some(Place { sent: after, safe }) = self.places.get(&peer).copied() else { return Ok(()) };
@@ -158,10 +166,11 @@ impl Tail {
             // A proof follows its own record and no later one.
             max = max.min(usize::try_from(proof.seq - after).unwrap_or(usize::MAX));
         }
+        max = max.min(usize::try_from(committed.saturating_sub(after)).unwrap_or(usize::MAX));
         let (server, records) = (&mut self.server, &mut self.records);
         let (mut sent, mut stopped) = (after, false);
-        if max > 0 && after < journal.committed_seq() {
-            journal.read_from(after, max, |record| {
+        if max > 0 {
+            self.journal.read_from(after, max, |record| {
                 let bytes: &[u8] = &match safe {
                     Some(_) => ToFollower::Record { payload: record.payload }.encode(),
                     None => record.payload.to_vec(),

@@ -292,6 +292,67 @@ fn an_intent_becomes_a_command_and_the_journal_is_followed_whole() {
     handle.stop().unwrap();
 }
 
+/// Under a load that does not wait, turns are decided while the ones before are being made safe; what leaves, and in which order,
+/// does not change by it.
+#[test]
+fn a13_under_a_burst_nothing_leaves_before_its_record_and_nothing_is_missed() {
+    const INTENTS: u64 = 3_000;
+    let mut world = World::new();
+    let config = config(world.dir.path()).replace("\"T0\"", "\"T2\"");
+    let handle = start(&config).unwrap();
+    world.ready(&handle);
+    let mut journal = tidegate_journal::Reader::open(&world.dir.path().join("journal"), JOURNAL).unwrap();
+    let (mut read, mut written, mut checked, mut sent) = (0, std::collections::BTreeSet::new(), 0, 0);
+    let end = Instant::now() + DEADLINE;
+    while (world.reasons().len() as u64) < INTENTS {
+        assert!(Instant::now() < end, "{sent} sent, {} answered", world.reasons().len());
+        while sent < INTENTS {
+            let bytes = message(Payload::Intent(buy(sent + 1, 600_000)));
+            if world.strategy.send(clock::mono_ns(), &bytes).is_err() {
+                break;
+            }
+            sent += 1;
+        }
+        world.turn(clock::mono_ns());
+        if world.commands.len() > checked {
+            let after = read;
+            let each = |record: tidegate_journal::Record<'_>| {
+                read = record.seq;
+                if let Some(Payload::Command(command)) = envelope::decode(record.payload).unwrap().payload {
+                    written.insert(command.command_seq);
+                }
+            };
+            journal.read_from(after, usize::MAX, each).unwrap();
+            for command in &world.commands[checked..] {
+                assert!(written.contains(&command.command_seq), "{command:?} left before its record");
+            }
+            checked = world.commands.len();
+        }
+    }
+    let accepted = world.reasons().iter().filter(|reason| **reason == Reason::Ok).count();
+    world.until("every command", |w| {
+        w.kinds().iter().filter(|kind| **kind == CommandKind::New).count() == accepted
+    });
+    let replies = world.to_strategy.iter().filter_map(|p| match p {
+        Payload::IntentReply(reply) => reply.intent_id.map(|id| (id.lo, reply.reason() == Reason::Ok)),
+        _ => None,
+    });
+    let replies: Vec<(u64, bool)> = replies.collect();
+    assert_eq!(replies.len() as u64, INTENTS);
+    assert!(replies.windows(2).all(|pair| pair[0].0 < pair[1].0), "answers in the order of the intents");
+    let taken = replies.iter().filter(|(_, ok)| *ok).map(|(lo, _)| *lo);
+    let news = world.commands.iter().filter(|c| c.kind() == CommandKind::New);
+    assert!(
+        taken.eq(news.filter_map(|c| c.intent_id.map(|id| id.lo))),
+        "one command for each that was taken, in order"
+    );
+    let state = call(&handle, json!({ "op": "state" }));
+    assert!(state["turnsBehind"].as_u64().is_some_and(|turns| turns > 0), "{state}");
+    let last = state["journalSeq"].as_u64().unwrap();
+    world.until("the follower has all", |w| w.followed.last().is_some_and(|e| e.log_seq == last));
+    handle.stop().unwrap();
+}
+
 #[test]
 fn a_restart_folds_the_journal_asks_and_answers_a_retry_the_same() {
     let mut world = World::new();
