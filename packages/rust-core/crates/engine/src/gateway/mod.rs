@@ -968,7 +968,15 @@ impl Shell {
             // Fenced, or deposed: what waited to be told is no answer any more.
             self.held.clear();
         }
+        let safe = self.journal.committed_seq();
         for effect in self.held.pass(tells, decided, Effect::is_told) {
+            // The last look before it has an effect: what is not safe must not leave, whatever decided that it may.
+            if effect.journal && effect.envelope.log_seq > safe {
+                let seq = effect.envelope.log_seq;
+                return Err(Fault(format!(
+                    "bug: record {seq} would leave, and the journal is safe up to {safe}"
+                )));
+            }
             match effect.to {
                 Destination::Nobody => {}
                 Destination::Router => self.outbox.push_back(envelope::encode(&effect.envelope)),
