@@ -123,21 +123,27 @@ export interface HostStats {
   refusedHere: number;
   exceptions: number;
   overruns: number;
+  /** Events that were refused intents for want of room. */
+  floods: number;
   leftoversCancelled: number;
 }
 
+/** Nothing has happened yet. */
+export const NO_STATS: HostStats = {
+  events: 0,
+  intents: 0,
+  cancels: 0,
+  fills: 0,
+  refusedByGateway: 0,
+  refusedHere: 0,
+  exceptions: 0,
+  overruns: 0,
+  floods: 0,
+  leftoversCancelled: 0,
+};
+
 export class StrategyHost {
-  readonly stats: HostStats = {
-    events: 0,
-    intents: 0,
-    cancels: 0,
-    fills: 0,
-    refusedByGateway: 0,
-    refusedHere: 0,
-    exceptions: 0,
-    overruns: 0,
-    leftoversCancelled: 0,
-  };
+  readonly stats: HostStats = { ...NO_STATS };
   /** The text of the last exception, "" when there was none. */
   lastError = "";
   /** The hash that came last with features, 0 before the first. */
@@ -158,6 +164,7 @@ export class StrategyHost {
   #nowNs = 0;
   #seq = 0;
   #intentsThisEvent = 0;
+  #floodedThisEvent = false;
   #eventIndex = -1;
   #refusal: Refusal = "NONE";
   #synced = false;
@@ -616,6 +623,7 @@ export class StrategyHost {
   #call<E>(handler: ((ctx: Context, event: E) => void) | undefined, event: E): void {
     if (handler === undefined || !this.#breaker.allows(this.#nowNs)) return;
     const began = this.#options.elapsedMs();
+    this.#floodedThisEvent = false;
     try {
       handler(this.#ctx, event);
       const overrun = this.#options.elapsedMs() - began > this.#budgetMs;
@@ -625,6 +633,12 @@ export class StrategyHost {
       this.stats.exceptions += 1;
       this.lastError = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#breaker.onException(this.#nowNs);
+    }
+    if (this.#floodedThisEvent) {
+      this.stats.floods += 1;
+      this.#breaker.onIntents(true, this.#nowNs);
+    } else if (this.#intentsThisEvent > 0) {
+      this.#breaker.onIntents(false, this.#nowNs);
     }
     // A strategy that was just stopped leaves no quotes behind.
     if (this.#breaker.state === "HALTED") {
@@ -641,6 +655,8 @@ export class StrategyHost {
 
   #refuse(why: Refusal): 0 {
     this.#refusal = why;
+    if (why === "INTENT_BUDGET" || why === "PENDING_FULL" || why === "NO_CREDIT")
+      this.#floodedThisEvent = true;
     this.stats.refusedHere += 1;
     return 0;
   }

@@ -25,6 +25,7 @@ export {
   INTENTS_PER_EVENT_MAX,
   IntentKind,
   type IntentPort,
+  NO_STATS,
   type OutIntent,
   PENDING_MAX,
   READY_QUIET_TICKS,

@@ -95,7 +95,15 @@ export function clusterPlan(input: {
         ...httpPort("strategy-runner"),
         instrumentsFile,
         seed: options.seed % 2 ** 32,
-        strategies: [{ id: 1, file: options.strategy, params: {} }],
+        // Ours share the runner's process; anybody else's file has a process of its own, with the network as it is where
+        // this machine cannot take it away: a run has no key that opens anything.
+        strategies: [
+          {
+            ...{ id: 1, file: options.strategy, params: {} },
+            reviewed: options.strategy.startsWith(join(root, "strategies/")),
+          },
+        ],
+        openNetwork: true,
       },
       recorder: httpPort("recorder"),
       "wal-loader": httpPort("wal-loader"),
