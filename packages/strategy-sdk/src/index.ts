@@ -1,4 +1,5 @@
 /** What a strategy author imports. */
+export * from "./arithmetic.ts";
 export { Breaker, type BreakerState } from "./breaker.ts";
 export { checkStrategy, defineStrategy, StrategyError } from "./define.ts";
 export {
@@ -32,5 +33,7 @@ export {
   StrategyHost,
   Submit,
 } from "./host.ts";
+export * from "./quoting.ts";
 export { seededRandom } from "./random.ts";
+export * from "./round-trip.ts";
 export * from "./types.ts";

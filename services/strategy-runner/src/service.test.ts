@@ -8,6 +8,7 @@ import { Settings } from "./config.ts";
 import { nextEpoch } from "./epoch.ts";
 import { readInstruments, topicsOf } from "./instruments.ts";
 import { startStrategyRunner } from "./service.ts";
+import { workerLimits } from "./slot.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "runner-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -189,6 +190,19 @@ Atomics.wait(flags, 0, 0); parentPort.postMessage({ type: "stopped", pending: 0 
       }),
     ).toThrow("same id");
   });
+});
+
+describe("the heap of a worker", () => {
+  it("that leaks ends the worker and not the process, however often it is tried", () => {
+    const script = `const { Worker } = require("node:worker_threads");
+const leak = "const held = []; for (;;) held.push(Array.from({ length: 100_000 }, (_, at) => ({ at })));";
+(async () => { for (let n = 0; n < 8; n += 1) {
+  const worker = new Worker(leak, { eval: true, resourceLimits: ${JSON.stringify(workerLimits(64))} });
+  console.log(await new Promise((end) => worker.on("error", (error) => end(error.code)))); } })();`;
+    const { stdout, status } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
+    expect(status).toBe(0);
+    expect(stdout.trim().split("\n")).toEqual(Array(8).fill("ERR_WORKER_OUT_OF_MEMORY"));
+  }, 60_000);
 });
 
 describe("loadStrategy, as Node runs it", () => {

@@ -23,6 +23,15 @@ import { LOOK_MS, Watchdog } from "./watchdog.ts";
 /** How long a stop waits for a worker before it is ended. */
 export const STOP_MS_MAX = 3_000;
 
+/**
+ * Heap bounds of a worker. The engine ends a worker at its bound by giving it 16 MiB more and asking it to stop; a young
+ * generation of its usual 48 MiB can move more than that into the old one at once, and then the whole process ends.
+ */
+export const workerLimits = (heapMb: number) => ({
+  maxOldGenerationSizeMb: heapMb,
+  maxYoungGenerationSizeMb: 4,
+});
+
 /** DEAD is a quarantine: only a restart of the runner starts it again. */
 export type StrategyState = "STARTING" | "NORMAL" | "DEGRADED" | "HALTED" | "DEAD" | "STOPPED";
 /** What became of the resting orders of one that died. */
@@ -129,7 +138,7 @@ export class Slot {
     return new Worker(this.#deps.workerUrl ?? new URL("./worker.ts", import.meta.url), {
       name: `strategy-${this.id}`,
       workerData: this.#workerData(this.#lane(topicsOf(instruments)), this.#flags),
-      resourceLimits: { maxOldGenerationSizeMb: config.heapMbMax },
+      resourceLimits: workerLimits(config.heapMbMax),
     });
   }
 

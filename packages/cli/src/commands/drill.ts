@@ -274,7 +274,7 @@ export function addDrill(program: Command, root: string): void {
       "poisoned strategies beside one that trades: who is stopped, who is hurt, who gets out",
     )
     .option("--pairs <n>", "pairs of rounds of each case, with the deed and without", "11")
-    .option("--window <ms>", "how long a round is measured", "1500")
+    .option("--window <ms>", "how long a round is measured", "1800")
     .option("--cases <list>", "only these, as loop:process,throw:worker")
     .option("--json", "print the result object as the last line")
     .option(

@@ -30,7 +30,7 @@ type Plant = (typeof BREAKS)[number];
 /** From the moment both may trade until the poisoned one is stopped and its orders are gone. */
 const STOP_MS_MAX = 3_000;
 /** Book events before the deed: both trade by then, and the round is being measured. */
-const AFTER = 60;
+const AFTER = 150;
 const READY_MS_MAX = 30_000;
 const LOOK_MS = 100;
 /** Ways out the two fixtures try: nine of files and processes, four of the network. */
