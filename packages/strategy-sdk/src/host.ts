@@ -36,6 +36,8 @@ export const LEFTOVER_RETRY_NS = 1_000_000_000;
 export const READY_QUIET_TICKS = 2;
 /** The gateway's reason for a cancel of an order it does not hold. */
 export const REASON_UNKNOWN_ORDER = 17;
+/** Characters of a state that is written down; a larger one is not, and the strategy is told so as an error. */
+export const STATE_CHARS_MAX = 65_536;
 /** Features kept per instrument. */
 export const FEATURES_MAX = 48;
 
@@ -85,6 +87,8 @@ export interface HostOptions {
   readonly eventBudgetMs?: number;
   /** Hash that must come with every feature vector; absent = whatever comes is taken. */
   readonly featureSetHash?: number;
+  /** The JSON of the state an earlier session wrote down, of the same stateVersion. */
+  readonly restored?: string;
 }
 
 interface Own {
@@ -245,7 +249,8 @@ export class StrategyHost {
     this.#ctx = {
       params,
       instruments: options.instruments,
-      state: definition.state?.(params),
+      state:
+        options.restored === undefined ? definition.state?.(params) : JSON.parse(options.restored),
       now: () => this.#nowNs,
       random,
       buy: (instrument, px, qty, opts) => this.#new(Side.BUY, instrument, px, qty, opts),
@@ -260,6 +265,15 @@ export class StrategyHost {
       },
       ready: () => this.#ready,
     };
+  }
+
+  /** The state as it is to be written down; null where the strategy keeps none, or more than is written. */
+  snapshot(): string | null {
+    if (this.#definition.stateVersion === undefined) return null;
+    const text = JSON.stringify(this.#ctx.state);
+    if (text.length <= STATE_CHARS_MAX) return text;
+    this.lastError = `its state is ${text.length} characters long, at most ${STATE_CHARS_MAX}: it is not written down`;
+    return null;
   }
 
   get breaker(): BreakerState {

@@ -2,6 +2,7 @@
 export * from "./arithmetic.ts";
 export { Breaker, type BreakerState } from "./breaker.ts";
 export { checkStrategy, defineStrategy, StrategyError } from "./define.ts";
+export * from "./execution/index.ts";
 export {
   type DeclaredSet,
   featureSetHash,
@@ -30,6 +31,7 @@ export {
   type OutIntent,
   PENDING_MAX,
   READY_QUIET_TICKS,
+  STATE_CHARS_MAX,
   StrategyHost,
   Submit,
 } from "./host.ts";

@@ -27,6 +27,7 @@ export interface Hello {
   readonly name: string;
   readonly featureSet: string | null;
   readonly timerMs: number | null;
+  readonly stateVersion: number | null;
 }
 /** What it is told to run with. */
 export interface Run {
@@ -37,6 +38,7 @@ export interface Run {
   readonly eventBudgetMs: number;
   readonly staleEventMs: number;
   readonly featureSetHash: number | null;
+  readonly restored: string | null;
 }
 
 const pipe = new Pipe(FD_IN, FD_OUT);
@@ -64,6 +66,7 @@ const hello: Hello = {
   name: definition?.id ?? "",
   featureSet: definition?.featureSet ?? null,
   timerMs: definition?.timerMs ?? null,
+  stateVersion: definition?.stateVersion ?? null,
 };
 pipe.sendJson(From.HELLO, hello);
 if (definition === null) process.exit(1);
@@ -88,6 +91,7 @@ const report = (): void => {
     unknownEvents: pump.unknownEvents,
     staleEvents: pump.staleEvents,
     lastError: host.lastError.slice(0, 4_096),
+    state: host.snapshot(),
     featureSet: { state: host.featureSet, seen: host.featureSetSeen },
   });
 };
@@ -130,6 +134,7 @@ const pump: Pump = new Pump({
   staleEventMs: run.staleEventMs,
   elapsedMs: () => performance.now(),
   port,
+  ...(run.restored === null ? {} : { restored: run.restored }),
   ...(run.featureSetHash === null ? {} : { featureSetHash: run.featureSetHash }),
 });
 const nowNs = (): number => Math.round(batchNs + (performance.now() - batchMs) * 1e6);

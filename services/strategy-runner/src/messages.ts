@@ -6,6 +6,7 @@ import {
   type HostStats,
   type InstrumentInfo,
   NO_STATS,
+  STATE_CHARS_MAX,
 } from "@tidegate/strategy-sdk";
 import type { Run } from "./cell.ts";
 
@@ -38,6 +39,8 @@ export interface WorkerData {
   readonly staleEventMs: number;
   /** Hash of the feature set it declares; absent = it declares none. */
   readonly featureSetHash?: number;
+  /** JSON of the state an earlier session wrote down. */
+  readonly restored?: string;
   /** No strategy is run: the orders of earlier sessions are cancelled, then the worker ends. */
   readonly sweep?: true;
   /** Int32, see Flag. */
@@ -67,6 +70,8 @@ export interface StatsMessage {
   readonly lastError: string;
   /** Whether the features that come are of the declared set, and the hash that came last. */
   readonly featureSet?: { readonly state: FeatureSetState; readonly seen: number };
+  /** JSON of the state where the strategy keeps one. */
+  readonly state?: string | null;
   /** JSON of the native lane. */
   readonly lane: string;
 }
@@ -90,6 +95,7 @@ export function saneStats(json: unknown): Omit<StatsMessage, "lane"> {
     ready: said["ready"] === true,
     ...{ pending: number(said["pending"]), leftovers: number(said["leftovers"]) },
     ...{ unknownEvents: number(said["unknownEvents"]), staleEvents: number(said["staleEvents"]) },
+    state: typeof said["state"] === "string" ? said["state"].slice(0, STATE_CHARS_MAX) : null,
     ...{ lastError: text(said["lastError"]), featureSet: { state, seen: number(set["seen"]) } },
   };
 }

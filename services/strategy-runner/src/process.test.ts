@@ -92,6 +92,7 @@ async function rig(deed: string, over: Partial<CellOptions> = {}, params: object
     instruments: [{ id: 1, venueId: 1, symbol: "BTCUSDT", kind: "spot" }],
     ...{ lane, seed: 1, maxIntentsPerEvent: 4, eventBudgetMs: 50, staleEventMs: 60_000 },
     featureSetHash: null,
+    restored: null,
   });
   const port = new MarketPort();
   let told: Omit<StatsMessage, "lane"> | null = null;

@@ -71,13 +71,16 @@ async function readHello(fd: number): Promise<Hello | null> {
   if (head[0] !== From.HELLO || !(bytes > 0 && bytes <= JSON_BYTES_MAX)) return null;
   const body = Buffer.alloc(bytes);
   if (!(await readExactly(fd, body))) return null;
-  const { error, name, featureSet, timerMs } = JSON.parse(body.toString("utf8")) as Hello;
+  const { error, name, featureSet, timerMs, stateVersion } = JSON.parse(
+    body.toString("utf8"),
+  ) as Hello;
   const text = (value: unknown) => (typeof value === "string" ? value : null);
   return {
     error: text(error),
     name: text(name) ?? "",
     featureSet: text(featureSet),
     timerMs: typeof timerMs === "number" ? timerMs : null,
+    stateVersion: typeof stateVersion === "number" ? stateVersion : null,
   };
 }
 

@@ -45,6 +45,8 @@ export interface PumpOptions {
   readonly port: StrategyPort;
   /** Hash of the declared feature set; absent = none is declared. */
   readonly featureSetHash?: number;
+  /** The state an earlier session wrote down. */
+  readonly restored?: string;
   /** Market data older than this is not shown as fresh; absent = whatever its age. */
   readonly staleEventMs?: number;
   /** Told before the strategy's code may run and after: what a watchdog outside looks at. */
@@ -81,6 +83,7 @@ export class Pump {
       maxIntentsPerEvent: options.maxIntentsPerEvent,
       eventBudgetMs: options.eventBudgetMs,
       port: { submit: (intent) => this.#submit(intent) },
+      ...(options.restored === undefined ? {} : { restored: options.restored }),
       ...(options.featureSetHash === undefined ? {} : { featureSetHash: options.featureSetHash }),
     });
     this.pollMs = Math.min(POLL_MS_MAX, Math.max(1, Math.floor(definition.timerMs ?? POLL_MS_MAX)));

@@ -13,7 +13,8 @@ import { readInstruments } from "./instruments.ts";
 import { loadStrategy } from "./load.ts";
 import { type CellProcess, startCell } from "./process.ts";
 import { probeSandbox, type SandboxFacts } from "./sandbox.ts";
-import { Slot, type SlotDeps, type SlotPlan } from "./slot.ts";
+import { Slot, type SlotDeps, type SlotPlan, statePath } from "./slot.ts";
+import { readState, type StateOwner } from "./state.ts";
 
 export interface StrategyRunnerDeps extends Omit<SlotDeps, "onSpans"> {
   /** Spans the lane has finished, each `{name, traceId, spanId, parentSpanId, startNs, endNs, attributes}`. */
@@ -40,7 +41,11 @@ export function isolationOf({ isolation, reviewed }: StrategySettings): "worker"
 interface Loaded {
   readonly cell: CellProcess | null;
   readonly featureSet: string | undefined;
+  readonly owner: StateOwner | null;
 }
+
+const ownerOf = (name: string, stateVersion: number | null | undefined): StateOwner | null =>
+  stateVersion === null || stateVersion === undefined ? null : { name, stateVersion };
 
 /** Loads one strategy: here where it is reviewed, else inside the process it will run in, never here. */
 async function load(
@@ -52,7 +57,7 @@ async function load(
 ): Promise<Loaded> {
   const { id, file, params } = strategy;
   if (isolationOf(strategy) === "worker") {
-    const { featureSet, params: schema } = await loadStrategy(file);
+    const { featureSet, params: schema, id: name, stateVersion } = await loadStrategy(file);
     const checked = schema.safeParse(params);
     if (!checked.success) {
       const what = checked.error.issues
@@ -60,7 +65,7 @@ async function load(
         .join("; ");
       throw new Error(`cannot start strategy ${id} (${file}): bad params: ${what}`);
     }
-    return { cell: null, featureSet };
+    return { cell: null, featureSet, owner: ownerOf(name, stateVersion) };
   }
   const sandbox = facts();
   if (sandbox.network === "open" && !config.openNetwork) {
@@ -82,7 +87,8 @@ async function load(
         error: `it printed ${bytes} bytes, at most ${config.outputBytesMax}`,
       }),
   });
-  return { cell, featureSet: cell.hello.featureSet ?? undefined };
+  const { name, featureSet, stateVersion } = cell.hello;
+  return { cell, featureSet: featureSet ?? undefined, owner: ownerOf(name, stateVersion) };
 }
 
 /** The folders of our sockets and our state. */
@@ -116,12 +122,15 @@ export async function startStrategyRunner(
   const plans: SlotPlan[] = [];
   try {
     for (const [place, strategy] of config.strategies.entries()) {
-      const { cell, featureSet } = await load(strategy, place, config, deps, facts);
+      const { cell, featureSet, owner } = await load(strategy, place, config, deps, facts);
       const plan = { strategy, config, instruments, tableVersion: version, cell };
-      plans.push({ ...plan, featureSetHash: undefined });
+      plans.push({ ...plan, featureSetHash: undefined, kept: null });
+      const path = statePath(deps.stateDir, strategy.id);
+      const kept = owner === null ? null : { owner, restored: readState(path, owner) };
+      plans[place] = { ...plan, featureSetHash: undefined, kept };
       if (featureSet === undefined) continue;
       try {
-        plans[place] = { ...plan, featureSetHash: hashOfDeclared(featureSet, known()) };
+        plans[place] = { ...plan, kept, featureSetHash: hashOfDeclared(featureSet, known()) };
       } catch (cause) {
         const why = (cause as Error).message;
         throw new Error(`cannot start strategy ${strategy.id} (${strategy.file}): ${why}`, {

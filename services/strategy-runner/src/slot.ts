@@ -18,6 +18,7 @@ import {
 } from "./messages.ts";
 import type { CellProcess } from "./process.ts";
 import { POLL_MS_MAX } from "./pump.ts";
+import { type StateOwner, writeState } from "./state.ts";
 import { LOOK_MS, Watchdog } from "./watchdog.ts";
 
 /** How long a stop waits for a worker before it is ended. */
@@ -51,12 +52,17 @@ export interface SlotDeps {
   readonly watchdogOff?: boolean;
 }
 
+export const statePath = (stateDir: string, id: number): string =>
+  join(stateDir, `strategy-${id}.state`);
+
 export interface SlotPlan {
   readonly strategy: StrategySettings;
   readonly config: StrategyRunnerConfig;
   readonly instruments: readonly InstrumentInfo[];
   readonly tableVersion: number;
   readonly featureSetHash: number | undefined;
+  /** Where it keeps its state, whose it is, and what was found there; null where it keeps none. */
+  readonly kept: { readonly owner: StateOwner; readonly restored: string | null } | null;
   /** Where it runs in a process: that process, loaded and waiting. */
   readonly cell: CellProcess | null;
 }
@@ -118,8 +124,10 @@ export class Slot {
   }
 
   #workerData(lane: StrategyLaneConfig, flags: Int32Array<SharedArrayBuffer>): WorkerData {
-    const { strategy, config, instruments, featureSetHash } = this.#plan;
+    const { strategy, config, instruments, featureSetHash, kept } = this.#plan;
+    const restored = kept?.restored ?? null;
     return {
+      ...(restored === null ? {} : { restored }),
       file: strategy.file,
       params: strategy.params,
       instruments,
@@ -143,11 +151,17 @@ export class Slot {
   }
 
   #startRelay(cell: CellProcess): Worker {
-    const { config, instruments, featureSetHash } = this.#plan;
+    const { config, instruments, featureSetHash, kept } = this.#plan;
     const lane = this.#lane(topicsOf(instruments));
     const { seed, maxIntentsPerEvent, eventBudgetMs, staleEventMs } = config;
     const limits = { seed, maxIntentsPerEvent, eventBudgetMs, staleEventMs };
-    const run: Run = { instruments, lane, ...limits, featureSetHash: featureSetHash ?? null };
+    const run: Run = {
+      instruments,
+      lane,
+      ...limits,
+      featureSetHash: featureSetHash ?? null,
+      restored: kept?.restored ?? null,
+    };
     const timerMs = cell.hello.timerMs ?? POLL_MS_MAX;
     const data: RelayData = {
       run,
@@ -194,6 +208,9 @@ export class Slot {
   #told(message: StatsMessage): void {
     const before = this.last;
     this.last = message;
+    const { kept } = this.#plan;
+    if (kept !== null && typeof message.state === "string" && message.state !== before?.state)
+      writeState(statePath(this.#deps.stateDir, this.id), kept.owner, message.state);
     const { spans, ...lane } = JSON.parse(message.lane) as Record<string, unknown>;
     this.lane = lane;
     if (Array.isArray(spans) && spans.length > 0)

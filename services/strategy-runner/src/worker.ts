@@ -35,6 +35,7 @@ const pump = new Pump({
   elapsedMs: () => performance.now(),
   port: nativePort,
   busy: ordinal(flags),
+  ...(data.restored === undefined ? {} : { restored: data.restored }),
   ...(data.featureSetHash === undefined ? {} : { featureSetHash: data.featureSetHash }),
 });
 const openedMs = performance.now();
@@ -52,6 +53,7 @@ const report = (): void => {
     unknownEvents: pump.unknownEvents,
     staleEvents: pump.staleEvents,
     lastError: host.lastError,
+    state: host.snapshot(),
     featureSet: { state: host.featureSet, seen: host.featureSetSeen },
     lane: nativePort.stats(),
   });

@@ -29,8 +29,9 @@ type Plant = (typeof BREAKS)[number];
 
 /** From the moment both may trade until the poisoned one is stopped and its orders are gone. */
 const STOP_MS_MAX = 3_000;
-/** Book events before the deed: both trade by then, and the round is being measured. */
-const AFTER = 150;
+/** Book events before the deed, and ms of its session: both trade by then, and the round is being measured. */
+const AFTER = 20;
+const AFTER_MS = 1_200;
 const READY_MS_MAX = 30_000;
 const LOOK_MS = 100;
 /** Ways out the two fixtures try: nine of files and processes, four of the network. */
@@ -145,7 +146,7 @@ export class PoisonDrill {
           ...{ id: POISON, file: fixture("poison.ts"), isolation: where },
           reviewed: where === "worker",
           params: {
-            ...{ deed: poisoned ? deed : "good", after: AFTER, instrument: 2, behindTicks: 5_000 },
+            ...{ deed: poisoned ? deed : "good", after: AFTER, afterMs: AFTER_MS, instrument: 2, behindTicks: 5_000 },
             ...{ secret, marker, socket, port },
           },
         },
