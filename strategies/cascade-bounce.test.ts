@@ -40,6 +40,14 @@ describe("cascade-bounce", () => {
   ])("%s: no cascade", (_, made) => {
     expect(sent(look(made(), 400))).toEqual([]);
   });
+  it("a trade the other way ends it and does not undo it; one of its own side puts it off", () => {
+    const turned = sells(rig(), 1_000, 990, 980).trade(2, 981, 1, Side.BUY);
+    expect(sent(look(turned, 400))).toEqual([[Side.BUY, 980, Tif.IOC]]);
+    const again = sells(rig(), 1_000, 990, 980).trade(2, 981, 1, Side.BUY).advance(300);
+    again.trade(2, 979, 1, Side.SELL);
+    expect(sent(look(again, 399))).toEqual([]);
+    expect(sent(look(again, 1))).toHaveLength(1);
+  });
   it("leaves at its target", () => {
     const h = look(sells(rig(), 1_000, 990, 980), 400);
     h.fill(1);

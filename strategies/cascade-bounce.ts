@@ -42,7 +42,7 @@ interface State {
   readonly run: Run;
 }
 
-/** Trades of one side, each close after the one before. */
+/** Trades of one side, each close after the one before, and the last cascade that ended. */
 interface Run {
   side: number;
   trades: number;
@@ -50,12 +50,26 @@ interface Run {
   firstPx: number;
   lastPx: number;
   lastNs: number;
+  /** Its side, 0 for none, and its side's last trade. */
+  endedSide: number;
+  endedNs: number;
 }
+type CascadeParams = Pick<
+  Params,
+  "tradesMin" | "lotsMin" | "pushTicks" | "gapMs" | "quietMs" | "freshMs"
+>;
 
 export const newRun = (): Run => ({
   ...{ side: 0, trades: 0, lots: 0 },
   ...{ firstPx: 0, lastPx: 0, lastNs: Number.NEGATIVE_INFINITY },
+  ...{ endedSide: 0, endedNs: Number.NEGATIVE_INFINITY },
 });
+
+function isCascade(run: Run, params: CascadeParams): boolean {
+  const push = run.side === Side.BUY ? run.lastPx - run.firstPx : run.firstPx - run.lastPx;
+  const { tradesMin, lotsMin, pushTicks } = params;
+  return run.trades >= tradesMin && run.lots >= lotsMin && push >= pushTicks;
+}
 
 export function addToRun(
   run: Run,
@@ -63,28 +77,28 @@ export function addToRun(
   px: number,
   lots: number,
   nowNs: number,
-  gapMs: number,
+  params: CascadeParams,
 ): void {
-  if (side !== run.side || nowNs - run.lastNs > gapMs * 1e6)
+  if (side !== run.side || nowNs - run.lastNs > params.gapMs * 1e6) {
+    // The first trade the other way ends a cascade; it does not undo it.
+    if (isCascade(run, params)) Object.assign(run, { endedSide: run.side, endedNs: run.lastNs });
     Object.assign(run, { side, trades: 0, lots: 0, firstPx: px });
+  }
   run.trades += 1;
   run.lots += lots;
   run.lastPx = px;
   run.lastNs = nowNs;
+  // Its own side trades again: it is not over yet.
+  if (side === run.endedSide) run.endedNs = nowNs;
 }
 
 /** The side to take after a cascade that is over, 0 for none. */
-export function afterCascade(
-  run: Run,
-  nowNs: number,
-  params: Pick<Params, "tradesMin" | "lotsMin" | "pushTicks" | "quietMs" | "freshMs">,
-): number {
-  const quietNs = nowNs - run.lastNs;
-  if (quietNs < params.quietMs * 1e6 || quietNs > params.freshMs * 1e6) return 0;
-  if (run.trades < params.tradesMin || run.lots < params.lotsMin) return 0;
-  const push = run.side === Side.BUY ? run.lastPx - run.firstPx : run.firstPx - run.lastPx;
-  if (push < params.pushTicks) return 0;
-  return run.side === Side.BUY ? Side.SELL : Side.BUY;
+export function afterCascade(run: Run, nowNs: number, params: CascadeParams): number {
+  const running = isCascade(run, params);
+  const [side, lastNs] = running ? [run.side, run.lastNs] : [run.endedSide, run.endedNs];
+  const quietNs = nowNs - lastNs;
+  if (side === 0 || quietNs < params.quietMs * 1e6 || quietNs > params.freshMs * 1e6) return 0;
+  return side === Side.BUY ? Side.SELL : Side.BUY;
 }
 
 export default defineStrategy<Params, State>({
@@ -93,7 +107,7 @@ export default defineStrategy<Params, State>({
   state: () => ({ trip: newRoundTrip(), run: newRun() }),
   onTrade({ state, params }, trade) {
     if (trade.instrument === params.instrument)
-      addToRun(state.run, trade.aggressor, trade.pxTicks, trade.qtyLots, trade.nowNs, params.gapMs);
+      addToRun(state.run, trade.aggressor, trade.pxTicks, trade.qtyLots, trade.nowNs, params);
   },
   onBookTop(ctx, top) {
     const { state, params } = ctx;

@@ -22,6 +22,8 @@ const PROBE_MS_MAX = 5_000;
 const ENGINE_MB = 2_048;
 /** Files, pipes and sockets a strategy's process may hold. */
 const FILES_MAX = 64;
+/** How much it yields the processor to whoever else wants it: a loop takes what is left over, until it is killed. */
+const NICE = 10;
 
 const ROOT_UNSHARE = ["--net", "--ipc", "--mount"];
 const USER_UNSHARE = [
@@ -93,6 +95,7 @@ export function cellCommand(facts: SandboxFacts, cell: Cell): string[] {
         ];
   const addressBytes = (ENGINE_MB + cell.heapMb + cell.externalMb) * 2 ** 20;
   const limits = [
+    ...["nice", "-n", `${NICE}`],
     ...["prlimit", `--as=${addressBytes}`, "--core=0", "--fsize=0", `--nofile=${FILES_MAX}`],
     ...["setpriv", "--no-new-privs", "--pdeathsig", "KILL"],
     ...(facts.root || facts.network === "user-namespace"

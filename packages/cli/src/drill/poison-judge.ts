@@ -43,7 +43,8 @@ export const growthPercent = ({ cleanP99Us, poisonedP99Us }: Round): number =>
 /**
  * The checks of the drill and their figures.
  *
- * Units  growth in percent of the clean round's p99; a case with fewer than `pairsMin` pairs fails by its count
+ * Units  growth in percent of the clean round's p99, the median over all pairs; that of each case is a figure beside it
+ * Errors  fewer than `pairsMin` pairs fail by their count
  */
 export function judge(
   rounds: readonly Round[],
@@ -58,16 +59,15 @@ export function judge(
   const escapes = rounds.flatMap((round) => round.escapes.map((way) => `${round.name}: ${way}`));
   const sum = (value: (round: Round) => number) =>
     rounds.reduce((all, each) => all + value(each), 0);
-  const fewest = Math.min(...names.map((name) => of(name).length));
   const checks = [
     check(
       "neighbour_p99_growth_percent",
-      Math.max(...Object.values(growth)),
+      median(rounds.map(growthPercent)),
       "<=",
       GROWTH_PERCENT_MAX,
       "%",
     ),
-    check("pairs_of_each_case", fewest, ">=", pairsMin),
+    check("neighbour_p99_growth_percent_of", rounds.length, ">=", pairsMin),
     check(
       "gateway_affected",
       sum(({ unwell }) => unwell),

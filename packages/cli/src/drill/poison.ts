@@ -15,7 +15,7 @@ import { type Result, result } from "../result.ts";
 import { sleep } from "../sim/cluster.ts";
 import { UsageError } from "../sim/options.ts";
 import { NEIGHBOUR, POISON, PoisonCluster } from "./poison-cluster.ts";
-import { judge, p99, type Round } from "./poison-judge.ts";
+import { judge, PAIRS_MIN, p99, type Round } from "./poison-judge.ts";
 
 /** The deeds, and where each is done. */
 export const CASES = [
@@ -28,7 +28,7 @@ export const BREAKS = ["no-watchdog", "no-sandbox", "hogs", "gateway-stopped"] a
 type Plant = (typeof BREAKS)[number];
 
 /** From the moment both may trade until the poisoned one is stopped and its orders are gone. */
-const STOP_MS_MAX = 3_000;
+const STOP_MS_MAX = 5_000;
 /** Book events before the deed, and ms of its session: both trade by then, and the round is being measured. */
 const AFTER = 20;
 const AFTER_MS = 1_200;
@@ -44,6 +44,8 @@ export interface PoisonOptions {
   /** How long a round is measured, ms. */
   readonly windowMs: number;
   readonly cases?: readonly string[];
+  /** Pairs below which the result fails; the bound of the drill where absent. */
+  readonly pairsMin?: number;
   readonly plant: string | null;
   readonly progress?: (line: string) => void;
 }
@@ -146,7 +148,13 @@ export class PoisonDrill {
           ...{ id: POISON, file: fixture("poison.ts"), isolation: where },
           reviewed: where === "worker",
           params: {
-            ...{ deed: poisoned ? deed : "good", after: AFTER, afterMs: AFTER_MS, instrument: 2, behindTicks: 5_000 },
+            ...{
+              deed: poisoned ? deed : "good",
+              after: AFTER,
+              afterMs: AFTER_MS,
+              instrument: 2,
+              behindTicks: 5_000,
+            },
             ...{ secret, marker, socket, port },
           },
         },
@@ -291,7 +299,7 @@ export async function drillPoison(root: string, options: PoisonOptions): Promise
         );
       }
     }
-    const { checks, figures } = judge(rounds, pairs);
+    const { checks, figures } = judge(rounds, options.pairsMin ?? PAIRS_MIN);
     return result("drill poison", checks, { ...figures, network: drill.network, pairs });
   } finally {
     rmSync(dir, { recursive: true, force: true });
