@@ -9,7 +9,7 @@ const round = (over: Partial<Round> = {}): Round => ({
     samples: 9,
     refused: [0, 0],
   },
-  ...{ looks: 4, unwell: 0, stopped: true, stoppedMs: 900, ways: 9, escapes: [] },
+  ...{ looks: 4, unwell: 0, stopped: true, stoppedMs: 900, ways: 9, untried: false, escapes: [] },
   ...over,
 });
 const failed = (rounds: readonly Round[], pairsMin = 1): string[] =>
@@ -31,6 +31,7 @@ describe("the judge of the poison drill [A11] [A12]", () => {
     [{ escapes: ["tcp"] }, "escapes"],
     [{ stopped: null }, "not_stopped_in_bound_of"],
     [{ ways: 0 }, "escapes_of"],
+    [{ untried: true }, "deeds_not_done"],
   ])("%o fails %s", (over, name) => {
     expect(failed([round(over)])).toEqual([name]);
   });

@@ -22,6 +22,8 @@ export interface Round {
   readonly stoppedMs: number;
   /** Ways out that were tried, and those that were open. */
   readonly ways: number;
+  /** The deed was to try them and did not come to it. */
+  readonly untried: boolean;
   readonly escapes: readonly string[];
 }
 

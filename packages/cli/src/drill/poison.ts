@@ -56,6 +56,8 @@ interface Half {
   readonly looks: number;
   readonly unwell: string[];
   readonly refused: number;
+  /** The ways out have been tried. */
+  readonly tried: boolean;
   readonly stoppedMs: number;
   readonly escapes: readonly string[];
 }
@@ -111,6 +113,7 @@ interface StrategyView {
   readonly error: string;
   readonly ready: boolean;
   readonly refusedByGateway?: number;
+  readonly cancels?: number;
   readonly network: string;
 }
 
@@ -190,6 +193,7 @@ export class PoisonDrill {
       setTimeout(() => this.#cluster.gateway.child.kill("SIGCONT"), 1_500);
     }
     const ends = poisoned && !ENDLESS.has(deed);
+    let tried = false;
     let stoppedMs = Number.POSITIVE_INFINITY;
     let looks = 0;
     const unwell: string[] = [];
@@ -206,7 +210,9 @@ export class PoisonDrill {
         const why = await this.#cluster.unwell();
         if (why !== "") unwell.push(why);
       }
-      const waiting = ends && !Number.isFinite(stoppedMs) && now - from < STOP_MS_MAX;
+      const seen = ends ? Number.isFinite(stoppedMs) : !poisoned || (bad?.cancels ?? 0) > 0;
+      tried ||= !ends && poisoned && seen;
+      const waiting = !seen && poisoned && now - from < STOP_MS_MAX;
       if (now - from >= windowMs && !waiting) break;
       await sleep(10);
     }
@@ -254,7 +260,8 @@ export class PoisonDrill {
       refused: [good.refused, bad.refused],
       stopped: ends ? bad.stoppedMs <= STOP_MS_MAX : null,
       stoppedMs: bad.stoppedMs,
-      ways: WAYS[deed] ?? 0,
+      ways: bad.tried ? (WAYS[deed] ?? 0) : 0,
+      untried: !ends && !bad.tried,
       escapes: [...good.escapes, ...bad.escapes],
     };
   }
