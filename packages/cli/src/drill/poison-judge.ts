@@ -85,6 +85,7 @@ export function judge(
     check("not_stopped_in_bound", must.filter(({ stopped }) => stopped === false).length, "=", 0),
     check("not_stopped_in_bound_of", must.length, ">=", 1),
     check("escapes", escapes.length, "=", 0),
+    check("deeds_not_done", rounds.filter(({ untried }) => untried).length, "=", 0),
     check(
       "escapes_of",
       sum(({ ways }) => ways),

@@ -231,6 +231,7 @@ export class PoisonDrill {
       looks,
       unwell,
       refused,
+      tried,
       stoppedMs,
       escapes,
     };
