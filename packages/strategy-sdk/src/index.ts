@@ -2,6 +2,7 @@
 export * from "./arithmetic.ts";
 export { Breaker, type BreakerState } from "./breaker.ts";
 export { checkStrategy, defineStrategy, StrategyError } from "./define.ts";
+export { type Finding, findings } from "./determinism.ts";
 export * from "./execution/index.ts";
 export {
   type DeclaredSet,

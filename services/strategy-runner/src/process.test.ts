@@ -311,7 +311,7 @@ describe("where a strategy runs", () => {
   });
 });
 
-describe("the watchdog", () => {
+describe("the watchdog [A12]", () => {
   it("kills at the bound one that stays in a batch, counts looks alone, and lets go what came back", () => {
     const looks = (batches: readonly number[]) => {
       const watchdog = new Watchdog(100); // four looks of 25 ms

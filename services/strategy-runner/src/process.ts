@@ -11,7 +11,7 @@ import { From, JSON_BYTES_MAX, Pipe, To } from "./frames.ts";
 import { type Cell, cellCommand, type SandboxFacts } from "./sandbox.ts";
 
 /** A strategy that has not said what it is by then is killed. */
-export const HELLO_MS_MAX = 10_000;
+export const HELLO_MS_MAX = 30_000;
 /** Of what a process prints, so much is kept to say why it ended. */
 const TAIL_BYTES = 2_048;
 /** Characters of a strategy file. */

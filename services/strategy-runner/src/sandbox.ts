@@ -23,7 +23,7 @@ const ENGINE_MB = 2_048;
 /** Files, pipes and sockets a strategy's process may hold. */
 const FILES_MAX = 64;
 /** How much it yields the processor to whoever else wants it: a loop takes what is left over, until it is killed. */
-const NICE = 10;
+const NICE = 3;
 
 const ROOT_UNSHARE = ["--net", "--ipc", "--mount"];
 const USER_UNSHARE = [
