@@ -279,7 +279,7 @@ export class Slot {
   }
 
   /** A new session of the same strategy id that trades nothing and cancels what the dead one left. */
-  #runSweep(): Promise<void> {
+  async #runSweep(): Promise<void> {
     this.epoch = this.#nextEpoch();
     const workerData: WorkerData = {
       ...this.#workerData(this.#lane([]), this.#sweepFlags),
@@ -288,7 +288,7 @@ export class Slot {
     };
     const url = this.#deps.workerUrl ?? new URL("./worker.ts", import.meta.url);
     const worker = new Worker(url, { name: `sweep-${this.id}`, workerData });
-    return new Promise((done, failed) => {
+    await new Promise<void>((done, failed) => {
       worker.on("message", (message: WorkerMessage) => {
         if (message.type === "stats" && this.last !== null) {
           const cancelled = message.stats.leftoversCancelled;
