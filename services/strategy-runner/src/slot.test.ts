@@ -79,6 +79,7 @@ else { tell({}); Atomics.store(flags, 1, 5); for (;;); }`,
     expect(only(runner)["error"]).toContain("did not come back from a batch within 100 ms");
     const idle = program("idle.mjs", "tell({}); Atomics.wait(flags, 0, 0); stopped();");
     await using other = await start(idle, {}, join(dir, "idle"));
+    await until(() => only(other)["state"] === "NORMAL");
     await new Promise((done) => setTimeout(done, 400));
     expect(only(other)["state"]).toBe("NORMAL");
   });
