@@ -85,8 +85,8 @@ export class PoisonCluster implements AsyncDisposable {
     if (!this.gateway.running) return "it has ended";
     try {
       const url = `http://127.0.0.1:${this.ports?.gateway ?? 0}/ready`;
-      const { status } = await fetch(url, { signal: AbortSignal.timeout(LOOK_MS_MAX) });
-      return status === 200 ? "" : `ready answers ${status}`;
+      const answer = await fetch(url, { signal: AbortSignal.timeout(LOOK_MS_MAX) });
+      return answer.status === 200 ? "" : `ready answers ${answer.status}: ${await answer.text()}`;
     } catch (error) {
       return `no answer within ${LOOK_MS_MAX} ms: ${(error as Error).message}`;
     }

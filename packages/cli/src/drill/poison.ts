@@ -249,7 +249,8 @@ export class PoisonDrill {
     }
     const [one, two] = halves as [Half, Half];
     const [bad, good] = first ? [one, two] : [two, one];
-    for (const why of [...good.unwell, ...bad.unwell]) this.#options.progress?.(`gateway: ${why}`);
+    for (const why of good.unwell) this.#options.progress?.(`gateway, without the deed: ${why}`);
+    for (const why of bad.unwell) this.#options.progress?.(`gateway, with it: ${why}`);
     const ends = !ENDLESS.has(deed);
     return {
       name: `${deed} under ${isolation}`,
