@@ -4,7 +4,17 @@
  * The page docs/reference/strategies/simple-mm.md says what each parameter does.
  */
 
-import { type Context, defineStrategy, Side, Tif } from "@tidegate/strategy-sdk";
+import {
+  defineStrategy,
+  dropQuote,
+  inventorySteps,
+  pairOf,
+  type QuotePairs,
+  quotesOf,
+  requote,
+  Side,
+  withdraw,
+} from "@tidegate/strategy-sdk";
 import { z } from "zod";
 
 const Params = z.object({
@@ -34,25 +44,6 @@ const Params = z.object({
 });
 type Params = z.output<typeof Params>;
 
-interface Quote {
-  ref: number;
-  pxTicks: number;
-  changedNs: number;
-}
-/** Two quotes per instrument, buy then sell. */
-type State = Record<number, readonly [Quote, Quote]>;
-type Ctx = Context<Params, State>;
-
-function quotes(ctx: Ctx, instrument: number): readonly [Quote, Quote] {
-  let pair = ctx.state[instrument];
-  if (pair === undefined) {
-    const none = (): Quote => ({ ref: 0, pxTicks: 0, changedNs: Number.NEGATIVE_INFINITY });
-    pair = [none(), none()];
-    ctx.state[instrument] = pair;
-  }
-  return pair;
-}
-
 /**
  * Where one side wants to quote.
  *
@@ -67,74 +58,35 @@ export function target(
   qty: number,
   params: Pick<Params, "edgeTicks" | "maxQuotes" | "skewTicks">,
 ): number {
-  const inventory = side === Side.BUY ? position : -position;
-  if (inventory + qty > params.maxQuotes * qty) return 0;
-  const steps = params.edgeTicks + Math.max(0, Math.floor(inventory / qty)) * params.skewTicks;
+  const lean = inventorySteps(side, position, qty, params.maxQuotes, params.skewTicks);
+  if (lean === null) return 0;
+  const steps = params.edgeTicks + lean;
   return side === Side.BUY ? bidPx - steps : askPx + steps;
 }
 
-function requote(
-  ctx: Ctx,
-  quote: Quote,
-  instrument: number,
-  side: number,
-  pxTicks: number,
-  qty: number,
-): void {
-  if (quote.ref !== 0) {
-    const order = ctx.order(quote.ref);
-    if (order === undefined) quote.ref = 0;
-    else if (order.cancelling || quote.pxTicks === pxTicks) return;
-  }
-  if (ctx.now() - quote.changedNs < ctx.params.requoteMs * 1e6) return;
-  if (quote.ref !== 0) {
-    if (ctx.cancel(quote.ref)) quote.changedNs = ctx.now();
-    return; // the new price goes out with the first book event after the cancel is confirmed
-  }
-  if (pxTicks <= 0) return;
-  const options = { tif: Tif.POST_ONLY };
-  quote.ref =
-    side === Side.BUY
-      ? ctx.buy(instrument, pxTicks, qty, options)
-      : ctx.sell(instrument, pxTicks, qty, options);
-  if (quote.ref === 0) return;
-  quote.pxTicks = pxTicks;
-  quote.changedNs = ctx.now();
-}
-
-export default defineStrategy<Params, State>({
+export default defineStrategy<Params, QuotePairs>({
   id: "simple-mm",
   params: Params,
   state: () => ({}),
   onBookTop(ctx, top) {
     const kind = ctx.instruments.find(({ id }) => id === top.instrument)?.kind;
     if (kind === undefined) return;
-    const [buy, sell] = quotes(ctx, top.instrument);
+    const [buy, sell] = pairOf(ctx.state, top.instrument);
     if (!top.valid || top.bidQtyLots === 0 || top.askQtyLots === 0) {
-      // A book that cannot be priced from is no reason to wait for the interval.
-      if (buy.ref !== 0) ctx.cancel(buy.ref);
-      if (sell.ref !== 0) ctx.cancel(sell.ref);
+      withdraw(ctx, [buy, sell]);
       return;
     }
     const qty = kind === "spot" ? ctx.params.spotQtyLots : ctx.params.perpQtyLots;
     const position = ctx.position(top.instrument);
     const bid = target(Side.BUY, top.bidPxTicks, top.askPxTicks, position, qty, ctx.params);
     const ask = target(Side.SELL, top.bidPxTicks, top.askPxTicks, position, qty, ctx.params);
-    requote(ctx, buy, top.instrument, Side.BUY, bid, qty);
-    requote(ctx, sell, top.instrument, Side.SELL, ask, qty);
+    requote(ctx, buy, top.instrument, Side.BUY, bid, qty, ctx.params.requoteMs);
+    requote(ctx, sell, top.instrument, Side.SELL, ask, qty, ctx.params.requoteMs);
   },
-  onOrder(ctx, order) {
-    if (!order.terminal) return;
-    for (const quote of quotes(ctx, order.instrument)) {
-      if (quote.ref === order.order) quote.ref = 0;
-    }
+  onOrder({ state }, order) {
+    if (order.terminal) dropQuote(quotesOf(state), order.order);
   },
-  onRiskFeedback(ctx, feedback) {
-    if (feedback.order === 0 || feedback.cancel) return;
-    for (const { id } of ctx.instruments) {
-      for (const quote of quotes(ctx, id)) {
-        if (quote.ref === feedback.order) quote.ref = 0;
-      }
-    }
+  onRiskFeedback({ state }, feedback) {
+    if (feedback.order !== 0 && !feedback.cancel) dropQuote(quotesOf(state), feedback.order);
   },
 });

@@ -32,6 +32,11 @@ export function lintSteps(root: string): LintStep[] {
       args: ["--config", "dependency-cruiser.config.cjs", "packages", "services", "strategies"],
     },
     {
+      name: "strategies keep to ctx (hft strat lint)",
+      file: process.execPath,
+      args: [join(root, "packages/cli/src/main.ts"), "strat", "lint"],
+    },
+    {
       name: "Rust format (rustfmt)",
       file: "cargo",
       args: ["fmt", "--all", "--check"],

@@ -17,6 +17,7 @@ import { addRecon } from "./commands/recon.ts";
 import { addRisk } from "./commands/risk.ts";
 import { addSim } from "./commands/sim.ts";
 import { addStore } from "./commands/store.ts";
+import { addStrat } from "./commands/strat.ts";
 import { addTca } from "./commands/tca.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWal } from "./commands/wal.ts";
@@ -113,6 +114,7 @@ addFeed(program);
 addMd(program);
 addWal(program);
 addStore(program);
+addStrat(program, root);
 addTca(program);
 
 program.command("build").description("build what changed and stop (the launcher does it)");

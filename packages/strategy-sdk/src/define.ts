@@ -33,6 +33,15 @@ export function checkStrategy(value: unknown): asserts value is AnyStrategy {
   if (timerMs !== undefined && !(typeof timerMs === "number" && timerMs >= 1)) {
     throw new StrategyError(`${id}: timerMs is ${String(timerMs)}, want at least 1`);
   }
+  const { stateVersion } = definition;
+  if (
+    stateVersion !== undefined &&
+    !(Number.isSafeInteger(stateVersion) && Number(stateVersion) > 0)
+  ) {
+    throw new StrategyError(
+      `${id}: stateVersion is ${String(stateVersion)}, want a whole number from 1`,
+    );
+  }
   if (definition["onTimer"] !== undefined && timerMs === undefined) {
     throw new StrategyError(`${id}: onTimer needs timerMs`);
   }

@@ -18,6 +18,9 @@ export interface HarnessOptions {
   /** Accept and acknowledge each intent at once (default). Off: answer with ack(), cancelled(), refuse(). */
   readonly autoAck?: boolean;
   readonly maxIntentsPerEvent?: number;
+  /** What `snapshot()` of an earlier harness gave, with the positions of then. */
+  readonly restored?: string;
+  readonly positions?: Readonly<Record<number, number>>;
   /** As a runner sets it from the declared set; absent = any features are taken. */
   readonly featureSetHash?: number;
 }
@@ -67,10 +70,15 @@ export class Harness {
       ...(options.maxIntentsPerEvent === undefined
         ? {}
         : { maxIntentsPerEvent: options.maxIntentsPerEvent }),
+      ...(options.restored === undefined ? {} : { restored: options.restored }),
       ...(options.featureSetHash === undefined ? {} : { featureSetHash: options.featureSetHash }),
     });
     this.#featureSetHash = options.featureSetHash ?? 0;
     this.host.start(0);
+    for (const [instrument, lots] of Object.entries(options.positions ?? {})) {
+      this.#position.set(Number(instrument), lots);
+      this.host.positionUpdate(0, Number(instrument), lots);
+    }
     this.host.link(0, true);
     this.host.policy(0, Policy.NORMAL, 1);
     for (let n = 0; n < READY_QUIET_TICKS; n += 1) this.host.tick(0);

@@ -36,6 +36,8 @@ export const LEFTOVER_RETRY_NS = 1_000_000_000;
 export const READY_QUIET_TICKS = 2;
 /** The gateway's reason for a cancel of an order it does not hold. */
 export const REASON_UNKNOWN_ORDER = 17;
+/** Characters of a state that is written down; a larger one is not, and the strategy is told so as an error. */
+export const STATE_CHARS_MAX = 65_536;
 /** Features kept per instrument. */
 export const FEATURES_MAX = 48;
 
@@ -85,6 +87,8 @@ export interface HostOptions {
   readonly eventBudgetMs?: number;
   /** Hash that must come with every feature vector; absent = whatever comes is taken. */
   readonly featureSetHash?: number;
+  /** The JSON of the state an earlier session wrote down, of the same stateVersion. */
+  readonly restored?: string;
 }
 
 interface Own {
@@ -123,21 +127,27 @@ export interface HostStats {
   refusedHere: number;
   exceptions: number;
   overruns: number;
+  /** Events that were refused intents for want of room. */
+  floods: number;
   leftoversCancelled: number;
 }
 
+/** Nothing has happened yet. */
+export const NO_STATS: HostStats = {
+  events: 0,
+  intents: 0,
+  cancels: 0,
+  fills: 0,
+  refusedByGateway: 0,
+  refusedHere: 0,
+  exceptions: 0,
+  overruns: 0,
+  floods: 0,
+  leftoversCancelled: 0,
+};
+
 export class StrategyHost {
-  readonly stats: HostStats = {
-    events: 0,
-    intents: 0,
-    cancels: 0,
-    fills: 0,
-    refusedByGateway: 0,
-    refusedHere: 0,
-    exceptions: 0,
-    overruns: 0,
-    leftoversCancelled: 0,
-  };
+  readonly stats: HostStats = { ...NO_STATS };
   /** The text of the last exception, "" when there was none. */
   lastError = "";
   /** The hash that came last with features, 0 before the first. */
@@ -158,6 +168,7 @@ export class StrategyHost {
   #nowNs = 0;
   #seq = 0;
   #intentsThisEvent = 0;
+  #floodedThisEvent = false;
   #eventIndex = -1;
   #refusal: Refusal = "NONE";
   #synced = false;
@@ -238,7 +249,8 @@ export class StrategyHost {
     this.#ctx = {
       params,
       instruments: options.instruments,
-      state: definition.state?.(params),
+      state:
+        options.restored === undefined ? definition.state?.(params) : JSON.parse(options.restored),
       now: () => this.#nowNs,
       random,
       buy: (instrument, px, qty, opts) => this.#new(Side.BUY, instrument, px, qty, opts),
@@ -253,6 +265,15 @@ export class StrategyHost {
       },
       ready: () => this.#ready,
     };
+  }
+
+  /** The state as it is to be written down; null where the strategy keeps none, or more than is written. */
+  snapshot(): string | null {
+    if (this.#definition.stateVersion === undefined) return null;
+    const text = JSON.stringify(this.#ctx.state);
+    if (text.length <= STATE_CHARS_MAX) return text;
+    this.lastError = `its state is ${text.length} characters long, at most ${STATE_CHARS_MAX}: it is not written down`;
+    return null;
   }
 
   get breaker(): BreakerState {
@@ -616,6 +637,7 @@ export class StrategyHost {
   #call<E>(handler: ((ctx: Context, event: E) => void) | undefined, event: E): void {
     if (handler === undefined || !this.#breaker.allows(this.#nowNs)) return;
     const began = this.#options.elapsedMs();
+    this.#floodedThisEvent = false;
     try {
       handler(this.#ctx, event);
       const overrun = this.#options.elapsedMs() - began > this.#budgetMs;
@@ -625,6 +647,12 @@ export class StrategyHost {
       this.stats.exceptions += 1;
       this.lastError = error instanceof Error ? (error.stack ?? error.message) : String(error);
       this.#breaker.onException(this.#nowNs);
+    }
+    if (this.#floodedThisEvent) {
+      this.stats.floods += 1;
+      this.#breaker.onIntents(true, this.#nowNs);
+    } else if (this.#intentsThisEvent > 0) {
+      this.#breaker.onIntents(false, this.#nowNs);
     }
     // A strategy that was just stopped leaves no quotes behind.
     if (this.#breaker.state === "HALTED") {
@@ -641,6 +669,8 @@ export class StrategyHost {
 
   #refuse(why: Refusal): 0 {
     this.#refusal = why;
+    if (why === "INTENT_BUDGET" || why === "PENDING_FULL" || why === "NO_CREDIT")
+      this.#floodedThisEvent = true;
     this.stats.refusedHere += 1;
     return 0;
   }

@@ -1,6 +1,9 @@
 /** What a strategy author imports. */
+export * from "./arithmetic.ts";
 export { Breaker, type BreakerState } from "./breaker.ts";
 export { checkStrategy, defineStrategy, StrategyError } from "./define.ts";
+export { type Finding, findings } from "./determinism.ts";
+export * from "./execution/index.ts";
 export {
   type DeclaredSet,
   featureSetHash,
@@ -25,11 +28,15 @@ export {
   INTENTS_PER_EVENT_MAX,
   IntentKind,
   type IntentPort,
+  NO_STATS,
   type OutIntent,
   PENDING_MAX,
   READY_QUIET_TICKS,
+  STATE_CHARS_MAX,
   StrategyHost,
   Submit,
 } from "./host.ts";
+export * from "./quoting.ts";
 export { seededRandom } from "./random.ts";
+export * from "./round-trip.ts";
 export * from "./types.ts";

@@ -200,6 +200,11 @@ export interface StrategyDefinition<P = unknown, S = unknown> {
   readonly featureSet?: string;
   /** Period of onTimer, ms, at least 1. */
   readonly timerMs?: number;
+  /**
+   * Set it, and raise it when the state's meaning changes, and the state outlives the process: it is written down a few times
+   * a second and given back at the next start. Times in it are of the session it was written in.
+   */
+  readonly stateVersion?: number;
   /** Makes the first state. */
   readonly state?: (params: P) => S;
   onBookTop?(ctx: Context<P, S>, top: BookTop): void;

@@ -20,19 +20,32 @@ const StrategySettings = z.object({
     .record(z.string(), z.unknown())
     .default({})
     .describe("Checked against the strategy's own schema"),
+  reviewed: z
+    .boolean()
+    .default(false)
+    .describe("Somebody of ours has read this file: it may share the runner's process"),
+  isolation: z
+    .enum(["worker", "process"])
+    .optional()
+    .describe("Where it runs; absent: a worker where it is reviewed, else a process"),
 });
+export type StrategySettings = z.output<typeof StrategySettings>;
 
 export const Settings = z.object({
   strategies: z
     .array(StrategySettings)
     .min(1)
     .max(STRATEGIES_MAX)
-    .default([{ id: 1, file: here("strategies/simple-mm.ts"), params: {} }])
+    .default([{ id: 1, file: here("strategies/simple-mm.ts"), params: {}, reviewed: true }])
     .refine(
       (all) => new Set(all.map(({ id }) => id)).size === all.length,
       "two strategies have the same id",
     )
-    .describe("What runs, one worker each"),
+    .refine(
+      (all) => all.every(({ isolation, reviewed }) => isolation !== "worker" || reviewed),
+      "isolation worker is for reviewed strategies: set reviewed, or isolation process",
+    )
+    .describe("What runs, one worker or process each"),
   accountId: z.number().int().min(1).default(1).describe("Account the intents are for"),
   instrumentsFile: z
     .string()
@@ -70,6 +83,48 @@ export const Settings = z.object({
     .min(16)
     .max(8_192)
     .default(256)
-    .describe("Old-generation heap of one worker"),
+    .describe("Old-generation heap of one strategy"),
+  watchdogMs: z
+    .number()
+    .int()
+    .min(50)
+    .max(10_000)
+    .default(500)
+    .describe("A strategy that does not come back from a batch within this is killed"),
+  staleEventMs: z
+    .number()
+    .int()
+    .min(1)
+    .max(60_000)
+    .default(500)
+    .describe("Market data older than this is shown as stale, or left out"),
+  outputBytesMax: z
+    .number()
+    .int()
+    .min(0)
+    .default(65_536)
+    .describe("What a strategy's process may print in a session"),
+  externalMbMax: z
+    .number()
+    .int()
+    .min(64)
+    .max(65_536)
+    .default(512)
+    .describe("Address space of a strategy's process beyond its engine and heap"),
+  processUidBase: z
+    .number()
+    .int()
+    .min(1_000)
+    .max(4_000_000_000)
+    .default(61_200)
+    .describe("Where root: a strategy's process has the uid of this plus its place in the list"),
+  openNetwork: z
+    .boolean()
+    .default(false)
+    .describe("Start processes even where their network cannot be taken away"),
+  onDeath: z
+    .enum(["cancel", "keep"])
+    .default("cancel")
+    .describe("Resting orders of a strategy that died or was killed"),
 });
 export type StrategyRunnerConfig = z.output<typeof Settings>;

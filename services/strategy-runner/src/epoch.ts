@@ -29,14 +29,19 @@ export function nextEpoch(path: string): number {
     }
   }
   const epoch = last + 1;
+  replaceFile(path, `${epoch}\n`);
+  return epoch;
+}
+
+/** Writes a file anew, durably: a reader finds the old text or the new one, whole. */
+export function replaceFile(path: string, text: string): void {
   mkdirSync(dirname(path), { recursive: true });
   const fd = openSync(`${path}.new`, "w");
-  writeSync(fd, `${epoch}\n`);
+  writeSync(fd, text);
   fsyncSync(fd);
   closeSync(fd);
   renameSync(`${path}.new`, path);
   const dir = openSync(dirname(path), "r");
   fsyncSync(dir);
   closeSync(dir);
-  return epoch;
 }

@@ -21,6 +21,7 @@ import {
 } from "@tidegate/rust-core/strategy-layout";
 import {
   type AnyStrategy,
+  BookState,
   type InstrumentInfo,
   type OutIntent,
   StrategyHost,
@@ -44,6 +45,12 @@ export interface PumpOptions {
   readonly port: StrategyPort;
   /** Hash of the declared feature set; absent = none is declared. */
   readonly featureSetHash?: number;
+  /** The state an earlier session wrote down. */
+  readonly restored?: string;
+  /** Market data older than this is not shown as fresh; absent = whatever its age. */
+  readonly staleEventMs?: number;
+  /** Told before the strategy's code may run and after: what a watchdog outside looks at. */
+  readonly busy?: (running: boolean) => void;
 }
 
 export class Pump {
@@ -53,14 +60,20 @@ export class Pump {
   readonly #in = new Float64Array(EVENTS_MAX * EVENT_DOUBLES);
   readonly #out = new Float64Array(INTENT_DOUBLES);
   readonly #accountId: number;
+  readonly #staleNs: number;
+  readonly #busy: (running: boolean) => void;
   #nowNs = 0;
   /** Events of a kind this version does not know: a newer addon; counted, never guessed at. */
   unknownEvents = 0;
+  /** Market data that came too late to be shown as fresh. */
+  staleEvents = 0;
 
   constructor(options: PumpOptions) {
     const { definition, port, lane } = options;
     this.#port = port;
     this.#accountId = lane.accountId;
+    this.#staleNs = (options.staleEventMs ?? Number.POSITIVE_INFINITY) * 1e6;
+    this.#busy = options.busy ?? (() => undefined);
     this.host = new StrategyHost(definition, {
       params: options.params,
       instruments: options.instruments,
@@ -70,6 +83,7 @@ export class Pump {
       maxIntentsPerEvent: options.maxIntentsPerEvent,
       eventBudgetMs: options.eventBudgetMs,
       port: { submit: (intent) => this.#submit(intent) },
+      ...(options.restored === undefined ? {} : { restored: options.restored }),
       ...(options.featureSetHash === undefined ? {} : { featureSetHash: options.featureSetHash }),
     });
     this.pollMs = Math.min(POLL_MS_MAX, Math.max(1, Math.floor(definition.timerMs ?? POLL_MS_MAX)));
@@ -77,25 +91,33 @@ export class Pump {
   }
 
   start(): void {
+    this.#busy(true);
     this.host.start(0);
+    this.#busy(false);
   }
 
   /** One wait and its events, then the timer. `nowNs` is since the lane opened. Gives the number of events. */
   run(nowNs: () => number): number {
     const count = Math.min(this.#port.poll(this.pollMs), EVENTS_MAX);
-    for (let index = 0; index < count; index += 1) this.#dispatch(index);
+    this.#busy(true);
+    for (let index = 0; index < count; index += 1) this.#dispatch(index, nowNs);
     this.#nowNs = Math.max(this.#nowNs, nowNs());
     this.host.tick(this.#nowNs);
+    this.#busy(false);
     return count;
   }
 
   /** Cancels what is open and polls for the answers while `mayWait` says so. */
   stop(mayWait: () => boolean): void {
+    this.#busy(true);
     this.host.stop(this.#nowNs);
+    this.#busy(false);
     while (this.host.pending > 0 && mayWait()) {
       const count = Math.min(this.#port.poll(this.pollMs), EVENTS_MAX);
+      this.#busy(true);
       for (let index = 0; index < count; index += 1) this.#dispatch(index);
       this.host.cancelOpen();
+      this.#busy(false);
     }
   }
 
@@ -121,7 +143,19 @@ export class Pump {
     return this.#port.submit();
   }
 
-  #dispatch(index: number): void {
+  /**
+   * A book that is too old is shown as stale, so that quotes of it are withdrawn; a trade that is too old is left out. The
+   * gateway's words are never too old: they are about our orders.
+   */
+  #tooOld(index: number, kind: number, instrument: number, nowNs: number, ageNs: number): boolean {
+    if (ageNs <= this.#staleNs) return false;
+    if (kind === EventKind.BOOK_TOP) this.host.status(nowNs, index, instrument, BookState.STALE);
+    else if (kind !== EventKind.TRADE) return false;
+    this.staleEvents += 1;
+    return true;
+  }
+
+  #dispatch(index: number, wallNs?: () => number): void {
     const base = index * EVENT_DOUBLES;
     const view = this.#in;
     const at = (offset: number): number => view[base + offset] ?? 0;
@@ -129,7 +163,10 @@ export class Pump {
     const nowNs = Math.max(this.#nowNs, at(Event.NOW_NS));
     this.#nowNs = nowNs;
     const { host } = this;
-    switch (at(Event.KIND)) {
+    const kind = at(Event.KIND);
+    const ageNs = wallNs === undefined ? 0 : wallNs() - at(Event.NOW_NS);
+    if (this.#tooOld(index, kind, instrument, nowNs, ageNs)) return;
+    switch (kind) {
       case EventKind.BOOK_TOP:
         host.bookTop(
           nowNs,

@@ -6,7 +6,9 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { Settings } from "./config.ts";
 import { nextEpoch } from "./epoch.ts";
-import { readInstruments, startStrategyRunner, topicsOf } from "./service.ts";
+import { readInstruments, topicsOf } from "./instruments.ts";
+import { startStrategyRunner } from "./service.ts";
+import { workerLimits } from "./slot.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "runner-"));
 afterAll(() => rmSync(dir, { recursive: true }));
@@ -48,7 +50,8 @@ describe("the instruments a strategy sees", () => {
 
 describe("the runner", () => {
   const silent = { stateDir: join(dir, "state2"), log: () => undefined };
-  const config = (over: object) => Settings.parse({ strategies: [{ id: 4, file: GOOD }], ...over });
+  const config = (over: object) =>
+    Settings.parse({ strategies: [{ id: 4, file: GOOD, reviewed: true }], ...over });
   /** A worker's program in place of the real one, which needs the native lane. */
   const program = (name: string, body: string) =>
     pathToFileURL(
@@ -92,11 +95,11 @@ const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", s
       "dies.mjs",
       `${STATS}\nif (workerData.lane.strategyId === 5) throw new Error("boom");\nsay("NORMAL"); setInterval(() => { if (Atomics.load(flags, 0) === 1) { parentPort.postMessage({ type: "stopped", pending: 0 }); process.exit(0); } }, 1);`,
     );
-    const strategies = [4, 5].map((id) => ({ id, file: GOOD }));
+    const strategies = [4, 5].map((id) => ({ id, file: GOOD, reviewed: true }));
     const runner = await startStrategyRunner(config({ strategies }), {
       ...silent,
       workerUrl,
-      log: (_, msg, fields) => errors.push(`${msg} ${String(fields["error"]).split("\n")[0]}`),
+      log: (_, msg, fields) => void errors.push(`${msg} ${String(fields["error"]).split("\n")[0]}`),
     });
     expect(runner.state).toBe("NORMAL");
     const states = () =>
@@ -111,10 +114,14 @@ const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", s
   it.each([
     [
       "bad params",
-      { strategies: [{ id: 4, file: GOOD, params: { edgeTicks: -1 } }] },
+      { strategies: [{ id: 4, file: GOOD, reviewed: true, params: { edgeTicks: -1 } }] },
       "bad params: edgeTicks:",
     ],
-    ["a missing file", { strategies: [{ id: 4, file: "/nonexistent.ts" }] }, "/nonexistent.ts"],
+    [
+      "a missing file",
+      { strategies: [{ id: 4, file: "/nonexistent.ts", reviewed: true }] },
+      "/nonexistent.ts",
+    ],
   ])("%s: nothing starts and no epoch is used", async (_, over, text) => {
     const stateDir = join(dir, "never");
     await expect(startStrategyRunner(config(over), { ...silent, stateDir })).rejects.toThrow(text);
@@ -132,7 +139,9 @@ const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", s
     ["an unknown set", "lob_shared_v9", "there is no such set; there are lob_shared_v3@808661320"],
     ["another hash of the set", "lob_shared_v3@7", "has hash 808661320 here"],
   ])("a strategy built for %s is not started [B073]", async (_, featureSet, text) => {
-    const strategies = [{ id: 4, file: declares(`d${featureSet.length}.mjs`, featureSet) }];
+    const strategies = [
+      { id: 4, file: declares(`d${featureSet.length}.mjs`, featureSet), reviewed: true },
+    ];
     const stateDir = join(dir, "never");
     const start = startStrategyRunner(config({ strategies }), {
       ...silent,
@@ -153,12 +162,14 @@ Atomics.wait(flags, 0, 0); parentPort.postMessage({ type: "stopped", pending: 0 
     );
     const lines: string[] = [];
     const runner = await startStrategyRunner(
-      config({ strategies: [{ id: 4, file: declares("good.mjs", "lob_shared_v3") }] }),
+      config({
+        strategies: [{ id: 4, file: declares("good.mjs", "lob_shared_v3"), reviewed: true }],
+      }),
       {
         ...silent,
         workerUrl,
         featureSets: () => known,
-        log: (level, msg) => void lines.push(`${level} ${msg}`),
+        log: (level, msg) => level !== "info" && lines.push(`${level} ${msg}`),
       },
     );
     await until(() => runner.state === "DEGRADED");
@@ -179,6 +190,19 @@ Atomics.wait(flags, 0, 0); parentPort.postMessage({ type: "stopped", pending: 0 
       }),
     ).toThrow("same id");
   });
+});
+
+describe("the heap of a worker", () => {
+  it("that leaks ends the worker and not the process, however often it is tried", () => {
+    const script = `const { Worker } = require("node:worker_threads");
+const leak = "const held = []; for (;;) held.push(Array.from({ length: 100_000 }, (_, at) => ({ at })));";
+(async () => { for (let n = 0; n < 8; n += 1) {
+  const worker = new Worker(leak, { eval: true, resourceLimits: ${JSON.stringify(workerLimits(64))} });
+  console.log(await new Promise((end) => worker.on("error", (error) => end(error.code)))); } })();`;
+    const { stdout, status } = spawnSync(process.execPath, ["-e", script], { encoding: "utf8" });
+    expect(status).toBe(0);
+    expect(stdout.trim().split("\n")).toEqual(Array(8).fill("ERR_WORKER_OUT_OF_MEMORY"));
+  }, 60_000);
 });
 
 describe("loadStrategy, as Node runs it", () => {

@@ -1,21 +1,28 @@
 /** The thread of one strategy: it waits in the native lane, never in an event loop. */
 
 import { parentPort, workerData } from "node:worker_threads";
+import { defineStrategy } from "@tidegate/strategy-sdk";
+import { z } from "zod";
 import { loadStrategy } from "./load.ts";
+import {
+  Flag,
+  ordinal,
+  STATS_MS,
+  STOP_MS,
+  type WorkerData,
+  type WorkerMessage,
+} from "./messages.ts";
 import { nativePort } from "./port.ts";
 import { Pump } from "./pump.ts";
-import type { WorkerData, WorkerMessage } from "./service.ts";
-
-/** Statistics go to the main thread this often. */
-const STATS_MS = 250;
-/** How long a stop waits for the last cancels; what is open then stays with the gateway. */
-const STOP_MS = 1_000;
 
 const data = workerData as WorkerData;
 const flags = new Int32Array(data.flags);
 const say = (message: WorkerMessage): void => parentPort?.postMessage(message);
 
-const definition = await loadStrategy(data.file);
+/** Nothing is traded by it: the host cancels what earlier sessions left, as it does before any strategy quotes. */
+const SWEEP = defineStrategy({ id: "sweep", params: z.object({}), onSession() {} });
+
+const definition = data.sweep === true ? SWEEP : await loadStrategy(data.file);
 const pump = new Pump({
   definition,
   params: data.params,
@@ -24,8 +31,11 @@ const pump = new Pump({
   seed: data.seed,
   maxIntentsPerEvent: data.maxIntentsPerEvent,
   eventBudgetMs: data.eventBudgetMs,
+  staleEventMs: data.staleEventMs,
   elapsedMs: () => performance.now(),
   port: nativePort,
+  busy: ordinal(flags),
+  ...(data.restored === undefined ? {} : { restored: data.restored }),
   ...(data.featureSetHash === undefined ? {} : { featureSetHash: data.featureSetHash }),
 });
 const openedMs = performance.now();
@@ -41,7 +51,9 @@ const report = (): void => {
     pending: host.pending,
     leftovers: host.leftovers,
     unknownEvents: pump.unknownEvents,
+    staleEvents: pump.staleEvents,
     lastError: host.lastError,
+    state: host.snapshot(),
     featureSet: { state: host.featureSet, seen: host.featureSetSeen },
     lane: nativePort.stats(),
   });
@@ -50,7 +62,8 @@ const report = (): void => {
 pump.start();
 report();
 let reportedMs = openedMs;
-while (Atomics.load(flags, 0) === 0) {
+const swept = () => data.sweep === true && pump.host.ready;
+while (Atomics.load(flags, Flag.STOP) === 0 && !swept()) {
   pump.run(sinceOpenNs);
   const nowMs = performance.now();
   if (nowMs - reportedMs >= STATS_MS) {

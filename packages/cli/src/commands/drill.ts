@@ -9,6 +9,10 @@ const DRILLS = [
   ["split-brain", "the lease's Redis dies and a replica that never saw the lease is promoted"],
   ["rate-limit", "two processes far above one account's limits, 429 and 418 between"],
   ["recon", "six kinds of break between us and the venue, found, frozen and signed off"],
+  [
+    "poison",
+    "a strategy that loops, throws, leaks, floods, prints, reads and connects, and its neighbour",
+  ],
   ["venue-faults", "the execution-router at venues that lose, repeat, delay and get wrong"],
   ["wal-crash", "the WAL killed, failed and torn at every operation, and every bit of it flipped"],
   ["disk-pressure", "the recorder on a disk of 64 MiB that fills up while the cluster trades"],
@@ -264,6 +268,41 @@ export function addDrill(program: Command, root: string): void {
       });
       report(value, options.json ?? false);
     });
+  drill
+    .command("poison")
+    .description(
+      "poisoned strategies beside one that trades: who is stopped, who is hurt, who gets out",
+    )
+    .option("--pairs <n>", "pairs of rounds of each case, with the deed and without", "11")
+    .option("--window <ms>", "how long a round is measured", "1800")
+    .option("--cases <list>", "only these, as loop:process,throw:worker")
+    .option("--json", "print the result object as the last line")
+    .option(
+      "--break <name>",
+      "plant a fault: no-watchdog, no-sandbox, hogs (all cores taken), gateway-stopped",
+    )
+    .addHelpText("after", "\nExample: ./hft drill poison --json")
+    .action(
+      async (options: {
+        pairs: string;
+        window: string;
+        cases?: string;
+        json?: true;
+        break?: string;
+      }) => {
+        const { drillPoison } = await import("../drill/poison.ts");
+        const { whole } = await import("../numbers.ts");
+        const { report } = await import("../result.ts");
+        const value = await drillPoison(root, {
+          pairs: whole("--pairs", options.pairs, 1),
+          windowMs: whole("--window", options.window, 100),
+          ...(options.cases === undefined ? {} : { cases: options.cases.split(",") }),
+          plant: options.break ?? null,
+          progress: (text) => process.stderr.write(`${text}\n`),
+        });
+        report(value, options.json ?? false);
+      },
+    );
   drill
     .command("power-cut")
     .description(

@@ -1,5 +1,5 @@
-import { mkdirSync, writeFileSync } from "node:fs";
-import { delimiter, dirname, join } from "node:path";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { basename, delimiter, dirname, join, resolve } from "node:path";
 import { addPrincipal, makeKey, type Role } from "@tidegate/service-kit/control";
 import type { ProcessName, SimOptions } from "./options.ts";
 
@@ -29,6 +29,13 @@ export function makePrincipals(
     const publicKey = makeKey(join(runDir, "state", `${name}.key`));
     addPrincipal(join(runDir, "state/principals.json"), name, role, publicKey);
   }
+}
+
+/** Whether a strategy file is one that ships: it lies in strategies/ and has its page. */
+export function isShipped(root: string, file: string): boolean {
+  const name = basename(file, ".ts");
+  const own = resolve(file) === join(root, "strategies", `${name}.ts`);
+  return own && existsSync(join(root, "docs/reference/strategies", `${name}.md`));
 }
 
 /** A run's settings: embedded defaults, this run's ports and files. */
@@ -95,7 +102,15 @@ export function clusterPlan(input: {
         ...httpPort("strategy-runner"),
         instrumentsFile,
         seed: options.seed % 2 ** 32,
-        strategies: [{ id: 1, file: options.strategy, params: {} }],
+        // Ours share the runner's process; anybody else's file has a process of its own, with the network as it is where
+        // this machine cannot take it away: a run has no key that opens anything.
+        strategies: [
+          {
+            ...{ id: 1, file: options.strategy, params: {} },
+            reviewed: isShipped(root, options.strategy),
+          },
+        ],
+        openNetwork: true,
       },
       recorder: httpPort("recorder"),
       "wal-loader": httpPort("wal-loader"),

@@ -1,0 +1,3 @@
+export * from "./schedule.ts";
+export * from "./slicer.ts";
+export * from "./stops.ts";
