@@ -57,6 +57,26 @@ pub enum Woken {
     Answer(usize),
     /// Nothing is left: no data and no message in flight.
     End,
+    /// An answer of this instrument is received next, and was left where it is.
+    Held(usize),
+}
+
+/// What was received of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// It stands in the venue's book with this much left.
+    Live {
+        px: i64,
+        left: i64,
+    },
+    Executed(Fill),
+    Cancelled,
+    /// Ended by its time in force.
+    Expired,
+    /// A cancel or a replace came too late; the order itself is told by other answers.
+    Refused,
+    /// It never reached the matching engine.
+    TurnedAway,
 }
 
 /// What ends a wait before its time.
@@ -80,6 +100,8 @@ struct Asset<'a, L, Q: QueueModel> {
     fills: Vec<Fill>,
     /// How many of them have been received.
     seen: usize,
+    /// What was received last, and of which order.
+    last: Option<(u64, Received)>,
     /// By the venue, by every execution.
     truth: Account,
     /// By the strategy's side, by those received.
@@ -204,6 +226,7 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
     /// The next answer is received.
     fn take_answer(&mut self) {
         let Some((_, answer)) = self.to_desk.pop_front() else { return };
+        self.last = Some((answer.id, received(answer.what)));
         if let What::Executed(fill) = answer.what {
             self.seen += 1;
             if self.config.accounting == Accounting::EveryFill || fill.left == 0 {
@@ -262,6 +285,17 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
 
     fn full(&self) -> bool {
         self.to_venue.len() >= IN_FLIGHT_MAX || self.to_desk.len() >= IN_FLIGHT_MAX
+    }
+}
+
+const fn received(what: What) -> Received {
+    match what {
+        What::Live { px, left } => Received::Live { px, left },
+        What::Executed(fill) => Received::Executed(fill),
+        What::Cancelled => Received::Cancelled,
+        What::Expired => Received::Expired,
+        What::Refused => Received::Refused,
+        What::TurnedAway => Received::TurnedAway,
     }
 }
 
@@ -327,6 +361,7 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
                     to_desk: VecDeque::new(),
                     fills: Vec::new(),
                     seen: 0,
+                    last: None,
                     truth: Account::default(),
                     account: Account::default(),
                     overflow: false,
@@ -342,7 +377,7 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
     }
 
     /// Begins at the first time of any tape. False where there is none.
-    fn start(&mut self) -> bool {
+    pub fn start(&mut self) -> bool {
         if self.started {
             return true;
         }
@@ -373,6 +408,11 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
 
     /// Lets time pass event by event, until the first that `wake` names or for `ns`.
     pub fn wait(&mut self, ns: i64, wake: Wake) -> Woken {
+        self.wait_before_answers(ns, wake, false)
+    }
+
+    /// As [`Self::wait`]; with `hold` it ends before an answer instead of taking it, at the time of what came last.
+    pub fn wait_before_answers(&mut self, ns: i64, wake: Wake, hold: bool) -> Woken {
         if !self.start() {
             return Woken::End;
         }
@@ -392,6 +432,7 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
                         return Woken::Feed(index);
                     }
                 }
+                Due::LocalAnswer if hold => return Woken::Held(index),
                 Due::LocalAnswer => {
                     asset.take_answer();
                     if wake.answer {
@@ -433,7 +474,16 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
     /// # Errors
     /// See [`OrderFault`]; nothing was sent then.
     pub fn submit(&mut self, asset: usize, order: NewOrder) -> Result<(), OrderFault> {
-        let (now, number) = self.stamp()?;
+        self.submit_at(asset, order, self.now)
+    }
+
+    /// Sends a new order as of a time that has passed. It must be one from which nothing that was sent could have arrived yet: the
+    /// caller let at most the least entry latency pass since.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub fn submit_at(&mut self, asset: usize, order: NewOrder, at_ns: i64) -> Result<(), OrderFault> {
+        let (now, number) = self.stamp(at_ns)?;
         let asset = self.assets.get_mut(asset).ok_or(OrderFault::NoSuchAsset)?;
         if order.qty <= 0 || order.px.is_some_and(|px| i32::try_from(px).is_err()) {
             return Err(OrderFault::BadOrder);
@@ -458,7 +508,15 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
     /// # Errors
     /// See [`OrderFault`]; nothing was sent then.
     pub fn cancel(&mut self, asset: usize, id: u64) -> Result<(), OrderFault> {
-        self.change(asset, id, Pending::Cancel, Request::Cancel { id })?;
+        self.cancel_at(asset, id, self.now)
+    }
+
+    /// As [`Self::cancel`], as of a time that has passed: see [`Self::submit_at`].
+    ///
+    /// # Errors
+    /// See [`OrderFault`]; nothing was sent then.
+    pub fn cancel_at(&mut self, asset: usize, id: u64, at_ns: i64) -> Result<(), OrderFault> {
+        self.change(asset, id, Pending::Cancel, Request::Cancel { id }, at_ns)?;
         if let Some(asset) = self.assets.get_mut(asset) {
             asset.cancels += 1;
         }
@@ -473,7 +531,7 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
         if qty <= 0 || i32::try_from(px).is_err() {
             return Err(OrderFault::BadOrder);
         }
-        self.change(asset, id, Pending::Replace, Request::Replace { id, px, qty })
+        self.change(asset, id, Pending::Replace, Request::Replace { id, px, qty }, self.now)
     }
 
     fn change(
@@ -482,8 +540,9 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
         id: u64,
         pending: Pending,
         request: Request,
+        at_ns: i64,
     ) -> Result<(), OrderFault> {
-        let (now, number) = self.stamp()?;
+        let (now, number) = self.stamp(at_ns)?;
         let asset = self.assets.get_mut(asset).ok_or(OrderFault::NoSuchAsset)?;
         if asset.full() {
             return Err(OrderFault::TooMany);
@@ -498,8 +557,8 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
         Ok(())
     }
 
-    fn stamp(&self) -> Result<(i64, u64), OrderFault> {
-        if self.started { Ok((self.now, self.requests + 1)) } else { Err(OrderFault::NotStarted) }
+    fn stamp(&self, at_ns: i64) -> Result<(i64, u64), OrderFault> {
+        if self.started { Ok((at_ns.min(self.now), self.requests + 1)) } else { Err(OrderFault::NotStarted) }
     }
 
     /// Forgets the orders that have ended, so that their ids may be used again.
@@ -548,6 +607,11 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
     /// Every execution at the venue, received or not.
     pub fn venue_fills(&self, asset: usize) -> &[Fill] {
         self.assets.get(asset).map_or(&[], |asset| &asset.fills)
+    }
+
+    /// What was received last of an instrument's orders, and of which.
+    pub fn last_answer(&self, asset: usize) -> Option<(u64, Received)> {
+        self.assets.get(asset)?.last
     }
 
     /// Rows of the received stream that have been read: trades since an earlier value are between the two.

@@ -8,6 +8,7 @@
 pub mod account;
 pub mod audit;
 pub mod binance;
+pub mod convert;
 pub mod depth;
 mod engine;
 pub mod event;
@@ -24,6 +25,6 @@ pub mod tape;
 mod tests_support;
 mod venue;
 
-pub use engine::{Accounting, AssetConfig, Engine, Wake, Woken};
+pub use engine::{Accounting, AssetConfig, Engine, Received, Wake, Woken};
 pub use order::{NewOrder, Order, OrderFault, Pending, State, Tif};
 pub use venue::FillModel;

@@ -1,0 +1,167 @@
+/** One strategy over tapes: the pump and host of the live runner, on a native lane that reads a recording. */
+
+import {
+  backtestClose,
+  backtestNow,
+  backtestOpen,
+  backtestPoll,
+  backtestRows,
+  backtestSubmit,
+  backtestSummary,
+} from "@tidegate/rust-core";
+import { Pump } from "@tidegate/strategy-runner/pump";
+import { type AnyStrategy, type HostStats, INTENTS_PER_EVENT_MAX } from "@tidegate/strategy-sdk";
+import type { FeesConfig, FillModel, LatencyConfig, QueueConfig } from "./options.ts";
+import type { InstrumentRow } from "./tapes.ts";
+
+/** Where the strategy has no timer the run still stops now and then, for its host's own upkeep. */
+const TICK_NS = 100_000_000;
+const EPOCH = 1;
+
+/** Everything that decides a run; its canonical JSON is hashed as the configuration. */
+export interface LaneSpec {
+  readonly params: unknown;
+  readonly seed: number;
+  readonly queue: QueueConfig;
+  readonly fill: FillModel;
+  readonly sampleNs: number;
+  readonly instruments: readonly {
+    readonly row: InstrumentRow;
+    readonly tape: string;
+    readonly latency: LatencyConfig;
+    readonly fees: FeesConfig;
+  }[];
+}
+
+/** What the account came to, of what was received or of all the venue did. Money as text. */
+export interface Told {
+  readonly positionLots: number;
+  readonly cashE8: string;
+  readonly feeE16: string;
+  readonly valueE8: string;
+  readonly volumeLots: string;
+  readonly fills: number;
+  readonly equityE16: string | null;
+}
+
+export interface InstrumentSummary {
+  readonly instrument: number;
+  readonly dataHash: string;
+  readonly sources: readonly (readonly [string, string])[];
+  readonly addedLatencyNs: number;
+  readonly assumptions: readonly (readonly [string, string])[];
+  readonly orders: number;
+  readonly cancels: number;
+  readonly received: Told;
+  readonly venue: Told;
+  readonly audit: {
+    readonly sound: boolean;
+    readonly accountUnequal: number;
+    readonly sameLiquidityFilledTwice: number;
+    readonly pricesNotOffered: number;
+    readonly outOfOrder: number;
+  };
+  readonly markouts: readonly {
+    readonly horizonNs: number;
+    readonly ticksALot: number | null;
+    readonly lots: string;
+  }[];
+}
+
+export interface LaneOutcome {
+  readonly summary: {
+    readonly runHash: string;
+    readonly startNs: string;
+    readonly endNs: string;
+    readonly events: number;
+    readonly instruments: readonly InstrumentSummary[];
+  };
+  readonly fills: Float64Array;
+  readonly samples: Float64Array;
+  readonly host: Readonly<HostStats>;
+  readonly breaker: string;
+  readonly lastError: string;
+}
+
+/** Recorded times are texts of digits; the core reads them as whole numbers. */
+function exactTimes(key: string, value: unknown): unknown {
+  const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+  return key === "rows" ? (value as string[][]).map((row) => row.map(rawJSON)) : value;
+}
+
+/** Called now and then with how much of the tapes' time has passed, 0 to 1. */
+export type Progress = (part: number) => void;
+const POLLS_PER_WORD = 4_096;
+
+/**
+ * Runs a strategy from the first row to the last, then stops it and lets its cancels come back. Nothing in it reads a clock, so the
+ * same call gives the same outcome; a handler's time is not bounded here.
+ *
+ * Errors  the configuration, a tape or a bound of the lane
+ */
+export function runLane(
+  definition: AnyStrategy,
+  spec: LaneSpec,
+  spanNs: number,
+  progress: Progress = () => {},
+): LaneOutcome {
+  const tickNs = definition.timerMs === undefined ? TICK_NS : Math.round(definition.timerMs * 1e6);
+  const { queue, fill, sampleNs, instruments } = spec;
+  const config = JSON.stringify(
+    { instruments, queue, fill, sampleNs, tickNs, epoch: EPOCH },
+    exactTimes,
+  );
+  let ended = false;
+  const pump = new Pump({
+    definition,
+    params: spec.params,
+    instruments: instruments.map(({ row: { id, venue_id: venueId, symbol, kind } }) => {
+      return { id, venueId, symbol, kind: kind === "spot" ? "spot" : "perp" };
+    }),
+    lane: {
+      strategyId: 1,
+      sessionEpoch: EPOCH,
+      accountId: 1,
+      instrumentTableVersion: 1,
+      mdUrl: "",
+      intentUrl: "",
+      topics: [],
+    },
+    seed: spec.seed,
+    maxIntentsPerEvent: INTENTS_PER_EVENT_MAX,
+    eventBudgetMs: 1,
+    // No wall clock: how long a handler took must not decide what it may do.
+    elapsedMs: () => 0,
+    port: {
+      open: (_, inEvents, outIntent) => backtestOpen(config, inEvents, outIntent),
+      poll: () => {
+        const count = backtestPoll();
+        ended = count < 0;
+        return Math.max(count, 0);
+      },
+      submit: backtestSubmit,
+      stats: backtestSummary,
+      close: backtestClose,
+    },
+  });
+  try {
+    pump.start();
+    for (let polls = 0; !ended; polls += 1) {
+      pump.run(backtestNow);
+      if (polls % POLLS_PER_WORD === 0) progress(Math.min(1, backtestNow() / Math.max(1, spanNs)));
+    }
+    ended = false;
+    pump.stop(() => !ended);
+    const { host } = pump;
+    return {
+      summary: JSON.parse(backtestSummary()) as LaneOutcome["summary"],
+      fills: backtestRows("fills"),
+      samples: backtestRows("samples"),
+      host: { ...host.stats },
+      breaker: host.breaker,
+      lastError: host.lastError,
+    };
+  } finally {
+    pump.close();
+  }
+}

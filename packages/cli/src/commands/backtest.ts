@@ -1,0 +1,111 @@
+import type { Command } from "commander";
+import type { RunWords } from "../backtest/prepare.ts";
+import { UsageError } from "../sim/options.ts";
+
+interface RunFlags {
+  readonly data?: readonly string[];
+  readonly params?: readonly string[];
+  readonly seed: string;
+  readonly latency?: readonly string[];
+  readonly fees?: readonly string[];
+  readonly queue: string;
+  readonly fill: string;
+  readonly sample: string;
+  readonly capital: string;
+  readonly instruments: string;
+  readonly out?: string;
+  readonly report?: true;
+  readonly json?: true;
+}
+
+async function wordsOf(strategy: string, flags: RunFlags): Promise<RunWords> {
+  const { parseParams } = await import("../backtest/options.ts");
+  const seed = Number(flags.seed);
+  if (!Number.isSafeInteger(seed) || seed < 0) {
+    throw new UsageError(`--seed ${flags.seed}: want a whole number from 0 on`);
+  }
+  return {
+    strategy,
+    data: flags.data ?? [],
+    params: parseParams(flags.params ?? []),
+    seed,
+    latency: flags.latency ?? [],
+    fees: flags.fees ?? [],
+    queue: flags.queue,
+    fill: flags.fill,
+    sample: flags.sample,
+    capital: Number(flags.capital),
+    instruments: flags.instruments,
+  };
+}
+
+/** `hft backtest …`: strategies over recorded markets. */
+export function addBacktest(program: Command, root: string): void {
+  const group = program.command("backtest").description("run strategies over recorded markets");
+
+  group
+    .command("run")
+    .description("run one strategy file over tapes or captures, and audit its fills")
+    .argument("<strategy>", "a name in strategies/ or a .ts file")
+    .option("--data <what...>", "tapes, or INSTRUMENT=FILE of captures (default: data/samples)")
+    .option("--params <what...>", "name=value, or a JSON object")
+    .option("--seed <n>", "seed of ctx.random() and of drawn latencies", "1")
+    .option("--latency <what...>", "5ms, 5ms/3ms, orders:FILE or drawn:FILE; INSTRUMENT=… for one")
+    .option("--fees <what...>", "2bp/5bp maker/taker, lot:… or fill:…; INSTRUMENT=… for one")
+    .option(
+      "--queue <model>",
+      "risk-averse, power:N, power-of-all:N, power-of-share:N, log, log-of-all",
+      "risk-averse",
+    )
+    .option("--fill <model>", "consuming, partial or whole", "consuming")
+    .option("--sample <time>", "how often the account is written down", "1s")
+    .option("--capital <amount>", "what returns are parts of", "100000")
+    .option("--instruments <file>", "the instrument table", "config/instruments.json")
+    .option("--out <folder>", "where result.json goes (default: var/backtests/…)")
+    .option("--report", "also write report.html, equity.parquet and fills.parquet")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft backtest run simple-mm --latency 5ms --report")
+    .action(async (strategy: string, flags: RunFlags) => {
+      const { runBacktest, told } = await import("../backtest/run.ts");
+      const { report } = await import("../result.ts");
+      const words = await wordsOf(strategy, flags);
+      const options = { out: flags.out ?? null, report: flags.report ?? false };
+      const { value, document, dir } = await runBacktest(root, words, options);
+      if (flags.json !== true) process.stdout.write(`${told(document, dir)}\n`);
+      report(value, flags.json ?? false);
+    });
+
+  group
+    .command("convert")
+    .description("make a tape of recordings of one instrument")
+    .argument("<files...>", "captures in their order, or one .npz of hftbacktest's")
+    .requiredOption("--instrument <id>", "an id of the instrument table, or VENUE:SYMBOL")
+    .requiredOption("--out <file>", "the tape")
+    .option("--instruments <file>", "the instrument table", "config/instruments.json")
+    .option("--format <name>", "binance or npz (default: by the name)")
+    .option(
+      "--base-latency <time>",
+      "what the fastest message took, where the clock was wrong",
+      "0ms",
+    )
+    .option("--json", "print what was made as JSON")
+    .addHelpText(
+      "after",
+      "\nExample: ./hft backtest convert day.jsonl.gz --instrument BINANCE_USDM:BTCUSDT --out day.tape",
+    )
+    .action(async (files: string[], flags: Record<string, string> & { json?: true }) => {
+      const { convertTo } = await import("../backtest/catalogue.ts");
+      const { durationNs } = await import("../backtest/options.ts");
+      const words = {
+        files,
+        instrument: flags["instrument"] ?? "",
+        instruments: flags["instruments"] ?? "",
+        format: flags["format"] ?? null,
+        baseNs: durationNs("--base-latency", flags["baseLatency"] ?? ""),
+      };
+      const made = await convertTo(root, words, flags["out"] ?? "");
+      const { tape } = made;
+      const text = `${tape.path}: ${tape.receivedRows} rows of ${made.messages} messages, ${made.leftOut} left out, ${made.dust} sizes cut to a lot; receive times moved by ${tape.header.added_latency_ns} ns; hash ${tape.hash}`;
+      process.stdout.write(`${flags.json ? JSON.stringify(made) : text}\n`);
+    });
+}
