@@ -92,19 +92,21 @@ function exactTimes(key: string, value: unknown): unknown {
 /** Called now and then with how much of the tapes' time has passed, 0 to 1. */
 export type Progress = (part: number) => void;
 const POLLS_PER_WORD = 4_096;
+/** Lets timers and messages of the process have their turn: a lease that is kept by a timer outlives a long run. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
  * Runs a strategy from the first row to the last, then stops it and lets its cancels come back. Nothing in it reads a clock, so the
  * same call gives the same outcome; a handler's time is not bounded here.
  *
- * Errors  the configuration, a tape or a bound of the lane
+ * Errors  the configuration, a tape or a bound of the lane; a second run of the same thread before the first has ended
  */
-export function runLane(
+export async function runLane(
   definition: AnyStrategy,
   spec: LaneSpec,
   spanNs: number,
   progress: Progress = () => {},
-): LaneOutcome {
+): Promise<LaneOutcome> {
   const tickNs = definition.timerMs === undefined ? TICK_NS : Math.round(definition.timerMs * 1e6);
   const { queue, fill, sampleNs, instruments } = spec;
   const config = JSON.stringify(
@@ -148,7 +150,9 @@ export function runLane(
     pump.start();
     for (let polls = 0; !ended; polls += 1) {
       pump.run(backtestNow);
-      if (polls % POLLS_PER_WORD === 0) progress(Math.min(1, backtestNow() / Math.max(1, spanNs)));
+      if (polls % POLLS_PER_WORD !== 0) continue;
+      progress(Math.min(1, backtestNow() / Math.max(1, spanNs)));
+      await turn();
     }
     ended = false;
     pump.stop(() => !ended);

@@ -104,10 +104,10 @@ export function documentOf(prepared: Prepared, outcome: LaneOutcome) {
 export type BacktestDocument = ReturnType<typeof documentOf>;
 
 /** Runs what was prepared and gives its document. */
-export function backtest(prepared: Prepared, progress?: Progress): BacktestDocument {
+export async function backtest(prepared: Prepared, progress?: Progress): Promise<BacktestDocument> {
   return documentOf(
     prepared,
-    runLane(prepared.definition, prepared.spec, prepared.spanNs, progress),
+    await runLane(prepared.definition, prepared.spec, prepared.spanNs, progress),
   );
 }
 

@@ -24,7 +24,7 @@ export async function runBacktest(
 ): Promise<{ value: Result; document: BacktestDocument; dir: string; prepared: Prepared }> {
   const prepared = await prepare(root, words);
   const progress = showProgress("backtest");
-  const document = backtest(prepared, progress);
+  const document = await backtest(prepared, progress);
   progress(1);
   const dir = options.out === null ? defaultOut(root, document) : resolve(options.out);
   writeDocument(dir, document);

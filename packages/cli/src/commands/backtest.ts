@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
 import type { Command } from "commander";
 import type { RunWords } from "../backtest/prepare.ts";
 import { UsageError } from "../sim/options.ts";
@@ -108,4 +110,53 @@ export function addBacktest(program: Command, root: string): void {
       const text = `${tape.path}: ${tape.receivedRows} rows of ${made.messages} messages, ${made.leftOut} left out, ${made.dust} sizes cut to a lot; receive times moved by ${tape.header.added_latency_ns} ns; hash ${tape.hash}`;
       process.stdout.write(`${flags.json ? JSON.stringify(made) : text}\n`);
     });
+
+  group
+    .command("sweep")
+    .description("run every combination of a spec over worker processes; what is done stays done")
+    .argument("<spec>", "a JSON file: the words of a run, with lists of parameters and seeds")
+    .option("--out <folder>", "results and job table (default: var/sweeps/NAME-OF-THE-SPEC)")
+    .option("--workers <n>", "worker processes of this machine", "2")
+    .option("--redis <url>", "take jobs from a queue on Redis, which many machines may share")
+    .option("--shard <part>", "INDEX/COUNT: only this part of the jobs")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft backtest sweep spec.json --workers 2")
+    .action(async (spec: string, flags: Record<string, string> & { json?: true }) => {
+      const { sweep } = await import("../backtest/sweep/sweep.ts");
+      const { parseShard } = await import("../backtest/sweep/spec.ts");
+      const { report } = await import("../result.ts");
+      if (!existsSync(spec)) throw new UsageError(`${spec}: there is no such file`);
+      const value = await sweep(root, spec, {
+        out: flags["out"] ?? join(root, "var/sweeps", basename(spec, ".json")),
+        workers: Number(flags["workers"]),
+        redis: flags["redis"] ?? null,
+        shard: flags["shard"] === undefined ? null : parseShard(flags["shard"]),
+      });
+      if (flags.json !== true) process.stdout.write(`${JSON.stringify(value.figures, null, 1)}\n`);
+      report(value, flags.json ?? false);
+    });
+
+  group
+    .command("manifest")
+    .description("print a Kubernetes Job that runs a sweep in shards")
+    .requiredOption("--name <name>", "of the job, and of its folder in the volume")
+    .requiredOption("--image <image>", "a Tidegate image")
+    .requiredOption("--claim <name>", "a volume claim that all pods may write")
+    .requiredOption("--spec <path>", "the spec's path in the volume")
+    .option("--shards <n>", "pods", "4")
+    .option("--cpu <n>", "of a pod", "1")
+    .option("--memory <n>", "of a pod", "2Gi")
+    .addHelpText(
+      "after",
+      "\nExample: ./hft backtest manifest --name mm --image tidegate:0.1.0 --claim sweeps --spec mm.json | kubectl apply -f -",
+    )
+    .action(
+      async (
+        flags: Record<"name" | "image" | "claim" | "spec" | "shards" | "cpu" | "memory", string>,
+      ) => {
+        const { jobManifest } = await import("../backtest/sweep/manifest.ts");
+        const manifest = jobManifest({ ...flags, shards: Number(flags.shards) });
+        process.stdout.write(`${JSON.stringify(manifest, null, 2)}\n`);
+      },
+    );
 }
