@@ -71,6 +71,31 @@ export interface ConvertWords {
   readonly instruments: string;
   readonly format: string | null;
   readonly baseNs: number;
+  /** The exchange's day, for formats that count from its midnight. */
+  readonly date: string | null;
+}
+
+/** Where LOBSTER's exchanges are. */
+const ZONE = "America/New_York";
+
+/**
+ * Midnight of a day in New York, ns since the epoch as text.
+ *
+ * Errors  UsageError where it is no day
+ */
+export function midnightNs(date: string): bigint {
+  const utc = Date.parse(`${date}T00:00:00Z`);
+  if (!/^\d{4}-\d\d-\d\d$/.test(date) || Number.isNaN(utc)) {
+    throw new UsageError(`--date ${date}: want a day like 2012-06-21`);
+  }
+  // The zone is 4 or 5 hours behind: the one whose midnight reads 0 there.
+  const reads = new Intl.DateTimeFormat("en-GB", {
+    timeZone: ZONE,
+    hour: "2-digit",
+    hourCycle: "h23",
+  });
+  const hours = [4, 5].find((each) => reads.format(utc + each * 3_600_000) === "00") ?? 5;
+  return BigInt(utc + hours * 3_600_000) * 1_000_000n;
 }
 
 /** The row and the format a conversion is of. */
@@ -80,7 +105,7 @@ function checked(root: string, words: ConvertWords): { row: InstrumentRow; forma
   }
   const format = words.format ?? formatOf(words.files[0] ?? "");
   if (!FORMATS.includes(format as Format)) {
-    throw new UsageError(`--format ${format}: want ${FORMATS.join(" or ")}`);
+    throw new UsageError(`--format ${format}: want ${FORMATS.join(", ")}`);
   }
   const table = existsSync(resolve(words.instruments))
     ? resolve(words.instruments)
@@ -103,7 +128,13 @@ export async function convertTo(
 ): Promise<Converted> {
   const { row, format } = checked(root, words);
   const files = words.files.map((file) => resolve(file));
-  const request = { format, files, row, baseNs: words.baseNs, out: resolve(out) };
+  if (format === "lobster" && words.date === null) {
+    throw new UsageError("--format lobster: its files count from midnight; want --date of the day");
+  }
+  const midnight = words.date === null ? 0n : midnightNs(words.date);
+  const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+  const times = { baseNs: words.baseNs, midnightNs: rawJSON(String(midnight)) };
+  const request = { format, files, row, times, out: resolve(out) };
   return JSON.parse(await tapeConvert(JSON.stringify(request))) as Converted;
 }
 

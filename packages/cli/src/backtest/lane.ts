@@ -9,6 +9,7 @@ import {
   backtestSubmit,
   backtestSummary,
 } from "@tidegate/rust-core";
+import { EVENT_DOUBLES, Event, IntentAt, Submit } from "@tidegate/rust-core/strategy-layout";
 import { Pump } from "@tidegate/strategy-runner/pump";
 import { type AnyStrategy, type HostStats, INTENTS_PER_EVENT_MAX } from "@tidegate/strategy-sdk";
 import type { FeesConfig, FillModel, LatencyConfig, QueueConfig } from "./options.ts";
@@ -86,7 +87,28 @@ export interface LaneOutcome {
 /** Recorded times are texts of digits; the core reads them as whole numbers. */
 function exactTimes(key: string, value: unknown): unknown {
   const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };
+  if (key === "untilNs") return rawJSON(value as string);
   return key === "rows" ? (value as string[][]).map((row) => row.map(rawJSON)) : value;
+}
+
+/** One intent as it left the strategy. */
+export interface SentIntent {
+  /** Time of the event it answers, ns since the epoch as text. */
+  readonly at: string;
+  readonly kind: number;
+  readonly instrument: number;
+  readonly side: number;
+  readonly pxTicks: number;
+  readonly qtyLots: number;
+  readonly tif: number;
+}
+
+/** What part of the tapes a run sees; all of it unless told. */
+export interface Part {
+  /** Rows from this time on are not there, ns since the epoch as text. */
+  readonly untilNs?: string;
+  /** The market goes on for so long before the strategy begins. */
+  readonly skipNs?: number;
 }
 
 /** Called now and then with how much of the tapes' time has passed, 0 to 1. */
@@ -106,14 +128,37 @@ export async function runLane(
   spec: LaneSpec,
   spanNs: number,
   progress: Progress = () => {},
+  { part = {}, onIntent }: { part?: Part; onIntent?: (intent: SentIntent) => void } = {},
 ): Promise<LaneOutcome> {
   const tickNs = definition.timerMs === undefined ? TICK_NS : Math.round(definition.timerMs * 1e6);
   const { queue, fill, sampleNs, instruments } = spec;
   const config = JSON.stringify(
-    { instruments, queue, fill, sampleNs, tickNs, epoch: EPOCH },
+    { instruments, queue, fill, sampleNs, tickNs, epoch: EPOCH, ...part },
     exactTimes,
   );
   let ended = false;
+  let [events, intent]: Float64Array[] = [];
+  let startNs = 0n;
+  let stopping = false;
+  const submit = (): number => {
+    const answer = backtestSubmit();
+    // What is cancelled because the tapes are over is the platform's, not the strategy's.
+    if (onIntent === undefined || stopping || answer !== Submit.OK) return answer;
+    const get = (place: number) => intent?.[place] ?? Number.NaN;
+    const index = get(IntentAt.EVENT_INDEX);
+    // An intent that answers no event in the batch leaves at the time the run has come to.
+    const at = index < 0 ? backtestNow() : (events?.[index * EVENT_DOUBLES + Event.NOW_NS] ?? 0);
+    onIntent({
+      at: String(startNs + BigInt(at)),
+      kind: get(IntentAt.KIND),
+      instrument: get(IntentAt.INSTRUMENT),
+      side: get(IntentAt.SIDE),
+      pxTicks: get(IntentAt.PX),
+      qtyLots: get(IntentAt.QTY),
+      tif: get(IntentAt.TIF),
+    });
+    return answer;
+  };
   const pump = new Pump({
     definition,
     params: spec.params,
@@ -135,13 +180,17 @@ export async function runLane(
     // No wall clock: how long a handler took must not decide what it may do.
     elapsedMs: () => 0,
     port: {
-      open: (_, inEvents, outIntent) => backtestOpen(config, inEvents, outIntent),
+      open: (_, inEvents, outIntent) => {
+        backtestOpen(config, inEvents, outIntent);
+        [events, intent] = [inEvents, outIntent];
+        startNs = BigInt((JSON.parse(backtestSummary()) as LaneOutcome["summary"]).startNs);
+      },
       poll: () => {
         const count = backtestPoll();
         ended = count < 0;
         return Math.max(count, 0);
       },
-      submit: backtestSubmit,
+      submit,
       stats: backtestSummary,
       close: backtestClose,
     },
@@ -155,6 +204,7 @@ export async function runLane(
       await turn();
     }
     ended = false;
+    stopping = true;
     pump.stop(() => !ended);
     const { host } = pump;
     return {

@@ -57,6 +57,8 @@ export interface Prepared {
   readonly tapes: readonly RunTape[];
   /** The asset profit is counted in. */
   readonly asset: string;
+  /** First receive time of any tape, ns since the epoch, and the time from it to the last. */
+  readonly firstNs: bigint;
   readonly spanNs: number;
   readonly hashes: { readonly data: string; readonly code: string; readonly config: string };
 }
@@ -179,8 +181,8 @@ export async function prepare(root: string, words: RunWords): Promise<Prepared> 
   };
   const firsts = tapes.flatMap(({ tape }) => (tape.firstNs === null ? [] : [BigInt(tape.firstNs)]));
   const lasts = tapes.flatMap(({ tape }) => (tape.lastNs === null ? [] : [BigInt(tape.lastNs)]));
-  const span = (values: bigint[], less: (a: bigint, b: bigint) => boolean) =>
-    values.reduce((best, each) => (less(each, best) ? each : best), values[0] ?? 0n);
+  const [firstNs = 0n] = firsts.sort((a, b) => (a < b ? -1 : 1));
+  const lastNs = lasts.sort((a, b) => (a < b ? -1 : 1)).at(-1) ?? 0n;
   return {
     definition,
     file,
@@ -188,7 +190,8 @@ export async function prepare(root: string, words: RunWords): Promise<Prepared> 
     spec,
     tapes,
     asset,
-    spanNs: Number(span(lasts, (a, b) => a > b) - span(firsts, (a, b) => a < b)),
+    firstNs,
+    spanNs: Number(lastNs - firstNs),
     hashes: {
       data: sha256(canonical(tapes.map(({ row, tape }) => [row.id, tape.hash]))),
       code: codeHash(root, file),

@@ -23,7 +23,7 @@ export interface InstrumentRow {
   readonly [more: string]: unknown;
 }
 
-export const FORMATS = ["binance", "npz"] as const;
+export const FORMATS = ["binance", "npz", "lobster"] as const;
 export type Format = (typeof FORMATS)[number];
 
 export function readTable(file: string): readonly InstrumentRow[] {
@@ -97,7 +97,8 @@ export async function tapesOf(
     const path = join(cacheDir, await cacheName(row, format, paths));
     if (!existsSync(path)) {
       mkdirSync(cacheDir, { recursive: true });
-      await tapeConvert(JSON.stringify({ format, files: paths, row, baseNs: 0, out: path }));
+      const times = { baseNs: 0, midnightNs: 0 };
+      await tapeConvert(JSON.stringify({ format, files: paths, row, times, out: path }));
     }
     out.push({ row, tape: tapeInspect(path) });
   }

@@ -45,24 +45,31 @@ async function wordsOf(strategy: string, flags: RunFlags): Promise<RunWords> {
 export function addBacktest(program: Command, root: string): void {
   const group = program.command("backtest").description("run strategies over recorded markets");
 
-  group
-    .command("run")
-    .description("run one strategy file over tapes or captures, and audit its fills")
-    .argument("<strategy>", "a name in strategies/ or a .ts file")
-    .option("--data <what...>", "tapes, or INSTRUMENT=FILE of captures (default: data/samples)")
-    .option("--params <what...>", "name=value, or a JSON object")
-    .option("--seed <n>", "seed of ctx.random() and of drawn latencies", "1")
-    .option("--latency <what...>", "5ms, 5ms/3ms, orders:FILE or drawn:FILE; INSTRUMENT=… for one")
-    .option("--fees <what...>", "2bp/5bp maker/taker, lot:… or fill:…; INSTRUMENT=… for one")
-    .option(
-      "--queue <model>",
-      "risk-averse, power:N, power-of-all:N, power-of-share:N, log, log-of-all",
-      "risk-averse",
-    )
-    .option("--fill <model>", "consuming, partial or whole", "consuming")
-    .option("--sample <time>", "how often the account is written down", "1s")
-    .option("--capital <amount>", "what returns are parts of", "100000")
-    .option("--instruments <file>", "the instrument table", "config/instruments.json")
+  /** The words every run has. */
+  const runCommand = (name: string, description: string): Command =>
+    group
+      .command(name)
+      .description(description)
+      .argument("<strategy>", "a name in strategies/ or a .ts file")
+      .option("--data <what...>", "tapes, or INSTRUMENT=FILE of captures (default: data/samples)")
+      .option("--params <what...>", "name=value, or a JSON object")
+      .option("--seed <n>", "seed of ctx.random() and of drawn latencies", "1")
+      .option(
+        "--latency <what...>",
+        "5ms, 5ms/3ms, orders:FILE or drawn:FILE; INSTRUMENT=… for one",
+      )
+      .option("--fees <what...>", "2bp/5bp maker/taker, lot:… or fill:…; INSTRUMENT=… for one")
+      .option(
+        "--queue <model>",
+        "risk-averse, power:N, power-of-all:N, power-of-share:N, log, log-of-all",
+        "risk-averse",
+      )
+      .option("--fill <model>", "consuming, partial or whole", "consuming")
+      .option("--sample <time>", "how often the account is written down", "1s")
+      .option("--capital <amount>", "what returns are parts of", "100000")
+      .option("--instruments <file>", "the instrument table", "config/instruments.json");
+
+  runCommand("run", "run one strategy file over tapes or captures, and audit its fills")
     .option("--out <folder>", "where result.json goes (default: var/backtests/…)")
     .option("--report", "also write report.html, equity.parquet and fills.parquet")
     .option("--json", "print the result object as the last line")
@@ -77,14 +84,48 @@ export function addBacktest(program: Command, root: string): void {
       report(value, flags.json ?? false);
     });
 
+  runCommand(
+    "check",
+    "does a strategy know the future, repeat itself, or depend on where its data begin",
+  )
+    .option("--break <name>", "plant a fault: look-ahead, clock")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft backtest check simple-mm --json")
+    .action(async (strategy: string, flags: RunFlags & { break?: string }) => {
+      const { checkBias } = await import("../backtest/bias.ts");
+      const { report } = await import("../result.ts");
+      const value = await checkBias(root, await wordsOf(strategy, flags), flags.break ?? null);
+      if (flags.json !== true) {
+        process.stdout.write(`${JSON.stringify(value.figures["rounds"], null, 1)}\n`);
+      }
+      report(value, flags.json ?? false);
+    });
+
+  group
+    .command("compare")
+    .description(
+      "what two runs have in common, and the first fill in which they part; 1 where they do",
+    )
+    .argument("<a>", "a run's folder or result.json")
+    .argument("<b>", "another")
+    .option("--json", "print the comparison as JSON")
+    .addHelpText("after", "\nExample: ./hft backtest compare var/backtests/one var/backtests/two")
+    .action(async (a: string, b: string, { json }: { json?: true }) => {
+      const { compare, comparisonText, readDocument } = await import("../backtest/compare.ts");
+      const value = compare(readDocument(a), readDocument(b));
+      process.stdout.write(`${json ? JSON.stringify(value) : comparisonText(value)}\n`);
+      process.exitCode = value.same ? 0 : 1;
+    });
+
   group
     .command("convert")
     .description("make a tape of recordings of one instrument")
-    .argument("<files...>", "captures in their order, or one .npz of hftbacktest's")
+    .argument("<files...>", "captures in their order, one .npz of hftbacktest's, or a LOBSTER pair")
     .requiredOption("--instrument <id>", "an id of the instrument table, or VENUE:SYMBOL")
     .requiredOption("--out <file>", "the tape")
     .option("--instruments <file>", "the instrument table", "config/instruments.json")
-    .option("--format <name>", "binance or npz (default: by the name)")
+    .option("--format <name>", "binance, npz or lobster (default: by the name)")
+    .option("--date <day>", "the exchange's day, of lobster's files")
     .option(
       "--base-latency <time>",
       "what the fastest message took, where the clock was wrong",
@@ -104,6 +145,7 @@ export function addBacktest(program: Command, root: string): void {
         instruments: flags["instruments"] ?? "",
         format: flags["format"] ?? null,
         baseNs: durationNs("--base-latency", flags["baseLatency"] ?? ""),
+        date: flags["date"] ?? null,
       };
       const made = await convertTo(root, words, flags["out"] ?? "");
       const { tape } = made;

@@ -29,10 +29,11 @@ export function addData(program: Command, root: string): void {
   data
     .command("import")
     .description("make a tape of recordings of one instrument and add it to the catalogue")
-    .argument("<files...>", "captures in their order, or one .npz")
+    .argument("<files...>", "captures in their order, one .npz, or a LOBSTER pair")
     .requiredOption("--instrument <id>", "an id of the instrument table, or VENUE:SYMBOL")
     .option("--instruments <file>", "the instrument table", "config/instruments.json")
-    .option("--format <name>", "binance or npz (default: by the name)")
+    .option("--format <name>", "binance, npz or lobster (default: by the name)")
+    .option("--date <day>", "the exchange's day, of lobster's files")
     .option(
       "--base-latency <time>",
       "what the fastest message took, where the clock was wrong",
@@ -54,6 +55,7 @@ export function addData(program: Command, root: string): void {
         instruments: flags["instruments"] ?? "",
         format: flags["format"] ?? null,
         baseNs: durationNs("--base-latency", flags["baseLatency"] ?? ""),
+        date: flags["date"] ?? null,
       };
       const dir = resolve(flags["dir"] ?? FOLDER);
       const { entry, known } = await importSet(root, words, dir, flags["licence"] ?? "");

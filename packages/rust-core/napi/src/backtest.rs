@@ -4,7 +4,7 @@ use napi::bindgen_prelude::{AsyncTask, Env, Error, Float64Array, Result, Status,
 use napi_derive::napi;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use tidegate_backtest::convert::{Format, convert};
+use tidegate_backtest::convert::{Format, Times, convert};
 use tidegate_backtest_lane::Lane;
 use tidegate_instruments::Instrument;
 
@@ -95,7 +95,7 @@ struct ConvertRequest {
     format: Format,
     files: Vec<PathBuf>,
     row: Instrument,
-    base_ns: i64,
+    times: Times,
     out: PathBuf,
 }
 
@@ -105,9 +105,9 @@ impl Task for ConvertTask {
     type Output = String;
     type JsValue = String;
     fn compute(&mut self) -> Result<String> {
-        let ConvertRequest { format, files, row, base_ns, out } =
+        let ConvertRequest { format, files, row, times, out } =
             serde_json::from_str(&self.0).map_err(failed)?;
-        let made = convert(format, &files, &row, base_ns, &out).map_err(failed)?;
+        let made = convert(format, &files, &row, times, &out).map_err(failed)?;
         serde_json::to_string(&made).map_err(failed)
     }
     fn resolve(&mut self, _: Env, output: String) -> Result<String> {

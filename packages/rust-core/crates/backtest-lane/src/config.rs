@@ -11,6 +11,7 @@ use tidegate_backtest::account::{Basis, Fees};
 use tidegate_backtest::latency::{Latency, Recorded};
 use tidegate_backtest::queue::{Behind, Probable, RiskAverse};
 use tidegate_backtest::store::Stored;
+use tidegate_backtest::tape::Stream;
 use tidegate_backtest::{Accounting, AssetConfig, FillModel};
 use tidegate_instruments::Instrument;
 
@@ -27,6 +28,12 @@ pub struct Config {
     pub tick_ns: i64,
     /// The accounts are written down at each multiple of it.
     pub sample_ns: i64,
+    /// Rows from this time on, ns since the epoch, are cut off both streams: what a run that ends there knows.
+    #[serde(default)]
+    pub until_ns: Option<i64>,
+    /// The market goes on for so long before the strategy begins, ns.
+    #[serde(default)]
+    pub skip_ns: i64,
     /// Events of one batch: 1 shows the strategy one at a time, for a test.
     #[serde(default = "batch")]
     pub batch: usize,
@@ -121,6 +128,9 @@ impl Config {
                 return Err(format!("{name} is {ns}: want at least 1"));
             }
         }
+        if config.skip_ns < 0 {
+            return Err(format!("skipNs is {}: want 0 or more", config.skip_ns));
+        }
         if !(1..=batch()).contains(&config.batch) {
             return Err(format!("batch is {}: want 1 to {}", config.batch, batch()));
         }
@@ -209,11 +219,12 @@ impl InstrumentConfig {
         tape: &'static Stored,
         queue: Queue,
         fill: FillModel,
+        until_ns: Option<i64>,
     ) -> Result<AssetConfig<'static, Book, Queue>, String> {
         Ok(AssetConfig {
             instrument: self.row.clone(),
-            venue: tape.venue(),
-            local: tape.local(),
+            venue: cut(tape.venue(), until_ns),
+            local: cut(tape.local(), until_ns),
             levels: Book::of([tape.venue(), tape.local()]),
             queue,
             fill,
@@ -221,6 +232,18 @@ impl InstrumentConfig {
             fees: self.fees(),
             accounting: Accounting::EveryFill,
         })
+    }
+}
+
+/// The rows before a time.
+fn cut(stream: Stream<'static>, until_ns: Option<i64>) -> Stream<'static> {
+    let Some(until) = until_ns else { return stream };
+    let rows = stream.ns.partition_point(|ns| *ns < until);
+    Stream {
+        ns: stream.ns.get(..rows).unwrap_or_default(),
+        qty: stream.qty.get(..rows).unwrap_or_default(),
+        px: stream.px.get(..rows).unwrap_or_default(),
+        kind: stream.kind.get(..rows).unwrap_or_default(),
     }
 }
 

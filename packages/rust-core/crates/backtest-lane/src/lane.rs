@@ -97,11 +97,11 @@ impl Lane {
     pub fn open(config: &str) -> Result<Self, String> {
         let config = Config::from_json(config)?;
         let queue = config.queue()?;
+        let snapshots =
+            |kind: &u8| matches!(Kind::of(*kind), Some(Kind::ClearBids | Kind::ClearAsks | Kind::Clear));
         let (mut assets, mut configs) = (Vec::new(), Vec::new());
         for each in &config.instruments {
             let tape = each.open()?;
-            let snapshots =
-                |kind: &u8| matches!(Kind::of(*kind), Some(Kind::ClearBids | Kind::ClearAsks | Kind::Clear));
             assets.push(Asset {
                 row: each.row.clone(),
                 fees: each.fees(),
@@ -111,7 +111,7 @@ impl Lane {
                 shown: None,
                 trades: 0,
             });
-            configs.push(each.asset(tape, queue, config.fill())?);
+            configs.push(each.asset(tape, queue, config.fill(), config.until_ns)?);
         }
         let mut ids: Vec<u32> = assets.iter().map(|asset| asset.row.id).collect();
         ids.sort_unstable();
@@ -122,6 +122,13 @@ impl Lane {
         let mut engine = Engine::new(configs)?;
         if !engine.start() {
             return Err("no row in any tape: convert a recording that has some".into());
+        }
+        if config.skip_ns > 0 {
+            engine.elapse(config.skip_ns);
+            for (index, asset) in assets.iter_mut().enumerate() {
+                let read = asset.tape.local().kind.get(..engine.received(index)).unwrap_or_default();
+                asset.synced |= read.iter().any(snapshots);
+            }
         }
         let start_ns = engine.now();
         Ok(Self {

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 use std::path::{Path, PathBuf};
-use tidegate_backtest::convert::{Format, convert};
+use tidegate_backtest::convert::{Format, Times, convert};
 use tidegate_backtest_lane::{FILL_DOUBLES, Lane};
 use tidegate_engine::strategy::layout as at;
 use tidegate_instruments::{Instrument, Kind, Venue};
@@ -46,7 +46,7 @@ fn tapes(dir: &Path) -> Vec<(Instrument, PathBuf)> {
         .into_iter()
         .map(|(row, name)| {
             let out = dir.join(name).with_extension("tape");
-            convert(Format::Binance, &[samples.join(name)], &row, 0, &out).unwrap();
+            convert(Format::Binance, &[samples.join(name)], &row, Times::default(), &out).unwrap();
             (row, out)
         })
         .collect()
@@ -172,6 +172,30 @@ fn b099_a_run_is_the_same_again_and_another_with_another_latency() {
 }
 
 #[test]
+fn b099_what_comes_after_a_cut_changes_nothing_before_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let tapes = tapes(dir.path());
+    let constant = serde_json::json!({"kind": "constant", "entryNs": 5_000_000, "answerNs": 3_000_000});
+    let mut config: serde_json::Value = serde_json::from_str(&config(&tapes, 64, &constant)).unwrap();
+    let whole = run(&config.to_string(), |index| index as f64);
+    let start: i64 =
+        Lane::open(&config.to_string()).unwrap().summary()["startNs"].as_str().unwrap().parse().unwrap();
+    config["untilNs"] = (start + 60_000_000_000_i64).into();
+    let cut = run(&config.to_string(), |index| index as f64);
+    assert!(cut.fills.len() > 10 * FILL_DOUBLES && cut.fills.len() < whole.fills.len());
+    // Fills received well before the cut; one at it may come of a row that is gone.
+    let before = |fills: &[u64]| {
+        let early = |row: &&[u64]| f64::from_bits(row[0]) < 59e9;
+        fills.chunks(FILL_DOUBLES).filter(early).map(<[u64]>::to_vec).collect::<Vec<_>>()
+    };
+    assert_eq!(before(&cut.fills), before(&whole.fills));
+    config["untilNs"] = serde_json::Value::Null;
+    config["skipNs"] = 60_000_000_000_i64.into();
+    let late = run(&config.to_string(), |index| index as f64);
+    assert!(!late.fills.is_empty() && late.fills.len() < whole.fills.len());
+}
+
+#[test]
 fn b099_a_configuration_that_cannot_be_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let tapes = tapes(dir.path());
@@ -188,6 +212,7 @@ fn b099_a_configuration_that_cannot_be_is_refused_by_name() {
         assert!(fault.contains(want), "{fault}");
     };
     refused(&|bad| bad["tickNs"] = 0.into(), "tickNs is 0");
+    refused(&|bad| bad["skipNs"] = (-1).into(), "skipNs is -1");
     refused(&|bad| bad["batch"] = 65.into(), "batch is 65");
     refused(&|bad| bad["speed"] = 1.into(), "speed");
     refused(&|bad| bad["queue"] = serde_json::json!({"kind": "power", "n": 0.0}), "queue: n is 0");

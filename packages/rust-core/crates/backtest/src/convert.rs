@@ -3,7 +3,7 @@
 use crate::event::{Kind, Row};
 use crate::store::{Header, Stored, write};
 use crate::tape::{Correction, Tape, correct};
-use crate::{binance, npz};
+use crate::{binance, lobster, npz};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 use tidegate_instruments::{Instrument, Venue};
@@ -16,6 +16,18 @@ pub enum Format {
     Binance,
     /// hftbacktest's events; one file.
     Npz,
+    /// A LOBSTER pair: the message file, then the order book file.
+    Lobster,
+}
+
+/// What a recording does not say of its own times, in ns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Times {
+    /// What the fastest message took, where the receiver's clock was wrong.
+    pub base_ns: i64,
+    /// When the exchange's day began, since the epoch; of formats that count from midnight.
+    pub midnight_ns: i64,
 }
 
 /// What a tape is.
@@ -67,7 +79,7 @@ pub fn convert(
     format: Format,
     files: &[PathBuf],
     instrument: &Instrument,
-    base_ns: i64,
+    times: Times,
     out: &Path,
 ) -> Result<Converted, String> {
     let sources = files.iter().map(|file| source(file)).collect::<Result<Vec<_>, _>>()?;
@@ -88,7 +100,7 @@ pub fn convert(
                     instrument.symbol
                 ));
             }
-            let (tape, correction) = corrected(&mut captured.rows, base_ns)?;
+            let (tape, correction) = corrected(&mut captured.rows, times.base_ns)?;
             (tape, correction, captured.messages, captured.left_out, captured.dust)
         }
         Format::Npz => {
@@ -98,6 +110,14 @@ pub fn convert(
             let tape = npz::read(file, instrument)?;
             let rows = tape.venue().len() as u64;
             (tape, Correction { least_ns: 0, added_ns: 0 }, rows, 0, 0)
+        }
+        Format::Lobster => {
+            let [messages, books] = files else {
+                return Err(format!("{} files: want a message file and its order book file", files.len()));
+            };
+            let mut pair = lobster::read(messages, books, instrument, times.midnight_ns)?;
+            let (tape, correction) = corrected(&mut pair.rows, times.base_ns)?;
+            (tape, correction, pair.messages, pair.left_out, 0)
         }
     };
     let header = Header {
@@ -152,7 +172,8 @@ mod tests {
         let line =
             "7000000 {\"data\":{\"e\":\"trade\",\"T\":10,\"p\":\"61800.3\",\"q\":\"0.006\",\"m\":false}}\n";
         std::fs::write(&from, line).unwrap();
-        let made = convert(Format::Binance, std::slice::from_ref(&from), &usdm(), 1_000_000, &out).unwrap();
+        let times = Times { base_ns: 1_000_000, ..Times::default() };
+        let made = convert(Format::Binance, std::slice::from_ref(&from), &usdm(), times, &out).unwrap();
         assert_eq!((made.tape.venue_rows, made.tape.received_rows, made.messages), (1, 1, 1));
         assert_eq!(
             (made.tape.header.least_latency_ns, made.tape.header.added_latency_ns),
@@ -174,7 +195,7 @@ mod tests {
         let (from, out) = (dir.path().join("day.jsonl"), dir.path().join("day.tape"));
         std::fs::write(&from, "7 {\"data\":{\"e\":\"bookTicker\",\"E\":3}}\n").unwrap();
         let refused = |row: &Instrument| {
-            convert(Format::Binance, std::slice::from_ref(&from), row, 0, &out).unwrap_err()
+            convert(Format::Binance, std::slice::from_ref(&from), row, Times::default(), &out).unwrap_err()
         };
         assert!(refused(&usdm()).contains("no trade, diff or snapshot"));
         let stock = Instrument { venue: Venue::Alpaca, ..usdm() };

@@ -14,6 +14,7 @@ mod engine;
 pub mod event;
 pub mod latency;
 pub mod limits;
+pub mod lobster;
 mod map;
 pub mod npz;
 mod order;
