@@ -24,8 +24,10 @@ import { FILL_DOUBLES, FillRow, SAMPLE_DOUBLES, SampleRow } from "@tidegate/rust
 
 const E8 = 1e8;
 const DAY_NS = 86_400_000_000_000n;
-/** Markets of the venues we trade never close. */
-const DAYS_A_YEAR = 365;
+/** Days of a year on which a market of each kind trades: years are counted in sessions. */
+export function sessionsPerYear(kind: string): number {
+  return kind === "equity" || kind === "future" || kind === "option" ? 252 : 365;
+}
 
 /** The whole account at one time; amounts of the settlement asset, profit from 0 on. */
 export interface Point {
@@ -130,9 +132,9 @@ function figuresOf(returns: readonly number[]) {
 }
 
 /** A year's figures need days: `null` of fewer than two days' returns. */
-function yearly(returns: readonly number[]) {
+function yearly(returns: readonly number[], periodsPerYear: number) {
   if (returns.length < 2) return null;
-  const period = { periodsPerYear: DAYS_A_YEAR };
+  const period = { periodsPerYear };
   return {
     annualReturn: annualReturn(returns, period),
     annualVolatility: annualVolatility(returns, period),
@@ -150,6 +152,7 @@ export function metricsOf(
   instruments: readonly InstrumentFigures[],
   capital: number,
   startNs: bigint,
+  sessions: number,
 ) {
   const last = points.at(-1);
   const profit = last?.profit ?? 0;
@@ -188,7 +191,8 @@ export function metricsOf(
       return turnover === 0 ? null : (profit / turnover) * 1e4;
     })(),
     perSample: figuresOf(returns),
-    perYear: yearly(dayReturns),
+    sessionsPerYear: sessions,
+    perYear: yearly(dayReturns, sessions),
     byInstrument: instruments,
   };
 }

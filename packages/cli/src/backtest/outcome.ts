@@ -7,7 +7,7 @@ import { writeColumns } from "@tidegate/storage/columns";
 import { commit } from "../result.ts";
 import { canonical, sha256 } from "./hashes.ts";
 import { type LaneOutcome, type Progress, runLane } from "./lane.ts";
-import { byInstrument, metricsOf, pointsOf, type Worth } from "./metrics.ts";
+import { byInstrument, metricsOf, pointsOf, sessionsPerYear, type Worth } from "./metrics.ts";
 import type { Prepared } from "./prepare.ts";
 
 export const FORMAT = "tidegate-backtest/1";
@@ -85,7 +85,14 @@ export function documentOf(prepared: Prepared, outcome: LaneOutcome) {
       run: sha256(canonical({ ...hashes, seed: spec.seed, engine: summary.runHash })),
     },
     notModelled: NOT_MODELLED,
-    metrics: metricsOf(points, figures, words.capital, BigInt(summary.startNs)),
+    metrics: metricsOf(
+      points,
+      figures,
+      words.capital,
+      BigInt(summary.startNs),
+      // Of several kinds the one with the fewest: a year is not made longer than any of them has it.
+      Math.min(...tapes.map(({ row }) => sessionsPerYear(row.kind))),
+    ),
     host: {
       ...outcome.host,
       breaker: outcome.breaker,

@@ -162,6 +162,7 @@ export function reportHtml(document: BacktestDocument): string {
     metrics.perYear === null
       ? `<section><h2>Of a year</h2><p>Fewer than two days of returns: nothing is put into years.</p></section>`
       : table(document, "Of a year, by days", [
+          ["Sessions of a year", "metrics.sessionsPerYear"],
           ["Return", "metrics.perYear.annualReturn"],
           ["Volatility", "metrics.perYear.annualVolatility"],
           ["Sharpe ratio", "metrics.perYear.sharpe"],

@@ -117,7 +117,7 @@ describe("figures of a run", () => {
       makerShare: 1,
     });
     expect(each[1]).toMatchObject({ profit: 1, fills: 0, makerShare: null });
-    const metrics = metricsOf(points, each, 100, 0n);
+    const metrics = metricsOf(points, each, 100, 0n, 365);
     expect(metrics).toMatchObject({
       profit: 0,
       fees: 0.2,
@@ -131,8 +131,10 @@ describe("figures of a run", () => {
     ]);
     // One day of returns is no year.
     expect(metrics.perYear).toBe(null);
-    expect(metricsOf(points, each, 3, 0n)).toMatchObject({ ruined: false });
-    expect(metricsOf([{ atNs: 0, profit: -5, fees: 0, exposure: 0 }], each, 5, 0n)).toMatchObject({
+    expect(metricsOf(points, each, 3, 0n, 365)).toMatchObject({ ruined: false });
+    expect(
+      metricsOf([{ atNs: 0, profit: -5, fees: 0, exposure: 0 }], each, 5, 0n, 365),
+    ).toMatchObject({
       ruined: true,
       maxDrawdownPart: null,
     });

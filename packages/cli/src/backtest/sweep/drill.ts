@@ -23,6 +23,9 @@ export interface SweepDrillOptions {
   readonly jobs: number;
   readonly plant: string | null;
   readonly progress: (line: string) => void;
+  /** Job tables and numbers of workers to drill; all of them unless told. */
+  readonly kinds?: readonly ("sqlite" | "redis")[];
+  readonly workers?: readonly number[];
 }
 
 /** One sweep as its own process group, so that coordinator and workers die at one blow. */
@@ -78,8 +81,8 @@ export async function drillSweep(root: string, options: SweepDrillOptions): Prom
     progress("one sweep without a kill, to compare with");
     await finished(start(root, [spec, "--out", whole, "--workers", "2"]));
     const want = contents(whole);
-    for (const kind of ["sqlite", "redis"] as const) {
-      for (const workers of [1, 2]) {
+    for (const kind of options.kinds ?? (["sqlite", "redis"] as const)) {
+      for (const workers of options.workers ?? [1, 2]) {
         const out = join(dir, `${kind}-${workers}`);
         await using redis = kind === "redis" ? new RedisServer(await anyFree(), dir) : null;
         await redis?.ready();
