@@ -114,6 +114,8 @@ export interface Part {
 /** Called now and then with how much of the tapes' time has passed, 0 to 1. */
 export type Progress = (part: number) => void;
 const POLLS_PER_WORD = 4_096;
+/** A thread has one lane, and a run that waits its turn still holds it. */
+let held = false;
 /** Lets timers and messages of the process have their turn: a lease that is kept by a timer outlives a long run. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -130,6 +132,7 @@ export async function runLane(
   progress: Progress = () => {},
   { part = {}, onIntent }: { part?: Part; onIntent?: (intent: SentIntent) => void } = {},
 ): Promise<LaneOutcome> {
+  if (held) throw new Error("a backtest runs in this thread already: await it, or use another");
   const tickNs = definition.timerMs === undefined ? TICK_NS : Math.round(definition.timerMs * 1e6);
   const { queue, fill, sampleNs, instruments } = spec;
   const config = JSON.stringify(
@@ -195,6 +198,7 @@ export async function runLane(
       close: backtestClose,
     },
   });
+  held = true;
   try {
     pump.start();
     for (let polls = 0; !ended; polls += 1) {
@@ -216,6 +220,7 @@ export async function runLane(
       lastError: host.lastError,
     };
   } finally {
+    held = false;
     pump.close();
   }
 }

@@ -60,6 +60,16 @@ describe("hft backtest run over the shipped sample [B099]", () => {
     expect(compare(base, base)).toMatchObject({ same: true, firstFill: null, differences: [] });
   });
 
+  it("a second run of one thread is refused while the first has not ended", async () => {
+    const prepared = await prepare(root, words);
+    const [one, two] = await Promise.allSettled([backtest(prepared), backtest(prepared)]);
+    expect(one.status).toBe("fulfilled");
+    expect(two).toMatchObject({
+      reason: { message: expect.stringContaining("already") as unknown },
+    });
+    await expect(backtest(prepared)).resolves.toMatchObject({ seed: 1 });
+  });
+
   it.each([
     [{ strategy: "none" }, "strategy none: there is no"],
     [{ params: { edgeTicks: -1 } }, "--params of simple-mm: edgeTicks"],

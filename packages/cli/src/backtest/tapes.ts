@@ -1,7 +1,7 @@
 /** Tapes of a run: made of recordings on first use and kept by content. */
 
-import { createHash } from "node:crypto";
-import { createReadStream, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { createHash, randomUUID } from "node:crypto";
+import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type TapeInfo, tapeConvert, tapeInspect } from "@tidegate/rust-core";
 import { UsageError } from "../sim/options.ts";
@@ -98,7 +98,10 @@ export async function tapesOf(
     if (!existsSync(path)) {
       mkdirSync(cacheDir, { recursive: true });
       const times = { baseNs: 0, midnightNs: 0 };
-      await tapeConvert(JSON.stringify({ format, files: paths, row, times, out: path }));
+      // Another process may make the same tape now: each writes its own file, and the last rename stands for both.
+      const own = join(cacheDir, `.${randomUUID()}.tape`);
+      await tapeConvert(JSON.stringify({ format, files: paths, row, times, out: own }));
+      renameSync(own, path);
     }
     out.push({ row, tape: tapeInspect(path) });
   }
