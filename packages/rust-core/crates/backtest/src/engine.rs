@@ -7,11 +7,12 @@
 //! At one and the same nanosecond the order is: received data, received answers, the venue's data, the venue's requests.
 
 use crate::account::{Account, Fees, Fill};
+use crate::assumptions::assumptions;
 use crate::depth::{Depth, Levels};
 use crate::event::Kind;
 use crate::latency::{Arrival, Latency};
 use crate::limits::{ASSETS_MAX, IN_FLIGHT_MAX, ORDERS_MAX};
-use crate::order::{Answer, NewOrder, Order, OrderFault, Pending, Request, State, What};
+use crate::order::{Answer, NewOrder, Order, OrderFault, Pending, Request, State, What, request_bytes};
 use crate::queue::QueueModel;
 use crate::tape::Stream;
 use crate::venue::{FillModel, Venue, replay};
@@ -77,6 +78,19 @@ pub enum Received {
     Refused,
     /// It never reached the matching engine.
     TurnedAway,
+}
+
+impl Received {
+    pub(crate) const fn of(what: What) -> Self {
+        match what {
+            What::Live { px, left } => Received::Live { px, left },
+            What::Executed(fill) => Received::Executed(fill),
+            What::Cancelled => Received::Cancelled,
+            What::Expired => Received::Expired,
+            What::Refused => Received::Refused,
+            What::TurnedAway => Received::TurnedAway,
+        }
+    }
 }
 
 /// What ends a wait before its time.
@@ -226,7 +240,7 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
     /// The next answer is received.
     fn take_answer(&mut self) {
         let Some((_, answer)) = self.to_desk.pop_front() else { return };
-        self.last = Some((answer.id, received(answer.what)));
+        self.last = Some((answer.id, Received::of(answer.what)));
         if let What::Executed(fill) = answer.what {
             self.seen += 1;
             if self.config.accounting == Accounting::EveryFill || fill.left == 0 {
@@ -286,35 +300,6 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
     fn full(&self) -> bool {
         self.to_venue.len() >= IN_FLIGHT_MAX || self.to_desk.len() >= IN_FLIGHT_MAX
     }
-}
-
-const fn received(what: What) -> Received {
-    match what {
-        What::Live { px, left } => Received::Live { px, left },
-        What::Executed(fill) => Received::Executed(fill),
-        What::Cancelled => Received::Cancelled,
-        What::Expired => Received::Expired,
-        What::Refused => Received::Refused,
-        What::TurnedAway => Received::TurnedAway,
-    }
-}
-
-fn request_bytes(now: i64, number: u64, request: &Request) -> [u8; 50] {
-    let (code, flags, id, px, qty) = match *request {
-        Request::New(order) => {
-            let flags =
-                order.tif as u8 | u8::from(order.side == Side::Sell) << 4 | u8::from(order.px.is_none()) << 5;
-            (16_u8, flags, order.id, order.px.unwrap_or(0), order.qty)
-        }
-        Request::Cancel { id } => (17, 0, id, 0, 0),
-        Request::Replace { id, px, qty } => (18, 0, id, px, qty),
-    };
-    let mut bytes = [0_u8; 50];
-    (bytes[0], bytes[1]) = (code, flags);
-    for (slot, value) in [now, number as i64, id as i64, px, qty, 0].iter().enumerate() {
-        bytes[2 + slot * 8..10 + slot * 8].copy_from_slice(&value.to_le_bytes());
-    }
-    bytes
 }
 
 /// What is due next.
@@ -666,32 +651,4 @@ fn apply<L: Levels>(depth: &mut Depth<L>, stream: Stream<'_>, row: usize) -> usi
         }
     }
     row + 1
-}
-
-fn assumptions<L, Q: QueueModel>(config: &AssetConfig<'_, L, Q>) -> Vec<(String, String)> {
-    let fees = &config.fees;
-    let accounting = match config.accounting {
-        Accounting::EveryFill => "every fill",
-        Accounting::LastFillOnly => "the last fill of an order only (hftbacktest's)",
-    };
-    let row = &config.instrument;
-    [
-        ("instrument", format!("{} {}", row.venue.name(), row.symbol)),
-        ("queue", config.queue.name()),
-        ("fills", config.fill.name().into()),
-        ("latency", config.latency.name()),
-        (
-            "fees",
-            format!(
-                "basis {:?}, maker {}e-8, taker {}e-8, buyer {}e-8, seller {}e-8",
-                fees.basis, fees.maker_e8, fees.taker_e8, fees.buyer_e8, fees.seller_e8
-            ),
-        ),
-        ("accounting", accounting.into()),
-        ("impact", "none: the recorded market does not react to our orders".into()),
-        ("rows", format!("{} at the venue, {} received", config.venue.len(), config.local.len())),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_string(), value))
-    .collect()
 }

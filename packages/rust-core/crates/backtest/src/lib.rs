@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 pub mod account;
+mod assumptions;
 pub mod audit;
 pub mod binance;
 pub mod convert;
