@@ -1,5 +1,6 @@
 /** The addon by module: thin typed wrappers, loaded on first use. */
 export * from "./audit.ts";
+export * from "./backtest.ts";
 export * from "./engine.ts";
 export * from "./features.ts";
 export * from "./fix.ts";

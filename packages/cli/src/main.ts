@@ -3,9 +3,11 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { addAudit } from "./commands/audit.ts";
+import { addBacktest } from "./commands/backtest.ts";
 import { addBench } from "./commands/bench.ts";
 import { addConfig } from "./commands/config.ts";
 import { addConformance } from "./commands/conformance.ts";
+import { addData } from "./commands/data.ts";
 import { addDlq } from "./commands/dlq.ts";
 import { addDrill } from "./commands/drill.ts";
 import { addFeature } from "./commands/feature.ts";
@@ -98,8 +100,10 @@ program
   });
 
 addVerify(program, root);
+addBacktest(program, root);
 addBench(program, root);
 addConformance(program, root);
+addData(program, root);
 addDlq(program);
 addDrill(program, root);
 addFeature(program, root);

@@ -47,3 +47,10 @@ export {
   tStatistic,
 } from "./performance.ts";
 export { type Split, type WalkForward, walkForward } from "./splits.ts";
+export {
+  expectedShortfall,
+  omega,
+  profitFactor,
+  tailRatio,
+  valueAtRisk,
+} from "./tails.ts";

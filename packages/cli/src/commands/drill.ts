@@ -18,6 +18,7 @@ const DRILLS = [
   ["disk-pressure", "the recorder on a disk of 64 MiB that fills up while the cluster trades"],
   ["power-cut", "the power cut from under WAL, audit trail, loaders and stores on a loop image"],
   ["loader", "loaders killed, paused, doubled and left without answers, their databases restarted"],
+  ["sweep", "a sweep of backtests killed half way and taken up again, by SQLite and by Redis"],
   ["audit-tamper", "an audit trail edited, deleted from, reordered and cut: each named"],
 ];
 
@@ -56,6 +57,26 @@ function addPairDrills(drill: Command, root: string): void {
   }
 }
 
+function addSweepDrill(drill: Command, root: string): void {
+  drill
+    .command("sweep")
+    .description("a sweep of backtests killed half way and taken up again, by SQLite and by Redis")
+    .option("--jobs <n>", "runs of each sweep", "520")
+    .option("--break <name>", "plant a fault: forget, result")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft drill sweep --json")
+    .action(async (options: { jobs: string; break?: string; json?: true }) => {
+      const { drillSweep } = await import("../backtest/sweep/drill.ts");
+      const { report } = await import("../result.ts");
+      const value = await drillSweep(root, {
+        jobs: Number(options.jobs),
+        plant: options.break ?? null,
+        progress: (line) => process.stderr.write(`${line}\n`),
+      });
+      report(value, options.json ?? false);
+    });
+}
+
 /** `hft drill …`: failures on purpose, judged. */
 export function addDrill(program: Command, root: string): void {
   const drill = program
@@ -73,6 +94,7 @@ export function addDrill(program: Command, root: string): void {
       process.stdout.write(`${text}\n`);
     });
   addPairDrills(drill, root);
+  addSweepDrill(drill, root);
   drill
     .command("rate-limit")
     .description(

@@ -140,6 +140,17 @@ export function addVerify(program: Command, root: string): void {
       report(value, options.json ?? false);
     });
   verify
+    .command("report")
+    .description("a backtest's report in a real browser without a network, against its JSON")
+    .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: number, plot, script, network, table")
+    .addHelpText("after", "\nExample: ./hft verify report --json")
+    .action(async (options: { json?: true; break?: string }) => {
+      const { verifyReport } = await import("../backtest/verify-report.ts");
+      const { report } = await import("../result.ts");
+      report(await verifyReport(root, options.break ?? null), options.json ?? false);
+    });
+  verify
     .command("statistics")
     .description(
       "Sharpe, drawdown, deflated Sharpe, overfitting, bootstrap against other programs, published examples, plain models",

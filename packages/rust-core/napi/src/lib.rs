@@ -4,6 +4,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod audit;
+mod backtest;
 mod convert;
 mod engine;
 mod features;

@@ -1,76 +1,19 @@
 /** Drill of the pair's lease: its Redis dies, and a replica that never saw the lease is promoted. */
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { check, type Result, result } from "../../result.ts";
 import { anyFree } from "../../sim/ports.ts";
+import { REDIS, RedisServer } from "../redis-server.ts";
 import { NODES, PairCluster, sleep } from "./cluster.ts";
 import { checked, type FailoverOptions, steady } from "./failover.ts";
 
-const REDIS = "redis-server";
-const START_MS_MAX = 10_000;
 /** Longer than a pair takes to go from one store to the other: five seconds without the store, and the wait of a new holder. */
 const SPLIT_MS = 8_000;
 /** Two that believe it for longer than the router's word takes to arrive are two leaders. */
 const BOTH_MS_MAX = 600;
-
-/** One Redis without a disk. */
-class Server implements AsyncDisposable {
-  readonly port: number;
-  readonly #child: ChildProcess;
-
-  constructor(port: number, dir: string, replicaOf: number | null) {
-    this.port = port;
-    const args = ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", dir];
-    const of = replicaOf === null ? [] : ["--replicaof", `127.0.0.1 ${replicaOf}`];
-    this.#child = spawn(REDIS, [...args, ...of], { stdio: "ignore" });
-  }
-
-  get url(): string {
-    return `redis://127.0.0.1:${this.port}`;
-  }
-
-  /** One command in the inline form of the protocol; its first line of answer. */
-  async say(command: string): Promise<string> {
-    const socket = connect(this.port, "127.0.0.1");
-    try {
-      await once(socket, "connect");
-      socket.write(`${command}\r\n`);
-      const [data] = (await once(socket, "data")) as [Buffer];
-      return data.toString("utf8").split("\r\n")[0] ?? "";
-    } finally {
-      socket.destroy();
-    }
-  }
-
-  async ready(): Promise<void> {
-    const end = performance.now() + START_MS_MAX;
-    for (;;) {
-      try {
-        if ((await this.say("PING")) === "+PONG") return;
-      } catch {
-        // Not yet.
-      }
-      if (performance.now() > end) throw new Error(`${REDIS} on port ${this.port} does not answer`);
-      await sleep(20);
-    }
-  }
-
-  kill(): void {
-    this.#child.kill("SIGKILL");
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = once(this.#child, "exit");
-    this.kill();
-    await gone;
-  }
-}
 
 /** `hft drill split-brain`. */
 export async function drillSplitBrain(
@@ -92,9 +35,9 @@ export async function drillSplitBrain(
   let takeovers = 0;
   try {
     for (let n = 0; n < trials; n += 1) {
-      await using first = new Server(await anyFree(), dir, null);
+      await using first = new RedisServer(await anyFree(), dir);
       await first.ready();
-      await using second = new Server(await anyFree(), dir, first.port);
+      await using second = new RedisServer(await anyFree(), dir, first.port);
       await second.ready();
       // Each gateway reaches another of the two, as two sides of a cut network would.
       const redisUrl = (node: string) => (node === "a" ? first.url : second.url);

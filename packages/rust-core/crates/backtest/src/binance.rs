@@ -12,7 +12,7 @@ use serde::Deserialize;
 use std::path::Path;
 use tidegate_datasets::capture::Capture;
 use tidegate_instruments::Instrument;
-use tidegate_units::{Side, parse_decimal};
+use tidegate_units::{Side, parse_decimal, parse_decimal_down};
 
 type Levels<'a> = Vec<(&'a str, &'a str)>;
 
@@ -65,6 +65,8 @@ pub struct Captured {
     pub messages: u64,
     /// Messages that are no rows: tickers, other streams, errors of the venue, trades outside the public market.
     pub left_out: u64,
+    /// Levels whose part below a lot was cut off.
+    pub dust: u64,
 }
 
 struct Reader<'a> {
@@ -87,9 +89,17 @@ impl Reader<'_> {
         lots.map_err(|fault| format!("quantity {text}: {fault:?}"))
     }
 
+    /// A level's size in whole lots: the part below one cannot be traded and is cut off, as the live feed does.
+    fn level_qty(&mut self, text: &str) -> Result<i64, String> {
+        let lots = parse_decimal_down(text.as_bytes(), self.instrument.qty_scale, self.instrument.qty_unit);
+        let (lots, cut) = lots.map_err(|fault| format!("quantity {text}: {fault:?}"))?;
+        self.out.dust += u64::from(cut);
+        Ok(lots)
+    }
+
     fn levels(&mut self, side: Side, levels: &Levels<'_>, exch_ns: i64, local_ns: i64) -> Result<(), String> {
         for (px, qty) in levels {
-            let (px, qty) = (self.px(px)?, self.qty(qty)?);
+            let (px, qty) = (self.px(px)?, self.level_qty(qty)?);
             self.out.rows.push(Row { kind: Kind::level(side), exch_ns, local_ns, px, qty });
         }
         Ok(())
@@ -202,6 +212,16 @@ mod tests {
             ]
         );
         assert_eq!((captured.messages, captured.left_out), (5, 2));
+    }
+
+    #[test]
+    fn a46_a_level_between_two_lots_is_cut_to_the_lower_and_a_trade_is_refused() {
+        let level =
+            "7 {\"data\":{\"e\":\"depthUpdate\",\"T\":1,\"b\":[[\"61800.2\",\"0.0149\"]],\"a\":[]}}\n";
+        let captured = of(level).unwrap();
+        assert_eq!((captured.rows[0].qty, captured.dust), (14, 1));
+        let trade = "7 {\"data\":{\"e\":\"trade\",\"T\":3,\"p\":\"1.0\",\"q\":\"0.0061\",\"m\":true}}\n";
+        assert!(of(trade).unwrap_err().contains("quantity 0.0061: OffUnit"));
     }
 
     #[test]

@@ -7,11 +7,12 @@
 //! At one and the same nanosecond the order is: received data, received answers, the venue's data, the venue's requests.
 
 use crate::account::{Account, Fees, Fill};
+use crate::assumptions::assumptions;
 use crate::depth::{Depth, Levels};
 use crate::event::Kind;
 use crate::latency::{Arrival, Latency};
 use crate::limits::{ASSETS_MAX, IN_FLIGHT_MAX, ORDERS_MAX};
-use crate::order::{Answer, NewOrder, Order, OrderFault, Pending, Request, State, What};
+use crate::order::{Answer, NewOrder, Order, OrderFault, Pending, Request, State, What, request_bytes};
 use crate::queue::QueueModel;
 use crate::tape::Stream;
 use crate::venue::{FillModel, Venue, replay};
@@ -57,6 +58,39 @@ pub enum Woken {
     Answer(usize),
     /// Nothing is left: no data and no message in flight.
     End,
+    /// An answer of this instrument is received next, and was left where it is.
+    Held(usize),
+}
+
+/// What was received of an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// It stands in the venue's book with this much left.
+    Live {
+        px: i64,
+        left: i64,
+    },
+    Executed(Fill),
+    Cancelled,
+    /// Ended by its time in force.
+    Expired,
+    /// A cancel or a replace came too late; the order itself is told by other answers.
+    Refused,
+    /// It never reached the matching engine.
+    TurnedAway,
+}
+
+impl Received {
+    pub(crate) const fn of(what: What) -> Self {
+        match what {
+            What::Live { px, left } => Received::Live { px, left },
+            What::Executed(fill) => Received::Executed(fill),
+            What::Cancelled => Received::Cancelled,
+            What::Expired => Received::Expired,
+            What::Refused => Received::Refused,
+            What::TurnedAway => Received::TurnedAway,
+        }
+    }
 }
 
 /// What ends a wait before its time.
@@ -80,6 +114,8 @@ struct Asset<'a, L, Q: QueueModel> {
     fills: Vec<Fill>,
     /// How many of them have been received.
     seen: usize,
+    /// What was received last, and of which order.
+    last: Option<(u64, Received)>,
     /// By the venue, by every execution.
     truth: Account,
     /// By the strategy's side, by those received.
@@ -204,6 +240,7 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
     /// The next answer is received.
     fn take_answer(&mut self) {
         let Some((_, answer)) = self.to_desk.pop_front() else { return };
+        self.last = Some((answer.id, Received::of(answer.what)));
         if let What::Executed(fill) = answer.what {
             self.seen += 1;
             if self.config.accounting == Accounting::EveryFill || fill.left == 0 {
@@ -265,24 +302,6 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
     }
 }
 
-fn request_bytes(now: i64, number: u64, request: &Request) -> [u8; 50] {
-    let (code, flags, id, px, qty) = match *request {
-        Request::New(order) => {
-            let flags =
-                order.tif as u8 | u8::from(order.side == Side::Sell) << 4 | u8::from(order.px.is_none()) << 5;
-            (16_u8, flags, order.id, order.px.unwrap_or(0), order.qty)
-        }
-        Request::Cancel { id } => (17, 0, id, 0, 0),
-        Request::Replace { id, px, qty } => (18, 0, id, px, qty),
-    };
-    let mut bytes = [0_u8; 50];
-    (bytes[0], bytes[1]) = (code, flags);
-    for (slot, value) in [now, number as i64, id as i64, px, qty, 0].iter().enumerate() {
-        bytes[2 + slot * 8..10 + slot * 8].copy_from_slice(&value.to_le_bytes());
-    }
-    bytes
-}
-
 /// What is due next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Due {
@@ -327,6 +346,7 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
                     to_desk: VecDeque::new(),
                     fills: Vec::new(),
                     seen: 0,
+                    last: None,
                     truth: Account::default(),
                     account: Account::default(),
                     overflow: false,
@@ -342,7 +362,7 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
     }
 
     /// Begins at the first time of any tape. False where there is none.
-    fn start(&mut self) -> bool {
+    pub fn start(&mut self) -> bool {
         if self.started {
             return true;
         }
@@ -373,6 +393,11 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
 
     /// Lets time pass event by event, until the first that `wake` names or for `ns`.
     pub fn wait(&mut self, ns: i64, wake: Wake) -> Woken {
+        self.wait_before_answers(ns, wake, false)
+    }
+
+    /// As [`Self::wait`]; with `hold` it ends before an answer instead of taking it, at the time of what came last.
+    pub fn wait_before_answers(&mut self, ns: i64, wake: Wake, hold: bool) -> Woken {
         if !self.start() {
             return Woken::End;
         }
@@ -392,6 +417,7 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
                         return Woken::Feed(index);
                     }
                 }
+                Due::LocalAnswer if hold => return Woken::Held(index),
                 Due::LocalAnswer => {
                     asset.take_answer();
                     if wake.answer {
@@ -433,7 +459,16 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
     /// # Errors
     /// See [`OrderFault`]; nothing was sent then.
     pub fn submit(&mut self, asset: usize, order: NewOrder) -> Result<(), OrderFault> {
-        let (now, number) = self.stamp()?;
+        self.submit_at(asset, order, self.now)
+    }
+
+    /// Sends a new order as of a time that has passed. It must be one from which nothing that was sent could have arrived yet: the
+    /// caller let at most the least entry latency pass since.
+    ///
+    /// # Errors
+    /// As [`Self::submit`].
+    pub fn submit_at(&mut self, asset: usize, order: NewOrder, at_ns: i64) -> Result<(), OrderFault> {
+        let (now, number) = self.stamp(at_ns)?;
         let asset = self.assets.get_mut(asset).ok_or(OrderFault::NoSuchAsset)?;
         if order.qty <= 0 || order.px.is_some_and(|px| i32::try_from(px).is_err()) {
             return Err(OrderFault::BadOrder);
@@ -458,7 +493,15 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
     /// # Errors
     /// See [`OrderFault`]; nothing was sent then.
     pub fn cancel(&mut self, asset: usize, id: u64) -> Result<(), OrderFault> {
-        self.change(asset, id, Pending::Cancel, Request::Cancel { id })?;
+        self.cancel_at(asset, id, self.now)
+    }
+
+    /// As [`Self::cancel`], as of a time that has passed: see [`Self::submit_at`].
+    ///
+    /// # Errors
+    /// See [`OrderFault`]; nothing was sent then.
+    pub fn cancel_at(&mut self, asset: usize, id: u64, at_ns: i64) -> Result<(), OrderFault> {
+        self.change(asset, id, Pending::Cancel, Request::Cancel { id }, at_ns)?;
         if let Some(asset) = self.assets.get_mut(asset) {
             asset.cancels += 1;
         }
@@ -473,7 +516,7 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
         if qty <= 0 || i32::try_from(px).is_err() {
             return Err(OrderFault::BadOrder);
         }
-        self.change(asset, id, Pending::Replace, Request::Replace { id, px, qty })
+        self.change(asset, id, Pending::Replace, Request::Replace { id, px, qty }, self.now)
     }
 
     fn change(
@@ -482,8 +525,9 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
         id: u64,
         pending: Pending,
         request: Request,
+        at_ns: i64,
     ) -> Result<(), OrderFault> {
-        let (now, number) = self.stamp()?;
+        let (now, number) = self.stamp(at_ns)?;
         let asset = self.assets.get_mut(asset).ok_or(OrderFault::NoSuchAsset)?;
         if asset.full() {
             return Err(OrderFault::TooMany);
@@ -498,8 +542,8 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
         Ok(())
     }
 
-    fn stamp(&self) -> Result<(i64, u64), OrderFault> {
-        if self.started { Ok((self.now, self.requests + 1)) } else { Err(OrderFault::NotStarted) }
+    fn stamp(&self, at_ns: i64) -> Result<(i64, u64), OrderFault> {
+        if self.started { Ok((at_ns.min(self.now), self.requests + 1)) } else { Err(OrderFault::NotStarted) }
     }
 
     /// Forgets the orders that have ended, so that their ids may be used again.
@@ -548,6 +592,11 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
     /// Every execution at the venue, received or not.
     pub fn venue_fills(&self, asset: usize) -> &[Fill] {
         self.assets.get(asset).map_or(&[], |asset| &asset.fills)
+    }
+
+    /// What was received last of an instrument's orders, and of which.
+    pub fn last_answer(&self, asset: usize) -> Option<(u64, Received)> {
+        self.assets.get(asset)?.last
     }
 
     /// Rows of the received stream that have been read: trades since an earlier value are between the two.
@@ -602,32 +651,4 @@ fn apply<L: Levels>(depth: &mut Depth<L>, stream: Stream<'_>, row: usize) -> usi
         }
     }
     row + 1
-}
-
-fn assumptions<L, Q: QueueModel>(config: &AssetConfig<'_, L, Q>) -> Vec<(String, String)> {
-    let fees = &config.fees;
-    let accounting = match config.accounting {
-        Accounting::EveryFill => "every fill",
-        Accounting::LastFillOnly => "the last fill of an order only (hftbacktest's)",
-    };
-    let row = &config.instrument;
-    [
-        ("instrument", format!("{} {}", row.venue.name(), row.symbol)),
-        ("queue", config.queue.name()),
-        ("fills", config.fill.name().into()),
-        ("latency", config.latency.name()),
-        (
-            "fees",
-            format!(
-                "basis {:?}, maker {}e-8, taker {}e-8, buyer {}e-8, seller {}e-8",
-                fees.basis, fees.maker_e8, fees.taker_e8, fees.buyer_e8, fees.seller_e8
-            ),
-        ),
-        ("accounting", accounting.into()),
-        ("impact", "none: the recorded market does not react to our orders".into()),
-        ("rows", format!("{} at the venue, {} received", config.venue.len(), config.local.len())),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_string(), value))
-    .collect()
 }

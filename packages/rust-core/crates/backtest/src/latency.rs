@@ -154,6 +154,20 @@ impl Latency {
         }
     }
 
+    /// Time within which nothing that is sent can have arrived, whatever is asked of the model in between, in ns. 0 where its next
+    /// draw depends on the order of what was asked.
+    pub fn entry_least_ns(&self) -> i64 {
+        match self {
+            Self::Constant { entry_ns, .. } => *entry_ns,
+            Self::Interpolated(rows) => rows
+                .iter()
+                .map(|row| if row.venue_ns == 0 { row.back_ns } else { row.venue_ns } - row.sent_ns)
+                .min()
+                .unwrap_or(0),
+            Self::Drawn { .. } => 0,
+        }
+    }
+
     /// When an answer that the venue gives now is back.
     pub fn answer(&mut self, now: i64) -> i64 {
         let took = match self {

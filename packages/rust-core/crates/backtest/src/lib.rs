@@ -6,13 +6,16 @@
 #![deny(unsafe_code)]
 
 pub mod account;
+mod assumptions;
 pub mod audit;
 pub mod binance;
+pub mod convert;
 pub mod depth;
 mod engine;
 pub mod event;
 pub mod latency;
 pub mod limits;
+pub mod lobster;
 mod map;
 pub mod npz;
 mod order;
@@ -24,6 +27,6 @@ pub mod tape;
 mod tests_support;
 mod venue;
 
-pub use engine::{Accounting, AssetConfig, Engine, Wake, Woken};
+pub use engine::{Accounting, AssetConfig, Engine, Received, Wake, Woken};
 pub use order::{NewOrder, Order, OrderFault, Pending, State, Tif};
 pub use venue::FillModel;

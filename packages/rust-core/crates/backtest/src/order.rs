@@ -149,3 +149,22 @@ pub(crate) enum What {
     /// A new order that never reached the matching engine.
     TurnedAway,
 }
+
+/// A request as it enters a run's hash.
+pub(crate) fn request_bytes(now: i64, number: u64, request: &Request) -> [u8; 50] {
+    let (code, flags, id, px, qty) = match *request {
+        Request::New(order) => {
+            let flags =
+                order.tif as u8 | u8::from(order.side == Side::Sell) << 4 | u8::from(order.px.is_none()) << 5;
+            (16_u8, flags, order.id, order.px.unwrap_or(0), order.qty)
+        }
+        Request::Cancel { id } => (17, 0, id, 0, 0),
+        Request::Replace { id, px, qty } => (18, 0, id, px, qty),
+    };
+    let mut bytes = [0_u8; 50];
+    (bytes[0], bytes[1]) = (code, flags);
+    for (slot, value) in [now, number as i64, id as i64, px, qty, 0].iter().enumerate() {
+        bytes[2 + slot * 8..10 + slot * 8].copy_from_slice(&value.to_le_bytes());
+    }
+    bytes
+}

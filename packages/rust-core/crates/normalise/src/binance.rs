@@ -13,7 +13,7 @@ use crate::raw::{self, Fields, Keys, need};
 use crate::status::{Code, TradingState, TradingStatus};
 use crate::{BookTicker, DepthDiff, Event, Level, Refusal, RefusalCounts, Snapshot, SymbolSpec, Trade};
 use std::borrow::Cow;
-use tidegate_units::{DecimalFault, EpochNs, PxTicks, QtyLots, Side, parse_decimal};
+use tidegate_units::{DecimalFault, EpochNs, PxTicks, QtyLots, Side, parse_decimal_down};
 
 /// Which of the three dialects a message is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -326,17 +326,14 @@ impl Binance {
             exact => return exact,
         }
         let (scale, unit) = self.spec(symbol).map(|spec| (spec.qty_scale, spec.qty_unit.max(1)))?;
-        let end =
-            text.iter().position(|byte| *byte == b'.').map_or(text.len(), |dot| dot + 1 + scale as usize);
-        let cut = text.get(..end.min(text.len())).unwrap_or(text);
-        match parse_decimal(cut.strip_suffix(b".").unwrap_or(cut), scale, 1) {
-            Ok(units) if units >= 0 && !text.starts_with(b"-") => {
+        match parse_decimal_down(text, scale, unit) {
+            Ok((lots, _)) => {
                 self.dust += 1;
-                Ok(QtyLots(units / unit))
+                Ok(QtyLots(lots))
             }
-            Ok(_) => Err(Refusal::QtyNegOrZero),
+            Err(DecimalFault::OffUnit) => Err(Refusal::QtyNegOrZero),
             Err(DecimalFault::Overflow) => Err(Refusal::Overflow),
-            Err(_) => Err(Refusal::BadDecimal),
+            Err(DecimalFault::Malformed) => Err(Refusal::BadDecimal),
         }
     }
 

@@ -185,6 +185,21 @@ pub fn parse_decimal(text: &[u8], scale: u32, unit_mul: i64) -> Result<i64, Deci
     Ok(if negative { -count } else { count })
 }
 
+/// As [`parse_decimal`], with the part below one unit cut off: the count, and whether anything was.
+///
+/// # Errors
+/// A text that is not a plain decimal or does not fit; one below zero that is no whole number of units.
+pub fn parse_decimal_down(text: &[u8], scale: u32, unit_mul: i64) -> Result<(i64, bool), DecimalFault> {
+    match parse_decimal(text, scale, unit_mul) {
+        Err(DecimalFault::OffUnit) if !text.starts_with(b"-") => {}
+        exact => return exact.map(|count| (count, false)),
+    }
+    let end = text.iter().position(|byte| *byte == b'.').map_or(text.len(), |dot| dot + 1 + scale as usize);
+    let cut = text.get(..end.min(text.len())).unwrap_or(text);
+    let units = parse_decimal(cut.strip_suffix(b".").unwrap_or(cut), scale, 1)?;
+    Ok((units / unit_mul.max(1), true))
+}
+
 /// Writes a count of `unit_mul * 10^-scale` as plain decimal text.
 pub fn format_decimal(count: i64, scale: u32, unit_mul: i64) -> String {
     let total = i128::from(count) * i128::from(unit_mul);
@@ -203,6 +218,16 @@ pub fn format_decimal(count: i64, scale: u32, unit_mul: i64) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a07_what_lies_below_a_unit_is_cut_off_where_that_is_asked_for() {
+        assert_eq!(parse_decimal_down(b"25.42618900", 5, 1), Ok((2_542_618, true)));
+        assert_eq!(parse_decimal_down(b"25.42618000", 5, 1), Ok((2_542_618, false)));
+        assert_eq!(parse_decimal_down(b"0.000009", 5, 1), Ok((0, true)));
+        assert_eq!(parse_decimal_down(b"7.9", 0, 5), Ok((1, true)));
+        assert_eq!(parse_decimal_down(b"-1.5", 0, 1), Err(DecimalFault::OffUnit));
+        assert_eq!(parse_decimal_down(b"1.x", 0, 1), Err(DecimalFault::Malformed));
+    }
 
     #[test]
     fn a07_decimals_are_exact_or_refused() {
