@@ -173,6 +173,7 @@ export class Hands<V extends CardVenue = BinanceOrders> implements AsyncDisposab
   #router: Process | null = null;
   #end: GatewayEnd | null = null;
   #orders = 0;
+  #told = 0;
 
   private constructor(market: Market<V>, venue: V, dir: string, options: HandsOptions<V>) {
     this.market = market;
@@ -222,9 +223,12 @@ export class Hands<V extends CardVenue = BinanceOrders> implements AsyncDisposab
   }
 
   async #connect(): Promise<void> {
-    const end = await GatewayEnd.connect(`ipc://${join(this.#dir, "s/command.sock")}`, (report) =>
-      this.reports.push(this.#heard(report)),
-    );
+    // A router that was started anew tells everything again: it does not know what was heard.
+    const end = await GatewayEnd.connect(`ipc://${join(this.#dir, "s/command.sock")}`, (report) => {
+      if (report.reportSeq <= this.#told) return;
+      this.#told = report.reportSeq;
+      this.reports.push(this.#heard(report));
+    });
     this.#end = end;
     await this.#until("the router's link", () => end.state === "SYNCED", UP_MS_MAX);
     end.grant();

@@ -53,7 +53,13 @@ export function shioajiRouterCards(heard?: (report: Report) => Report): readonly
     }),
     ...[200, 400, 401, 404, 422].map(refused),
     lost("the venue takes it and the connection ends", { switch: "ack_lost" }, true),
-    lost("the venue takes it and says 500", { switch: "ack_500" }, true),
+    card("unknown outcome: the venue takes it and says 500; its event comes first", async (hands) => {
+      hands.inject({ switch: "ack_500" });
+      const id = hands.place();
+      await hands.told(id, "ACK");
+      hands.cancel(id);
+      await hands.told(id, "CANCELLED");
+    }),
     lost("the request is lost with its connection", { switch: "request_lost" }, false),
     lost("the venue says 500 and does not take it", { switch: "answer_500" }, false),
     card("unknown outcome: an answer that is too late changes nothing", async (hands) => {

@@ -21,7 +21,7 @@ const ORDERS_MAX = 1_000;
 
 const ROW = {
   ...{ id: 1, venue_id: 1, venue: "SHIOAJI", symbol: CODE, kind: "equity", base: CODE },
-  ...{ quote: "TWD", px_scale: 2, px_unit: 1, qty_scale: 0, qty_unit: 1 },
+  ...{ quote: "TWD", px_scale: 2, px_unit: 1, qty_scale: 0, qty_unit: LOT_SHARES },
   ...{ e8_per_tick_lot: 1_000_000_000, min_qty_lots: 1, max_qty_lots: 499, min_notional_e8: 0 },
 };
 
@@ -62,6 +62,8 @@ export function byOurIds(truth: VenueTruth): VenueTruth {
       ...fill,
       clientOrderId: idOf(fill.clientOrderId),
       qtyLots: lots(fill.qtyLots),
+      // A fee of nothing is in the money.
+      feeAsset: "TWD",
       maker: false,
     })),
     openOrders: truth.openOrders.map((order) => ({ ...order, clientOrderId: idOf(order.clientOrderId) })),

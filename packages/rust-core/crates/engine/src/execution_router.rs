@@ -30,14 +30,15 @@ use binance::{Asked, Keys, User};
 use fix_link::{FixLink, FixSettings};
 use gateways::Gateways;
 pub(crate) use gateways::identity;
-use rest::{RestLink, StreamUrl};
-use shioaji::ShioajiSettings;
 use limits::{
     COMMANDS_PER_TURN_MAX, COMMANDS_WAITING_MAX, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX,
-    REPORTS_PER_TURN_MAX, REST_QUERY_WAIT_NS, REST_SETTLES_NS, REST_SETTLES_NS_MIN, ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX, USER_LOGIN_NS,
+    REPORTS_PER_TURN_MAX, REST_QUERY_WAIT_NS, REST_SETTLES_NS, REST_SETTLES_NS_MIN, ROUNDS_MAX,
+    SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX, USER_LOGIN_NS,
 };
+use rest::{RestLink, StreamUrl};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shioaji::ShioajiSettings;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use tidegate_bus::ends::{LinkInput, LinkServer, LinkServerConfig, PeerId};
@@ -267,7 +268,10 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
         let kind = table.venue(id).ok_or_else(|| {
             Fault(format!("venues: venue {id} has no instrument in {shown}; add it or drop the venue"))
         })?;
-        if !matches!(kind, Venue::BinanceSpot | Venue::BinanceUsdm | Venue::Fix | Venue::Alpaca | Venue::Shioaji) {
+        if !matches!(
+            kind,
+            Venue::BinanceSpot | Venue::BinanceUsdm | Venue::Fix | Venue::Alpaca | Venue::Shioaji
+        ) {
             return Err(Fault(format!("venues: {} is market data only; drop venue {id}", kind.name())));
         }
         if matches!(kind, Venue::BinanceUsdm | Venue::Alpaca) && settings.user_stream_url.is_empty() {

@@ -9,10 +9,10 @@ mod waiting;
 use crate::breaker::{Breakers, Endpoint, Outcome, State as BreakerState};
 use crate::id::ClientId;
 use crate::limits::{
-    BLOCK_NS_MAX, FILLS_PER_ORDER_MAX, LATE_ANSWER_NS, NEW_WAIT_NS_MAX, OPEN_ORDERS_MAX,
-    ORDER_TIMEOUT_NS, QUERIES_IN_FLIGHT_MAX, QUERIES_PER_MINUTE_MAX, QUERY_BACKOFF_NS_MAX,
-    QUERY_BACKOFF_NS_MIN, QUERY_TIMEOUT_NS, QUEUE_MAX, RECENT_ORDERS_MAX, REQUESTS_MAX,
-    SPENT_IDS_MAX, TERMINAL_ORDERS_MAX, VENUE_ID_BYTES_MAX, VENUE_TEXT_BYTES_MAX, VENUES_MAX,
+    BLOCK_NS_MAX, FILLS_PER_ORDER_MAX, LATE_ANSWER_NS, NEW_WAIT_NS_MAX, OPEN_ORDERS_MAX, ORDER_TIMEOUT_NS,
+    QUERIES_IN_FLIGHT_MAX, QUERIES_PER_MINUTE_MAX, QUERY_BACKOFF_NS_MAX, QUERY_BACKOFF_NS_MIN,
+    QUERY_TIMEOUT_NS, QUEUE_MAX, RECENT_ORDERS_MAX, REQUESTS_MAX, SPENT_IDS_MAX, TERMINAL_ORDERS_MAX,
+    VENUE_ID_BYTES_MAX, VENUE_TEXT_BYTES_MAX, VENUES_MAX,
 };
 use crate::queue::{Class, Queue, Waiting};
 use crate::rate::{Budget, Cost, Urgency, Window};
@@ -1010,7 +1010,9 @@ impl Router {
             return None;
         }
         match (step, answer) {
-            (Proof::Clock, Answer::Time { epoch_ns }) if *epoch_ns > order.ts_ns.saturating_add(self.settles_ns(id)) => {
+            (Proof::Clock, Answer::Time { epoch_ns })
+                if *epoch_ns > order.ts_ns.saturating_add(self.settles_ns(id)) =>
+            {
                 Some(Proof::NotFound)
             }
             (Proof::NotFound, Answer::NotFound) => Some(Proof::NotOpen),
@@ -1049,7 +1051,8 @@ impl Router {
         }
         order.proof = Proof::Clock;
         order.probes_failed = order.probes_failed.saturating_add(1);
-        let wait = u64::try_from(order.ts_ns.saturating_add(settles_ns).saturating_sub(now.epoch_ns)).unwrap_or(0);
+        let wait =
+            u64::try_from(order.ts_ns.saturating_add(settles_ns).saturating_sub(now.epoch_ns)).unwrap_or(0);
         order.probe_after_ns = now.mono_ns + wait.max(backoff_ns(wait_ns, order.probes_failed));
     }
 

@@ -3,9 +3,7 @@
 //! A replacement is an order of its own at the venue, which counts from nothing: the versions of one of our orders are a chain,
 //! each with a client id that begins with ours, and what an order has filled is the sum over it.
 
-use super::limits::{
-    FILL_PAGES_MAX, FILLS_BEFORE_NS, REST_TOLD_NS, VERSIONS_KEPT_MAX, VERSIONS_MAX,
-};
+use super::limits::{FILL_PAGES_MAX, FILLS_BEFORE_NS, REST_TOLD_NS, VERSIONS_KEPT_MAX, VERSIONS_MAX};
 use super::rest::{Ask, Begun, Out, Reply, RestDesk};
 use super::venue_json::{bounded, lots_of, text_of, unclear};
 use super::words::{Row, Word, id_of, next_id};
@@ -58,9 +56,19 @@ enum State {
 /// Words of the venue that are missing here stop whoever reads them: nothing is guessed.
 fn state_of(text: &str) -> Option<State> {
     Some(State::Is(match text {
-        "accepted" | "accepted_for_bidding" | "pending_new" | "pending_review" | "held" | "new"
-        | "partially_filled" | "pending_cancel" | "pending_replace" | "stopped" | "suspended"
-        | "calculated" | "done_for_day" => VenueState::Live,
+        "accepted"
+        | "accepted_for_bidding"
+        | "pending_new"
+        | "pending_review"
+        | "held"
+        | "new"
+        | "partially_filled"
+        | "pending_cancel"
+        | "pending_replace"
+        | "stopped"
+        | "suspended"
+        | "calculated"
+        | "done_for_day" => VenueState::Live,
         "filled" => VenueState::Filled,
         "canceled" => VenueState::Cancelled,
         "expired" => VenueState::Expired,
@@ -84,7 +92,8 @@ fn time_of(value: &Value) -> Option<i64> {
 
 /// A moment as the venue reads it, to the millisecond.
 fn time_text(epoch_ns: i64) -> String {
-    let (days, ms) = (epoch_ns.div_euclid(86_400_000_000_000), epoch_ns.rem_euclid(86_400_000_000_000) / 1_000_000);
+    let (days, ms) =
+        (epoch_ns.div_euclid(86_400_000_000_000), epoch_ns.rem_euclid(86_400_000_000_000) / 1_000_000);
     let ((year, month, day), s) = (civil(days), ms / 1_000);
     let (h, m, s) = (s / 3_600, s / 60 % 60, s % 60);
     format!("{year:04}-{month:02}-{day:02}T{h:02}:{m:02}:{s:02}.{:03}Z", ms % 1_000)
@@ -151,11 +160,26 @@ struct Job {
 enum Kind {
     Place,
     /// `refused` is what the venue said against the cancel; `hops` how many versions it was sent after.
-    Cancel { order: String, step: Step, refused: Option<String>, hops: u8 },
-    Amend { old: String, fresh: Option<View> },
-    Status { base_lots: u64, hops: u8 },
+    Cancel {
+        order: String,
+        step: Step,
+        refused: Option<String>,
+        hops: u8,
+    },
+    Amend {
+        old: String,
+        fresh: Option<View>,
+    },
+    Status {
+        base_lots: u64,
+        hops: u8,
+    },
     Open,
-    Trades { since: String, rows: Vec<TradeRow>, pages: usize },
+    Trades {
+        since: String,
+        rows: Vec<TradeRow>,
+        pages: usize,
+    },
 }
 
 /// How far a cancel has come.
@@ -165,7 +189,9 @@ enum Step {
     Find,
     Delete,
     /// The venue has taken it; until then the stream may say what became of it.
-    Told { due_ns: u64 },
+    Told {
+        due_ns: u64,
+    },
     /// The order is asked for.
     Look,
 }
@@ -296,7 +322,15 @@ impl Desk {
         self.not_done(token, reply, out);
     }
 
-    fn on_cancel_reply(&mut self, token: u64, job: Job, reply: Reply, table: &Table, now: Now, out: &mut Out) {
+    fn on_cancel_reply(
+        &mut self,
+        token: u64,
+        job: Job,
+        reply: Reply,
+        table: &Table,
+        now: Now,
+        out: &mut Out,
+    ) {
         let Job { id, instrument, sent_ns, kind } = job;
         let Kind::Cancel { order, step, refused, hops } = kind else { return };
         let with = |order: String, step, refused, hops| Job {
@@ -415,7 +449,8 @@ impl Desk {
                 Answer::Open(rows.iter().filter_map(ours).collect())
             }
             Reply::Got { status, body, .. } => {
-                let text = if body.is_array() { "the list is cut short".into() } else { words_of(*status, body) };
+                let text =
+                    if body.is_array() { "the list is cut short".into() } else { words_of(*status, body) };
                 Answer::Failed { text }
             }
         };
@@ -536,7 +571,8 @@ impl Desk {
     /// The end of an order, which is one only with all that its versions have filled.
     fn end(&mut self, row: &Instrument, view: &View, at_ns: i64, kind: ExecKind, out: &mut Out) {
         if self.base(view).is_none() {
-            out.words.push(Word::Garbled(format!("the end of {}, whose versions are not known", view.client_id)));
+            out.words
+                .push(Word::Garbled(format!("the end of {}, whose versions are not known", view.client_id)));
             return;
         }
         self.tell(row, view, at_ns, kind, out);
@@ -579,8 +615,7 @@ impl Desk {
     }
 
     fn refuse(&mut self, of: impl Fn(&Job) -> bool, text: &str, out: &mut Out) {
-        let tokens: Vec<u64> =
-            self.jobs.iter().filter(|(_, job)| of(job)).map(|(token, _)| *token).collect();
+        let tokens: Vec<u64> = self.jobs.iter().filter(|(_, job)| of(job)).map(|(token, _)| *token).collect();
         for token in tokens {
             self.jobs.remove(&token);
             Self::answer(out, token, Answer::Refused { text: text.into() });
@@ -677,9 +712,7 @@ impl RestDesk for Desk {
                 let ask = Ask { method: "PATCH", target: order_path(old), body };
                 (Some(*id), ask, Kind::Amend { old: old.clone(), fresh: None })
             }
-            What::Status { id, .. } => {
-                (Some(*id), by_client_id(*id), Kind::Status { base_lots: 0, hops: 0 })
-            }
+            What::Status { id, .. } => (Some(*id), by_client_id(*id), Kind::Status { base_lots: 0, hops: 0 }),
             What::Open { .. } => {
                 let target = format!("/v2/orders?status=open&limit={ORDERS_LISTED_MAX}&direction=asc");
                 (None, Ask::get(target), Kind::Open)
@@ -745,9 +778,7 @@ impl RestDesk for Desk {
     }
 
     fn tick(&mut self, _: &Table, now: Now, out: &mut Out) {
-        let due = |job: &Job| {
-            matches!(job.kind, Kind::Cancel { step: Step::Told { due_ns }, .. } if now.mono_ns >= due_ns)
-        };
+        let due = |job: &Job| matches!(job.kind, Kind::Cancel { step: Step::Told { due_ns }, .. } if now.mono_ns >= due_ns);
         let tokens: Vec<u64> =
             self.jobs.iter().filter(|(_, job)| due(job)).map(|(token, _)| *token).collect();
         for token in tokens {

@@ -92,6 +92,9 @@ pub const DLQ_PENDING_MAX: usize = 10_000;
 pub const DLQ_RETRY_NS: u64 = 1_000_000_000;
 
 const _: () = assert!(STREAM_PING_MS < STREAM_IDLE_MS && REST_CONNECT_MS < REST_ANSWER_MS);
-const _: () = assert!(REST_SETTLES_NS_MIN as u64 > REST_ANSWER_MS * 1_000_000, "an answer that may come proves nothing yet");
+const _: () = assert!(
+    REST_SETTLES_NS_MIN as u64 > REST_ANSWER_MS * 1_000_000,
+    "an answer that may come proves nothing yet"
+);
 const _: () = assert!(COMMANDS_WAITING_MAX >= 2 * 4_096, "a kill behind a whole link window is seen");
 const _: () = assert!(REPORTS_KEPT_MAX >= 2 * 4_096, "a whole link window must be in memory");

@@ -124,7 +124,9 @@ impl Loop<'_> {
             }
             Word::Ready => Ok(()),
             Word::Written { token } => self.apply(Event::Written { token, wire_mono_ns: clock::mono_ns() }),
-            Word::Unsent { token } => self.apply(Event::NotWritten { token, reason: Reason::VenueUnreachable }),
+            Word::Unsent { token } => {
+                self.apply(Event::NotWritten { token, reason: Reason::VenueUnreachable })
+            }
             Word::Blocked { for_ns } => self.blocked(venue, for_ns),
             Word::Usage(usage) => self.apply(Event::Usage { venue, usage }),
             Word::Listed(rows) => {

@@ -15,8 +15,8 @@ use tidegate_router::limits::BLOCK_NS;
 use tidegate_router::{
     Answer, ClientId, Entry, Exec, ExecKind, Fill, Now, Status, Terms, TradeRow, VenueState, Weights, What,
 };
-use tidegate_units::{InstrumentId, Side, VenueId};
 use tidegate_units::parse_decimal;
+use tidegate_units::{InstrumentId, Side, VenueId};
 use tidegate_wire::pb::common::v1::Side as PbSide;
 use tidegate_wire::pb::orders::v1::{Command, CommandKind, OrderType, Report, ReportKind, Tif};
 
@@ -30,6 +30,8 @@ const SUBSCRIBE: u64 = u64::MAX;
 const FIRST_LIST: u64 = u64::MAX - 1;
 const SWEEP_LIST: u64 = u64::MAX - 2;
 const SWEEP_ONE: u64 = u64::MAX - 1_000;
+/// Shares of a board lot, which is one lot of the instrument table too.
+const BOARD_LOT_SHARES: i64 = 1_000;
 /// `op_code` of an operation that was done.
 const DONE: &str = "00";
 
@@ -189,10 +191,16 @@ enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Step {
     /// The list is asked for: the daemon does not know the order, or we do not know its id there. Once.
-    List { again: bool },
-    Sent { again: bool },
+    List {
+        again: bool,
+    },
+    Sent {
+        again: bool,
+    },
     /// Taken; until then the stream may say what became of it.
-    Told { due_ns: u64 },
+    Told {
+        due_ns: u64,
+    },
 }
 
 /// The order entry of one account. Holds a secret, so it does not print.
@@ -445,7 +453,8 @@ impl Desk {
             // A daemon that was started anew knows its orders once they are listed.
             (Step::Sent { again: false }, Reply::Got { status: 404, .. }) => {
                 out.asks.push((token, self.list()));
-                self.jobs.insert(token, Job { kind: Kind::Cancel { step: Step::List { again: true } }, ..job });
+                self.jobs
+                    .insert(token, Job { kind: Kind::Cancel { step: Step::List { again: true } }, ..job });
             }
             (Step::List { again }, Reply::Got { .. }) => {
                 let found = self.views(table, &reply).and_then(|views| self.find(&views, id, table));
@@ -540,7 +549,7 @@ impl Desk {
 
     // ------------------------------------------------------------------ the stream
 
-    fn operation(&mut self, body: &Value, table: &Table, now: Now, out: &mut Out) -> Option<()> {
+    fn operation(&mut self, body: &Value, table: &Table, out: &mut Out) -> Option<()> {
         let (operation, order, status) = (&body["operation"], &body["order"], &body["status"]);
         let Some(row) = self.row(table, &body["contract"]["code"]) else { return Some(()) };
         let (trade_id, field) = (text_of(order, "id")?, order["custom_field"].as_str()?);
@@ -559,13 +568,17 @@ impl Desk {
             ts_venue_ns: at_ns,
             text: String::new(),
         };
-        let _ = now;
         let amends = |job: &Job| matches!(job.kind, Kind::Amend { .. }) && job.id == id;
         let cancels = |job: &Job| matches!(job.kind, Kind::Cancel { .. }) && job.id == id;
         match (kind, code == DONE) {
             ("New", true) => {}
             ("New", false) => {
-                (exec.kind, exec.text) = (ExecKind::Rejected, words);
+                // The event may come before the answer, which says the same.
+                let places = |job: &Job| matches!(job.kind, Kind::Place) && job.id == id;
+                if self.settle(places, &Answer::Refused { text: bounded(&format!("200 {words}")) }, out) {
+                    return Some(());
+                }
+                exec.kind = ExecKind::Rejected;
             }
             ("Cancel", true) => {
                 (exec.kind, exec.cum_lots) = (ExecKind::Cancelled, Some(left_lots));
@@ -612,8 +625,7 @@ impl Desk {
 
     /// Answers the requests that are `of` an event; whether there was one.
     fn settle(&mut self, of: impl Fn(&Job) -> bool, answer: &Answer, out: &mut Out) -> bool {
-        let tokens: Vec<u64> =
-            self.jobs.iter().filter(|(_, job)| of(job)).map(|(token, _)| *token).collect();
+        let tokens: Vec<u64> = self.jobs.iter().filter(|(_, job)| of(job)).map(|(token, _)| *token).collect();
         for token in &tokens {
             self.jobs.remove(token);
             Self::answer(out, *token, answer.clone());
@@ -748,7 +760,9 @@ impl RestDesk for Desk {
                         with_price("/api/v1/order/update_price", &body, &row.format_px(terms.px_ticks))
                     }
                     // Two requests could be done by half.
-                    Some(_) if !same_px => return refused("the venue changes price or quantity, one at a time"),
+                    Some(_) if !same_px => {
+                        return refused("the venue changes price or quantity, one at a time");
+                    }
                     Some(less) => {
                         let mut body = named;
                         body["quantity"] = less.into();
@@ -759,9 +773,7 @@ impl RestDesk for Desk {
             }
             What::Status { id, .. } => (self.list(), job(Some(*id), Kind::Status)),
             What::Open { .. } => (self.list(), job(None, Kind::Open)),
-            What::Trades { since_ns, .. } => {
-                (self.list(), job(None, Kind::Trades { since_ns: *since_ns }))
-            }
+            What::Trades { since_ns, .. } => (self.list(), job(None, Kind::Trades { since_ns: *since_ns })),
         };
         self.jobs.insert(token, job);
         Begun::Ask(ask)
@@ -808,13 +820,13 @@ impl RestDesk for Desk {
         self.place_next(now, out);
     }
 
-    fn heard(&mut self, bytes: &[u8], table: &Table, now: Now, out: &mut Out) {
+    fn heard(&mut self, bytes: &[u8], table: &Table, _: Now, out: &mut Out) {
         let body: Value = serde_json::from_slice(bytes).unwrap_or(Value::Null);
         if body["type"] == "heartbeat" {
             return;
         }
         let read = match body["state"].as_str() {
-            Some("StockOrder") => self.operation(&body["data"]["StockOrder"], table, now, out),
+            Some("StockOrder") => self.operation(&body["data"]["StockOrder"], table, out),
             Some("StockDeal") => self.deal(&body["data"]["StockDeal"], table, out),
             // Futures and options are not traded here.
             Some(_) => Some(()),
@@ -909,6 +921,10 @@ impl RestDesk for Desk {
 impl Desk {
     /// The body of a new order; `None` for what the venue does not have.
     fn place(&self, id: ClientId, command: &Command, row: &Instrument) -> Option<Ask> {
+        // The venue counts in board lots: an instrument that counts otherwise would be sent a thousand times too large.
+        if (row.qty_scale, row.qty_unit) != (0, BOARD_LOT_SHARES) {
+            return None;
+        }
         let ours = self.ours.get(&id)?;
         let market = command.order_type() == OrderType::Market;
         let order_type = match command.tif() {
@@ -933,3 +949,6 @@ impl Desk {
         Some(with_price("/api/v1/order/place_order", &body, &px))
     }
 }
+
+#[cfg(test)]
+mod tests;

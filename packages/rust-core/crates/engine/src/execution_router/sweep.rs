@@ -1,10 +1,8 @@
 //! A kill at a venue whose session is the loop's own: the venue's mass cancel, then its list of what is open until that is empty and stays so, again as
 //! long as the kill stands. Orders that nobody here knows are cancelled too.
 
+use super::limits::{SWEEP_AGAIN_NS, SWEEP_ANSWER_NS, SWEEP_CANCELS_MAX, SWEEP_NS, SWEEP_QUIET_NS};
 use super::words::Row;
-use super::limits::{
-    SWEEP_ANSWER_NS, SWEEP_AGAIN_NS, SWEEP_CANCELS_MAX, SWEEP_NS, SWEEP_QUIET_NS,
-};
 use super::*;
 
 /// How far one kill has come at one venue.

@@ -17,7 +17,6 @@ pub(super) struct Amend {
     pub awaited: bool,
 }
 
-
 impl Amend {
     /// Whether terms of the venue are these: where it counts anew, what filled meanwhile made the order larger by itself.
     fn comes_as(&self, terms: Terms, anew: bool) -> bool {
@@ -142,7 +141,8 @@ impl Router {
             order.amend = Some(Amend { terms, command_seq, ts_ns: now.epoch_ns, awaited: true });
         }
         self.stats.amends_sent += 1;
-        let what = What::Amend { instrument, id, side, venue_order_id, terms, booked_lots, ts_ns: now.epoch_ns };
+        let what =
+            What::Amend { instrument, id, side, venue_order_id, terms, booked_lots, ts_ns: now.epoch_ns };
         out.push(Effect::Send(Request { token, venue, what, expires_mono_ns: expires_at(command, now) }));
         token
     }
@@ -194,7 +194,8 @@ impl Router {
         let Some(order) = self.orders.get_mut(&id) else { return };
         let Some(amend) = order.amend.as_mut().filter(|amend| amend.awaited) else { return };
         amend.awaited = false;
-        let wait = u64::try_from(amend.ts_ns.saturating_add(settles_ns).saturating_sub(now.epoch_ns)).unwrap_or(0);
+        let wait =
+            u64::try_from(amend.ts_ns.saturating_add(settles_ns).saturating_sub(now.epoch_ns)).unwrap_or(0);
         order.ask = true;
         order.probe_after_ns = order.probe_after_ns.max(now.mono_ns.saturating_add(wait).saturating_add(1));
     }

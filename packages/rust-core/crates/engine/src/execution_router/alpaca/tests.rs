@@ -112,11 +112,13 @@ fn b024_an_order_is_written_with_our_id_and_decimal_texts_and_post_only_not_at_a
 
 #[test]
 fn b022_what_an_answer_to_a_new_order_proves() {
-    let error = |status: u16, code: i64, message: &str| got(status, json!({ "code": code, "message": message }));
+    let error =
+        |status: u16, code: i64, message: &str| got(status, json!({ "code": code, "message": message }));
     let unclear = |answer: &Answer| matches!(answer, Answer::Unclear { .. });
     let refused = |answer: &Answer| matches!(answer, Answer::Refused { .. });
     let busy = |answer: &Answer| matches!(answer, Answer::Busy { .. });
-    let placed = |answer: &Answer| matches!(answer, Answer::Placed { venue_order_id, .. } if venue_order_id == OLD);
+    let placed =
+        |answer: &Answer| matches!(answer, Answer::Placed { venue_order_id, .. } if venue_order_id == OLD);
     let cases: [(Reply, &dyn Fn(&Answer) -> bool); 11] = [
         (got(200, order(&json!({ "status": "pending_new" }))), &placed),
         (got(200, order(&json!({ "filled_qty": 1 }))), &unclear),
@@ -151,7 +153,12 @@ fn b016_a_fill_of_the_stream_and_of_the_list_have_one_key() {
     let [Word::Exec(InstrumentId(9), exec)] = &words[..] else { panic!("{words:?}") };
     let ExecKind::Trade(told) = &exec.kind else { panic!("{exec:?}") };
     assert_eq!((exec.id, exec.cum_lots, told.px_ticks, told.qty_lots), (Some(id()), Some(2), 15_025, 2));
-    let what = What::Trades { instrument: InstrumentId(9), venue_order_id: None, from_id: 0, since_ns: 1_723_161_256_123_000_000 };
+    let what = What::Trades {
+        instrument: InstrumentId(9),
+        venue_order_id: None,
+        from_id: 0,
+        since_ns: 1_723_161_256_123_000_000,
+    };
     let asked = ask(&mut desk, 2, &what);
     assert!(asked.target.contains("after=2024-08-08T23:54:06.123Z"), "{}", asked.target);
     let row = json!({ "id": "20240808::e-1", "order_id": OLD, "symbol": "AAPL", "side": "buy", "price": "150.25", "qty": "2",
@@ -159,9 +166,12 @@ fn b016_a_fill_of_the_stream_and_of_the_list_have_one_key() {
     let answer = answers(&mut desk, 2, got(200, json!([row])));
     let [Answer::Trades(rows)] = &answer[..] else { panic!("{answer:?}") };
     assert_eq!(rows[0].fill, *told);
-    let bust = json!({ "price": "150.25", "qty": "2", "previous_execution_id": "e-1", "execution_id": "e-2" });
+    let bust =
+        json!({ "price": "150.25", "qty": "2", "previous_execution_id": "e-1", "execution_id": "e-2" });
     let words = hear(&mut desk, &event("trade_bust", &json!({}), &bust));
-    let [Word::Exec(_, Exec { kind: ExecKind::Bust(fill), cum_lots: None, .. })] = &words[..] else { panic!("{words:?}") };
+    let [Word::Exec(_, Exec { kind: ExecKind::Bust(fill), cum_lots: None, .. })] = &words[..] else {
+        panic!("{words:?}")
+    };
     assert_eq!(fill.exec_id, "e-1/bust");
 }
 
@@ -178,13 +188,19 @@ fn b023_an_amend_asks_for_what_is_left_and_says_what_the_total_came_to() {
     // A third one has filled meanwhile: it comes on top.
     let done = json!({ "status": "replaced", "filled_qty": "3", "replaced_by": NEW });
     let words = hear(&mut desk, &event("replaced", &done, &json!({})));
-    let [Word::Answer { token: 1, answer: Answer::Replaced { venue_order_id, terms, cum_lots, .. } }] = &words[..] else {
+    let [Word::Answer { token: 1, answer: Answer::Replaced { venue_order_id, terms, cum_lots, .. } }] =
+        &words[..]
+    else {
         panic!("{words:?}")
     };
-    assert_eq!((venue_order_id.as_str(), *terms, *cum_lots), (NEW, Terms { px_ticks: 14_000, qty_lots: 8 }, 3));
+    assert_eq!(
+        (venue_order_id.as_str(), *terms, *cum_lots),
+        (NEW, Terms { px_ticks: 14_000, qty_lots: 8 }, 3)
+    );
     // What the new version fills counts with what the old one had.
     let more = json!({ "price": "140.00", "qty": "5", "position_qty": "8" });
-    let whole = json!({ "id": NEW, "client_order_id": next, "replaces": OLD, "filled_qty": "5", "status": "filled" });
+    let whole =
+        json!({ "id": NEW, "client_order_id": next, "replaces": OLD, "filled_qty": "5", "status": "filled" });
     let words = hear(&mut desk, &event("fill", &whole, &more));
     let [Word::Exec(_, exec)] = &words[..] else { panic!("{words:?}") };
     assert_eq!((exec.id, exec.cum_lots), (Some(id()), Some(8)));
@@ -207,7 +223,10 @@ fn b023_the_state_of_an_order_is_the_sum_over_its_versions_and_an_unknown_chain_
     ask(&mut desk, 2, &what);
     assert_eq!(answers(&mut desk, 2, got(404, none)), [Answer::NotFound]);
     ask(&mut desk, 3, &what);
-    assert!(matches!(answers(&mut desk, 3, got(404, json!({})))[..], [Answer::Failed { .. }]), "of something else");
+    assert!(
+        matches!(answers(&mut desk, 3, got(404, json!({})))[..], [Answer::Failed { .. }]),
+        "of something else"
+    );
     // A desk that was started anew does not know what the versions before had filled.
     let mut fresh = self::desk();
     let ended = json!({ "id": NEW, "replaces": OLD, "status": "canceled" });
@@ -221,7 +240,10 @@ fn b049_a_cancel_is_done_when_the_stream_says_so_and_asked_for_when_it_does_not(
     assert_eq!(ask(&mut desk, 1, &cancel), delete(OLD));
     assert!(answers(&mut desk, 1, got(204, Value::Null)).is_empty());
     let words = hear(&mut desk, &event("canceled", &json!({ "status": "canceled" }), &json!({})));
-    assert!(matches!(words[..], [Word::Exec(..), Word::Answer { token: 1, answer: Answer::Status(_) }]), "{words:?}");
+    assert!(
+        matches!(words[..], [Word::Exec(..), Word::Answer { token: 1, answer: Answer::Status(_) }]),
+        "{words:?}"
+    );
     ask(&mut desk, 2, &cancel);
     assert!(answers(&mut desk, 2, got(204, Value::Null)).is_empty());
     let mut out = Out::default();
@@ -231,9 +253,18 @@ fn b049_a_cancel_is_done_when_the_stream_says_so_and_asked_for_when_it_does_not(
     assert_eq!(out.asks, [(2, by_client_id(id()))]);
     // Another version has taken its place: the cancel goes after it.
     ask(&mut desk, 3, &cancel);
-    assert!(answers(&mut desk, 3, got(422, json!({ "code": 42_210_000, "message": "order is replaced" }))).is_empty());
+    assert!(
+        answers(&mut desk, 3, got(422, json!({ "code": 42_210_000, "message": "order is replaced" })))
+            .is_empty()
+    );
     let mut out = Out::default();
-    desk.replied(3, got(200, order(&json!({ "status": "replaced", "replaced_by": NEW }))), &table(), at(3), &mut out);
+    desk.replied(
+        3,
+        got(200, order(&json!({ "status": "replaced", "replaced_by": NEW }))),
+        &table(),
+        at(3),
+        &mut out,
+    );
     assert_eq!(out.asks, [(3, delete(NEW))]);
 }
 
@@ -253,14 +284,23 @@ fn the_stream_is_logged_into_and_listened_to_before_the_venue_is_up() {
     let mut out = Out::default();
     desk.opened(at(1), &mut out);
     let said: Value = serde_json::from_str(&out.say[0]).unwrap();
-    assert_eq!(said, json!({ "action": "authenticate", "data": { "key_id": "key", "secret_key": "secret" } }));
+    assert_eq!(
+        said,
+        json!({ "action": "authenticate", "data": { "key_id": "key", "secret_key": "secret" } })
+    );
     let mut out = Out::default();
     desk.heard(br#"{"stream":"authorization","data":{"status":"authorized"}}"#, &table(), at(1), &mut out);
     assert_eq!((out.say.len(), out.words.len()), (1, 0));
-    assert_eq!(hear(&mut desk, br#"{"stream":"listening","data":{"streams":["trade_updates"]}}"#), [Word::Ready]);
+    assert_eq!(
+        hear(&mut desk, br#"{"stream":"listening","data":{"streams":["trade_updates"]}}"#),
+        [Word::Ready]
+    );
     let mut out = Out::default();
     desk.heard(br#"{"stream":"authorization","data":{"status":"unauthorized"}}"#, &table(), at(1), &mut out);
     assert!(out.end.is_some());
     let bad = event("fill", &json!({}), &json!({ "price": 150.25, "qty": "1" }));
-    assert!(matches!(hear(&mut desk, &bad)[..], [Word::Garbled(_)]), "a number where the venue writes a text");
+    assert!(
+        matches!(hear(&mut desk, &bad)[..], [Word::Garbled(_)]),
+        "a number where the venue writes a text"
+    );
 }
