@@ -341,7 +341,9 @@ export class Hands<V extends CardVenue = BinanceOrders> implements AsyncDisposab
 
   #send(command: Readonly<Record<string, unknown>>): void {
     const { instrumentId, venueId } = this.market;
-    expect(this.#end?.send({ instrumentId, venueId, ...command }) === true, "the link is full");
+    const sent = this.#end?.send({ instrumentId, venueId, ...command }) === true;
+    const state = this.#router?.running === false ? "has ended" : "does not read";
+    expect(sent, `the link is full, the router ${state}: ${this.#router?.text.slice(-600)}`);
   }
 
   count(kind: Report["kind"]): number {

@@ -134,7 +134,11 @@ fn seconds_of(value: &Value) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let (whole, fraction) = (whole.parse::<i64>().ok()?, fraction.get(..9).unwrap_or(fraction));
     let ns = format!("{fraction:0<9}").parse::<i64>().ok()?;
-    (0..=9_999_999_999).contains(&whole).then_some(whole * 1_000_000_000 + ns)
+    // The last second that ns since the Unix epoch can name.
+    if !(0..=i64::MAX / 1_000_000_000 - 1).contains(&whole) {
+        return None;
+    }
+    Some(whole * 1_000_000_000 + ns)
 }
 
 impl View {
@@ -219,6 +223,9 @@ pub struct Desk {
     /// Numbers of the exchange that the stream has told, and how many deals of each likeness.
     keys: BTreeSet<String>,
     told: BTreeMap<Likeness, u32>,
+    /// Likenesses that a life of before this one has booked, by stream or list.
+    before: BTreeSet<Likeness>,
+    live: bool,
     sweeps: u64,
 }
 
@@ -265,6 +272,8 @@ impl Desk {
             places: VecDeque::new(),
             keys: BTreeSet::new(),
             told: BTreeMap::new(),
+            before: BTreeSet::new(),
+            live: false,
             sweeps: 0,
         }
     }
@@ -326,6 +335,7 @@ impl Desk {
                 self.by_trade.remove(&trade_id);
             }
             self.told.retain(|like, _| like.field != oldest.field);
+            self.before.retain(|like| like.field != oldest.field);
         }
     }
 
@@ -355,16 +365,13 @@ impl Desk {
                 let qty_lots = report.cum_qty_lots.saturating_add(report.leaves_qty_lots);
                 ours.terms = Terms { px_ticks: report.last_px_ticks, qty_lots };
             }
-            ReportKind::Fill => {
-                let nth = report.exec_id.rsplit('.').next().and_then(|nth| nth.parse::<u32>().ok());
-                let like = Likeness {
+            ReportKind::Fill if !self.live => {
+                self.before.insert(Likeness {
                     field: ours.field.clone(),
                     px_ticks: report.last_px_ticks,
                     qty_lots: report.last_qty_lots,
                     ts_ns: report.ts_venue_ns,
-                };
-                let told = self.told.entry(like).or_default();
-                *told = nth.unwrap_or(0).max(*told);
+                });
             }
             _ => {}
         }
@@ -648,6 +655,10 @@ impl Desk {
         if !self.keys.insert(key) {
             return Some(());
         }
+        // It may be the one that was booked then, told late, or another: the list knows how many there are.
+        if self.before.contains(&like) {
+            return None;
+        }
         let nth = self.told.entry(like.clone()).or_default();
         *nth += 1;
         let exec = Exec {
@@ -711,6 +722,7 @@ impl RestDesk for Desk {
     }
 
     fn opened(&mut self, _: Now, out: &mut Out) {
+        self.live = true;
         // Without it the stream has heartbeats and nothing else.
         out.asks.push((SUBSCRIBE, post("/api/v1/auth/subscribe_trade", &self.own())));
     }

@@ -119,7 +119,8 @@ fn b022_what_an_answer_to_a_new_order_proves() {
     let busy = |answer: &Answer| matches!(answer, Answer::Busy { .. });
     let placed =
         |answer: &Answer| matches!(answer, Answer::Placed { venue_order_id, .. } if venue_order_id == OLD);
-    let cases: [(Reply, &dyn Fn(&Answer) -> bool); 11] = [
+    type Wanted<'a> = &'a dyn Fn(&Answer) -> bool;
+    let cases: [(Reply, Wanted<'_>); 11] = [
         (got(200, order(&json!({ "status": "pending_new" }))), &placed),
         (got(200, order(&json!({ "filled_qty": 1 }))), &unclear),
         (got(200, order(&json!({ "status": "unheard_of" }))), &unclear),

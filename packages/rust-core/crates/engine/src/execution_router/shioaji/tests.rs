@@ -192,7 +192,7 @@ fn b016_a_deal_of_the_stream_and_of_the_list_have_one_key_and_two_alike_are_two(
     let answer = answers(&mut desk, 1, got(200, json!([listed])));
     let [Answer::Trades(rows)] = &answer[..] else { panic!("{answer:?}") };
     assert_eq!(rows.iter().map(|row| row.fill.exec_id.clone()).collect::<Vec<_>>(), told);
-    // After a restart the next one is the third of them.
+    // One like those that were booked before a restart may be one of them: the list is asked.
     let mut later = self::desk(&[ID]);
     let report = Report {
         kind: ReportKind::Fill.into(),
@@ -207,7 +207,7 @@ fn b016_a_deal_of_the_stream_and_of_the_list_have_one_key_and_two_alike_are_two(
     later.observe(&Entry::Report(report));
     let mut out = Out::default();
     later.heard(&deal("3"), &table(), now(), &mut out);
-    assert!(key(&out.words[0]).ends_with(".3"), "{:?}", out.words);
+    assert!(matches!(out.words[..], [Word::Garbled(_)]), "{:?}", out.words);
 }
 
 #[test]
