@@ -191,17 +191,16 @@ export const Settings = z.object({
     .max(100_000)
     .default(alpaca.limits.limits.weightPerMinute)
     .describe("Requests of any kind Alpaca allows the account in a minute; nine tenths are ours"),
-  shioajiUrl: url(
-    /^http$/,
-    "Shioaji's daemon on this host, without a path; unset = not traded",
-  ),
+  shioajiUrl: url(/^http$/, "Shioaji's daemon on this host, without a path; unset = not traded"),
   shioajiBrokerId: z.string().max(16).default("").describe("Our broker; wanted with shioajiUrl"),
   shioajiAccountId: z.string().max(16).default("").describe("Our account; wanted with shioajiUrl"),
   shioajiOtcCodes: z
     .array(z.string().min(1).max(16))
     .max(2_000)
     .default([])
-    .describe("Codes of the instrument table that are listed over the counter; the rest is the exchange's"),
+    .describe(
+      "Codes of the instrument table that are listed over the counter; the rest is the exchange's",
+    ),
   shioajiOrdersPer10s: z
     .number()
     .int()
@@ -218,13 +217,10 @@ const KeyPair = z.object({
   apiKey: z.string().min(1).max(256),
   apiSecret: z.string().min(1).max(256),
 });
-const KeyFile = z.partialRecord(z.enum([
-  "alpaca",
-  "binance-spot",
-  "binance-usdm",
-  "fix",
-  "shioaji",
-]), KeyPair);
+const KeyFile = z.partialRecord(
+  z.enum(["alpaca", "binance-spot", "binance-usdm", "fix", "shioaji"]),
+  KeyPair,
+);
 const Table = z.object({
   instruments: z.array(
     z.object({
@@ -305,7 +301,9 @@ export function tradedVenues(config: RouterConfig): TradedVenue[] {
     },
   ] as const;
   const venues = wanted.filter(({ ws }) => ws !== undefined);
-  const own = [config.fixUrl, config.alpacaRestUrl, config.shioajiUrl].some((set) => set !== undefined);
+  const own = [config.fixUrl, config.alpacaRestUrl, config.shioajiUrl].some(
+    (set) => set !== undefined,
+  );
   if (venues.length === 0 && own) return [];
   if (venues.length === 0)
     throw new ServiceFault(

@@ -5,7 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { alpacaVenue, fixVenue, loopConfig, Settings, shioajiVenue, tradedVenues } from "./config.ts";
+import {
+  alpacaVenue,
+  fixVenue,
+  loopConfig,
+  Settings,
+  shioajiVenue,
+  tradedVenues,
+} from "./config.ts";
 import { ERRANDS_MAX, Errands } from "./errands.ts";
 
 let dir = "";

@@ -1,5 +1,12 @@
 import type { HotServiceSpec } from "@tidegate/service-kit";
-import { alpacaVenue, fixVenue, loopConfig, Settings, shioajiVenue, tradedVenues } from "./config.ts";
+import {
+  alpacaVenue,
+  fixVenue,
+  loopConfig,
+  Settings,
+  shioajiVenue,
+  tradedVenues,
+} from "./config.ts";
 import { Errands } from "./errands.ts";
 
 /** Between two looks that somebody else asks for, ms: each costs a question of every open order. */

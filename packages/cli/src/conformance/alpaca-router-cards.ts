@@ -5,7 +5,7 @@
 
 import type { Report } from "@tidegate/contracts";
 import { ALPACA } from "./alpaca-router.ts";
-import { type Card, CARD_MS_MAX, expect, same, until } from "./cards.ts";
+import { CARD_MS_MAX, type Card, expect, same, until } from "./cards.ts";
 import { Hands, type Thrown } from "./router.ts";
 import { cardMakers } from "./router-cards.ts";
 
@@ -43,7 +43,12 @@ export function alpacaRouterCards(heard?: (report: Report) => Report): readonly 
       },
     ),
     order("LIMIT GTC rests", {}, ["ACK"], "NEW"),
-    order("MARKET fills at two prices", { type: "MARKET", units: 2 }, ["ACK", "FILL", "FILL"], "FILLED"),
+    order(
+      "MARKET fills at two prices",
+      { type: "MARKET", units: 2 },
+      ["ACK", "FILL", "FILL"],
+      "FILLED",
+    ),
     order("LIMIT GTC that crosses fills", { dollars: 60_001 }, ["ACK", "FILL"], "FILLED"),
     order(
       "LIMIT IOC fills what is there and is cancelled",
@@ -51,8 +56,18 @@ export function alpacaRouterCards(heard?: (report: Report) => Report): readonly 
       ["ACK", "FILL", "CANCELLED"],
       "CANCELED",
     ),
-    order("LIMIT FOK fills whole", { dollars: 60_002, tif: "FOK", units: 2 }, ["ACK", "FILL", "FILL"], "FILLED"),
-    order("LIMIT FOK that cannot is cancelled", { dollars: 60_002, tif: "FOK", units: 3 }, ["ACK", "CANCELLED"], "CANCELED"),
+    order(
+      "LIMIT FOK fills whole",
+      { dollars: 60_002, tif: "FOK", units: 2 },
+      ["ACK", "FILL", "FILL"],
+      "FILLED",
+    ),
+    order(
+      "LIMIT FOK that cannot is cancelled",
+      { dollars: 60_002, tif: "FOK", units: 3 },
+      ["ACK", "CANCELLED"],
+      "CANCELED",
+    ),
     card("post-only: the venue has no such order, and none is sent", async (hands) => {
       const { reason } = await hands.told(hands.place({ tif: "POST_ONLY" }), "NEVER_SENT");
       same(reason, "MALFORMED", "the reason");
@@ -69,21 +84,31 @@ export function alpacaRouterCards(heard?: (report: Report) => Report): readonly 
       await hands.taken();
     }),
     slow(
-      card("rate limit: 180 in a minute are ours, and a fifth of them are for cancels [B018]", async (hands) => {
-        const first = await hands.taken();
-        const asked: string[] = [];
-        for (let n = 0; n < 200; n += 1) {
-          asked.push(hands.place());
-          if (n % 10 === 9) await sleep(50);
-        }
-        const { reason } = await hands.told(asked.at(-1) as string, "NEVER_SENT");
-        same(reason, "RATE_BUDGET", "the last");
-        hands.cancel(first);
-        await hands.told(first, "CANCELLED");
-        same([hands.count("REJECT"), hands.count("VENUE_DOWN")], [0, 0], "refusals, lost sessions");
-        const requests = Number(hands.venue.orders.stats()["requests"]);
-        expect(requests <= 180 && hands.count("ACK") >= 100, `${requests}, ${hands.count("ACK")} taken`);
-      }),
+      card(
+        "rate limit: 180 in a minute are ours, and a fifth of them are for cancels [B018]",
+        async (hands) => {
+          const first = await hands.taken();
+          const asked: string[] = [];
+          for (let n = 0; n < 200; n += 1) {
+            asked.push(hands.place());
+            if (n % 10 === 9) await sleep(50);
+          }
+          const { reason } = await hands.told(asked.at(-1) as string, "NEVER_SENT");
+          same(reason, "RATE_BUDGET", "the last");
+          hands.cancel(first);
+          await hands.told(first, "CANCELLED");
+          same(
+            [hands.count("REJECT"), hands.count("VENUE_DOWN")],
+            [0, 0],
+            "refusals, lost sessions",
+          );
+          const requests = Number(hands.venue.orders.stats()["requests"]);
+          expect(
+            requests <= 180 && hands.count("ACK") >= 100,
+            `${requests}, ${hands.count("ACK")} taken`,
+          );
+        },
+      ),
     ),
     unknown("the venue takes it and the connection ends", [{ switch: "ack_lost" }], true),
     unknown("the venue takes it and says 504", [{ switch: "ack_504" }], true),
@@ -129,14 +154,17 @@ export function alpacaRouterCards(heard?: (report: Report) => Report): readonly 
       const id = hands.place({ type: "MARKET" });
       await hands.told(id, "FILL");
     }),
-    card("fills: one that the stream never tells is fetched once the order is asked for", async (hands) => {
-      hands.inject({ switch: "gap", count: 3 });
-      const id = hands.place({ type: "MARKET", units: 2 });
-      await hands.told(id, "ACK");
-      await sleep(200);
-      hands.query(id);
-      await hands.told(id, "FILL", 2);
-    }),
+    card(
+      "fills: one that the stream never tells is fetched once the order is asked for",
+      async (hands) => {
+        hands.inject({ switch: "gap", count: 3 });
+        const id = hands.place({ type: "MARKET", units: 2 });
+        await hands.told(id, "ACK");
+        await sleep(200);
+        hands.query(id);
+        await hands.told(id, "FILL", 2);
+      },
+    ),
     card("fills: events that come late, in order", async (hands) => {
       const id = await hands.taken({ dollars: 59_999.5 });
       hands.inject({ switch: "late_events", ms: 800 });
@@ -281,21 +309,24 @@ export function alpacaRouterCards(heard?: (report: Report) => Report): readonly 
       hands.inject({ switch: "disconnect" });
       await hands.told(id, "ACK");
     }),
-    card("our own restart: what happened meanwhile is booked once, over all versions", async (hands) => {
-      const filled = await hands.taken({ dollars: 59_999.5, units: 2 });
-      hands.at(59_998, 1);
-      await hands.told(filled, "FILL");
-      hands.at(60_000);
-      hands.amend(filled, 59_500, 3);
-      await hands.told(filled, "REPLACED");
-      const rests = await hands.taken({ dollars: 50_000 });
-      await hands.restart(() => hands.at(59_000, 5));
-      await hands.told(filled, "FILL", 2);
-      await hands.agree();
-      same(hands.status(filled), "FILLED", "at the venue");
-      hands.cancel(rests);
-      await hands.told(rests, "CANCELLED");
-    }),
+    card(
+      "our own restart: what happened meanwhile is booked once, over all versions",
+      async (hands) => {
+        const filled = await hands.taken({ dollars: 59_999.5, units: 2 });
+        hands.at(59_998, 1);
+        await hands.told(filled, "FILL");
+        hands.at(60_000);
+        hands.amend(filled, 59_500, 3);
+        await hands.told(filled, "REPLACED");
+        const rests = await hands.taken({ dollars: 50_000 });
+        await hands.restart(() => hands.at(59_000, 5));
+        await hands.told(filled, "FILL", 2);
+        await hands.agree();
+        same(hands.status(filled), "FILLED", "at the venue");
+        hands.cancel(rests);
+        await hands.told(rests, "CANCELLED");
+      },
+    ),
     card("halt: orders wait for its end, cancels do not", async (hands) => {
       const id = await hands.taken();
       hands.inject({ switch: "halt", ms: 800 });
@@ -335,7 +366,13 @@ export function alpacaRouterCards(heard?: (report: Report) => Report): readonly 
         hands.at(59_998, 1);
         await hands.told(part, "FILL");
         const ids = [part, await hands.taken(), await hands.taken({ dollars: 58_000 })];
-        const manual = { symbol: "AAPL", qty: "1", side: "buy", type: "limit", time_in_force: "gtc" };
+        const manual = {
+          symbol: "AAPL",
+          qty: "1",
+          side: "buy",
+          type: "limit",
+          time_in_force: "gtc",
+        };
         await hands.venue.byHand("POST", "/v2/orders", { ...manual, limit_price: "57000" });
         hands.kill();
         for (const id of ids) await hands.told(id, "CANCELLED");

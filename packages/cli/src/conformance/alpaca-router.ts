@@ -108,7 +108,8 @@ export const ALPACA: Market<AlpacaCard> = {
       ...{ alpacaRestUrl: `http://127.0.0.1:${port}`, alpacaStreamUrl: `ws://127.0.0.1:${port}` },
     };
   },
-  book: ({ orders }, book) => orders.book({ symbol: SYMBOL, ...book } as Parameters<AlpacaOrders["book"]>[0]),
+  book: ({ orders }, book) =>
+    orders.book({ symbol: SYMBOL, ...book } as Parameters<AlpacaOrders["book"]>[0]),
   inject: ({ orders }, thrown) => orders.inject(thrown as Injection),
   injected: ({ orders }) => orders.stats()["injected"] as Readonly<Record<string, number>>,
 };

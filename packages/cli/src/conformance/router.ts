@@ -435,7 +435,13 @@ export function difference(
     .filter(({ execId }) => !undone.has(execId))
     .map((fill) =>
       [
-        ...[fill.clientOrderId, fill.execId.replace(nth, ""), fill.side, fill.lastPxTicks, fill.lastQtyLots],
+        ...[
+          fill.clientOrderId,
+          fill.execId.replace(nth, ""),
+          fill.side,
+          fill.lastPxTicks,
+          fill.lastQtyLots,
+        ],
         ...[fill.feeE8, fill.feeAsset, fill.maker],
       ].join(" "),
     );

@@ -4,7 +4,7 @@
  */
 
 import type { Report } from "@tidegate/contracts";
-import { type Card, CARD_MS_MAX, expect, same, until } from "./cards.ts";
+import { CARD_MS_MAX, type Card, expect, same, until } from "./cards.ts";
 import { Hands, type Thrown } from "./router.ts";
 import { cardMakers } from "./router-cards.ts";
 import { SHIOAJI } from "./shioaji-router.ts";
@@ -44,22 +44,35 @@ export function shioajiRouterCards(heard?: (report: Report) => Report): readonly
       },
     ),
     order("LIMIT for the day rests", {}, ["ACK"], "NEW"),
-    order("MARKET fills at two prices", { type: "MARKET", units: 2 }, ["ACK", "FILL", "FILL"], "FILLED"),
+    order(
+      "MARKET fills at two prices",
+      { type: "MARKET", units: 2 },
+      ["ACK", "FILL", "FILL"],
+      "FILLED",
+    ),
     order("LIMIT that crosses fills", { dollars: 60_001 }, ["ACK", "FILL"], "FILLED"),
-    order("LIMIT FOK fills whole", { dollars: 60_002, tif: "FOK", units: 2 }, ["ACK", "FILL", "FILL"], "FILLED"),
+    order(
+      "LIMIT FOK fills whole",
+      { dollars: 60_002, tif: "FOK", units: 2 },
+      ["ACK", "FILL", "FILL"],
+      "FILLED",
+    ),
     card("post-only: the venue has no such order, and none is sent", async (hands) => {
       const { reason } = await hands.told(hands.place({ tif: "POST_ONLY" }), "NEVER_SENT");
       same(reason, "MALFORMED", "the reason");
     }),
     ...[200, 400, 401, 404, 422].map(refused),
     lost("the venue takes it and the connection ends", { switch: "ack_lost" }, true),
-    card("unknown outcome: the venue takes it and says 500; its event comes first", async (hands) => {
-      hands.inject({ switch: "ack_500" });
-      const id = hands.place();
-      await hands.told(id, "ACK");
-      hands.cancel(id);
-      await hands.told(id, "CANCELLED");
-    }),
+    card(
+      "unknown outcome: the venue takes it and says 500; its event comes first",
+      async (hands) => {
+        hands.inject({ switch: "ack_500" });
+        const id = hands.place();
+        await hands.told(id, "ACK");
+        hands.cancel(id);
+        await hands.told(id, "CANCELLED");
+      },
+    ),
     lost("the request is lost with its connection", { switch: "request_lost" }, false),
     lost("the venue says 500 and does not take it", { switch: "answer_500" }, false),
     card("unknown outcome: an answer that is too late changes nothing", async (hands) => {
@@ -71,7 +84,11 @@ export function shioajiRouterCards(heard?: (report: Report) => Report): readonly
     }),
     card("new orders go one after the other, and none is lost", async (hands) => {
       hands.inject({ switch: "ack_late", ms: 600 });
-      const ids = [hands.place(), hands.place({ dollars: 58_000 }), hands.place({ dollars: 57_000 })];
+      const ids = [
+        hands.place(),
+        hands.place({ dollars: 58_000 }),
+        hands.place({ dollars: 57_000 }),
+      ];
       for (const id of ids) await hands.told(id, "ACK");
     }),
     card("rejected after it was taken", async (hands) => {
@@ -97,14 +114,17 @@ export function shioajiRouterCards(heard?: (report: Report) => Report): readonly
       hands.at(59_990, 5);
       await hands.told(id, "FILL", 2);
     }),
-    card("fills: one that the stream never tells is fetched once the order is asked for", async (hands) => {
-      hands.inject({ switch: "gap", count: 3 });
-      const id = hands.place({ type: "MARKET", units: 2 });
-      await hands.told(id, "ACK");
-      await sleep(200);
-      hands.query(id);
-      await hands.told(id, "FILL", 2);
-    }),
+    card(
+      "fills: one that the stream never tells is fetched once the order is asked for",
+      async (hands) => {
+        hands.inject({ switch: "gap", count: 3 });
+        const id = hands.place({ type: "MARKET", units: 2 });
+        await hands.told(id, "ACK");
+        await sleep(200);
+        hands.query(id);
+        await hands.told(id, "FILL", 2);
+      },
+    ),
     card("fills: an event that cannot be read is asked for", async (hands) => {
       const id = await hands.taken({ dollars: 59_999.5 });
       hands.inject({ switch: "garbled" });

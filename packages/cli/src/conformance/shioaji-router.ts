@@ -11,7 +11,7 @@ import {
   ShioajiOrders,
 } from "@tidegate/venue-sim/shioaji";
 import { orderIds } from "../drill/gateway-end.ts";
-import { type CardVenue, type Market } from "./router.ts";
+import type { CardVenue, Market } from "./router.ts";
 
 const CODE = "2890";
 /** The least that may be configured. */
@@ -49,7 +49,10 @@ export function byOurIds(truth: VenueTruth): VenueTruth {
   return {
     ...truth,
     positionLots: Object.fromEntries(
-      Object.entries(positionLots).map(([id, held]) => [id, id.startsWith("shioaji:") ? lots(held) : held]),
+      Object.entries(positionLots).map(([id, held]) => [
+        id,
+        id.startsWith("shioaji:") ? lots(held) : held,
+      ]),
     ) as VenueTruth["positionLots"],
     orders: new Map(
       [...truth.orders].map(([field, order]) => {
@@ -66,7 +69,10 @@ export function byOurIds(truth: VenueTruth): VenueTruth {
       feeAsset: "TWD",
       maker: false,
     })),
-    openOrders: truth.openOrders.map((order) => ({ ...order, clientOrderId: idOf(order.clientOrderId) })),
+    openOrders: truth.openOrders.map((order) => ({
+      ...order,
+      clientOrderId: idOf(order.clientOrderId),
+    })),
   };
 }
 

@@ -87,9 +87,10 @@ describe("the judge of the venue-fault drill [B022]", () => {
       [ALPACA, "ALPACA"],
       [SHIOAJI, "SHIOAJI"],
     ] as const) {
-      const all = (Object.keys(ORDER_SWITCHES) as OrderSwitch[]).filter((name) =>
+      const all = (Object.keys(ORDER_SWITCHES) as OrderSwitch[]).filter(
+        (name) =>
           (ORDER_SWITCHES[name].venues as readonly string[]).includes(venue) &&
-        !NOT_THROWN.includes(name),
+          !NOT_THROWN.includes(name),
       );
       const thrown = faultsOf(market).map(({ name }) => name);
       expect(thrown.toSorted()).toEqual(all.toSorted());

@@ -32,7 +32,10 @@ const FAULTY = 5;
 /** How long a venue is well before what is left counts, ms. */
 const HEALED_MS = 25_000;
 /** And longer where the venue's answers leave more open: its requests take effect late, its bans are a minute. */
-const HEALED_MORE_MS: Readonly<Partial<Record<OrderVenue, number>>> = { ALPACA: 30_000, SHIOAJI: 80_000 };
+const HEALED_MORE_MS: Readonly<Partial<Record<OrderVenue, number>>> = {
+  ALPACA: 30_000,
+  SHIOAJI: 80_000,
+};
 /** Between two rounds of questions, as reconciliation makes them. */
 const ASK_MS = 1_000;
 /** How long an episode waits for the first fill, where a fault needs one. */
