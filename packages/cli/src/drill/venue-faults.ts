@@ -44,6 +44,7 @@ const FILL_MS_MAX = 3_000;
 const SILENT_ORDERS = 10;
 const SILENT_MS = 20_000;
 const SILENT_OF = 50;
+const SILENT_LANES = 5;
 
 /** The venue's faults, by what must happen for each to act. */
 const BY_ACT = {
@@ -251,9 +252,14 @@ export async function drillVenueFaults(options: VenueFaultsOptions): Promise<Res
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   const times = Math.max(1, Math.floor(seeds / SILENT_OF));
-  const silent = await Promise.all(
-    MARKETS.flatMap((market) => Array.from({ length: times }, () => silence(market, plant))),
-  );
+  const ways = MARKETS.flatMap((market) => Array.from({ length: times }, () => market));
+  const silent: Awaited<ReturnType<typeof silence>>[] = [];
+  // Each waits more than it works, but all of them at once would not start in time.
+  const listen = async (): Promise<void> => {
+    for (let market = ways.pop(); market !== undefined; market = ways.pop())
+      silent.push(await silence(market, plant));
+  };
+  await Promise.all(Array.from({ length: SILENT_LANES }, listen));
   return judge(episodes, silent, from);
 }
 
