@@ -51,7 +51,7 @@ export function byOurIds(truth: VenueTruth): VenueTruth {
     positionLots: Object.fromEntries(
       Object.entries(positionLots).map(([id, held]) => [
         id,
-        id.startsWith("shioaji:") ? lots(held) : held,
+        id.startsWith("shioaji:") ? lots(held ?? 0n) : held,
       ]),
     ) as VenueTruth["positionLots"],
     orders: new Map(
