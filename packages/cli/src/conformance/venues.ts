@@ -14,6 +14,9 @@ import { type BinanceMarket, SPOT, USDM } from "./router.ts";
 import { shioajiRouterCards } from "./shioaji-router-cards.ts";
 import { shioajiVenueCards } from "./shioaji-venue.ts";
 
+/** The router's cards beside those of an adapter of the same venue. */
+const ofTheRouter = (cards: readonly Card[]): Card[] =>
+  cards.map((card) => ({ ...card, name: `router: ${card.name}` }));
 /** Fewest cards of a venue that say anything. */
 export const CARDS_MIN = 25;
 /** Cards of a venue that are played at once where each has processes of its own: they wait more than they work. */
@@ -28,7 +31,7 @@ async function ofAlpaca(wrong: boolean): Promise<Played[]> {
     return venue;
   };
   const client = await play(alpacaVenueCards(open));
-  return wrong ? client : [...client, ...(await play(alpacaRouterCards(), LANES))];
+  return wrong ? client : [...client, ...(await play(ofTheRouter(alpacaRouterCards()), LANES))];
 }
 
 /** The planted fault: a router that tells each fill a tick dearer than it was. */
@@ -59,7 +62,7 @@ const ofShioaji = async (wrong: boolean): Promise<Played[]> => {
     shioajiVenueCards(wrong ? (fill) => ({ ...fill, pxTicks: fill.pxTicks + 1n }) : undefined),
     LANES,
   );
-  return wrong ? client : [...client, ...(await play(shioajiRouterCards(), LANES))];
+  return wrong ? client : [...client, ...(await play(ofTheRouter(shioajiRouterCards()), LANES))];
 };
 
 /** Of a router that tells wrong fills, at the venues whose adapter has cards of its own beside the router's. */
