@@ -3,7 +3,7 @@
 import { readFileSync, statSync } from "node:fs";
 import { SOCKETS } from "@tidegate/contracts";
 import { Secret, ServiceFault } from "@tidegate/service-kit";
-import { ACCOUNT_SLICES, VENUES, type VenueName } from "@tidegate/venues";
+import { ACCOUNT_SLICES, alpaca, VENUES, type VenueName } from "@tidegate/venues";
 import { z } from "zod";
 
 const url = (protocol: RegExp, what: string) => z.url({ protocol }).optional().describe(what);
@@ -170,6 +170,46 @@ export const Settings = z.object({
     .max(10_000)
     .default(200)
     .describe("Orders, amends and cancels the FIX venue allows in ten seconds"),
+  restSettlesMs: z
+    .number()
+    .int()
+    .min(12_000)
+    .max(600_000)
+    .default(30_000)
+    .describe(
+      "How long after it left a request over HTTP may still take effect, ms: before that no order of Alpaca or Shioaji is called dead",
+    ),
+  alpacaRestUrl: url(/^https?$/, "Alpaca's trading REST, without a path; unset = not traded"),
+  alpacaStreamUrl: url(
+    /^wss?$/,
+    "Alpaca's trade updates, without a path; wanted with alpacaRestUrl",
+  ),
+  alpacaRequestsPerMinute: z
+    .number()
+    .int()
+    .min(10)
+    .max(100_000)
+    .default(alpaca.limits.limits.weightPerMinute)
+    .describe("Requests of any kind Alpaca allows the account in a minute; nine tenths are ours"),
+  shioajiUrl: url(/^http$/, "Shioaji's daemon on this host, without a path; unset = not traded"),
+  shioajiBrokerId: z.string().max(16).default("").describe("Our broker; wanted with shioajiUrl"),
+  shioajiAccountId: z.string().max(16).default("").describe("Our account; wanted with shioajiUrl"),
+  shioajiOtcCodes: z
+    .array(z.string().min(1).max(16))
+    .max(2_000)
+    .default([])
+    .describe(
+      "Codes of the instrument table that are listed over the counter; the rest is the exchange's",
+    ),
+  shioajiOrdersPer10s: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(150)
+    .describe(
+      "Orders, changes and cancels in ten seconds; the venue allows 250 with the lists of trades, of which 100 may be asked for",
+    ),
 });
 export type RouterConfig = z.output<typeof Settings>;
 
@@ -177,7 +217,10 @@ const KeyPair = z.object({
   apiKey: z.string().min(1).max(256),
   apiSecret: z.string().min(1).max(256),
 });
-const KeyFile = z.partialRecord(z.enum(["binance-spot", "binance-usdm", "fix"]), KeyPair);
+const KeyFile = z.partialRecord(
+  z.enum(["alpaca", "binance-spot", "binance-usdm", "fix", "shioaji"]),
+  KeyPair,
+);
 const Table = z.object({
   instruments: z.array(
     z.object({
@@ -211,6 +254,13 @@ export interface FixVenue {
   readonly venueId: number;
   readonly username: string;
   readonly password: Secret;
+}
+
+/** A venue whose requests and stream are the loop's alone. */
+export interface OwnVenue {
+  readonly venueId: number;
+  readonly apiKey: string;
+  readonly apiSecret: Secret;
 }
 
 const KEY_NAMES = { BINANCE_SPOT: "binance-spot", BINANCE_USDM: "binance-usdm" } as const;
@@ -251,9 +301,14 @@ export function tradedVenues(config: RouterConfig): TradedVenue[] {
     },
   ] as const;
   const venues = wanted.filter(({ ws }) => ws !== undefined);
-  if (venues.length === 0 && config.fixUrl !== undefined) return [];
+  const own = [config.fixUrl, config.alpacaRestUrl, config.shioajiUrl].some(
+    (set) => set !== undefined,
+  );
+  if (venues.length === 0 && own) return [];
   if (venues.length === 0)
-    throw new ServiceFault("no venue is configured: set spotWsApiUrl, usdmWsApiUrl or fixUrl");
+    throw new ServiceFault(
+      "no venue is configured: set spotWsApiUrl, usdmWsApiUrl, fixUrl, alpacaRestUrl or shioajiUrl",
+    );
   const keys = readKeys(config.keysFile);
   const listed = venueRows(config.instrumentsFile);
   return venues.map(({ name, ws, stream, rest, limits, needs }) => {
@@ -294,18 +349,51 @@ export function fixVenue(config: RouterConfig): FixVenue | null {
   if (config.fixSenderCompId === "" || config.fixTargetCompId === "") {
     throw new ServiceFault("FIX also needs fixSenderCompId and fixTargetCompId");
   }
-  const pair = readKeys(config.keysFile).fix;
-  if (pair === undefined) {
-    throw new ServiceFault(`${config.keysFile} has no key of fix; add it or unset fixUrl`);
+  const { venueId, apiKey: username, apiSecret: password } = ownVenue(config, "fix", "fixUrl");
+  return { venueId, username, password };
+}
+
+/**
+ * Alpaca, where it is configured.
+ *
+ * Errors  as of `tradedVenues`
+ */
+export function alpacaVenue(config: RouterConfig): OwnVenue | null {
+  if (config.alpacaRestUrl === undefined) return null;
+  if (config.alpacaStreamUrl === undefined)
+    throw new ServiceFault("Alpaca also needs alpacaStreamUrl");
+  return ownVenue(config, "alpaca", "alpacaRestUrl");
+}
+
+/**
+ * Shioaji, where it is configured.
+ *
+ * Errors  as of `tradedVenues`
+ */
+export function shioajiVenue(config: RouterConfig): OwnVenue | null {
+  if (config.shioajiUrl === undefined) return null;
+  if (config.shioajiBrokerId === "" || config.shioajiAccountId === "") {
+    throw new ServiceFault("Shioaji also needs shioajiBrokerId and shioajiAccountId");
   }
-  const row = venueRows(config.instrumentsFile).get("FIX");
+  return ownVenue(config, "shioaji", "shioajiUrl");
+}
+
+const OWN = { alpaca: "ALPACA", fix: "FIX", shioaji: "SHIOAJI" } as const;
+
+/** Key and id of a venue that `setting` asks for. */
+function ownVenue(config: RouterConfig, name: keyof typeof OWN, setting: string): OwnVenue {
+  const pair = readKeys(config.keysFile)[name];
+  if (pair === undefined) {
+    throw new ServiceFault(`${config.keysFile} has no key of ${name}; add it or unset ${setting}`);
+  }
+  const row = venueRows(config.instrumentsFile).get(OWN[name]);
   if (row === undefined) {
     throw new ServiceFault(
-      `${config.instrumentsFile} has no instrument of FIX; add one or unset fixUrl`,
+      `${config.instrumentsFile} has no instrument of ${OWN[name]}; add one or unset ${setting}`,
     );
   }
-  const { apiKey: username, apiSecret } = pair;
-  return { venueId: row.venueId, username, password: new Secret(apiSecret) };
+  const { apiKey, apiSecret } = pair;
+  return { venueId: row.venueId, apiKey, apiSecret: new Secret(apiSecret) };
 }
 
 function readKeys(path: string): z.output<typeof KeyFile> {
@@ -350,12 +438,20 @@ function venueRows(
   }
 }
 
+/** The venues that are the loop's alone, as far as they are configured. */
+export interface OwnVenues {
+  readonly fix?: FixVenue | null;
+  readonly alpaca?: OwnVenue | null;
+  readonly shioaji?: OwnVenue | null;
+}
+
 /** The hot loop's configuration. It crosses to the loop in this process only and is never logged. */
 export function loopConfig(
   config: RouterConfig,
   venues: readonly TradedVenue[],
-  fix: FixVenue | null = null,
+  own: OwnVenues = {},
 ): object {
+  const { fix = null, alpaca: stocks = null, shioaji = null } = own;
   return {
     endpoint: config.commandUrl,
     epochPath: config.epochFile,
@@ -369,6 +465,8 @@ export function loopConfig(
     venues: [
       ...venues.map((venue) => sessionConfig(config, venue)),
       ...(fix === null ? [] : [fixSessionConfig(config, fix)]),
+      ...(stocks === null ? [] : [alpacaSessionConfig(config, stocks)]),
+      ...(shioaji === null ? [] : [shioajiSessionConfig(config, shioaji)]),
     ],
   };
 }
@@ -389,6 +487,40 @@ function fixSessionConfig(config: RouterConfig, venue: FixVenue): object {
       storeDir: config.fixStoreDir,
       resetOnLogon: config.fixResetOnLogon,
       followReset: config.fixFollowReset,
+    },
+  };
+}
+
+/** Every request to Alpaca is a request: what is left beside ours is reconciliation's. */
+function alpacaSessionConfig(config: RouterConfig, venue: OwnVenue): object {
+  const bare = (text: string | undefined) => text?.replace(/\/+$/, "");
+  return {
+    venueId: venue.venueId,
+    apiUrl: bare(config.alpacaRestUrl),
+    userStreamUrl: `${bare(config.alpacaStreamUrl)}${alpaca.endpoints.wsApiPath}`,
+    apiKey: venue.apiKey,
+    apiSecret: venue.apiSecret.reveal(),
+    ordersPer10s: config.alpacaRequestsPerMinute,
+    weightPerMinute: config.alpacaRequestsPerMinute,
+    newWaitMs: config.newWaitMs,
+    settlesMs: config.restSettlesMs,
+    weightSharePercent: ACCOUNT_SLICES.orders.router,
+  };
+}
+
+function shioajiSessionConfig(config: RouterConfig, venue: OwnVenue): object {
+  return {
+    venueId: venue.venueId,
+    apiUrl: config.shioajiUrl?.replace(/\/+$/, ""),
+    apiKey: venue.apiKey,
+    apiSecret: venue.apiSecret.reveal(),
+    ordersPer10s: config.shioajiOrdersPer10s,
+    newWaitMs: config.newWaitMs,
+    settlesMs: config.restSettlesMs,
+    shioaji: {
+      brokerId: config.shioajiBrokerId,
+      accountId: config.shioajiAccountId,
+      otcCodes: config.shioajiOtcCodes,
     },
   };
 }

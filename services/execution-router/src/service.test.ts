@@ -5,7 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { fixVenue, loopConfig, Settings, tradedVenues } from "./config.ts";
+import {
+  alpacaVenue,
+  fixVenue,
+  loopConfig,
+  Settings,
+  shioajiVenue,
+  tradedVenues,
+} from "./config.ts";
 import { ERRANDS_MAX, Errands } from "./errands.ts";
 
 let dir = "";
@@ -63,7 +70,7 @@ describe("config", () => {
     const over = { instrumentsFile: table, fixUrl: "fix://127.0.0.1:9880" };
     const ids = { fixSenderCompId: "DESK", fixTargetCompId: "VENUE" };
     const config = settings({ ...over, ...ids }, { fix: PAIR });
-    const loop = loopConfig(config, tradedVenues(config), fixVenue(config)) as {
+    const loop = loopConfig(config, tradedVenues(config), { fix: fixVenue(config) }) as {
       venues: Record<string, unknown>[];
     };
     expect(loop.venues).toMatchObject([
@@ -79,6 +86,48 @@ describe("config", () => {
     expect(() => fixVenue(settings({ ...over, ...ids, instrumentsFile }, { fix: PAIR }))).toThrow(
       "no instrument of FIX",
     );
+  });
+
+  it("gives the loop Alpaca with nine tenths of the account's requests [B018]", () => {
+    const table = join(dir, "instruments.json");
+    const rows = [{ venue_id: 4, venue: "ALPACA", symbol: "AAPL" }];
+    writeFileSync(table, JSON.stringify({ instruments: rows }));
+    const over = { instrumentsFile: table, alpacaRestUrl: "http://127.0.0.1:1/" };
+    const stream = { alpacaStreamUrl: "ws://127.0.0.1:1/" };
+    const config = settings({ ...over, ...stream }, { alpaca: PAIR });
+    const own = { alpaca: alpacaVenue(config) };
+    expect(loopConfig(config, tradedVenues(config), own)).toMatchObject({
+      venues: [
+        {
+          ...{ venueId: 4, apiUrl: "http://127.0.0.1:1", userStreamUrl: "ws://127.0.0.1:1/stream" },
+          ...{ weightPerMinute: 200, weightSharePercent: 90, apiSecret: "very-secret-text" },
+        },
+      ],
+    });
+    expect(JSON.stringify(own)).not.toContain("very-secret-text");
+    expect(alpacaVenue(settings(SPOT))).toBeNull();
+    expect(() => alpacaVenue(settings(over, { alpaca: PAIR }))).toThrow("alpacaStreamUrl");
+    expect(() => alpacaVenue(settings({ ...over, ...stream }))).toThrow("has no key of alpaca");
+  });
+
+  it("gives the loop Shioaji with its account and what is listed over the counter", () => {
+    const table = join(dir, "instruments.json");
+    const rows = [{ venue_id: 6, venue: "SHIOAJI", symbol: "2890" }];
+    writeFileSync(table, JSON.stringify({ instruments: rows }));
+    const over = { instrumentsFile: table, shioajiUrl: "http://127.0.0.1:1/" };
+    const account = { shioajiBrokerId: "9A95", shioajiAccountId: "1", shioajiOtcCodes: ["5483"] };
+    const config = settings({ ...over, ...account }, { shioaji: PAIR });
+    const own = { shioaji: shioajiVenue(config) };
+    expect(loopConfig(config, tradedVenues(config), own)).toMatchObject({
+      venues: [
+        {
+          ...{ venueId: 6, apiUrl: "http://127.0.0.1:1", ordersPer10s: 150, settlesMs: 30_000 },
+          shioaji: { brokerId: "9A95", accountId: "1", otcCodes: ["5483"] },
+        },
+      ],
+    });
+    expect(() => shioajiVenue(settings(over, { shioaji: PAIR }))).toThrow("shioajiBrokerId");
+    expect(() => shioajiVenue(settings({ ...over, ...account }))).toThrow("has no key of shioaji");
   });
 
   it("a secret does not show when the venues are printed", () => {

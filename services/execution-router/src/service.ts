@@ -1,5 +1,12 @@
 import type { HotServiceSpec } from "@tidegate/service-kit";
-import { fixVenue, loopConfig, Settings, tradedVenues } from "./config.ts";
+import {
+  alpacaVenue,
+  fixVenue,
+  loopConfig,
+  Settings,
+  shioajiVenue,
+  tradedVenues,
+} from "./config.ts";
 import { Errands } from "./errands.ts";
 
 /** Between two looks that somebody else asks for, ms: each costs a question of every open order. */
@@ -12,7 +19,12 @@ export function createRouter(): HotServiceSpec<typeof Settings> {
     name: "execution-router",
     kind: "execution-router",
     schema: Settings,
-    engineConfig: ({ config }) => loopConfig(config, tradedVenues(config), fixVenue(config)),
+    engineConfig: ({ config }) =>
+      loopConfig(config, tradedVenues(config), {
+        fix: fixVenue(config),
+        alpaca: alpacaVenue(config),
+        shioaji: shioajiVenue(config),
+      }),
     ready: (stats) => stats["state"] === "UP",
     attach({ config, http, log }, engine) {
       const made = new Errands(tradedVenues(config), engine.call, (level, msg, fields) =>
@@ -38,7 +50,9 @@ export function createRouter(): HotServiceSpec<typeof Settings> {
       const looked = new Map<number, number>();
       http.post<{ Body: { venueId?: unknown } | null }>("/look-again", (request, reply) => {
         const venueId = request.body?.venueId;
-        const known = tradedVenues(config).find((venue) => venue.venueId === venueId);
+        const own = [fixVenue, alpacaVenue, shioajiVenue].flatMap((of) => of(config) ?? []);
+        const all = [...tradedVenues(config), ...own];
+        const known = all.find((venue) => venue.venueId === venueId);
         if (known === undefined)
           return reply.code(400).send({ error: "want the venueId of a venue that is traded" });
         const now = performance.now();

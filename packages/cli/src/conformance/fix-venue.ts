@@ -357,7 +357,7 @@ export function fixVenueCards(heard?: (report: Report) => Report): readonly Card
         hands.venue.manual("by-hand", "57000", "0.01");
         hands.kill();
         for (const id of ids) await hands.told(id, "CANCELLED");
-        await hands.said("mass cancel over FIX confirmed");
+        await hands.said("mass cancel confirmed");
         same(hands.venue.truth().openOrders, [], "what is open");
         same((await hands.told(hands.place(), "NEVER_SENT")).reason, "KILLED", "a new order");
         // What comes while the kill stands goes as well.

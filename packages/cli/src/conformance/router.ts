@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Report } from "@tidegate/contracts";
-import type { BookId, VenueTruth } from "@tidegate/venue-sim";
+import type { BookId, TruthFill, VenueTruth } from "@tidegate/venue-sim";
 import { BinanceOrders, type Injection } from "@tidegate/venue-sim/binance";
 import { FixOrders, MESSAGES_PER_10S, SYMBOL, VENUE_COMP_ID } from "@tidegate/venue-sim/fix";
 import { GatewayEnd, orderIds } from "../drill/gateway-end.ts";
@@ -14,8 +14,10 @@ import { Process } from "../drill/processes.ts";
 import { expect, until } from "./cards.ts";
 
 const ROOT = fileURLToPath(new URL("../../../../", import.meta.url));
-const KEY = { apiKey: "sim", apiSecret: "sim-secret" };
+export const KEY = { apiKey: "sim", apiSecret: "sim-secret" };
 const UP_MS_MAX = 15_000;
+/** How long a report may take. */
+const TOLD_MS_MAX = 10_000;
 /** How long our book may take to be the venue's again. */
 const AGREE_MS_MAX = 14_000;
 
@@ -31,7 +33,7 @@ export type Thrown = Omit<Injection, "market">;
 /** What differs between the venues, in what a card reckons with. */
 export interface Market<V extends CardVenue = BinanceOrders> {
   readonly id: BookId;
-  readonly keyName: "binance-spot" | "binance-usdm" | "fix";
+  readonly keyName: "alpaca" | "binance-spot" | "binance-usdm" | "fix" | "shioaji";
   /** Starts the venue with its log in `dir`. */
   open(dir: string): Promise<V>;
   /** What the router's configuration has of the venue at a port. */
@@ -49,6 +51,10 @@ export interface Market<V extends CardVenue = BinanceOrders> {
   readonly ticks: (dollars: number) => number;
   readonly price: (dollars: number) => string;
   readonly ordersPer10s: number;
+  /** How the router names a fill of the venue's log; by the number of its trade without it. */
+  readonly execId?: (fill: TruthFill) => string;
+  /** How long the venue's answers may leave open what became of an order, beyond what is usual; ms. */
+  readonly settlesMs?: number;
 }
 
 const SHIPPED = join(ROOT, "config/instruments.json");
@@ -167,6 +173,7 @@ export class Hands<V extends CardVenue = BinanceOrders> implements AsyncDisposab
   #router: Process | null = null;
   #end: GatewayEnd | null = null;
   #orders = 0;
+  #told = 0;
 
   private constructor(market: Market<V>, venue: V, dir: string, options: HandsOptions<V>) {
     this.market = market;
@@ -216,9 +223,12 @@ export class Hands<V extends CardVenue = BinanceOrders> implements AsyncDisposab
   }
 
   async #connect(): Promise<void> {
-    const end = await GatewayEnd.connect(`ipc://${join(this.#dir, "s/command.sock")}`, (report) =>
-      this.reports.push(this.#heard(report)),
-    );
+    // A router that was started anew tells everything again: it does not know what was heard.
+    const end = await GatewayEnd.connect(`ipc://${join(this.#dir, "s/command.sock")}`, (report) => {
+      if (report.reportSeq <= this.#told) return;
+      this.#told = report.reportSeq;
+      this.reports.push(this.#heard(report));
+    });
     this.#end = end;
     await this.#until("the router's link", () => end.state === "SYNCED", UP_MS_MAX);
     end.grant();
@@ -331,7 +341,9 @@ export class Hands<V extends CardVenue = BinanceOrders> implements AsyncDisposab
 
   #send(command: Readonly<Record<string, unknown>>): void {
     const { instrumentId, venueId } = this.market;
-    expect(this.#end?.send({ instrumentId, venueId, ...command }) === true, "the link is full");
+    const sent = this.#end?.send({ instrumentId, venueId, ...command }) === true;
+    const state = this.#router?.running === false ? "has ended" : "does not read";
+    expect(sent, `the link is full, the router ${state}: ${this.#router?.text.slice(-600)}`);
   }
 
   count(kind: Report["kind"]): number {
@@ -356,6 +368,7 @@ export class Hands<V extends CardVenue = BinanceOrders> implements AsyncDisposab
     await this.#until(
       `${kind} of ${clientOrderId}, which has ${this.kinds(clientOrderId).join()}`,
       () => found() !== undefined,
+      TOLD_MS_MAX + (this.market.settlesMs ?? 0),
     ).catch(() => {
       throw new Error(`no ${kind}: it was told ${this.kinds(clientOrderId).join() || "nothing"}`);
     });
@@ -373,7 +386,7 @@ export class Hands<V extends CardVenue = BinanceOrders> implements AsyncDisposab
    */
   async agree(): Promise<void> {
     let fault: string | null = "nothing was compared";
-    const end = performance.now() + AGREE_MS_MAX;
+    const end = performance.now() + AGREE_MS_MAX + (this.market.settlesMs ?? 0);
     while (fault !== null && performance.now() < end) {
       fault = difference(this.venue.truth(), this.reports, this.market);
       if (fault !== null) await new Promise((resolve) => setTimeout(resolve, 50));
@@ -392,11 +405,13 @@ export class Hands<V extends CardVenue = BinanceOrders> implements AsyncDisposab
   }
 }
 
+type Judged = Pick<Market<CardVenue>, "id" | "instrumentId" | "execId">;
+
 /** Where what we were told differs from what the venue's own log says; null where it does not. */
 export function difference(
   truth: VenueTruth,
   reports: readonly Report[],
-  { id, instrumentId }: { readonly id: BookId; readonly instrumentId: number },
+  { id, instrumentId, execId = (fill) => String(fill.tradeId) }: Judged,
 ): string | null {
   const broken = truth.inconsistencies[0];
   if (broken !== undefined) return `the venue's log: ${broken}`;
@@ -405,10 +420,12 @@ export function difference(
     .filter(({ market }) => market === id)
     .map((fill) =>
       [
-        ...[fill.clientOrderId, fill.tradeId, fill.side, fill.pxTicks, fill.qtyLots],
+        ...[fill.clientOrderId, execId(fill), fill.side, fill.pxTicks, fill.qtyLots],
         ...[fill.feeE8, fill.feeAsset, fill.maker],
       ].join(" "),
     );
+  // Where a venue numbers no fill of its list, the last part is which one of several alike it is.
+  const nth = id.startsWith("shioaji:") ? /\.\d+$/ : /$^/;
   // What takes an execution back names it before the slash.
   const undone = new Set(
     reports.filter(({ kind }) => kind === "BUST").map(({ execId }) => execId.split("/")[0]),
@@ -418,7 +435,13 @@ export function difference(
     .filter(({ execId }) => !undone.has(execId))
     .map((fill) =>
       [
-        ...[fill.clientOrderId, fill.execId, fill.side, fill.lastPxTicks, fill.lastQtyLots],
+        ...[
+          fill.clientOrderId,
+          fill.execId.replace(nth, ""),
+          fill.side,
+          fill.lastPxTicks,
+          fill.lastQtyLots,
+        ],
         ...[fill.feeE8, fill.feeAsset, fill.maker],
       ].join(" "),
     );

@@ -5,13 +5,18 @@ import type { AlpacaOrders } from "@tidegate/venue-sim/alpaca";
 import { type Check, type Result, result } from "../result.ts";
 import { UsageError } from "../sim/options.ts";
 import { AlpacaVenues } from "./alpaca-orders.ts";
+import { alpacaRouterCards } from "./alpaca-router-cards.ts";
 import { alpacaVenueCards } from "./alpaca-venue.ts";
 import { binanceVenueCards } from "./binance-venue.ts";
 import { type Card, judged, type Played, play } from "./cards.ts";
 import { fixVenueCards } from "./fix-venue.ts";
 import { type BinanceMarket, SPOT, USDM } from "./router.ts";
+import { shioajiRouterCards } from "./shioaji-router-cards.ts";
 import { shioajiVenueCards } from "./shioaji-venue.ts";
 
+/** The router's cards beside those of an adapter of the same venue. */
+const ofTheRouter = (cards: readonly Card[]): Card[] =>
+  cards.map((card) => ({ ...card, name: `router: ${card.name}` }));
 /** Fewest cards of a venue that say anything. */
 export const CARDS_MIN = 25;
 /** Cards of a venue that are played at once where each has processes of its own: they wait more than they work. */
@@ -25,7 +30,8 @@ async function ofAlpaca(wrong: boolean): Promise<Played[]> {
     if (wrong) venue.inject({ switch: "duplicate", count: 1_000_000 });
     return venue;
   };
-  return await play(alpacaVenueCards(open));
+  const client = await play(alpacaVenueCards(open));
+  return wrong ? client : [...client, ...(await play(ofTheRouter(alpacaRouterCards()), LANES))];
 }
 
 /** The planted fault: a router that tells each fill a tick dearer than it was. */
@@ -51,11 +57,19 @@ const ofFix = (wrong: boolean): Promise<Played[]> => {
   );
 };
 
-const ofShioaji = (wrong: boolean): Promise<Played[]> =>
-  play(
+const ofShioaji = async (wrong: boolean): Promise<Played[]> => {
+  const client = await play(
     shioajiVenueCards(wrong ? (fill) => ({ ...fill, pxTicks: fill.pxTicks + 1n }) : undefined),
     LANES,
   );
+  return wrong ? client : [...client, ...(await play(ofTheRouter(shioajiRouterCards()), LANES))];
+};
+
+/** Of a router that tells wrong fills, at the venues whose adapter has cards of its own beside the router's. */
+const OF_ROUTER: Readonly<Partial<Record<string, (wrong: typeof dearer) => readonly Card[]>>> = {
+  alpaca: alpacaRouterCards,
+  shioaji: shioajiRouterCards,
+};
 
 /** The venues the platform has an order path to, each with its cards. */
 export const SETS = {
@@ -71,6 +85,7 @@ type Venue = keyof typeof SETS;
 export const BREAKS: Readonly<Record<string, readonly Venue[]>> = {
   "double-events": ["alpaca"],
   "wrong-fills": ["binance-spot", "binance-usdm", "fix", "shioaji"],
+  "dearer-fills": ["alpaca", "shioaji"],
 };
 
 export async function venues(
@@ -93,7 +108,10 @@ export async function venues(
   const checks: Check[] = [];
   const figures: Record<string, unknown> = {};
   for (const name of names) {
-    const played = await SETS[name](plant !== null);
+    const planted = plant === "dearer-fills" ? OF_ROUTER[name]?.(dearer) : undefined;
+    const crossing = planted?.filter((card) => card.name.endsWith("that crosses fills"));
+    const played =
+      crossing === undefined ? await SETS[name](plant !== null) : await play(crossing, LANES);
     checks.push(...judged(name, played, CARDS_MIN));
     figures[name] = played;
   }

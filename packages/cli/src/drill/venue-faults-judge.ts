@@ -15,6 +15,10 @@ interface Units {
 const UNITS: Readonly<Partial<Record<BookId, Units>>> = {
   spot: { base: "BTC", quote: "USDT", lotE8: 1_000n, tickLotE8: 10n },
   usdm: { base: null, quote: "USDT", lotE8: 0n, tickLotE8: 10_000n },
+  "alpaca:AAPL": { base: "AAPL", quote: "USD", lotE8: 100n, tickLotE8: 1n },
+  "shioaji:2890": {
+    ...{ base: "2890", quote: "TWD", lotE8: 100_000_000_000n, tickLotE8: 1_000_000_000n },
+  },
   "fix:BTC/USD": { base: "BTC", quote: "USD", lotE8: 1_000n, tickLotE8: 10n },
 };
 /** Reports after which nothing of an order can be there any more. */

@@ -5,6 +5,7 @@
 
 import type { Report } from "@tidegate/contracts";
 import { ORDER_SWITCHES, type OrderSwitch, type OrderVenue } from "@tidegate/venue-sim/switches";
+import { ALPACA } from "../conformance/alpaca-router.ts";
 import {
   type CardVenue,
   difference,
@@ -14,6 +15,7 @@ import {
   SPOT,
   USDM,
 } from "../conformance/router.ts";
+import { SHIOAJI } from "../conformance/shioaji-router.ts";
 import { check, type Result, result } from "../result.ts";
 import { sleep } from "../sim/cluster.ts";
 import { UsageError } from "../sim/options.ts";
@@ -22,13 +24,18 @@ import { released, type Sums, sums } from "./venue-faults-judge.ts";
 
 /** A market whose venue is only asked for what every venue has. */
 type AnyMarket = Market<CardVenue>;
-const MARKETS = [SPOT, USDM, FIX] as unknown as readonly AnyMarket[];
+const MARKETS = [SPOT, USDM, FIX, ALPACA, SHIOAJI] as unknown as readonly AnyMarket[];
 const LANES = 3;
 /** Acts of one episode, and how many of them come with a fault of the venue. */
 const ACTS = 12;
 const FAULTY = 5;
 /** How long a venue is well before what is left counts, ms. */
 const HEALED_MS = 25_000;
+/** And longer where the venue's answers leave more open: its requests take effect late, its bans are a minute. */
+const HEALED_MORE_MS: Readonly<Partial<Record<OrderVenue, number>>> = {
+  ALPACA: 30_000,
+  SHIOAJI: 80_000,
+};
 /** Between two rounds of questions, as reconciliation makes them. */
 const ASK_MS = 1_000;
 /** How long an episode waits for the first fill, where a fault needs one. */
@@ -37,6 +44,7 @@ const FILL_MS_MAX = 3_000;
 const SILENT_ORDERS = 10;
 const SILENT_MS = 20_000;
 const SILENT_OF = 50;
+const SILENT_LANES = 5;
 
 /** The venue's faults, by what must happen for each to act. */
 const BY_ACT = {
@@ -44,20 +52,28 @@ const BY_ACT = {
     ...["ack_lost", "ack_late", "ack_504", "request_lost", "answer_500", "fill_before_ack"],
     ...["reject_after_ack", "refuse", "gap", "duplicate", "late_events", "garbled"],
     ...["session_reject", "business_reject", "message_limit"],
+    ...["ack_500", "pattern_day_trader", "rate_limit", "slow_accept"],
   ],
   cancel: ["pending_cancel", "cancel_rejected", "cancel_ack_lost"],
   amend: ["pending_replace", "replace_rejected", "replace_ack_lost"],
   query: ["query_lost"],
   login: ["auth_timeout"],
   fill: ["bust", "correct"],
-  now: ["disconnect", "stream_ends", "halt", "session_roll"],
+  now: [
+    ...["disconnect", "stream_ends", "halt", "session_roll"],
+    ...["half_open", "clock_skew", "daemon_restart"],
+  ],
 } as const;
 type Act = keyof typeof BY_ACT;
 const VENUES: Readonly<Record<AnyMarket["keyName"], OrderVenue>> = {
   "binance-spot": "BINANCE_SPOT",
   "binance-usdm": "BINANCE_USDM",
+  alpaca: "ALPACA",
   fix: "FIX",
+  shioaji: "SHIOAJI",
 };
+/** A venue in the clear has nothing for it to act on; the sockets' own tests throw it. */
+export const NOT_THROWN: readonly OrderSwitch[] = ["tls"];
 
 export function faultsOf({
   keyName,
@@ -170,7 +186,8 @@ class Play {
   /** Asks as reconciliation does, until both books are the same or the time is over. */
   async heal(): Promise<string | null> {
     const { venue, reports, market } = this.#hands;
-    const end = performance.now() + HEALED_MS;
+    const more = HEALED_MORE_MS[VENUES[market.keyName]] ?? 0;
+    const end = performance.now() + HEALED_MS + more;
     let fault: string | null = "nothing was compared";
     for (let asked = 0; performance.now() < end; ) {
       fault = difference(venue.truth(), reports, market);
@@ -235,9 +252,14 @@ export async function drillVenueFaults(options: VenueFaultsOptions): Promise<Res
   };
   await Promise.all(Array.from({ length: LANES }, lane));
   const times = Math.max(1, Math.floor(seeds / SILENT_OF));
-  const silent = await Promise.all(
-    MARKETS.flatMap((market) => Array.from({ length: times }, () => silence(market, plant))),
-  );
+  const ways = MARKETS.flatMap((market) => Array.from({ length: times }, () => market));
+  const silent: Awaited<ReturnType<typeof silence>>[] = [];
+  // Each waits more than it works, but all of them at once would not start in time.
+  const listen = async (): Promise<void> => {
+    for (let market = ways.pop(); market !== undefined; market = ways.pop())
+      silent.push(await silence(market, plant));
+  };
+  await Promise.all(Array.from({ length: SILENT_LANES }, listen));
   return judge(episodes, silent, from);
 }
 

@@ -4,17 +4,22 @@
 //! then the reports, each only once the journal is committed past it. Queries that a venue has over REST alone are asked
 //! for by event and answered by call.
 
+mod alpaca;
 pub mod binance;
 mod dlq;
 mod fix;
 mod fix_link;
-mod fix_loop;
-mod fix_sweep;
 mod gateways;
 mod kill;
 pub mod limits;
+mod own_loop;
+mod rest;
+mod shioaji;
+mod sweep;
 #[cfg(test)]
 mod tests;
+mod venue_json;
+mod words;
 
 use crate::anchor::Anchor;
 use crate::latency::Latency;
@@ -27,10 +32,13 @@ use gateways::Gateways;
 pub(crate) use gateways::identity;
 use limits::{
     COMMANDS_PER_TURN_MAX, COMMANDS_WAITING_MAX, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX,
-    REPORTS_PER_TURN_MAX, ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX, USER_LOGIN_NS,
+    REPORTS_PER_TURN_MAX, REST_QUERY_WAIT_NS, REST_SETTLES_NS, REST_SETTLES_NS_MIN, ROUNDS_MAX,
+    SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX, USER_LOGIN_NS,
 };
+use rest::{RestLink, StreamUrl};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use shioaji::ShioajiSettings;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use tidegate_bus::ends::{LinkInput, LinkServer, LinkServerConfig, PeerId};
@@ -39,7 +47,7 @@ use tidegate_instruments::{Instrument, Table, Venue};
 use tidegate_journal::{Journal, JournalConfig};
 use tidegate_leadership::Question;
 use tidegate_router::{
-    Answer, Effect, Entry, Event, Level, Now, Orphan, Request, Router, Usage, UsageKind,
+    Amends, Answer, Effect, Entry, Event, Level, Now, Orphan, Request, Router, Usage, UsageKind,
     VenueConfig as CoreVenue, What,
 };
 use tidegate_units::{InstrumentId, VenueId};
@@ -61,9 +69,9 @@ const SEND_STAGE: &str = "router.send";
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct VenueSettings {
     venue_id: u32,
-    /// The WS API, as `ws://host:port/ws-api/v3`.
+    /// The WS API, as `ws://host:port/ws-api/v3`; Alpaca: its REST, as `https://host`.
     api_url: String,
-    /// USD-M: the stream host, as `ws://host:port`; the listen key is added.
+    /// USD-M: the stream host, as `ws://host:port`; the listen key is added. Alpaca: the stream of trade updates.
     #[serde(default)]
     user_stream_url: String,
     api_key: String,
@@ -81,12 +89,17 @@ struct VenueSettings {
     /// How long a new order may wait for room in the budget; 0 = it is refused at once.
     #[serde(default)]
     new_wait_ms: u64,
+    /// Of a venue of requests over HTTP: how long after it left one may still take effect, where that is not the usual.
+    #[serde(default)]
+    settles_ms: u32,
     #[serde(default = "whole")]
     orders_share_percent: usize,
     #[serde(default = "whole")]
     weight_share_percent: usize,
     /// Of a FIX venue, whose `apiUrl` is `fix://host:port`.
     fix: Option<FixSettings>,
+    /// Of Shioaji, whose `apiUrl` is its daemon's.
+    shioaji: Option<ShioajiSettings>,
 }
 
 const fn whole() -> usize {
@@ -94,13 +107,23 @@ const fn whole() -> usize {
 }
 
 impl VenueSettings {
-    const fn core(&self, kind: Venue) -> CoreVenue {
+    fn core(&self, kind: Venue) -> CoreVenue {
         let mut core = CoreVenue::new(VenueId(self.venue_id), self.orders_per_10s);
         core.orders_per_minute = self.orders_per_minute;
         core.symbol_orders_per_10s = self.symbol_orders_per_10s;
         core.weight_per_minute = self.weight_per_minute;
-        core.weights = if matches!(kind, Venue::Fix) { fix::WEIGHTS } else { binance::weights(kind) };
-        core.amends = binance::amends(kind);
+        (core.weights, core.amends) = match kind {
+            Venue::Fix => (fix::WEIGHTS, Amends::Any),
+            Venue::Alpaca => (alpaca::WEIGHTS, Amends::Anew),
+            Venue::Shioaji => (shioaji::WEIGHTS, Amends::Any),
+            _ => (binance::weights(kind), binance::amends(kind)),
+        };
+        if matches!(kind, Venue::Alpaca | Venue::Shioaji) {
+            (core.settles_ns, core.query_wait_ns) = (REST_SETTLES_NS, REST_QUERY_WAIT_NS);
+            if self.settles_ms > 0 {
+                core.settles_ns = (i64::from(self.settles_ms) * 1_000_000).max(REST_SETTLES_NS_MIN);
+            }
+        }
         core.new_wait_ns = self.new_wait_ms * 1_000_000;
         core.orders_share_percent = self.orders_share_percent;
         core.weight_share_percent = self.weight_share_percent;
@@ -139,8 +162,10 @@ struct Session {
     user: Option<WsClient>,
     /// In the place of both, at a FIX venue.
     fix: Option<Box<FixLink>>,
+    /// And at one of requests over HTTP.
+    rest: Option<Box<RestLink>>,
     /// The kill in force, as far as it has come there.
-    sweep: Option<fix_sweep::Sweep>,
+    sweep: Option<sweep::Sweep>,
     listen_key: Option<String>,
     key_asked_at: u64,
     subscribed: bool,
@@ -155,8 +180,15 @@ struct Session {
 }
 
 impl Session {
+    /// Whether the loop speaks to the venue in a session of its own, with nothing for the shell to do.
+    const fn own(&self) -> bool {
+        self.fix.is_some() || self.rest.is_some()
+    }
+
     fn state(&self) -> &'static str {
-        let dialled = self.api.is_some() || self.fix.as_ref().is_some_and(|link| link.dialled());
+        let dialled = self.api.is_some()
+            || self.fix.as_ref().is_some_and(|link| link.dialled())
+            || self.rest.as_ref().is_some_and(|link| link.dialled());
         match (self.up, dialled) {
             (true, _) => "UP",
             (false, true) => "CONNECTING",
@@ -236,10 +268,13 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
         let kind = table.venue(id).ok_or_else(|| {
             Fault(format!("venues: venue {id} has no instrument in {shown}; add it or drop the venue"))
         })?;
-        if !matches!(kind, Venue::BinanceSpot | Venue::BinanceUsdm | Venue::Fix) {
+        if !matches!(
+            kind,
+            Venue::BinanceSpot | Venue::BinanceUsdm | Venue::Fix | Venue::Alpaca | Venue::Shioaji
+        ) {
             return Err(Fault(format!("venues: {} is market data only; drop venue {id}", kind.name())));
         }
-        if kind == Venue::BinanceUsdm && settings.user_stream_url.is_empty() {
+        if matches!(kind, Venue::BinanceUsdm | Venue::Alpaca) && settings.user_stream_url.is_empty() {
             return Err(Fault(format!("venues: venue {id} wants userStreamUrl")));
         }
         let keys = Keys {
@@ -254,6 +289,22 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
             (Venue::Fix, None) => return Err(Fault(format!("venues: venue {id} wants fix"))),
             _ => None,
         };
+        let rest = match kind {
+            Venue::Alpaca => {
+                let login = (settings.api_key.clone(), settings.api_secret.clone());
+                let desk = alpaca::Desk::new(id, login.0, login.1);
+                let stream = StreamUrl::Ws(settings.user_stream_url.clone());
+                Some(Box::new(RestLink::open(&settings.api_url, stream, Box::new(desk))?))
+            }
+            Venue::Shioaji => {
+                let own = settings.shioaji.clone();
+                let own = own.ok_or_else(|| Fault(format!("venues: venue {id} wants shioaji")))?;
+                let desk = shioaji::Desk::new(id, own, &settings.api_key, &settings.api_secret);
+                let stream = StreamUrl::Sse("/api/v1/stream/data/order_event".into());
+                Some(Box::new(RestLink::open(&settings.api_url, stream, Box::new(desk))?))
+            }
+            _ => None,
+        };
         sessions.push(Session {
             id,
             kind,
@@ -262,6 +313,7 @@ pub fn start(config: &str) -> Result<Handle, Fault> {
             api: None,
             user: None,
             fix,
+            rest,
             sweep: None,
             listen_key: None,
             key_asked_at: 0,
@@ -407,9 +459,7 @@ fn fold(
                     if let Entry::Command { command, .. } = &entry {
                         gateways.told(command, router.report_seq(), record.payload);
                     }
-                    for link in sessions.iter_mut().filter_map(|session| session.fix.as_mut()) {
-                        link.desk.fold(&entry);
-                    }
+                    observe(sessions, &entry);
                     router.fold(&entry);
                 }
                 None => fault = Some(record.seq),
@@ -422,6 +472,18 @@ fn fold(
         }
         if read == 0 {
             return Ok(after);
+        }
+    }
+}
+
+/// Tells the sessions what the journal holds.
+fn observe(sessions: &mut [Session], entry: &Entry) {
+    for session in sessions {
+        if let Some(link) = session.fix.as_mut() {
+            link.desk.fold(entry);
+        }
+        if let Some(link) = session.rest.as_mut() {
+            link.observe(entry);
         }
     }
 }
@@ -443,10 +505,16 @@ impl Loop<'_> {
             .flat_map(|session| [&session.api, &session.user])
             .flatten()
             .filter(|client| client.state() != WsState::Closed);
-        let busy = !self.waiting.is_empty() || self.link.has_waiting() || clients.clone().any(WsClient::more);
+        let more = |session: &Session| session.rest.as_ref().is_some_and(|link| link.more());
+        let busy = !self.waiting.is_empty()
+            || self.link.has_waiting()
+            || clients.clone().any(WsClient::more)
+            || self.sessions.iter().any(more);
         let mut items = vec![self.link.poll_item()];
         items.extend(clients.map(ws_item));
         items.extend(self.sessions.iter().filter_map(|session| session.fix.as_ref()?.poll_item()));
+        let rest = self.sessions.iter().filter_map(|session| session.rest.as_ref());
+        items.extend(rest.flat_map(|link| link.poll_items()));
         self.hot.wait(items, busy, POLL_MS)
     }
 
@@ -616,6 +684,9 @@ impl Loop<'_> {
     }
 
     fn append(&mut self, at: Now, entry: Entry) -> Result<(), Fault> {
+        for link in self.sessions.iter_mut().filter_map(|session| session.rest.as_mut()) {
+            link.observe(&entry);
+        }
         let log_seq = self.journal.last_seq() + 1;
         let (client_order_id, ts_event_ns) = match &entry {
             Entry::Command { command, ts_ns } => (&command.client_order_id, *ts_ns),
@@ -809,6 +880,12 @@ impl Loop<'_> {
             }
             return self.send_fix(at, &Request { token, venue, what, expires_mono_ns });
         }
+        if self.sessions[at].rest.is_some() {
+            if expires_mono_ns != 0 && clock::mono_ns() > expires_mono_ns {
+                return never(Reason::TtlExpired);
+            }
+            return self.send_rest(at, &Request { token, venue, what, expires_mono_ns });
+        }
         let instrument = self.row(&what).map(Instrument::instrument_id);
         let Session { kind, keys, .. } = &self.sessions[at];
         let text =
@@ -846,6 +923,10 @@ impl Loop<'_> {
         for at in 0..self.sessions.len() {
             if self.sessions[at].fix.is_some() {
                 self.drive_fix(at)?;
+                continue;
+            }
+            if self.sessions[at].rest.is_some() {
+                self.drive_rest(at)?;
                 continue;
             }
             self.connect(at);
@@ -897,6 +978,9 @@ impl Loop<'_> {
         let oldest = clock::mono_ns().saturating_sub(2 * tidegate_router::limits::LATE_ANSWER_NS);
         self.asked.retain(|_, (_, _, sent)| *sent >= oldest);
         for link in self.sessions.iter_mut().filter_map(|session| session.fix.as_mut()) {
+            link.forget(oldest);
+        }
+        for link in self.sessions.iter_mut().filter_map(|session| session.rest.as_mut()) {
             link.forget(oldest);
         }
         Ok(())
@@ -972,10 +1056,14 @@ impl Loop<'_> {
         if let Some(link) = session.fix.as_mut() {
             link.end();
         }
+        let unsent = session.rest.as_mut().map(|link| link.end()).unwrap_or_default();
         session.failures += 1;
         session.last_fault = why.to_string();
         session.retry_at = session.backoff.next_at(clock::mono_ns());
         let (venue, was_up) = (session.id, std::mem::replace(&mut session.up, false));
+        for token in unsent {
+            self.apply(Event::NotWritten { token, reason: Reason::VenueUnreachable })?;
+        }
         self.hot.log("warn", "venue down", json!({ "venue": venue.0, "why": why }));
         if was_up {
             self.apply(Event::VenueDown { venue, text: why.to_string() })?;
@@ -1209,7 +1297,7 @@ impl Loop<'_> {
             "gateway": gateway.unwrap_or("CONNECTING"),
             "killed": self.kill.shown(),
             "killRefused": s.kill_refused,
-            "massCancel": self.kill.cancelled(&self.fix_sweeps(), self.sessions.iter().any(|v| v.fix.is_none())),
+            "massCancel": self.kill.cancelled(&self.own_sweeps(), self.sessions.iter().any(|v| !v.own())),
             "leaderEpoch": leader.map_or(0, |(epoch, _)| epoch),
             "commands": s.commands, "commandsRepeated": s.commands_repeated, "fenced": s.fenced,
             "placed": s.placed, "cancelsSent": s.cancels_sent, "neverSent": s.never_sent,
@@ -1233,6 +1321,9 @@ impl Loop<'_> {
             }
             if let Some(link) = session.fix.as_mut() {
                 link.logout();
+            }
+            if let Some(link) = session.rest.as_mut() {
+                link.close();
             }
         }
         self.link.bye();

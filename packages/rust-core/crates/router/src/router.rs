@@ -9,10 +9,10 @@ mod waiting;
 use crate::breaker::{Breakers, Endpoint, Outcome, State as BreakerState};
 use crate::id::ClientId;
 use crate::limits::{
-    BLOCK_NS_MAX, CLOCK_BOUND_NS, FILLS_PER_ORDER_MAX, LATE_ANSWER_NS, NEW_WAIT_NS_MAX, OPEN_ORDERS_MAX,
-    ORDER_TIMEOUT_NS, QUERIES_IN_FLIGHT_MAX, QUERIES_PER_MINUTE_MAX, QUERY_BACKOFF_NS_MAX,
-    QUERY_BACKOFF_NS_MIN, QUERY_TIMEOUT_NS, QUEUE_MAX, RECENT_ORDERS_MAX, RECV_WINDOW_NS, REQUESTS_MAX,
-    SPENT_IDS_MAX, TERMINAL_ORDERS_MAX, VENUE_ID_BYTES_MAX, VENUE_TEXT_BYTES_MAX, VENUES_MAX,
+    BLOCK_NS_MAX, FILLS_PER_ORDER_MAX, LATE_ANSWER_NS, NEW_WAIT_NS_MAX, OPEN_ORDERS_MAX, ORDER_TIMEOUT_NS,
+    QUERIES_IN_FLIGHT_MAX, QUERIES_PER_MINUTE_MAX, QUERY_BACKOFF_NS_MAX, QUERY_BACKOFF_NS_MIN,
+    QUERY_TIMEOUT_NS, QUEUE_MAX, RECENT_ORDERS_MAX, REQUESTS_MAX, SPENT_IDS_MAX, TERMINAL_ORDERS_MAX,
+    VENUE_ID_BYTES_MAX, VENUE_TEXT_BYTES_MAX, VENUES_MAX,
 };
 use crate::queue::{Class, Queue, Waiting};
 use crate::rate::{Budget, Cost, Urgency, Window};
@@ -165,6 +165,8 @@ struct Venue {
     weights: Weights,
     new_wait_ns: u64,
     amends: Amends,
+    settles_ns: i64,
+    query_wait_ns: u64,
     queries: Window,
     in_flight: usize,
 }
@@ -266,6 +268,8 @@ impl Router {
                     weights: config.weights,
                     new_wait_ns: config.new_wait_ns.min(NEW_WAIT_NS_MAX),
                     amends: config.amends,
+                    settles_ns: config.settles_ns,
+                    query_wait_ns: config.query_wait_ns,
                     queries: Window::new(MINUTE_NS, QUERIES_PER_MINUTE_MAX),
                     in_flight: 0,
                 };
@@ -768,6 +772,7 @@ impl Router {
         self.learn(now, token, Outcome::NoWord, out);
         let Some(request) = self.requests.get(&token) else { return };
         let (id, purpose) = (request.id, request.purpose);
+        let wait_ns = self.query_wait_ns(id);
         match purpose {
             Purpose::Amend => {
                 self.forget(now, token);
@@ -781,7 +786,7 @@ impl Router {
                     // It is still wanted, and tried again after a moment.
                     order.cancel = Cancel::Wanted;
                     order.probes_failed = order.probes_failed.saturating_add(1);
-                    order.probe_after_ns = now.mono_ns + backoff_ns(order.probes_failed);
+                    order.probe_after_ns = now.mono_ns + backoff_ns(wait_ns, order.probes_failed);
                 }
             }
             Purpose::Place => {
@@ -1005,7 +1010,9 @@ impl Router {
             return None;
         }
         match (step, answer) {
-            (Proof::Clock, Answer::Time { epoch_ns }) if *epoch_ns > not_found_counts_after(order) => {
+            (Proof::Clock, Answer::Time { epoch_ns })
+                if *epoch_ns > order.ts_ns.saturating_add(self.settles_ns(id)) =>
+            {
                 Some(Proof::NotFound)
             }
             (Proof::NotFound, Answer::NotFound) => Some(Proof::NotOpen),
@@ -1025,18 +1032,32 @@ impl Router {
         }
     }
 
+    /// How long after its stamp a request about an order may still take effect.
+    fn settles_ns(&self, id: ClientId) -> i64 {
+        let venue = self.orders.get(&id).and_then(|order| self.venues.get(&order.venue));
+        venue.map_or(i64::MAX, |venue| venue.settles_ns)
+    }
+
+    fn query_wait_ns(&self, id: ClientId) -> u64 {
+        let venue = self.orders.get(&id).and_then(|order| self.venues.get(&order.venue));
+        venue.map_or(QUERY_BACKOFF_NS_MIN, |venue| venue.query_wait_ns)
+    }
+
     fn begin_proof(&mut self, now: Now, id: ClientId) {
+        let (settles_ns, wait_ns) = (self.settles_ns(id), self.query_wait_ns(id));
         let Some(order) = self.orders.get_mut(&id) else { return };
         if order.phase != Phase::Unknown {
             return;
         }
         order.proof = Proof::Clock;
         order.probes_failed = order.probes_failed.saturating_add(1);
-        let wait = u64::try_from(not_found_counts_after(order).saturating_sub(now.epoch_ns)).unwrap_or(0);
-        order.probe_after_ns = now.mono_ns + wait.max(backoff_ns(order.probes_failed));
+        let wait =
+            u64::try_from(order.ts_ns.saturating_add(settles_ns).saturating_sub(now.epoch_ns)).unwrap_or(0);
+        order.probe_after_ns = now.mono_ns + wait.max(backoff_ns(wait_ns, order.probes_failed));
     }
 
     fn on_not_found(&mut self, now: Now, id: ClientId, out: &mut Vec<Effect>) {
+        let wait_ns = self.query_wait_ns(id);
         let Some(order) = self.orders.get_mut(&id) else { return };
         if !order.phase.open() {
             return;
@@ -1048,7 +1069,7 @@ impl Router {
             order.ask = true;
             order.fetch = !order.venue_order_id.is_empty();
             order.probes_failed = order.probes_failed.saturating_add(1);
-            order.probe_after_ns = now.mono_ns + backoff_ns(order.probes_failed);
+            order.probe_after_ns = now.mono_ns + backoff_ns(wait_ns, order.probes_failed);
             let text = format!("{id} was held by the venue, which now does not find it");
             out.push(Effect::Note { level: Level::Warn, text });
         } else {
@@ -1100,6 +1121,9 @@ impl Router {
             }
             return;
         };
+        if matches!(exec.kind, ExecKind::Replaced(_)) {
+            self.learn_next_venue_id(id, &exec.venue_order_id);
+        }
         self.learn_venue_id(id, &exec.venue_order_id);
         if let Some(order) = self.orders.get_mut(&id)
             && let Some(cum) = exec.cum_lots
@@ -1156,7 +1180,7 @@ impl Router {
     }
 
     fn on_status(&mut self, now: Now, id: ClientId, status: &Status, out: &mut Vec<Effect>) {
-        self.learn_venue_id(id, &status.venue_order_id);
+        self.learn_next_venue_id(id, &status.venue_order_id);
         let Some(order) = self.orders.get_mut(&id) else { return };
         if !order.phase.open() {
             return;
@@ -1216,12 +1240,13 @@ impl Router {
 
     fn on_trades(&mut self, now: Now, id: ClientId, rows: &[TradeRow], out: &mut Vec<Effect>) {
         self.book_known(now, id, rows, out);
+        let wait_ns = self.query_wait_ns(id);
         let Some(order) = self.orders.get_mut(&id) else { return };
         order.fetch = false;
         if order.booked_lots < order.venue_cum_lots {
             // The list of trades may lag the state of the order: ask again, later.
             order.probes_failed = order.probes_failed.saturating_add(1);
-            order.probe_after_ns = now.mono_ns + backoff_ns(order.probes_failed);
+            order.probe_after_ns = now.mono_ns + backoff_ns(wait_ns, order.probes_failed);
         } else {
             order.probes_failed = 0;
         }
@@ -1683,12 +1708,13 @@ impl Router {
             state.in_flight = state.in_flight.saturating_sub(1);
         }
         self.forget(now, token);
+        let wait_ns = self.query_wait_ns(id);
         let Some(order) = self.orders.get_mut(&id) else { return };
         if order.proof != Proof::None {
             order.proof = Proof::Clock;
         }
         order.probes_failed = order.probes_failed.saturating_add(1);
-        order.probe_after_ns = now.mono_ns + backoff_ns(order.probes_failed);
+        order.probe_after_ns = now.mono_ns + backoff_ns(wait_ns, order.probes_failed);
     }
 
     // ------------------------------------------------------------------ the table
@@ -1878,6 +1904,9 @@ impl Router {
             self.spend(report);
         }
         let Some(id) = ClientId::parse(&report.client_order_id) else { return };
+        if report.kind() == ReportKind::Replaced {
+            self.learn_next_venue_id(id, &report.venue_order_id);
+        }
         self.learn_venue_id(id, &report.venue_order_id);
         let Some(order) = self.orders.get_mut(&id) else { return };
         match report.kind() {
@@ -1979,12 +2008,8 @@ fn expires_at(command: &Command, now: Now) -> u64 {
     from.saturating_add(command.ttl_ns).max(1)
 }
 
-const fn not_found_counts_after(order: &Order) -> i64 {
-    order.ts_ns.saturating_add(RECV_WINDOW_NS).saturating_add(CLOCK_BOUND_NS)
-}
-
-fn backoff_ns(failed: u32) -> u64 {
-    QUERY_BACKOFF_NS_MIN.saturating_mul(1_u64 << failed.saturating_sub(1).min(16)).min(QUERY_BACKOFF_NS_MAX)
+fn backoff_ns(first_ns: u64, failed: u32) -> u64 {
+    first_ns.saturating_mul(1_u64 << failed.saturating_sub(1).min(16)).min(QUERY_BACKOFF_NS_MAX)
 }
 
 fn bounded(text: &str, max: usize) -> String {

@@ -1,6 +1,7 @@
 //! What goes into the core and what comes out.
 
 use crate::id::ClientId;
+use crate::limits::{CLOCK_BOUND_NS, QUERY_BACKOFF_NS_MIN, RECV_WINDOW_NS};
 use tidegate_units::{InstrumentId, Side, VenueId};
 use tidegate_wire::pb::orders::v1::{Command, Reason, Report};
 
@@ -44,6 +45,11 @@ pub struct VenueConfig {
     /// How long a new order may wait for room; 0 = it is refused at once.
     pub new_wait_ns: u64,
     pub amends: Amends,
+    /// How long after its stamp a request may still take effect, the clocks' difference included: before that a "not found"
+    /// proves nothing, and an amend that is not seen may yet come.
+    pub settles_ns: i64,
+    /// First wait before a question that failed is asked again; it doubles from there.
+    pub query_wait_ns: u64,
 }
 
 /// What a venue can change of a resting order.
@@ -54,6 +60,8 @@ pub enum Amends {
     Down,
     /// Price and quantity.
     Any,
+    /// Price and quantity, by a new order that counts from nothing: what fills while the request is under way comes on top.
+    Anew,
 }
 
 impl VenueConfig {
@@ -72,6 +80,8 @@ impl VenueConfig {
             weight_share_percent: 100,
             new_wait_ns: 0,
             amends: Amends::Never,
+            settles_ns: RECV_WINDOW_NS + CLOCK_BOUND_NS,
+            query_wait_ns: QUERY_BACKOFF_NS_MIN,
         }
     }
 }
@@ -281,13 +291,14 @@ pub enum What {
         side: i32,
         venue_order_id: String,
     },
-    /// Give the order new terms; `ts_ns` is the timestamp to sign.
+    /// Give the order new terms; `ts_ns` is the timestamp to sign, `booked_lots` what is known to have filled.
     Amend {
         instrument: InstrumentId,
         id: ClientId,
         side: i32,
         venue_order_id: String,
         terms: Terms,
+        booked_lots: u64,
         ts_ns: i64,
     },
     Status {

@@ -611,3 +611,70 @@ fn a24_whatever_comes_to_nothing_leaves_a_letter_with_its_reason_and_its_command
     rig.command(CommandKind::Cancel, 1, 9, 9, |_| ());
     assert_eq!(rig.letters, []);
 }
+
+#[test]
+fn an_amend_that_counts_anew_may_come_out_larger_where_the_venue_works_so_and_nowhere_else() {
+    for (amends, replaced) in [(Amends::Anew, 1), (Amends::Any, 0)] {
+        for (px_ticks, qty_lots, want) in [(101, 8, replaced), (101, 6, 0), (102, 8, 0)] {
+            let mut rig = held(VenueConfig { amends, ..config(100) }, 1);
+            amend(&mut rig, 0, 101, 7);
+            let token = rig.take().token;
+            rig.reports.clear();
+            let (terms, venue_order_id) = (Terms { px_ticks, qty_lots }, "v9".to_string());
+            rig.answer(token, Answer::Replaced { venue_order_id, terms, cum_lots: 0, ts_venue_ns: 1 });
+            let told = rig.reports.iter().filter(|r| r.kind() == ReportKind::Replaced).count();
+            assert_eq!(told, want, "{amends:?} {terms:?}");
+        }
+    }
+}
+
+#[test]
+fn b020_a_question_that_fails_is_asked_again_after_one_two_and_four_seconds() {
+    let mut rig = held(VenueConfig { query_wait_ns: 1_000 * MS, ..config(100) }, 1);
+    rig.apply(Event::Garbled { venue: VENUE });
+    let mut asked = Vec::new();
+    for _ in 0..800 {
+        for request in std::mem::take(&mut rig.requests) {
+            assert!(matches!(request.what, What::Status { .. }), "nothing else is sent again");
+            asked.push(rig.mono_ns);
+            rig.answer(request.token, Answer::Failed { text: "503".into() });
+        }
+        rig.pass(10 * MS);
+    }
+    let waits: Vec<u64> = asked.windows(2).map(|pair| (pair[1] - pair[0]) / (100 * MS)).collect();
+    assert_eq!(waits.get(..3), Some(&[10, 20, 40][..]), "{waits:?}");
+}
+
+#[test]
+fn b022_an_order_is_dead_only_after_the_time_its_venue_may_take_over_a_request() {
+    for settles_s in [2_u64, 30] {
+        let settles_ns = settles_s as i64 * 1_000_000_000;
+        let mut rig = Rig::up(VenueConfig { settles_ns, ..config(100) });
+        rig.order(0);
+        let (sent_at, token) = (rig.mono_ns, rig.take().token);
+        rig.answer(token, Answer::Unclear { text: "504".into() });
+        let mut dead_after = None;
+        for _ in 0..1_000 {
+            for request in std::mem::take(&mut rig.requests) {
+                rig.answer(
+                    request.token,
+                    match request.what {
+                        What::Status { .. } => Answer::NotFound,
+                        What::Time => Answer::Time { epoch_ns: EPOCH + rig.mono_ns as i64 },
+                        What::Open { .. } => Answer::Open(vec![]),
+                        What::Trades { .. } => Answer::Trades(vec![]),
+                        other => panic!("{other:?}"),
+                    },
+                );
+            }
+            if dead_after.is_none() && rig.kinds().contains(&ReportKind::Dead) {
+                dead_after = Some((rig.mono_ns - sent_at) / 1_000_000_000);
+            }
+            rig.pass(50 * MS);
+        }
+        assert!(
+            dead_after.is_some_and(|s| (settles_s..settles_s + 6).contains(&s)),
+            "{dead_after:?} of {settles_s}"
+        );
+    }
+}

@@ -67,8 +67,9 @@ impl Default for HttpOptions {
 /// What came in.
 #[derive(Debug, PartialEq, Eq)]
 pub enum HttpEvent<'a> {
-    /// The head of the answer. `retry_after_s` is the header's whole seconds, where it has them.
-    Head { status: u16, retry_after_s: Option<u64>, event_stream: bool },
+    /// The head of the answer. `retry_after_s` is the header's whole seconds, where it has them; `rate` what the venue allows
+    /// in its window and what is left of it (`X-RateLimit-Limit`, `-Remaining`).
+    Head { status: u16, retry_after_s: Option<u64>, event_stream: bool, rate: Option<(u64, u64)> },
     /// A piece of the body.
     Body(&'a [u8]),
     /// The answer is whole; the exchange is over.
@@ -211,6 +212,16 @@ impl HttpExchange {
     /// Whether the exchange is over, well or not.
     pub const fn over(&self) -> bool {
         matches!(self.phase, Phase::Over)
+    }
+
+    /// Whether every byte of the request was handed to the socket.
+    pub const fn sent(&self) -> bool {
+        !matches!(self.phase, Phase::Connecting | Phase::Sending)
+    }
+
+    /// Whether bytes of the request may have left: it is connected.
+    pub const fn begun(&self) -> bool {
+        !matches!(self.phase, Phase::Connecting)
     }
 
     /// Whether the head of the answer has come.
@@ -367,6 +378,7 @@ impl HttpExchange {
                             status: head.status,
                             retry_after_s: head.retry_after_s,
                             event_stream: head.event_stream,
+                            rate: head.rate,
                         },
                     );
                     let empty = self.bodiless || matches!(head.status, 204 | 304);
@@ -496,6 +508,7 @@ struct Head {
     framing: Framing,
     retry_after_s: Option<u64>,
     event_stream: bool,
+    rate: Option<(u64, u64)>,
 }
 
 fn read_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpFault> {
@@ -528,6 +541,7 @@ fn read_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpFault> {
         (None, (None, _)) => Framing::Eof,
     };
     let content_type = named("content-type").0.unwrap_or_default();
+    let counted = |name: &str| named(name).0.as_deref().and_then(number);
     Ok(Some((
         used,
         Head {
@@ -535,6 +549,7 @@ fn read_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, HttpFault> {
             framing,
             retry_after_s: named("retry-after").0.as_deref().and_then(number),
             event_stream: content_type.split(';').next().is_some_and(|t| t.trim() == "text/event-stream"),
+            rate: counted("x-ratelimit-limit").zip(counted("x-ratelimit-remaining")),
         },
     )))
 }

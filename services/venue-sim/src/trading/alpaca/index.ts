@@ -14,7 +14,9 @@ import { AlpacaSkin } from "./skin.ts";
 
 const TICK_MS = 10;
 
+export { uuidOf } from "./assets.ts";
 export type { Permitted } from "./auth.ts";
+export type { Injection } from "./control.ts";
 
 export interface AlpacaOrdersOptions {
   /** The one log of the venue, the Binance markets' too. */

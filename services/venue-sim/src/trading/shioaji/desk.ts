@@ -290,7 +290,7 @@ export class Desk {
     for (const event of events) {
       const held = this.#byNumber.get(event.order.clientOrderId);
       if (held === undefined || event.type === "rejected") continue;
-      bodies.push(...logged(code, event).map(named(held)));
+      bodies.push(...logged(held, event).map(named(held)));
       const text = this.#told(held, event, nowMs);
       if (text !== null) told.push({ deal: event.trade !== null, text });
     }
@@ -351,12 +351,13 @@ const named =
       : { ...body, order };
   };
 
-function logged(code: string, { type, trade, order }: CoreEvent): LogBody[] {
-  const m = bookOf(code);
+function logged(held: HeldOrder, { type, trade, order }: CoreEvent): LogBody[] {
+  const m = bookOf(held.code);
   if (type === "new") return [{ k: "order", m, order }];
   if (type === "replaced") return [{ k: "amend", m, order }];
-  if (trade === null)
-    return [{ k: "end", m, how: type === "canceled" ? "canceled" : "expired", order }];
+  // As the daemon calls it: what is left of an order for at once is cancelled.
+  const expired = type !== "canceled" && held.orderType === "ROD";
+  if (trade === null) return [{ k: "end", m, how: expired ? "expired" : "canceled", order }];
   const spec = bookSpec(m);
   const sign = trade.side === "BUY" ? 1n : -1n;
   const post = (asset: string, amount: bigint): LogBody => {

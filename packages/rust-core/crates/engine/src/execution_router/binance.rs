@@ -34,8 +34,7 @@ pub const fn weights(venue: Venue) -> Weights {
 pub const fn amends(venue: Venue) -> Amends {
     match venue {
         Venue::BinanceSpot => Amends::Down,
-        Venue::BinanceUsdm | Venue::Fix => Amends::Any,
-        _ => Amends::Never,
+        _ => Amends::Any,
     }
 }
 
@@ -608,6 +607,7 @@ mod tests {
             side: PbSide::Sell.into(),
             venue_order_id: String::new(),
             terms: Terms { px_ticks: 618_002, qty_lots: 1_000 },
+            booked_lots: 0,
             ts_ns: 5_000_000,
         };
         let sent = |venue, n| -> Value {

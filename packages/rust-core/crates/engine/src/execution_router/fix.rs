@@ -5,6 +5,7 @@
 
 use super::binance::{Asked, bounded};
 use super::limits::{FIX_FILLS_KEPT_MAX, FIX_ROWS_MAX};
+use super::words::{Row, Word, id_of, next_id};
 use std::collections::{BTreeMap, VecDeque};
 use tidegate_fix::orders::{self, CancelReject, ExecutionReport, OrdStatus, Order, OrderKind, Scales};
 use tidegate_fix::{Body, Message, Version};
@@ -46,31 +47,6 @@ pub enum Written {
     Known(Answer),
     /// It cannot be written.
     Never,
-}
-
-/// What a message of the venue means.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Word {
-    Answer {
-        token: u64,
-        answer: Answer,
-    },
-    Exec(InstrumentId, Exec),
-    /// It cannot be read, or names nothing that is known: what it said must be asked for.
-    Garbled(String),
-    /// The venue has listed what it holds after the logon.
-    Ready,
-    /// And during a kill.
-    Listed(Vec<Row>),
-}
-
-/// One open order as a venue lists it, ours or not.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
-    pub cl_ord_id: String,
-    pub order_id: String,
-    pub symbol: String,
-    pub side: Side,
 }
 
 #[derive(Debug)]
@@ -120,18 +96,6 @@ pub struct Desk {
     whole_since_ns: i64,
     /// The venue has said that it has no list of trades.
     no_trades: bool,
-}
-
-/// Which order a ClOrdID is of.
-fn id_of(cl_ord_id: &[u8]) -> Option<ClientId> {
-    let text = std::str::from_utf8(cl_ord_id).ok()?;
-    let (id, rest) = text.split_at_checked(CLIENT_ID_LEN)?;
-    if rest.is_empty() || rest.starts_with('-') { ClientId::parse(id) } else { None }
-}
-
-/// A ClOrdID of an order's `ts_ns`, for an amend or, marked, a cancel.
-fn next_id(id: ClientId, mark: &str, ts_ns: i64) -> String {
-    format!("{id}-{mark}{ts_ns:x}")
 }
 
 const fn side_of(side: i32) -> Option<Side> {

@@ -2,8 +2,9 @@
 //!
 //! What is received is confirmed only after the core has journalled what came of it, so that a crash lets it come again.
 
-use super::fix::{Desk, Row, Word, Written};
+use super::fix::{Desk, Written};
 use super::limits::{FIX_CONNECT_NS, FIX_LOGON_STATUS_NS, FIX_OUT_BYTES_MAX, FIX_READS_PER_TURN_MAX};
+use super::words::{Row, Word};
 use crate::{Fault, clock};
 use serde::Deserialize;
 use std::io::{ErrorKind, Read, Write};

@@ -17,8 +17,12 @@ pub(super) struct Amend {
     pub awaited: bool,
 }
 
-const fn settles_after(amend: &Amend) -> i64 {
-    amend.ts_ns.saturating_add(RECV_WINDOW_NS).saturating_add(CLOCK_BOUND_NS)
+impl Amend {
+    /// Whether terms of the venue are these: where it counts anew, what filled meanwhile made the order larger by itself.
+    fn comes_as(&self, terms: Terms, anew: bool) -> bool {
+        let larger = anew && terms.px_ticks == self.terms.px_ticks && terms.qty_lots > self.terms.qty_lots;
+        terms == self.terms || larger
+    }
 }
 
 impl Router {
@@ -62,7 +66,7 @@ impl Router {
         }
         let down = command.px_ticks == order.px_ticks && command.qty_lots < order.qty_lots;
         let can = match self.venues.get(&order.venue).map(|v| v.amends) {
-            Some(Amends::Any) => true,
+            Some(Amends::Any | Amends::Anew) => true,
             Some(Amends::Down) => down,
             Some(Amends::Never) | None => false,
         };
@@ -121,8 +125,8 @@ impl Router {
     ) -> u64 {
         let terms = Terms { px_ticks: command.px_ticks, qty_lots: command.qty_lots };
         let fits = self.orders.get(&id).filter(|o| o.phase.open() && terms.qty_lots > o.booked_lots);
-        let known = fits.map(|o| (o.instrument, o.side, o.venue_order_id.clone()));
-        let Some((instrument, side, venue_order_id)) = known else {
+        let known = fits.map(|o| (o.instrument, o.side, o.venue_order_id.clone(), o.booked_lots));
+        let Some((instrument, side, venue_order_id, booked_lots)) = known else {
             if let Some(state) = self.venues.get_mut(&venue) {
                 state.budget.release(InstrumentId(command.instrument_id), cost);
             }
@@ -137,7 +141,8 @@ impl Router {
             order.amend = Some(Amend { terms, command_seq, ts_ns: now.epoch_ns, awaited: true });
         }
         self.stats.amends_sent += 1;
-        let what = What::Amend { instrument, id, side, venue_order_id, terms, ts_ns: now.epoch_ns };
+        let what =
+            What::Amend { instrument, id, side, venue_order_id, terms, booked_lots, ts_ns: now.epoch_ns };
         out.push(Effect::Send(Request { token, venue, what, expires_mono_ns: expires_at(command, now) }));
         token
     }
@@ -185,10 +190,12 @@ impl Router {
 
     /// Nobody knows whether the venue took the new terms: it is asked once they can no longer take effect.
     pub(super) fn amend_unclear(&mut self, now: Now, id: ClientId) {
+        let settles_ns = self.settles_ns(id);
         let Some(order) = self.orders.get_mut(&id) else { return };
         let Some(amend) = order.amend.as_mut().filter(|amend| amend.awaited) else { return };
         amend.awaited = false;
-        let wait = u64::try_from(settles_after(amend).saturating_sub(now.epoch_ns)).unwrap_or(0);
+        let wait =
+            u64::try_from(amend.ts_ns.saturating_add(settles_ns).saturating_sub(now.epoch_ns)).unwrap_or(0);
         order.ask = true;
         order.probe_after_ns = order.probe_after_ns.max(now.mono_ns.saturating_add(wait).saturating_add(1));
     }
@@ -202,8 +209,9 @@ impl Router {
         ts_venue_ns: i64,
         out: &mut Vec<Effect>,
     ) {
+        let anew = self.amends_anew(id);
         let Some(order) = self.orders.get_mut(&id) else { return };
-        let ours = order.amend.as_ref().is_some_and(|amend| amend.terms == terms);
+        let ours = order.amend.as_ref().is_some_and(|amend| amend.comes_as(terms, anew));
         if !ours || !order.phase.open() {
             // The same word a second time, or terms nobody here asked for.
             if (terms.px_ticks, terms.qty_lots) != (order.px_ticks, order.qty_lots) {
@@ -227,30 +235,37 @@ impl Router {
 
     /// Settles an amend of unknown outcome by what the venue shows.
     pub(super) fn resolve_amend(&mut self, now: Now, id: ClientId, status: &Status, out: &mut Vec<Effect>) {
+        let (anew, settles_ns, wait_ns) = (self.amends_anew(id), self.settles_ns(id), self.query_wait_ns(id));
         let Some(order) = self.orders.get(&id) else { return };
         let Some(amend) = order.amend.as_ref().filter(|amend| !amend.awaited) else { return };
         let old = Terms { px_ticks: order.px_ticks, qty_lots: order.qty_lots };
-        if status.terms == Some(amend.terms) {
-            let terms = amend.terms;
+        if let Some(terms) = status.terms.filter(|terms| amend.comes_as(*terms, anew)) {
             self.replaced(now, id, terms, status.ts_venue_ns, out);
-        } else if status.terms == Some(old) && now.epoch_ns > settles_after(amend) {
+        } else if status.terms == Some(old) && now.epoch_ns > amend.ts_ns.saturating_add(settles_ns) {
             let text = "the venue shows the old terms after the amend's validity";
             self.amend_without_effect(now, id, Reason::VenueNotFound, text, out);
         } else if let Some(order) = self.orders.get_mut(&id) {
             order.ask = true;
             order.probes_failed = order.probes_failed.saturating_add(1);
-            order.probe_after_ns = now.mono_ns + backoff_ns(order.probes_failed);
+            order.probe_after_ns = now.mono_ns + backoff_ns(wait_ns, order.probes_failed);
         }
     }
 
+    /// Whether the venue of an order makes a new one of each amend.
+    fn amends_anew(&self, id: ClientId) -> bool {
+        let venue = self.orders.get(&id).and_then(|order| self.venues.get(&order.venue));
+        venue.is_some_and(|venue| venue.amends == Amends::Anew)
+    }
+
     /// The next version of an order may have another id at the venue; executions under the old one are still its own.
-    fn learn_next_venue_id(&mut self, id: ClientId, venue_order_id: &str) {
+    pub(super) fn learn_next_venue_id(&mut self, id: ClientId, venue_order_id: &str) {
         if venue_order_id.is_empty() || venue_order_id.len() > VENUE_ID_BYTES_MAX {
             return;
         }
         if let Some(order) = self.orders.get_mut(&id)
             && order.venue_order_id != venue_order_id
         {
+            self.learned = true;
             order.venue_order_id = venue_order_id.to_string();
             self.by_venue_id.insert((order.venue, order.instrument, venue_order_id.to_string()), id);
         }

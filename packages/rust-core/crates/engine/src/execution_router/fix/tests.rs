@@ -79,7 +79,15 @@ fn status() -> What {
 fn amend() -> What {
     let terms = Terms { px_ticks: 6_180_000, qty_lots: 5_000 };
     let (side, venue_order_id) = (PbSide::Sell.into(), "9".into());
-    What::Amend { instrument: InstrumentId(3), id: id(), side, venue_order_id, terms, ts_ns: 255 }
+    What::Amend {
+        instrument: InstrumentId(3),
+        id: id(),
+        side,
+        venue_order_id,
+        terms,
+        booked_lots: 0,
+        ts_ns: 255,
+    }
 }
 
 /// A report of the order: its ExecType, OrdStatus and what else it has.
