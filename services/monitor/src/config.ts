@@ -1,5 +1,5 @@
 import { PROCESSES, SOCKETS } from "@tidegate/contracts";
-import { VENUES } from "@tidegate/venues";
+import { alpaca, VENUES } from "@tidegate/venues";
 import { z } from "zod";
 
 /** What a monitor watches: every other process of the cluster. */
@@ -117,12 +117,33 @@ export const Settings = z.object({
     .describe(
       "Binance spot WS API; set = its account is reconciled, over killSpotRestUrl and its private stream",
     ),
+  reconUsdmStreamUrl: z
+    .url({ protocol: /^wss?$/ })
+    .optional()
+    .describe(
+      "Binance USD-M streams, without a path; set = its account is reconciled, over killUsdmRestUrl and its private stream",
+    ),
+  reconAlpacaRestUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Alpaca's trading API; set = its account is reconciled"),
+  reconAlpacaStreamUrl: z
+    .url({ protocol: /^wss?$/ })
+    .optional()
+    .describe("Alpaca's trade updates, without a path; wanted with reconAlpacaRestUrl"),
+  alpacaRequestsPerMinute: z
+    .number()
+    .int()
+    .min(10)
+    .max(100_000)
+    .default(alpaca.limits.limits.weightPerMinute)
+    .describe("Requests Alpaca allows the account in a minute; a tenth of them is the monitor's"),
   reconOpeningFile: z
     .string()
     .min(1)
     .optional()
     .describe(
-      'What the account held before the first order of the gateway\'s journal, as JSON: {"binance-spot": {"BTC": "0", …}}',
+      'What each account held before the first order of the gateway\'s journal, as JSON: {"binance-spot": {"BTC": "0", …}, …}',
     ),
   reconTailUrl: z
     .string()

@@ -30,9 +30,8 @@ import {
 } from "./core.ts";
 import { killDesks } from "./desks.ts";
 import { KillSwitch, killRoutes } from "./kill.ts";
-import type { ReconDesk } from "./recon/desk.ts";
 import { reconRoutes } from "./recon/routes.ts";
-import { type Running, startRecon } from "./recon/start.ts";
+import { type Running, startRecon, wantsRecon } from "./recon/start.ts";
 
 /** The name that tokens for this service carry. */
 export const AUDIENCE = "monitor";
@@ -133,7 +132,7 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
     }
   };
   const recon = await reconOf(context, desks, told, own);
-  const killSwitch = await startKill(context, desks, recon?.desk ?? null, async (reason) => {
+  const killSwitch = await startKill(context, desks, recon, async (reason) => {
     const { status, body } = await gateway("kill", reason.slice(0, 200), randomUUID(), own());
     if (status !== 200) throw new Error(`status ${status}: ${JSON.stringify(body)}`);
   });
@@ -204,17 +203,17 @@ async function reconOf(
   told: (operation: string, reason: string, more?: object) => Promise<boolean>,
   own: () => string,
 ): Promise<Running | null> {
-  if (config.reconSpotWsApiUrl === undefined) return null;
-  const rest = desks.find(({ name }) => name === "BINANCE_SPOT")?.rest;
-  if (rest === undefined || config.principalsFile === undefined)
-    throw new ServiceFault("reconSpotWsApiUrl also needs killSpotRestUrl and principalsFile");
+  if (!wantsRecon(config)) return null;
+  if (config.principalsFile === undefined)
+    throw new ServiceFault("a reconciliation needs principalsFile: who may sign its cases");
+  const rests = new Map(desks.map(({ name, rest }) => [name, rest]));
   const http = (name: string, path: string, init: RequestInit): Promise<Response> => {
     const { httpPort } = stateFile(config.stateDir, name);
     const signal = AbortSignal.timeout(LOOK_MS_MAX);
     return fetch(`http://127.0.0.1:${httpPort}${path}`, { ...init, signal });
   };
   return await startRecon({
-    ...{ config, rest, log, fail },
+    ...{ config, rests, log, fail },
     freeze: (instrument, reason) => told("freeze", reason, { instrument }),
     halt: (reason) => told("halt", reason),
     async lookAgain(venueId) {
@@ -244,7 +243,7 @@ async function reconOf(
 async function startKill(
   { config, log, http }: ServiceContext<MonitorConfig & BaseConfig>,
   desks: readonly MassCancelDesk[],
-  recon: ReconDesk | null,
+  recon: Running | null,
   tellGateway: (reason: string) => Promise<void>,
 ): Promise<(() => Promise<void>) | null> {
   if (config.principalsFile === undefined) {
@@ -260,7 +259,7 @@ async function startKill(
     log,
     tellGateway,
   });
-  const routes = [...killRoutes(kill), ...(recon === null ? [] : reconRoutes(recon))];
+  const routes = [...killRoutes(kill), ...(recon === null ? [] : reconRoutes(recon.desks))];
   addControl(http, { routes, judge, audit, log });
   await serveUnix(http, config.controlSocket);
   return async () => {
