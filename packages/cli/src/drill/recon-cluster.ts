@@ -19,12 +19,6 @@ const TRIES_MAX = 20;
 /** Recorded seconds of the market per wall second: what is bid far below it stays there. */
 const SPEED = 0.05;
 
-/** What the accounts of venue-sim begin with. */
-const OPENING = {
-  "binance-spot": { BTC: "10", USDT: "1000000" },
-  "binance-usdm": { BTC: "0", USDT: "1000000" },
-  alpaca: { AAPL: "0", USD: "100000" },
-};
 /** A stock beside the two of the shipped table: no process of the cluster trades it, the monitor reconciles it. */
 const STOCK = {
   ...{ id: 3, venue_id: 3, venue: "ALPACA", symbol: "AAPL", kind: "equity" },
@@ -73,7 +67,9 @@ export class ReconCluster implements AsyncDisposable {
     const secret = { mode: 0o600 };
     writeFileSync(join(dir, "state/venue-keys.json"), keys("sim", "sim-secret"), secret);
     writeFileSync(join(dir, "state/kill-keys.json"), JSON.stringify(monitorKeys), secret);
-    writeFileSync(join(dir, "state/opening.json"), JSON.stringify(OPENING));
+    const opening = JSON.parse(readFileSync(join(root, "config/opening.json"), "utf8")) as object;
+    const stock = { alpaca: { AAPL: "0", USD: "100000" } };
+    writeFileSync(join(dir, "state/opening.json"), JSON.stringify({ ...opening, ...stock }));
     const table = JSON.parse(readFileSync(join(root, "config/instruments.json"), "utf8"));
     if (venue === "alpaca") table.instruments.push(STOCK);
     writeFileSync(join(dir, "config/instruments.json"), JSON.stringify(table));

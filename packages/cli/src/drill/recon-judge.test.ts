@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { sharesOf } from "./recon.ts";
 import { type Break, type CaseLine, detected, judge, KINDS, type Kind } from "./recon-judge.ts";
+import { together } from "./recon-lane.ts";
 
 const line = (atMs: number, kind: string, over: object = {}): CaseLine => ({
   atMs,
@@ -72,6 +73,21 @@ describe("the judge of the reconciliation drill [B053]", () => {
     expect(of(6_001, 12_000, 60_000)).toContain("detect_orders_ms_max.alpaca");
     expect(of(5_000, 13_001, 60_000)).toContain("detect_positions_ms_max.alpaca");
     expect(of(5_000, 12_000, 60_601)).toContain("detect_cash_ms_max.alpaca");
+  });
+
+  it("makes at once what cannot be taken for each other, and the drifts alone in every fourth round", () => {
+    for (let round = 0; round < 8; round += 1) {
+      const groups = together(KINDS, round);
+      expect(groups.flat().toSorted()).toEqual([...KINDS].toSorted());
+      const of = (kind: Kind) => groups.find((group) => group.includes(kind)) ?? [];
+      expect([of("fill_missing"), of("external_trade")]).toEqual([
+        ["fill_missing"],
+        ["external_trade"],
+      ]);
+      if (round % 4 === 0) expect(of("cash_drift")).toEqual(["position_drift", "cash_drift"]);
+      else expect(of("cash_drift")).toContain("order_gone");
+    }
+    expect(together(["order_gone"], 0)).toEqual([["order_gone"]]);
   });
 
   it("shares the breaks out: all of spot's are made, a fourth of them at USD-M and a tenth at Alpaca", () => {

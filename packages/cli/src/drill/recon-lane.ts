@@ -42,16 +42,17 @@ type Prepared = () => Promise<Made>;
 const NOTHING = { live: 0, fills: 0, lots: 0 };
 
 /**
- * What is made at once. One transfer makes both drifts; an order of somebody else and one of ours that is gone have cases
- * of their own kind and name. What moves the same balance is made apart.
+ * What is made at once. One transfer makes both drifts; an order of somebody else, one of ours that is gone and a drift have
+ * cases of their own kinds, and none moves what another is found by. What moves the same balance is made apart. In every
+ * fourth round the drifts come alone: that they alone freeze is seen there.
  */
-export function together(kinds: readonly Kind[]): readonly (readonly Kind[])[] {
-  const orders: readonly Kind[] = kinds.filter(
-    (kind) => kind === "order_gone" || kind === "order_unknown",
-  );
+export function together(kinds: readonly Kind[], round: number): readonly (readonly Kind[])[] {
+  const moving = (kind: Kind) => kind === "fill_missing" || kind === "external_trade";
   const drifts = kinds.filter((kind) => BY_BALANCE.includes(kind));
-  const others = kinds.filter((kind) => !orders.includes(kind) && !drifts.includes(kind));
-  return [orders, ...others.map((kind) => [kind]), drifts].filter((some) => some.length > 0);
+  const orders = kinds.filter((kind) => !moving(kind) && !drifts.includes(kind));
+  const first = round % 4 === 0 ? [orders, drifts] : [[...orders, ...drifts]];
+  const apart = kinds.filter(moving).map((kind) => [kind]);
+  return [...first, ...apart].filter((some) => some.length > 0);
 }
 
 export interface LaneParts {
@@ -80,7 +81,7 @@ export class Lane {
     const { place, progress } = this.#parts;
     await until("the market has a touch", 10_000, async () => (await place.touch()).ask > 0);
     for (let round = 0; round < rounds; round += 1) {
-      for (const some of together(kinds)) await this.#made(some, round);
+      for (const some of together(kinds, round)) await this.#made(some, round);
       this.#cluster.alive();
       if ((round + 1) % 10 === 0)
         progress(`drill: ${round + 1} breaks of each kind at ${place.venue}`);
@@ -293,6 +294,7 @@ export class Lane {
     const { instrumentId, buyLots, sellLots } = place;
     const sells = round % 2 === 1;
     const { bid, ask } = await place.touch();
+    const before = await this.#own();
     const wish = sells
       ? ({ instrumentId, side: "SELL", pxTicks: bid - 50, qtyLots: sellLots } as const)
       : ({ instrumentId, side: "BUY", pxTicks: ask + 50, qtyLots: buyLots } as const);
@@ -301,7 +303,14 @@ export class Lane {
       await place.hush(2);
       await this.#parts.hand.order(wish);
       const lots = sells ? -sellLots : buyLots;
-      return { expect: { live: 0, fills: 1, lots }, undo: async () => undefined };
+      // Once it is booked the account says so again, as it would with the next trade.
+      const undo = async () => {
+        const end = performance.now() + SETTLED_MS_MAX;
+        while ((await this.#own()).fills === before.fills && performance.now() < end)
+          await sleep(LOOK_MS);
+        await place.move(0n, 0n, true);
+      };
+      return { expect: { live: 0, fills: 1, lots }, undo };
     };
   }
 

@@ -15,8 +15,9 @@ import type { VenueSide } from "./venue.ts";
 const TICK_MS = 20;
 /** A freeze that the gateway did not take is asked for again after this long, ms. */
 const OWED_MS = 500;
-/** Questions in a row without an answer that can be read, after which the gateway is asked for HALT. */
+/** Questions in a row without an answer that can be read, and for how long, after which the gateway is asked for HALT. */
 const FAILURES_MAX = 10;
+const FAILING_MS_MAX = 20_000;
 /** Breaks that the router can clear up by asking the venue: what it finds it books once, by the venue's own id. */
 const FOR_THE_ROUTER: readonly BreakKind[] = [
   "ORDER_GONE_THERE",
@@ -57,6 +58,8 @@ export class ReconDesk {
   #dunning = false;
   #dunMs = 0;
   #failures = 0;
+  #failingSinceMs = 0;
+  #blind = false;
   readonly #asked: Record<Ask, number> = { orders: 0, balances: 0, executions: 0, cash: 0 };
   #events = 0;
 
@@ -192,6 +195,7 @@ export class ReconDesk {
       const look = await this.#question(what, askedMs);
       this.#asked[what] += 1;
       this.#failures = 0;
+      this.#blind = false;
       this.#look(look);
     } catch (error) {
       if (error instanceof BudgetSpent) {
@@ -200,13 +204,21 @@ export class ReconDesk {
         return;
       }
       // It says nothing, and the next one is asked as it was due.
-      this.#failures += 1;
       log.warn({ err: error, what }, "a question of the reconciliation has no answer");
-      if (this.#failures === FAILURES_MAX)
-        this.#owed.halt = `reconciliation: ${FAILURES_MAX} questions in a row without an answer`;
+      this.#failed(performance.now());
     } finally {
       this.#flying.delete(what);
     }
+  }
+
+  /** Where a venue is asked twice a second, ten questions are soon gone: how long counts too. */
+  #failed(now: number): void {
+    if (this.#failures === 0) this.#failingSinceMs = now;
+    this.#failures += 1;
+    const long = now - this.#failingSinceMs >= FAILING_MS_MAX;
+    if (this.#failures < FAILURES_MAX || !long || this.#blind) return;
+    this.#blind = true;
+    this.#owed.halt = `reconciliation: ${this.#failures} questions in a row without an answer`;
   }
 
   async #question(what: Ask, askedMs: number): Promise<Look> {
