@@ -111,6 +111,28 @@ export const Settings = z.object({
     .min(1)
     .optional()
     .describe("Versioned instrument table: the symbols a kill cancels, and what is reconciled"),
+  drawdownCapitalE8: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      "What the account began with, 1e-8 of the quote asset; set = a drawdown from the peak is told",
+    ),
+  drawdownAlertBps: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(500)
+    .describe(
+      "The alert fires so far below the peak, 1/10,000 of it, and clears a tenth below that",
+    ),
+  drawdownFile: z
+    .string()
+    .min(1)
+    .default("state/monitor.peak")
+    .describe("The peak, so that a restart in the middle of a fall begins no new one"),
   reconSpotWsApiUrl: z
     .url({ protocol: /^wss?$/ })
     .optional()

@@ -29,6 +29,7 @@ import {
   overall,
 } from "./core.ts";
 import { killDesks } from "./desks.ts";
+import { type AskGateway, DrawdownWatch } from "./drawdown-watch.ts";
 import { KillSwitch, killRoutes } from "./kill.ts";
 import { reconRoutes } from "./recon/routes.ts";
 import { type Running, startRecon, wantsRecon } from "./recon/start.ts";
@@ -132,6 +133,7 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
     }
   };
   const recon = await reconOf(context, desks, told, own);
+  const drawdown = drawdownOf(context, own);
   const killSwitch = await startKill(context, desks, recon, async (reason) => {
     const { status, body } = await gateway("kill", reason.slice(0, 200), randomUUID(), own());
     if (status !== 200) throw new Error(`status ${status}: ${JSON.stringify(body)}`);
@@ -160,6 +162,7 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
     overall: overall(state),
     processes: [...state.processes.values()],
     streams: Object.fromEntries(streams),
+    ...(drawdown === null ? {} : { drawdown: drawdown.shown() }),
   }));
   // The gateway judges the token; the monitor only carries it there.
   http.post<{ Params: { operation: string }; Body: { reason?: string } | null }>(
@@ -184,11 +187,16 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
       streams: streams.size,
       streamsStale: [...streams.values()].filter((each) => each.state === "STALE").length,
       streamsMissing: [...streams.values()].reduce((sum, each) => sum + each.missing, 0),
+      ...(drawdown === null
+        ? {}
+        : { drawdownBps: drawdown.shown().bps, drawdownFiring: Number(drawdown.shown().firing) }),
     }),
     drain() {
       clearInterval(timer);
+      drawdown?.stop();
     },
     async stop() {
+      drawdown?.stop();
       await recon?.stop();
       await killSwitch?.();
       await subscriber[Symbol.asyncDispose]();
@@ -237,6 +245,26 @@ async function reconOf(
       }
     },
   });
+}
+
+/** The alert of a drawdown, where it is wanted. */
+function drawdownOf(
+  { config, log }: ServiceContext<MonitorConfig & BaseConfig>,
+  own: () => string,
+): DrawdownWatch | null {
+  if (config.drawdownCapitalE8 === undefined) return null;
+  const ask: AskGateway = async (path) => {
+    try {
+      const { httpPort } = stateFile(config.stateDir, "gateway");
+      const headers = { authorization: own() };
+      const signal = AbortSignal.timeout(LOOK_MS_MAX);
+      const answer = await fetch(`http://127.0.0.1:${httpPort}${path}`, { headers, signal });
+      return answer.status === 200 ? await answer.json() : null;
+    } catch {
+      return null;
+    }
+  };
+  return new DrawdownWatch(config, ask, log);
 }
 
 /** The kill of its own, where somebody may use it; gives what ends it. */

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { addPrincipal, makeKey, type Role } from "@tidegate/service-kit/control";
 import type { ProcessName, SimOptions } from "./options.ts";
@@ -56,6 +56,7 @@ export function clusterPlan(input: {
   );
   makePrincipals(runDir);
   const instrumentsFile = join(root, "config/instruments.json");
+  const limitsFile = join(root, "config/limits.json");
   const httpPort = (name: ProcessName) => ({ httpPort: ports[name] });
   return {
     configs: {
@@ -77,7 +78,7 @@ export function clusterPlan(input: {
       gateway: {
         ...httpPort("gateway"),
         instrumentsFile,
-        limitsFile: join(root, "config/limits.json"),
+        limitsFile,
         tier: "T0",
       },
       "execution-router": {
@@ -110,10 +111,19 @@ export function clusterPlan(input: {
         reconSpotWsApiUrl: ws,
         reconUsdmStreamUrl: ws,
         reconOpeningFile: join(root, "config/opening.json"),
+        drawdownCapitalE8: capitalE8(limitsFile),
       },
     },
     env: environment(root, options.otlp),
   };
+}
+
+/** The capital that the storm guard measures a drawdown by is the alert's too. */
+function capitalE8(limitsFile: string): number {
+  const limits = JSON.parse(readFileSync(limitsFile, "utf8")) as {
+    readonly storm: { readonly capital_e8: number };
+  };
+  return limits.storm.capital_e8;
 }
 
 /** Only what a process needs of ours: no secret and no stray setting of the shell reaches it. */
