@@ -23,19 +23,30 @@ export class PrivateStream {
   readonly #parts: StreamParts;
   #socket: WebSocket | null = null;
   #timer: NodeJS.Timeout | null = null;
+  readonly #keeping: NodeJS.Timeout | null;
   #retryMs = RETRY_MS_MIN;
   #stopped = false;
   up = false;
 
   constructor(parts: StreamParts) {
     this.#parts = parts;
+    const { keep } = parts.handshake;
+    this.#keeping = keep === undefined ? null : setInterval(() => this.#keep(), keep.everyMs);
     void this.#connect();
   }
 
   stop(): void {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#keeping !== null) clearInterval(this.#keeping);
     this.#socket?.close();
+  }
+
+  /** A failure is told; where it matters the venue ends the stream, and it is begun anew. */
+  #keep(): void {
+    const { handshake, onDown } = this.#parts;
+    if (!this.up) return;
+    handshake.keep?.act().catch((error: unknown) => onDown(`not kept: ${String(error)}`));
   }
 
   async #connect(): Promise<void> {
@@ -68,7 +79,8 @@ export class PrivateStream {
       const text =
         typeof data === "string" ? data : Buffer.from(data as ArrayBuffer).toString("utf8");
       if (this.up) {
-        this.#parts.onText(text);
+        if (handshake.ends?.(text) === true) this.#ended(socket, "the venue has ended it");
+        else this.#parts.onText(text);
         return;
       }
       const answer = handshake.answered(text);
@@ -136,6 +148,14 @@ export function usdmHandshake(base: string, rest: RestClient): Handshake {
     },
     hello: null,
     answered: () => "up",
+    ends: (text) => text.includes('"listenKeyExpired"'),
+    keep: {
+      everyMs: binanceUsdm.limits.LISTEN_KEY_RENEW_MS,
+      async act() {
+        const { status } = await binanceUsdm.queries.listenKey.renew(rest);
+        if (status !== 200) throw new Error(`the listen key was not renewed: status ${status}`);
+      },
+    },
   };
 }
 

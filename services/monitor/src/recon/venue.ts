@@ -30,4 +30,8 @@ export interface Handshake {
   readonly hello: (() => string) | null;
   /** What an answer before the beginning means: the stream has begun, something more is to be said, or it was refused. */
   readonly answered: (text: string) => "up" | "refused" | { readonly say: string };
+  /** Whether a text says that no other will come: it is begun anew. */
+  readonly ends?: (text: string) => boolean;
+  /** What has to be said again, and how often, so that the stream goes on. */
+  readonly keep?: { readonly everyMs: number; readonly act: () => Promise<void> };
 }
