@@ -5,7 +5,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { type ControlAnswer, NotReached } from "../control/client.ts";
 import { sleep } from "../sim/cluster.ts";
-import type { OwnView, Plant, ReconCluster } from "./recon-cluster.ts";
+import type { DrillVenue, OwnView, Plant, ReconCluster } from "./recon-cluster.ts";
 import type { Hand } from "./recon-hand.ts";
 import {
   type Bounds,
@@ -28,6 +28,8 @@ const TRIES_MAX = 20;
 const LOOK_MS = 20;
 /** What is found by asking for the cash alone waits for its minute. */
 const CASH_MS = 65_000;
+/** In one round of so many a drift is made: where cash has its minute, it takes one each time. */
+export const DRIFT_EVERY: Readonly<Record<DrillVenue, number>> = { spot: 1, usdm: 1, alpaca: 2 };
 /** Our own side changes when such a break is cleared up. */
 const CHANGES: readonly Kind[] = ["order_gone", "fill_missing"];
 
@@ -81,7 +83,9 @@ export class Lane {
     const { place, progress } = this.#parts;
     await until("the market has a touch", 10_000, async () => (await place.touch()).ask > 0);
     for (let round = 0; round < rounds; round += 1) {
-      for (const some of together(kinds, round)) await this.#made(some, round);
+      const drifts = round % DRIFT_EVERY[place.venue] === 0;
+      const now = kinds.filter((kind) => drifts || !BY_BALANCE.includes(kind));
+      for (const some of together(now, round)) await this.#made(some, round);
       this.#cluster.alive();
       if ((round + 1) % 10 === 0)
         progress(`drill: ${round + 1} breaks of each kind at ${place.venue}`);

@@ -19,7 +19,7 @@ import {
   type Kind,
   type VenueBreaks,
 } from "./recon-judge.ts";
-import { Lane } from "./recon-lane.ts";
+import { DRIFT_EVERY, Lane } from "./recon-lane.ts";
 import { type Place, placeOf } from "./recon-places.ts";
 import { until } from "./started.ts";
 
@@ -119,7 +119,7 @@ function judged(
     venue,
     breaks: found.flatMap((each) => each.breaks).filter((each) => each.venue === venue),
     kinds: kinds.filter((kind) => kindsAt(venue).includes(kind)),
-    each: Math.ceil(breaks / ONE_IN[venue]),
+    each: Math.ceil(breaks / ONE_IN[venue] / DRIFT_EVERY[venue]),
     bounds: found.find((each) => each.venue === venue)?.bounds ?? NO_BOUNDS,
   });
   const share = Math.max(0, ...found.map((each) => each.share));

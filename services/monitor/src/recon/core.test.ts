@@ -282,6 +282,25 @@ describe("news on its way is no difference [A28]", () => {
     expect(settle().filter((each) => each.kind === "open")).toEqual([]);
   });
 
+  it("a fill that we book a moment later explains a balance whose last digits the venue hides", () => {
+    const row = (total: bigint, slack: bigint): Balance => {
+      return { total: total as Money, locked: null, slack: slack as Money };
+    };
+    const cash = (total: bigint, slack: bigint): Look => {
+      const balances = new Map([["USDT", row(total, slack)]]);
+      return { what: "balance event", balances, ...ask(0) };
+    };
+    // The fill takes 600,000,000 of the quote asset and the venue shows it up to 7.
+    recon.look(cash(TOTALS.USDT - 600_000_000n + 7n, 7n));
+    now += 10;
+    book.executed(execution("5", { fee: 0n as Money }));
+    expect(settle()).toEqual([]);
+    recon.look(cash(TOTALS.USDT - 1_200_000_000n + 8n, 7n));
+    now += 10;
+    book.executed(execution("6", { fee: 0n as Money }));
+    expect(kinds(settle()), "that is more than the digits hide").toEqual(["open", "freeze"]);
+  });
+
   it("a difference is found although we traded once meanwhile, and although we trade all the time", () => {
     recon.look(account(TOTALS.BTC - 77n, TOTALS.USDT));
     now += SETTLE / 2;

@@ -43,6 +43,8 @@ interface Difference {
   readonly ours: string | null;
   readonly theirs: string | null;
   readonly mark: string;
+  /** Of a balance: by how much the mark itself may be off. */
+  readonly slack?: bigint;
   readonly severity: Severity;
   readonly execution?: Execution;
   /** Of an order: as the venue has it; null = it has none. */
@@ -73,7 +75,7 @@ export class Recon {
   readonly #signed: Case[] = [];
   readonly #suspects = new Map<string, Suspect>();
   /** Of the look before: a difference that stays the same while we trade is none of our own. */
-  readonly #drift = new Map<string, string>();
+  readonly #drift = new Map<string, Difference>();
   /** When the private stream last spoke of an order: a list that was asked for before that may be older. */
   readonly #heard = new Map<string, number>();
   /** Orders that differ, as the venue has them: what is held for those is no news. */
@@ -126,11 +128,11 @@ export class Recon {
       if (difference.order !== undefined) this.#tell(difference.subject, difference.order);
       const known = this.#open.get(key);
       const drifts =
-        look.what === "balances" && this.#drift.get(difference.subject) === difference.mark;
+        look.what === "balances" && isSame(this.#drift.get(difference.subject), difference);
       if (known?.state === "OPEN") this.#note(key, known, difference, look);
       else if (drifts) effects.push(...this.#stands(key, difference, look));
       // The first answer of an unbroken row of them is the one whose time counts.
-      else if (this.#suspects.get(key)?.difference.mark !== difference.mark) {
+      else if (!isSame(this.#suspects.get(key)?.difference, difference)) {
         if (this.#suspects.size < SUSPECTS_MAX) this.#suspects.set(key, { difference, look });
         else this.unkept += 1;
       }
@@ -147,7 +149,7 @@ export class Recon {
     if (look.what === "balances") {
       for (const asset of [...this.#drift.keys()])
         if (says(look.of, asset)) this.#drift.delete(asset);
-      for (const each of differences) this.#drift.set(each.subject, each.mark);
+      for (const each of differences) this.#drift.set(each.subject, each);
     }
     if (look.what === "balances" || look.what === "balance event") this.#lock(look);
     return effects;
@@ -220,13 +222,14 @@ export class Recon {
   }
 
   /** Whether what our side has done since the question may be all of the difference. */
-  #explained({ kind, subject, ours, mark }: Difference, look: Look): boolean {
+  #explained({ kind, subject, ours, mark, slack }: Difference, look: Look): boolean {
     const [last, before] = this.#ours.touchedMs(subject);
     if (last < look.askedMs) return false;
     // Of a balance that moved once since the answer it is known by how much.
     const moves = kind === "POSITION" || kind === "CASH";
     if (!moves || before >= look.askedMs || last <= look.answeredMs) return true;
-    return (this.#ours.balances.get(subject)?.total ?? 0n) - BigInt(ours ?? "0") === BigInt(mark);
+    const moved = (this.#ours.balances.get(subject)?.total ?? 0n) - BigInt(ours ?? "0");
+    return size(moved - BigInt(mark)) <= (slack ?? 0n);
   }
 
   /** A difference is none of our own making. */
@@ -336,12 +339,13 @@ export class Recon {
 
   #balance(subject: string, theirs: Balance | undefined): Difference[] {
     const [ours, shown] = [this.#ours.balances.get(subject)?.total ?? 0n, theirs?.total ?? 0n];
-    if (size(shown - ours) <= (theirs?.slack ?? 0n)) return [];
+    const slack = theirs?.slack ?? 0n;
+    if (size(shown - ours) <= slack) return [];
     const { quoteAsset, cashTolerance } = this.#rules;
     const kind = subject === quoteAsset ? "CASH" : "POSITION";
     const by = shown - ours;
     const severity = kind === "CASH" && size(by) <= cashTolerance ? "MINOR" : "MAJOR";
-    const words = { ours: `${ours}`, theirs: `${shown}`, mark: `${by}` };
+    const words = { ours: `${ours}`, theirs: `${shown}`, mark: `${by}`, slack };
     return [{ kind, subject, ...words, severity }];
   }
 
@@ -427,6 +431,13 @@ export class Recon {
     const order = this.#ours.orders.get(subject);
     return order === undefined ? null : orderWords(order);
   }
+}
+
+/** Whether two differences of one subject are the same, as far as their words go. */
+function isSame(a: Difference | undefined, b: Difference): boolean {
+  if (a === undefined) return false;
+  const slack = (a.slack ?? 0n) + (b.slack ?? 0n);
+  return a.mark === b.mark || (slack > 0n && size(BigInt(a.mark) - BigInt(b.mark)) <= slack);
 }
 
 /** Whether a look at the account speaks of an asset. */
