@@ -19,16 +19,14 @@ const whole = z
   .string()
   .regex(/^-?\d{1,30}$/)
   .transform(BigInt);
-const Positions = z.object({
-  positions: z.array(
-    z.object({
-      instrumentId: z.number(),
-      positionLots: whole,
-      openCostE8: whole,
-      realisedE8: whole,
-    }),
-  ),
-});
+const Positions = z.array(
+  z.object({
+    instrumentId: z.number(),
+    positionLots: whole,
+    openCostE8: whole,
+    realisedE8: whole,
+  }),
+);
 const State = z.object({ references: z.record(z.string(), z.string().nullable()) });
 const Table = z.object({
   instruments: z.array(
@@ -53,6 +51,8 @@ export class DrawdownWatch {
   /** Readings so far, and looks that gave none. */
   #readings = 0;
   #blind = 0;
+  /** A fault that lasts is told once. */
+  #told = false;
 
   /** Errors  `ServiceFault`: a table or a peak that cannot be read */
   constructor(config: MonitorConfig, ask: AskGateway, log: Pick<Logger, "info" | "warn">) {
@@ -100,6 +100,7 @@ export class DrawdownWatch {
         return;
       }
       this.#readings += 1;
+      this.#told = false;
       const before = this.#state.peakE8;
       const { state, alert } = onEquity(this.#state, this.#rules, this.#rules.capitalE8 + profit);
       this.#state = state;
@@ -110,7 +111,8 @@ export class DrawdownWatch {
       }
     } catch (error) {
       this.#blind += 1;
-      this.#log.warn({ err: error }, "the drawdown could not be read");
+      if (!this.#told) this.#log.warn({ err: error }, "the drawdown could not be read");
+      this.#told = true;
     } finally {
       this.#busy = false;
     }
@@ -124,7 +126,7 @@ export class DrawdownWatch {
     const [state, positions] = await Promise.all([this.#ask("/state"), this.#ask("/positions")]);
     if (state === null || positions === null) return null;
     const { references } = State.parse(state);
-    const held: readonly Held[] = Positions.parse(positions).positions;
+    const held: readonly Held[] = Positions.parse(positions);
     const marks = new Map(Object.entries(references).map(([id, px]) => [Number(id), px]));
     return profitE8(held, marks, this.#units);
   }

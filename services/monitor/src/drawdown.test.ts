@@ -90,8 +90,8 @@ describe("the watch of the gateway [B055]", () => {
       ...{ openCostE8: "6000000000000", realisedE8: "0", tradeCashE8: "-6000000000000" },
     };
     const body =
-      request.url === "/state" ? { references: { 1: price, 2: null } } : { positions: [position] };
-    response.writeHead(status).end(JSON.stringify({ ok: true, ...body }));
+      request.url === "/state" ? { ok: true, references: { 1: price, 2: null } } : [position];
+    response.writeHead(status).end(JSON.stringify(body));
   });
 
   beforeEach(async () => {

@@ -38,6 +38,13 @@ export interface OwnView {
   readonly frozen: boolean;
 }
 
+/** What another use of the cluster wants otherwise. */
+export interface More {
+  /** Recorded seconds of the market per wall second. */
+  readonly speed?: number;
+  readonly monitor?: Readonly<Record<string, unknown>>;
+}
+
 /** What the monitor says of one venue, as far as the drill reads it. */
 interface Status {
   readonly whole: boolean;
@@ -49,14 +56,16 @@ export class ReconCluster implements AsyncDisposable {
   readonly #root: string;
   readonly #plant: Plant | null;
   readonly #reconciled: DrillVenue;
+  readonly #more: More;
   readonly #running: Process[] = [];
   #ports: Record<Name | "venue" | "alpaca", number> | null = null;
 
-  constructor(root: string, dir: string, plant: Plant | null, venue: DrillVenue) {
+  constructor(root: string, dir: string, plant: Plant | null, venue: DrillVenue, more: More = {}) {
     this.#root = root;
     this.dir = dir;
     this.#plant = plant;
     this.#reconciled = venue;
+    this.#more = more;
     mkdirSync(join(dir, "venue"), { recursive: true });
     const keys = (apiKey: string, apiSecret: string) => {
       const pair = { apiKey, apiSecret };
@@ -109,7 +118,7 @@ export class ReconCluster implements AsyncDisposable {
     switch (name) {
       case "venue-sim":
         return {
-          ...{ httpPort, port: ports.venue, speed: SPEED, requestLog: true },
+          ...{ httpPort, port: ports.venue, speed: this.#more.speed ?? SPEED, requestLog: true },
           ...{ alpaca: this.#reconciled === "alpaca", alpacaPort: ports.alpaca },
         };
       case "market-data":
@@ -149,7 +158,7 @@ export class ReconCluster implements AsyncDisposable {
     return {
       ...{ haltAfterMs: 0, killKeysFile: "state/kill-keys.json", killSpotRestUrl: http },
       killUsdmRestUrl: http,
-      ...{ principalsFile: "state/principals.json", ...recon },
+      ...{ principalsFile: "state/principals.json", ...recon, ...this.#more.monitor },
       ...(this.#plant === "slow" ? { reconSettleMs: 6_000 } : {}),
       // The planted fault: it believes that the venue allows ten times as much.
       ...(this.#plant === "greedy"
