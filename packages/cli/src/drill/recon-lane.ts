@@ -26,6 +26,10 @@ const SETTLED_MS_MAX = 15_000;
 const TRIES_MAX = 20;
 /** Between two looks at what became of a break, ms. */
 const LOOK_MS = 20;
+/** A difference has to stand for 250 ms: what is right again before that was none. */
+const HEALED_MS_MAX = 300;
+/** So often a break is made again for it. */
+const HEALED_MAX = 10;
 /** What is found by asking for the cash alone waits for its minute. */
 const CASH_MS = 65_000;
 /** In one round of so many a drift is made: where cash has its minute, it takes one each time. */
@@ -44,17 +48,17 @@ type Prepared = () => Promise<Made>;
 const NOTHING = { live: 0, fills: 0, lots: 0 };
 
 /**
- * What is made at once. One transfer makes both drifts; an order of somebody else, one of ours that is gone and a drift have
- * cases of their own kinds, and none moves what another is found by. What moves the same balance is made apart. In every
- * fourth round the drifts come alone: that they alone freeze is seen there.
+ * What is made at once. One transfer makes both drifts; an order of somebody else and one of ours that is gone have cases of
+ * their own kinds. A drift is made apart from an order of ours: its case has the router look again, which then finds what
+ * became of the order before anybody else can.
  */
-export function together(kinds: readonly Kind[], round: number): readonly (readonly Kind[])[] {
-  const moving = (kind: Kind) => kind === "fill_missing" || kind === "external_trade";
+export function together(kinds: readonly Kind[]): readonly (readonly Kind[])[] {
   const drifts = kinds.filter((kind) => BY_BALANCE.includes(kind));
-  const orders = kinds.filter((kind) => !moving(kind) && !drifts.includes(kind));
-  const first = round % 4 === 0 ? [orders, drifts] : [[...orders, ...drifts]];
-  const apart = kinds.filter(moving).map((kind) => [kind]);
-  return [...first, ...apart].filter((some) => some.length > 0);
+  const orders: readonly Kind[] = kinds.filter(
+    (kind) => kind === "order_gone" || kind === "order_unknown",
+  );
+  const others = kinds.filter((kind) => !orders.includes(kind) && !drifts.includes(kind));
+  return [orders, ...others.map((kind) => [kind]), drifts].filter((some) => some.length > 0);
 }
 
 export interface LaneParts {
@@ -72,6 +76,8 @@ export class Lane {
   readonly #parts: LaneParts;
   readonly #breaks: Break[] = [];
   #people = 0;
+  /** Breaks that the router healed before they were a difference; each was made again. */
+  healed = 0;
 
   constructor(parts: LaneParts) {
     this.#parts = parts;
@@ -85,7 +91,8 @@ export class Lane {
     for (let round = 0; round < rounds; round += 1) {
       const drifts = round % DRIFT_EVERY[place.venue] === 0;
       const now = kinds.filter((kind) => drifts || !BY_BALANCE.includes(kind));
-      for (const some of together(now, round)) await this.#made(some, round);
+      for (const some of together(now))
+        for (let tries = 0; !(await this.#made(some, round, tries < HEALED_MAX)); tries += 1);
       this.#cluster.alive();
       if ((round + 1) % 10 === 0)
         progress(`drill: ${round + 1} breaks of each kind at ${place.venue}`);
@@ -94,13 +101,14 @@ export class Lane {
   }
 
   /** One break from its making to its sign-off, or the two that one transfer makes. */
-  async #made(kinds: readonly Kind[], round: number): Promise<void> {
+  async #made(kinds: readonly Kind[], round: number, mayHeal: boolean): Promise<boolean> {
     const { progress, place } = this.#parts;
     const prepared = await this.#prepare(kinds, round);
     const before = await this.#own();
     const from = Date.now();
     const made = await prepared();
     const found = await this.#watch(kinds, from, before);
+    if (mayHeal && (await this.#healed(kinds, from, found.changedMs))) return false;
     const frozen = await this.#frozen();
     await made.undo();
     const settled = await this.#settle(kinds);
@@ -121,19 +129,35 @@ export class Lane {
         ...{ frozen, silently },
       });
     await this.#thaw();
+    return true;
+  }
+
+  /**
+   * The router may find a fill nobody told it of by itself, and have it booked before a difference has stood for its time.
+   * Then there was nothing to find, and the break is made again; how often is a figure.
+   */
+  async #healed(kinds: readonly Kind[], from: number, changedMs: number | null): Promise<boolean> {
+    if (!kinds.includes("fill_missing") || changedMs === null || changedMs > HEALED_MS_MAX)
+      return false;
+    await sleep(2 * HEALED_MS_MAX);
+    if (kinds.some((kind) => detected(this.#lines(), kind, from) !== null)) return false;
+    this.healed += 1;
+    return true;
   }
 
   /** Waits for a case of each; sees whether the gateway's view changes before there is one. */
   async #watch(kinds: readonly Kind[], from: number, before: OwnView) {
     const late = Math.max(FOUND_MS_MAX, ...kinds.map((kind) => this.#boundOf(kind) + LOOK_MS));
     const wait = this.#parts.plant === "blind" ? 2_000 : late;
-    const end = performance.now() + wait;
+    const begun = performance.now();
+    const end = begun + wait;
     let silently = false;
+    let changedMs: number | null = null;
     for (;;) {
       const own = await this.#own();
       const lines = this.#lines();
       const atMs = kinds.map((kind) => detected(lines, kind, from));
-      if (!atMs.includes(null) || performance.now() > end) return { atMs, silently };
+      if (!atMs.includes(null) || performance.now() > end) return { atMs, silently, changedMs };
       const booked = own.fills !== before.fills || own.lots !== before.lots;
       // The order whose fill is missed is our own act.
       const moved = !kinds.includes("fill_missing") && own.liveOrders !== before.liveOrders;
@@ -142,7 +166,13 @@ export class Lane {
       const told = atMs.some(
         (each, at) => each !== null && (changes[at] || !changes.includes(true)),
       );
-      if ((booked || moved) && !told) silently = true;
+      if ((booked || moved) && !told) {
+        silently = true;
+        changedMs ??= performance.now() - begun;
+        // Whether it was only healed is seen at once: nobody waits for a case that will not come.
+        if (kinds.includes("fill_missing") && changedMs <= HEALED_MS_MAX)
+          return { atMs, silently, changedMs };
+      }
       await sleep(LOOK_MS);
     }
   }

@@ -78,6 +78,7 @@ interface Found {
   /** The dearest minute as a part of what the venue allows, and the questions it was asked. */
   readonly share: number;
   readonly questions: number;
+  readonly healed: number;
 }
 
 /** Runs the drill. */
@@ -128,6 +129,7 @@ function judged(
   return result("drill recon", checks, {
     ...{ ...figures, ...shown, clusters: found.length },
     breaks: found.reduce((sum, each) => sum + each.breaks.length, 0),
+    healed_before_a_difference: found.reduce((sum, each) => sum + each.healed, 0),
     recon_questions: found.reduce((sum, each) => sum + each.questions, 0),
   });
 }
@@ -162,7 +164,7 @@ async function runShare(
   const some = kinds.filter((kind) => place.kinds.includes(kind));
   const breaks = some.length === 0 ? [] : await lane.run(some, rounds);
   const { most, judged: questions } = costOf(dir, place);
-  return { venue, breaks, bounds, share: most / place.perMinute, questions };
+  return { venue, breaks, bounds, share: most / place.perMinute, questions, healed: lane.healed };
 }
 
 async function boundsOf(
