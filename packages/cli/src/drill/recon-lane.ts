@@ -109,6 +109,7 @@ export class Lane {
     const made = await prepared();
     const found = await this.#watch(kinds, from, before);
     if (mayHeal && (await this.#healed(kinds, from, found.changedMs))) return false;
+    const atMs = kinds.map((kind, at) => found.atMs[at] ?? detected(this.#lines(), kind, from));
     const frozen = await this.#frozen();
     await made.undo();
     const settled = await this.#settle(kinds);
@@ -125,7 +126,7 @@ export class Lane {
     const silently = found.silently || !right;
     for (const [at, kind] of kinds.entries())
       this.#breaks.push({
-        ...{ kind, venue: place.venue, atMs: from, detectedMs: found.atMs[at] ?? null },
+        ...{ kind, venue: place.venue, atMs: from, detectedMs: atMs[at] ?? null },
         ...{ frozen, silently },
       });
     await this.#thaw();

@@ -24,8 +24,9 @@ import { type Place, placeOf } from "./recon-places.ts";
 import { until } from "./started.ts";
 
 const PLANTS: readonly Plant[] = ["blind", "no-freeze", "slow", "greedy"];
-/** From so many breaks on, two clusters share those of spot. */
-const SHARED_MIN = 20;
+/** Spot's breaks are shared by so many clusters at most, of so many breaks each at least. */
+const SPOT_CLUSTERS_MAX = 3;
+const SPOT_BREAKS_MIN = 20;
 /** Of so many breaks of a kind at spot, one is made at the venue too. */
 const ONE_IN: Readonly<Record<DrillVenue, number>> = { spot: 1, usdm: 4, alpaca: 10 };
 
@@ -64,9 +65,14 @@ export interface Share {
 export function sharesOf(breaks: number, venues: readonly DrillVenue[]): readonly Share[] {
   return venues.flatMap((venue): Share[] => {
     const rounds = Math.ceil(breaks / ONE_IN[venue]);
-    const second = venue === "spot" && breaks >= SHARED_MIN ? Math.floor(breaks / 2) : 0;
-    const shares = [{ venue, rounds: rounds - second }];
-    return second === 0 ? shares : [...shares, { venue, rounds: second }];
+    const clusters =
+      venue === "spot"
+        ? Math.min(SPOT_CLUSTERS_MAX, Math.max(1, Math.floor(breaks / SPOT_BREAKS_MIN)))
+        : 1;
+    return Array.from({ length: clusters }, (_, at) => ({
+      venue,
+      rounds: Math.floor((rounds + at) / clusters),
+    }));
   });
 }
 

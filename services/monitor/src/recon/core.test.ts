@@ -134,6 +134,20 @@ describe("a difference becomes a case, with both sides named and the instrument 
     expect(kinds(recon.look(trades(1n, execution("5"))))).toEqual(["agreed"]);
   });
 
+  it("a missing execution that is booked as the venue has it agrees at once, one booked otherwise does not", () => {
+    recon.look(trades(1n, execution("5"), execution("6")));
+    settle();
+    book.executed(execution("5"));
+    book.executed(execution("6", { qtyLots: 9 as QtyLots }));
+    expect(kinds(recon.tick(now))).toEqual(["agreed"]);
+    expect(recon.open().map(({ subject, state }) => [subject, state])).toEqual([
+      ["5", "AGREED"],
+      ["6", "OPEN"],
+    ]);
+    expect(recon.tick(now), "once").toEqual([]);
+    expect(recon.frozen(), "and a person signs it all the same").toBe(true);
+  });
+
   it("cash within the tolerance is told and freezes nothing", () => {
     recon.look(account(TOTALS.BTC, TOTALS.USDT + 5n));
     expect(kinds(settle())).toEqual(["open"]);

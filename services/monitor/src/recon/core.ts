@@ -172,9 +172,27 @@ export class Recon {
         if (difference.order !== undefined) this.#told.delete(difference.subject);
       } else effects.push(...this.#stands(key, difference, look));
     }
+    effects.push(...this.#booked(nowMs));
     if (this.#locks !== null && nowMs >= this.#locks.dueMs) {
       if (this.#locksDiffer(this.#locks.balances)) effects.push({ kind: "ask", what: "orders" });
       this.#locks = null;
+    }
+    return effects;
+  }
+
+  /** An execution we lacked and have booked since, as the venue has it: its list need not be asked for again. */
+  #booked(nowMs: number): Effect[] {
+    const effects: Effect[] = [];
+    for (const [key, known] of this.#open) {
+      if (known.state !== "OPEN" || known.kind !== "EXECUTION_MISSING_HERE") continue;
+      const ours = this.#ours.execution(known.subject);
+      if (ours === undefined || known.execution === null) continue;
+      const words = executionWords(ours);
+      if (words !== executionWords(known.execution)) continue;
+      const evidence = { atMs: nowMs, source: "our own" as const, ours: words, theirs: words };
+      const agreed: Case = { ...known, evidence: more(known.evidence, evidence), state: "AGREED" };
+      this.#open.set(key, agreed);
+      effects.push({ kind: "agreed", case: agreed });
     }
     return effects;
   }

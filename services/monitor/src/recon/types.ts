@@ -104,7 +104,8 @@ export type Severity = "MINOR" | "MAJOR" | "GRAVE";
 /** What was seen, in both sides' words. */
 export interface Evidence {
   readonly atMs: number;
-  readonly source: Look["what"] | "sign-off";
+  /** "our own": our side has come to what the venue said before. */
+  readonly source: Look["what"] | "our own" | "sign-off";
   readonly ours: string | null;
   readonly theirs: string | null;
 }
