@@ -28,6 +28,8 @@ const TRIES_MAX = 20;
 const LOOK_MS = 20;
 /** A difference has to stand for 250 ms: what is right again before that was none. */
 const HEALED_MS_MAX = 300;
+/** An order's end has the second within which it must be found. */
+const HEALED_ORDER_MS_MAX = 1_000;
 /** So often a break is made again for it. */
 const HEALED_MAX = 10;
 /** What is found by asking for the cash alone waits for its minute. */
@@ -108,7 +110,12 @@ export class Lane {
     const from = Date.now();
     const made = await prepared();
     const found = await this.#watch(kinds, from, before);
-    if (mayHeal && (await this.#healed(kinds, from, found.changedMs))) return false;
+    if (mayHeal && (await this.#healed(kinds, from, found.changedMs))) {
+      await made.undo();
+      await this.#settle(kinds);
+      await this.#thaw();
+      return false;
+    }
     const atMs = kinds.map((kind, at) => found.atMs[at] ?? detected(this.#lines(), kind, from));
     const frozen = await this.#frozen();
     await made.undo();
@@ -134,14 +141,15 @@ export class Lane {
   }
 
   /**
-   * The router may find a fill nobody told it of by itself, and have it booked before a difference has stood for its time.
-   * Then there was nothing to find, and the break is made again; how often is a figure.
+   * The router may find a fill or an end nobody told it of by itself, and our side is right before a difference has stood for
+   * its time. Then there was nothing to find, and the break is made again; how often is a figure.
    */
   async #healed(kinds: readonly Kind[], from: number, changedMs: number | null): Promise<boolean> {
-    if (!kinds.includes("fill_missing") || changedMs === null || changedMs > HEALED_MS_MAX)
-      return false;
+    const ours = kinds.filter((kind) => CHANGES.includes(kind));
+    const within = kinds.includes("fill_missing") ? HEALED_MS_MAX : HEALED_ORDER_MS_MAX;
+    if (ours.length === 0 || changedMs === null || changedMs > within) return false;
     await sleep(2 * HEALED_MS_MAX);
-    if (kinds.some((kind) => detected(this.#lines(), kind, from) !== null)) return false;
+    if (ours.some((kind) => detected(this.#lines(), kind, from) !== null)) return false;
     this.healed += 1;
     return true;
   }
@@ -171,7 +179,8 @@ export class Lane {
         silently = true;
         changedMs ??= performance.now() - begun;
         // Whether it was only healed is seen at once: nobody waits for a case that will not come.
-        if (kinds.includes("fill_missing") && changedMs <= HEALED_MS_MAX)
+        const gone = kinds.includes("order_gone") && changedMs <= HEALED_ORDER_MS_MAX;
+        if (gone || (kinds.includes("fill_missing") && changedMs <= HEALED_MS_MAX))
           return { atMs, silently, changedMs };
       }
       await sleep(LOOK_MS);

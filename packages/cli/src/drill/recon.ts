@@ -25,7 +25,7 @@ import { until } from "./started.ts";
 
 const PLANTS: readonly Plant[] = ["blind", "no-freeze", "slow", "greedy"];
 /** Spot's breaks are shared by so many clusters at most, of so many breaks each at least. */
-const SPOT_CLUSTERS_MAX = 3;
+const SPOT_CLUSTERS_MAX = 2;
 const SPOT_BREAKS_MIN = 20;
 /** Of so many breaks of a kind at spot, one is made at the venue too. */
 const ONE_IN: Readonly<Record<DrillVenue, number>> = { spot: 1, usdm: 4, alpaca: 10 };
