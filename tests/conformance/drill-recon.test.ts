@@ -5,7 +5,7 @@ import { drillRecon } from "../../packages/cli/src/drill/recon.ts";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
 const drill = async (options: object) => {
-  const quiet = { breaks: 1, plant: null, progress: () => undefined };
+  const quiet = { breaks: 1, venues: ["spot"], plant: null, progress: () => undefined };
   const { ok, checks, figures } = await drillRecon(root, { ...quiet, ...options });
   return { ok, figures, value: Object.fromEntries(checks.map((each) => [each.name, each.value])) };
 };

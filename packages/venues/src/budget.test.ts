@@ -33,6 +33,22 @@ describe("the weight budget", () => {
     expect(new WeightBudget(2_400, ACCOUNT_SLICES.weight.monitor).max).toBe(240);
   });
 
+  it("tells what may leave now: what has room is taken, one more is not, and a silent venue has none", () => {
+    const of = budget(100);
+    expect(of.room).toBe(100);
+    of.take("x", 60);
+    expect([of.room, fits(of, 41), fits(of, 40), of.room]).toEqual([40, false, true, 0]);
+    of.settle(60);
+    at.ms = 59_999;
+    expect(of.room).toBe(0);
+    at.ms = 60_000;
+    expect(of.room).toBe(60);
+    of.block(500);
+    expect(of.room).toBe(0);
+    at.ms = 60_500;
+    expect(of.room).toBe(60);
+  });
+
   it("no minute at the venue holds more, wherever between bytes and answer it counts [B018]", () => {
     // A plain model: requests fly for a while, the venue counts each at a moment of its own choosing.
     let seed = 7;

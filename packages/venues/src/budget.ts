@@ -49,13 +49,19 @@ export class WeightBudget {
     return this.#max;
   }
 
+  /** What may leave now; 0 while the venue wants silence. */
+  get room(): number {
+    const now = this.#nowMs();
+    if (now < this.#blockedUntilMs) return 0;
+    this.#settled = this.#settled.filter(({ atMs }) => now - atMs < MINUTE_MS);
+    return this.#max - this.#settled.reduce((sum, each) => sum + each.weight, this.#flying);
+  }
+
   /** Counts a request that is about to leave. Throws `BudgetSpent` where there is no room, or the venue wants silence. */
   take(what: string, weight: number): void {
     const now = this.#nowMs();
     if (now < this.#blockedUntilMs) throw new BudgetSpent(what, this.#blockedUntilMs - now);
-    this.#settled = this.#settled.filter(({ atMs }) => now - atMs < MINUTE_MS);
-    const used = this.#settled.reduce((sum, each) => sum + each.weight, this.#flying);
-    if (used + weight > this.#max) {
+    if (weight > this.room) {
       const first = this.#settled[0]?.atMs ?? now;
       throw new BudgetSpent(what, first + MINUTE_MS - now);
     }

@@ -1,5 +1,5 @@
 import { PROCESSES, SOCKETS } from "@tidegate/contracts";
-import { VENUES } from "@tidegate/venues";
+import { alpaca, VENUES } from "@tidegate/venues";
 import { z } from "zod";
 
 /** What a monitor watches: every other process of the cluster. */
@@ -111,18 +111,61 @@ export const Settings = z.object({
     .min(1)
     .optional()
     .describe("Versioned instrument table: the symbols a kill cancels, and what is reconciled"),
+  drawdownCapitalE8: z
+    .number()
+    .int()
+    .positive()
+    .optional()
+    .describe(
+      "What the account began with, 1e-8 of the quote asset; set = a drawdown from the peak is told",
+    ),
+  drawdownAlertBps: z
+    .number()
+    .int()
+    .min(1)
+    .max(10_000)
+    .default(500)
+    .describe(
+      "The alert fires so far below the peak, 1/10,000 of it, and clears a tenth below that",
+    ),
+  drawdownFile: z
+    .string()
+    .min(1)
+    .default("state/monitor.peak")
+    .describe("The peak, so that a restart in the middle of a fall begins no new one"),
   reconSpotWsApiUrl: z
     .url({ protocol: /^wss?$/ })
     .optional()
     .describe(
       "Binance spot WS API; set = its account is reconciled, over killSpotRestUrl and its private stream",
     ),
+  reconUsdmStreamUrl: z
+    .url({ protocol: /^wss?$/ })
+    .optional()
+    .describe(
+      "Binance USD-M streams, without a path; set = its account is reconciled, over killUsdmRestUrl and its private stream",
+    ),
+  reconAlpacaRestUrl: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe("Alpaca's trading API; set = its account is reconciled"),
+  reconAlpacaStreamUrl: z
+    .url({ protocol: /^wss?$/ })
+    .optional()
+    .describe("Alpaca's trade updates, without a path; wanted with reconAlpacaRestUrl"),
+  alpacaRequestsPerMinute: z
+    .number()
+    .int()
+    .min(10)
+    .max(100_000)
+    .default(alpaca.limits.limits.weightPerMinute)
+    .describe("Requests Alpaca allows the account in a minute; a tenth of them is the monitor's"),
   reconOpeningFile: z
     .string()
     .min(1)
     .optional()
     .describe(
-      'What the account held before the first order of the gateway\'s journal, as JSON: {"binance-spot": {"BTC": "0", …}}',
+      'What each account held before the first order of the gateway\'s journal, as JSON: {"binance-spot": {"BTC": "0", …}, …}',
     ),
   reconTailUrl: z
     .string()

@@ -18,7 +18,7 @@ const Pair = z.object({
   apiKey: z.string().min(1).max(256),
   apiSecret: z.string().min(1).max(256),
 });
-const Keys = z.partialRecord(z.enum(["binance-spot", "binance-usdm"]), Pair);
+const Keys = z.partialRecord(z.enum(["binance-spot", "binance-usdm", "alpaca"]), Pair);
 const Table = z.object({
   instruments: z.array(z.object({ venue: z.string(), symbol: z.string().min(1) })),
 });
@@ -80,7 +80,10 @@ export function killDesks(config: MonitorConfig): MassCancelDesk[] {
 }
 
 /** The monitor's own key of a venue. Errors as `killDesks`. */
-export function venueKey(config: MonitorConfig, name: "binance-spot" | "binance-usdm"): VenueKey {
+export function venueKey(
+  config: MonitorConfig,
+  name: "binance-spot" | "binance-usdm" | "alpaca",
+): VenueKey {
   const { killKeysFile } = config;
   const pair = killKeysFile === undefined ? undefined : read(killKeysFile, Keys, true)[name];
   if (pair === undefined) throw new ServiceFault(`killKeysFile has no key of ${name}; add it`);

@@ -7,7 +7,6 @@ import { Latch } from "@tidegate/service-kit/control";
 import { binanceSpot, type MassCancelDesk, massCancel, RestClient } from "@tidegate/venues";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { KillSwitch, killRoutes } from "./kill.ts";
-import type { ReconDesk } from "./recon/desk.ts";
 import { reconRoutes } from "./recon/routes.ts";
 
 let dir = "";
@@ -157,7 +156,7 @@ describe("the monitor's kill [B046]", () => {
     );
     const section = page.slice(page.indexOf("## The monitor"));
     const rows = section.split("\n").filter((line) => /^\| `(GET|POST) /.test(line));
-    const routes = [...killRoutes(made([])), ...reconRoutes({} as ReconDesk)];
+    const routes = [...killRoutes(made([])), ...reconRoutes(new Map())];
     const wanted = routes.map((each) => {
       const fields = Object.keys(each.input.shape).map((name) => `\`${name}\``);
       const two = each.two ?? "never";

@@ -29,10 +29,10 @@ import {
   overall,
 } from "./core.ts";
 import { killDesks } from "./desks.ts";
+import { type AskGateway, DrawdownWatch } from "./drawdown-watch.ts";
 import { KillSwitch, killRoutes } from "./kill.ts";
-import type { ReconDesk } from "./recon/desk.ts";
 import { reconRoutes } from "./recon/routes.ts";
-import { type Running, startRecon } from "./recon/start.ts";
+import { type Running, startRecon, wantsRecon } from "./recon/start.ts";
 
 /** The name that tokens for this service carry. */
 export const AUDIENCE = "monitor";
@@ -133,7 +133,8 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
     }
   };
   const recon = await reconOf(context, desks, told, own);
-  const killSwitch = await startKill(context, desks, recon?.desk ?? null, async (reason) => {
+  const drawdown = drawdownOf(context, own);
+  const killSwitch = await startKill(context, desks, recon, async (reason) => {
     const { status, body } = await gateway("kill", reason.slice(0, 200), randomUUID(), own());
     if (status !== 200) throw new Error(`status ${status}: ${JSON.stringify(body)}`);
   });
@@ -161,6 +162,7 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
     overall: overall(state),
     processes: [...state.processes.values()],
     streams: Object.fromEntries(streams),
+    ...(drawdown === null ? {} : { drawdown: drawdown.shown() }),
   }));
   // The gateway judges the token; the monitor only carries it there.
   http.post<{ Params: { operation: string }; Body: { reason?: string } | null }>(
@@ -185,11 +187,16 @@ export async function start(context: ServiceContext<MonitorConfig & BaseConfig>)
       streams: streams.size,
       streamsStale: [...streams.values()].filter((each) => each.state === "STALE").length,
       streamsMissing: [...streams.values()].reduce((sum, each) => sum + each.missing, 0),
+      ...(drawdown === null
+        ? {}
+        : { drawdownBps: drawdown.shown().bps, drawdownFiring: Number(drawdown.shown().firing) }),
     }),
     drain() {
       clearInterval(timer);
+      drawdown?.stop();
     },
     async stop() {
+      drawdown?.stop();
       await recon?.stop();
       await killSwitch?.();
       await subscriber[Symbol.asyncDispose]();
@@ -204,17 +211,17 @@ async function reconOf(
   told: (operation: string, reason: string, more?: object) => Promise<boolean>,
   own: () => string,
 ): Promise<Running | null> {
-  if (config.reconSpotWsApiUrl === undefined) return null;
-  const rest = desks.find(({ name }) => name === "BINANCE_SPOT")?.rest;
-  if (rest === undefined || config.principalsFile === undefined)
-    throw new ServiceFault("reconSpotWsApiUrl also needs killSpotRestUrl and principalsFile");
+  if (!wantsRecon(config)) return null;
+  if (config.principalsFile === undefined)
+    throw new ServiceFault("a reconciliation needs principalsFile: who may sign its cases");
+  const rests = new Map(desks.map(({ name, rest }) => [name, rest]));
   const http = (name: string, path: string, init: RequestInit): Promise<Response> => {
     const { httpPort } = stateFile(config.stateDir, name);
     const signal = AbortSignal.timeout(LOOK_MS_MAX);
     return fetch(`http://127.0.0.1:${httpPort}${path}`, { ...init, signal });
   };
   return await startRecon({
-    ...{ config, rest, log, fail },
+    ...{ config, rests, log, fail },
     freeze: (instrument, reason) => told("freeze", reason, { instrument }),
     halt: (reason) => told("halt", reason),
     async lookAgain(venueId) {
@@ -240,11 +247,31 @@ async function reconOf(
   });
 }
 
+/** The alert of a drawdown, where it is wanted. */
+function drawdownOf(
+  { config, log }: ServiceContext<MonitorConfig & BaseConfig>,
+  own: () => string,
+): DrawdownWatch | null {
+  if (config.drawdownCapitalE8 === undefined) return null;
+  const ask: AskGateway = async (path) => {
+    try {
+      const { httpPort } = stateFile(config.stateDir, "gateway");
+      const headers = { authorization: own() };
+      const signal = AbortSignal.timeout(LOOK_MS_MAX);
+      const answer = await fetch(`http://127.0.0.1:${httpPort}${path}`, { headers, signal });
+      return answer.status === 200 ? await answer.json() : null;
+    } catch {
+      return null;
+    }
+  };
+  return new DrawdownWatch(config, ask, log);
+}
+
 /** The kill of its own, where somebody may use it; gives what ends it. */
 async function startKill(
   { config, log, http }: ServiceContext<MonitorConfig & BaseConfig>,
   desks: readonly MassCancelDesk[],
-  recon: ReconDesk | null,
+  recon: Running | null,
   tellGateway: (reason: string) => Promise<void>,
 ): Promise<(() => Promise<void>) | null> {
   if (config.principalsFile === undefined) {
@@ -260,7 +287,7 @@ async function startKill(
     log,
     tellGateway,
   });
-  const routes = [...killRoutes(kill), ...(recon === null ? [] : reconRoutes(recon))];
+  const routes = [...killRoutes(kill), ...(recon === null ? [] : reconRoutes(recon.desks))];
   addControl(http, { routes, judge, audit, log });
   await serveUnix(http, config.controlSocket);
   return async () => {

@@ -207,7 +207,8 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
           if (typeof text === "string" && /^-?\d{1,30}$/.test(text)) return BigInt(text);
           throw new Error(`transfer: ${name} ${JSON.stringify(text)}: want a whole number as text`);
         };
-        venue.transfer(e8("baseE8"), e8("quoteE8"), request["told"] !== false, nowMs());
+        const moved = { baseE8: e8("baseE8"), quoteE8: e8("quoteE8") };
+        venue.transfer(market, moved, request["told"] !== false, nowMs());
         break;
       }
       case "rate_limit": {
@@ -331,6 +332,9 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
         alwaysOpen: config.alpacaHours === "always",
         binaryFrames: config.alpacaFrames === "binary",
         nowMs,
+        ...(requests === null
+          ? {}
+          : { onRequest: (line) => void writeSync(requests, `${JSON.stringify(line)}\n`) }),
       })
     : null;
   turn();

@@ -22,6 +22,14 @@ const DRILLS = [
   ["audit-tamper", "an audit trail edited, deleted from, reordered and cut: each named"],
 ];
 
+interface ReconFlags {
+  readonly breaks: string;
+  readonly kinds?: readonly string[];
+  readonly venues?: readonly string[];
+  readonly json?: true;
+  readonly break?: string;
+}
+
 const PAIR_DRILLS = {
   "gateway-kill": { trials: 100, load: "drillGatewayKill" },
   "gateway-hang": { trials: 50, load: "drillGatewayHang" },
@@ -118,18 +126,22 @@ export function addDrill(program: Command, root: string): void {
   drill
     .command("recon")
     .description(
-      "six kinds of break between us and the venue on a running cluster, with the venue's real weights; each is found, frozen, cleared up and signed off",
+      "six kinds of break between us and Binance spot, USD-M and Alpaca on running clusters, with each venue's real weights; each is found, frozen, cleared up and signed off",
     )
     .option("--breaks <n>", "breaks of each kind", "100")
+    .option("--kinds <names...>", "these kinds alone")
+    .option("--venues <names...>", "these venues alone: spot, usdm, alpaca")
     .option("--json", "print the result object as the last line")
     .option("--break <name>", "plant a fault: blind, no-freeze, slow, greedy")
     .addHelpText("after", "\nExample: ./hft drill recon --json")
-    .action(async (options: { breaks: string; json?: true; break?: string }) => {
+    .action(async (options: ReconFlags) => {
       const { drillRecon } = await import("../drill/recon.ts");
       const { whole } = await import("../numbers.ts");
       const { report } = await import("../result.ts");
       const value = await drillRecon(root, {
         breaks: whole("--breaks", options.breaks, 1),
+        ...(options.kinds === undefined ? {} : { kinds: options.kinds }),
+        ...(options.venues === undefined ? {} : { venues: options.venues }),
         plant: options.break ?? null,
         progress: (text) => process.stderr.write(`${text}\n`),
       });

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { type AskOptions, addAsk, get, post, show, whole } from "./risk.ts";
 
 interface Shown {
+  readonly venue?: string;
   readonly id: number;
   readonly kind: string;
   readonly subject: string;
@@ -21,7 +22,8 @@ export function caseText(each: Shown): string {
     return `    ours ${words(evidence?.ours ?? null)} · theirs ${words(evidence?.theirs ?? null)}`;
   });
   const by = each.signed === null ? "" : `  ${each.signed.by}: ${each.signed.why}`;
-  const head = `${String(each.id).padStart(5)}  ${each.state.padEnd(6)}  ${each.severity.padEnd(5)}`;
+  const venue = each.venue === undefined ? "" : `${each.venue}  `;
+  const head = `${venue}${String(each.id).padStart(5)}  ${each.state.padEnd(6)}  ${each.severity.padEnd(5)}`;
   return [`${head}  ${each.kind} ${each.subject}${by}`, ...lines].join("\n");
 }
 
@@ -35,10 +37,10 @@ export function addRecon(program: Command): void {
     .addHelpText("after", "\nExample: ./hft recon status --run-dir var/run/last --as ann")
     .action(async (options: AskOptions) => {
       show(await get("monitor", "/recon", options), options, (body) => {
-        const { ok: _, ...rest } = body;
-        return Object.entries(rest)
-          .map(([name, value]) => `${name} ${JSON.stringify(value)}`)
-          .join("\n");
+        const venues = Object.entries(body["venues"] as Record<string, object>);
+        const lines = (status: object) =>
+          Object.entries(status).map(([name, value]) => `  ${name} ${JSON.stringify(value)}`);
+        return venues.map(([venue, status]) => [venue, ...lines(status)].join("\n")).join("\n");
       });
     });
 
@@ -59,10 +61,13 @@ export function addRecon(program: Command): void {
   for (const [name, what] of acts)
     addAsk(recon.command(name).description(what))
       .argument("<case>", "its number in `hft recon cases`")
+      .option("--venue <name>", "its venue, where more than one is reconciled: binance-spot, …")
       .requiredOption("--reason <text>", "why; it stays with the case")
       .addHelpText("after", `\nExample: ./hft recon ${name} 3 --reason "a trade by hand" --as ann`)
-      .action(async (number: string, options: AskOptions & { reason: string }) => {
-        const body = { case: whole("case", number), reason: options.reason };
+      .action(async (number: string, options: AskOptions & { reason: string; venue?: string }) => {
+        const { reason, venue } = options;
+        const about = venue === undefined ? {} : { venue };
+        const body = { case: whole("case", number), reason, ...about };
         show(await post("monitor", `/recon/${name}`, body, options), options, (answer) =>
           caseText(answer["case"] as Shown),
         );

@@ -3,7 +3,6 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Role } from "@tidegate/service-kit/control";
-import { binanceSpot, RestClient } from "@tidegate/venues";
 import { type ControlAnswer, ControlClient, NotReached } from "../control/client.ts";
 import { sleep } from "../sim/cluster.ts";
 import { makePrincipals } from "../sim/plan.ts";
@@ -20,10 +19,18 @@ const TRIES_MAX = 20;
 /** Recorded seconds of the market per wall second: what is bid far below it stays there. */
 const SPEED = 0.05;
 
-/** What the account of venue-sim begins with. */
-const OPENING = { BTC: "10", USDT: "1000000" };
+/** A stock beside the two of the shipped table: no process of the cluster trades it, the monitor reconciles it. */
+const STOCK = {
+  ...{ id: 3, venue_id: 3, venue: "ALPACA", symbol: "AAPL", kind: "equity" },
+  ...{ base: "AAPL", quote: "USD", px_scale: 2, px_unit: 1, qty_scale: 6, qty_unit: 1 },
+  ...{ e8_per_tick_lot: 1, min_qty_lots: 1, max_qty_lots: 1_000_000_000, min_notional_e8: 0 },
+};
 
-/** The gateway's own view, as far as a break could change it. */
+/** The venues whose accounts are reconciled in the drill. */
+export const VENUES = ["spot", "usdm", "alpaca"] as const;
+export type DrillVenue = (typeof VENUES)[number];
+
+/** The gateway's own view of one instrument, as far as a break could change it. */
 export interface OwnView {
   readonly liveOrders: number;
   readonly fills: number;
@@ -31,24 +38,50 @@ export interface OwnView {
   readonly frozen: boolean;
 }
 
+/** What another use of the cluster wants otherwise. */
+export interface More {
+  /** Recorded seconds of the market per wall second. */
+  readonly speed?: number;
+  readonly monitor?: Readonly<Record<string, unknown>>;
+}
+
+/** What the monitor says of one venue, as far as the drill reads it. */
+interface Status {
+  readonly whole: boolean;
+  readonly asked: { readonly balances: number };
+}
+
 export class ReconCluster implements AsyncDisposable {
   readonly dir: string;
   readonly #root: string;
   readonly #plant: Plant | null;
+  readonly #reconciled: DrillVenue;
+  readonly #more: More;
   readonly #running: Process[] = [];
-  #ports: Record<Name | "venue", number> | null = null;
+  #ports: Record<Name | "venue" | "alpaca", number> | null = null;
 
-  constructor(root: string, dir: string, plant: Plant | null) {
+  constructor(root: string, dir: string, plant: Plant | null, venue: DrillVenue, more: More = {}) {
     this.#root = root;
     this.dir = dir;
     this.#plant = plant;
+    this.#reconciled = venue;
+    this.#more = more;
     mkdirSync(join(dir, "venue"), { recursive: true });
-    const keys = (apiKey: string, apiSecret: string) =>
-      JSON.stringify({ "binance-spot": { apiKey, apiSecret } });
+    const keys = (apiKey: string, apiSecret: string) => {
+      const pair = { apiKey, apiSecret };
+      return JSON.stringify({ "binance-spot": pair, "binance-usdm": pair });
+    };
+    const ours = { apiKey: "sim-kill", apiSecret: "sim-kill-secret" };
+    const monitorKeys = { "binance-spot": ours, "binance-usdm": ours, alpaca: ours };
     const secret = { mode: 0o600 };
     writeFileSync(join(dir, "state/venue-keys.json"), keys("sim", "sim-secret"), secret);
-    writeFileSync(join(dir, "state/kill-keys.json"), keys("sim-kill", "sim-kill-secret"), secret);
-    writeFileSync(join(dir, "state/opening.json"), JSON.stringify({ "binance-spot": OPENING }));
+    writeFileSync(join(dir, "state/kill-keys.json"), JSON.stringify(monitorKeys), secret);
+    const opening = JSON.parse(readFileSync(join(root, "config/opening.json"), "utf8")) as object;
+    const stock = { alpaca: { AAPL: "0", USD: "100000" } };
+    writeFileSync(join(dir, "state/opening.json"), JSON.stringify({ ...opening, ...stock }));
+    const table = JSON.parse(readFileSync(join(root, "config/instruments.json"), "utf8"));
+    if (venue === "alpaca") table.instruments.push(STOCK);
+    writeFileSync(join(dir, "config/instruments.json"), JSON.stringify(table));
     const monitor: Role = plant === "no-freeze" ? "viewer" : "operator";
     makePrincipals(dir, [
       ["ann", "risk"],
@@ -62,7 +95,7 @@ export class ReconCluster implements AsyncDisposable {
   }
 
   async start(): Promise<void> {
-    this.#ports = await assignPorts([...NAMES, "venue"] as const, 0);
+    this.#ports = await assignPorts([...NAMES, "venue", "alpaca"] as const, 0);
     for (const name of NAMES) {
       const process = await started(this.#root, this.dir, name, this.#config(name));
       this.#running.push(process);
@@ -70,8 +103,9 @@ export class ReconCluster implements AsyncDisposable {
     if (this.#plant === "blind") return;
     await until("the reconciliation compares", UP_MS_MAX, async () => {
       const { status, body } = await this.as("ann", "monitor").get("/recon");
-      const asked = body["asked"] as { balances?: number } | undefined;
-      return status === 200 && body["whole"] === true && (asked?.balances ?? 0) > 0;
+      const venues = Object.values((body["venues"] ?? {}) as Record<string, Status>);
+      const compares = (each: Status) => each.whole && each.asked.balances > 0;
+      return status === 200 && venues.length > 0 && venues.every(compares);
     });
   }
 
@@ -80,10 +114,13 @@ export class ReconCluster implements AsyncDisposable {
     if (ports === null) throw new Error("the cluster has no ports yet");
     const { http, ws } = this.#venue();
     const httpPort = ports[name];
-    const instrumentsFile = join(this.#root, "config/instruments.json");
+    const instrumentsFile = join(this.dir, "config/instruments.json");
     switch (name) {
       case "venue-sim":
-        return { httpPort, port: ports.venue, speed: SPEED, requestLog: true };
+        return {
+          ...{ httpPort, port: ports.venue, speed: this.#more.speed ?? SPEED, requestLog: true },
+          ...{ alpaca: this.#reconciled === "alpaca", alpacaPort: ports.alpaca },
+        };
       case "market-data":
         return {
           ...{ httpPort, instrumentsFile, reconnectMsMin: 100 },
@@ -93,6 +130,7 @@ export class ReconCluster implements AsyncDisposable {
         return {
           ...{ httpPort, instrumentsFile, keysFile: "state/venue-keys.json", tier: "T0" },
           ...{ spotWsApiUrl: ws, spotRestUrl: http },
+          ...{ usdmWsApiUrl: ws, usdmStreamUrl: ws, usdmRestUrl: http },
         };
       case "gateway":
         return { httpPort, instrumentsFile, limitsFile: join(this.dir, "config/limits.json") };
@@ -102,53 +140,54 @@ export class ReconCluster implements AsyncDisposable {
   }
 
   #monitor(http: string, ws: string): Readonly<Record<string, unknown>> {
+    const keys: Readonly<Record<DrillVenue, object>> = {
+      spot: { reconSpotWsApiUrl: ws },
+      usdm: { reconUsdmStreamUrl: ws },
+      alpaca: {
+        reconAlpacaRestUrl: this.alpaca,
+        reconAlpacaStreamUrl: this.alpaca.replace("http", "ws"),
+      },
+    };
     const recon =
       this.#plant === "blind"
         ? {}
-        : { reconSpotWsApiUrl: ws, reconOpeningFile: "state/opening.json", reconGraveCases: 50 };
+        : {
+            ...{ reconOpeningFile: "state/opening.json", reconGraveCases: 50 },
+            ...keys[this.#reconciled],
+          };
     return {
       ...{ haltAfterMs: 0, killKeysFile: "state/kill-keys.json", killSpotRestUrl: http },
-      ...{ principalsFile: "state/principals.json", ...recon },
+      killUsdmRestUrl: http,
+      ...{ principalsFile: "state/principals.json", ...recon, ...this.#more.monitor },
       ...(this.#plant === "slow" ? { reconSettleMs: 6_000 } : {}),
       // The planted fault: it believes that the venue allows ten times as much.
-      ...(this.#plant === "greedy" ? { spotWeightPerMinute: 60_000 } : {}),
+      ...(this.#plant === "greedy"
+        ? {
+            spotWeightPerMinute: 60_000,
+            usdmWeightPerMinute: 24_000,
+            alpacaRequestsPerMinute: 2_000,
+          }
+        : {}),
     };
   }
 
   #venue() {
-    const port = this.#ports?.venue ?? 0;
-    return { http: `http://127.0.0.1:${port}`, ws: `ws://127.0.0.1:${port}` };
+    const { http } = this;
+    return { http, ws: http.replace("http", "ws") };
+  }
+
+  /** Where the Binance markets of venue-sim are. */
+  get http(): string {
+    return `http://127.0.0.1:${this.#ports?.venue ?? 0}`;
+  }
+
+  /** And Alpaca's orders. */
+  get alpaca(): string {
+    return `http://127.0.0.1:${this.#ports?.alpaca ?? 0}`;
   }
 
   as(person: "ann" | "bob", service: "gateway" | "monitor"): ControlClient {
     return ControlClient.of(this.dir, service, person);
-  }
-
-  /** One request of a person with the account's own key, as from the venue's page. */
-  async atVenue(
-    method: "GET" | "POST" | "DELETE",
-    params: Readonly<Record<string, string>>,
-  ): Promise<void> {
-    const key = { key: "sim", secret: () => "sim-secret" };
-    const rest = new RestClient({ baseUrl: this.#venue().http, key });
-    const all = Object.entries({ symbol: "BTCUSDT", ...params });
-    const { status, body } = await rest.ask(method, binanceSpot.paths.order, all, "signed");
-    if (status !== 200) throw new Error(`the venue: ${Buffer.from(body).toString("utf8")}`);
-  }
-
-  /** Throws a switch of the simulator, or makes a fault. */
-  async control(request: Readonly<Record<string, unknown>>): Promise<void> {
-    const sent = { method: "POST", body: JSON.stringify({ market: "spot", ...request }) };
-    const answer = await fetch(`${this.#venue().http}/_sim`, sent);
-    if (answer.status !== 200) throw new Error(`venue-sim: ${await answer.text()}`);
-  }
-
-  /** Best bid and ask in ticks of 0.01. */
-  async touch(): Promise<{ readonly bid: number; readonly ask: number }> {
-    const answer = await fetch(`${this.#venue().http}/api/v3/depth?symbol=BTCUSDT&limit=5`);
-    const { bids, asks } = (await answer.json()) as Record<"bids" | "asks", [string, string][]>;
-    const ticks = (row: [string, string] | undefined) => Math.round(Number(row?.[0]) * 100);
-    return { bid: ticks(bids?.[0]), ask: ticks(asks?.[0]) };
   }
 
   /** A look; a connection that ended under it is made anew. */
@@ -163,7 +202,7 @@ export class ReconCluster implements AsyncDisposable {
     }
   }
 
-  async own(): Promise<OwnView> {
+  async own(instrument: number): Promise<OwnView> {
     const { body } = await this.see("gateway", "/state");
     const { liveOrders, fills, positions, frozen } = body as {
       liveOrders: number;
@@ -172,9 +211,9 @@ export class ReconCluster implements AsyncDisposable {
       positions: { instrumentId: number; positionLots: string }[];
     };
     const lots = positions
-      .filter(({ instrumentId }) => instrumentId === 1)
+      .filter(({ instrumentId }) => instrumentId === instrument)
       .reduce((sum, { positionLots }) => sum + BigInt(positionLots), 0n);
-    return { liveOrders, fills, lots: `${lots}`, frozen: frozen.includes(1) };
+    return { liveOrders, fills, lots: `${lots}`, frozen: frozen.includes(instrument) };
   }
 
   /** Errors  a process that has ended, with its last words */

@@ -6,8 +6,9 @@ import { decodeEnvelope, type Envelope, encodeEnvelope } from "@tidegate/contrac
 const STRATEGY = 1n;
 const ANSWER_MS_MAX = 5_000;
 
-/** What is ordered; spot's instrument. */
+/** What is ordered. */
 export interface Wish {
+  readonly instrumentId: number;
   readonly side: "BUY" | "SELL";
   readonly pxTicks: number;
   readonly qtyLots: number;
@@ -49,8 +50,8 @@ export class Hand implements AsyncDisposable {
   }
 
   /** Gives the client order id. Errors  a refusal, with its reason */
-  async order({ side, pxTicks, qtyLots }: Wish): Promise<string> {
-    const terms = { kind: "NEW", instrumentId: 1, accountId: 1, side, orderType: "LIMIT" };
+  async order({ instrumentId, side, pxTicks, qtyLots }: Wish): Promise<string> {
+    const terms = { kind: "NEW", instrumentId, accountId: 1, side, orderType: "LIMIT" };
     const { decision, reason, clientOrderId } = await this.#ask({
       ...{ ...terms, tif: "GTC", pxTicks, qtyLots, targetIntentId: null },
     });

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, delimiter, dirname, join, resolve } from "node:path";
 import { addPrincipal, makeKey, type Role } from "@tidegate/service-kit/control";
 import type { ProcessName, SimOptions } from "./options.ts";
@@ -63,6 +63,7 @@ export function clusterPlan(input: {
   );
   makePrincipals(runDir);
   const instrumentsFile = join(root, "config/instruments.json");
+  const limitsFile = join(root, "config/limits.json");
   const httpPort = (name: ProcessName) => ({ httpPort: ports[name] });
   return {
     configs: {
@@ -84,7 +85,7 @@ export function clusterPlan(input: {
       gateway: {
         ...httpPort("gateway"),
         instrumentsFile,
-        limitsFile: join(root, "config/limits.json"),
+        limitsFile,
         tier: "T0",
       },
       "execution-router": {
@@ -122,10 +123,22 @@ export function clusterPlan(input: {
         killKeysFile,
         killSpotRestUrl: http,
         killUsdmRestUrl: http,
+        reconSpotWsApiUrl: ws,
+        reconUsdmStreamUrl: ws,
+        reconOpeningFile: join(root, "config/opening.json"),
+        drawdownCapitalE8: capitalE8(limitsFile),
       },
     },
     env: environment(root, options.otlp),
   };
+}
+
+/** The capital that the storm guard measures a drawdown by is the alert's too. */
+function capitalE8(limitsFile: string): number {
+  const limits = JSON.parse(readFileSync(limitsFile, "utf8")) as {
+    readonly storm: { readonly capital_e8: number };
+  };
+  return limits.storm.capital_e8;
 }
 
 /** Only what a process needs of ours: no secret and no stray setting of the shell reaches it. */

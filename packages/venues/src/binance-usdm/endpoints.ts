@@ -20,5 +20,6 @@ export const paths = {
   cancelAll: "/fapi/v1/allOpenOrders",
   countdown: "/fapi/v1/countdownCancelAll",
   trades: "/fapi/v1/userTrades",
+  account: "/fapi/v3/account",
   listenKey: "/fapi/v1/listenKey",
 } as const;

@@ -31,6 +31,7 @@ export const restWeight: WeightOf = (_method, path, params) => {
     [paths.cancelAll]: 1,
     [paths.listenKey]: 1,
     [paths.trades]: 5,
+    [paths.account]: 5,
     [paths.countdown]: 10,
   };
   return listed[path] ?? 20;

@@ -5,6 +5,10 @@ import { paths } from "./endpoints.ts";
 export const { depthSnapshot, exchangeInfo, time, openOrders, trades, cancelAll, cancelOrder } =
   sharedQueries(paths);
 
+/** Wallets and positions, as they are now. */
+export const account = (rest: RestClient, stop?: AbortSignal): Promise<RestAnswer> =>
+  rest.ask("GET", paths.account, [], "signed", stop);
+
 /** The key of the user stream: made (or given again), renewed, given up. */
 export const listenKey = {
   start: (rest: RestClient, stop?: AbortSignal): Promise<RestAnswer> =>

@@ -1,7 +1,15 @@
 /** Our side of a reconciliation, as it is told: orders, executions, balances, and when each was last touched. */
 
 import type { Money, QtyLots } from "@tidegate/contracts";
-import type { Balance, Execution, OpenOrder, OurSide, ReconRules } from "./types.ts";
+import {
+  type Balance,
+  belongs,
+  type Execution,
+  type Mark,
+  type OpenOrder,
+  type OurSide,
+  type ReconRules,
+} from "./types.ts";
 
 /** Executions kept; older ones are no longer compared. */
 export const EXECUTIONS_MAX = 100_000;
@@ -41,25 +49,31 @@ export class OurBook implements OurSide {
     return this.#executions.get(execId);
   }
 
-  *executionsFrom(execId: bigint): Iterable<Execution> {
-    for (const [id, execution] of this.#executions) if (BigInt(id) >= execId) yield execution;
+  *executionsFrom(mark: Mark): Iterable<Execution> {
+    for (const execution of this.#executions.values())
+      if (belongs(mark, execution)) yield execution;
+  }
+
+  held(orders: Iterable<OpenOrder>): ReadonlyMap<string, bigint> {
+    const { baseAsset, quoteAsset, baseE8PerLot, quoteE8PerTickLot } = this.#rules;
+    const held = new Map<string, bigint>();
+    for (const { side, pxTicks, qtyLots, cumLots } of orders) {
+      const left = BigInt(qtyLots - cumLots);
+      const [asset, of] =
+        side === "SELL"
+          ? [baseAsset, left * baseE8PerLot]
+          : [quoteAsset, left * BigInt(pxTicks) * quoteE8PerTickLot];
+      held.set(asset, (held.get(asset) ?? 0n) + of);
+    }
+    return held;
   }
 
   /** Totals, and what our open orders hold of them. */
   get balances(): ReadonlyMap<string, Balance> {
-    const { baseAsset, quoteAsset, baseE8PerLot, quoteE8PerTickLot } = this.#rules;
-    const locked = new Map<string, bigint>();
-    for (const { side, pxTicks, qtyLots, cumLots } of this.#orders.values()) {
-      const left = BigInt(qtyLots - cumLots);
-      const [asset, held] =
-        side === "SELL"
-          ? [baseAsset, left * baseE8PerLot]
-          : [quoteAsset, left * BigInt(pxTicks) * quoteE8PerTickLot];
-      locked.set(asset, (locked.get(asset) ?? 0n) + held);
-    }
+    const held = this.held(this.#orders.values());
     const row = ([asset, total]: [string, bigint]): [string, Balance] => [
       asset,
-      { total: total as Money, locked: (locked.get(asset) ?? 0n) as Money },
+      { total: total as Money, locked: (held.get(asset) ?? 0n) as Money },
     ];
     return new Map([...this.#totals].map(row));
   }
@@ -133,10 +147,9 @@ export class OurBook implements OurSide {
   }
 
   /** The execution so many before the newest; null where there are none. */
-  recentExecId(back: number): bigint | null {
-    const ids = [...this.#executions.keys()];
-    const id = ids.at(-Math.min(ids.length, back));
-    return id === undefined ? null : BigInt(id);
+  recent(back: number): Execution | null {
+    const all = [...this.#executions.values()];
+    return all.at(-Math.min(all.length, back)) ?? null;
   }
 
   /** A compensating entry that somebody has signed. */

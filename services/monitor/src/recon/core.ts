@@ -7,19 +7,20 @@
  * same amount in two looks one after the other is a case whatever we trade meanwhile.
  */
 
-import type { Money } from "@tidegate/contracts";
-import type {
-  Balance,
-  BreakKind,
-  Case,
-  Effect,
-  Evidence,
-  Execution,
-  Look,
-  OpenOrder,
-  OurSide,
-  ReconRules,
-  Severity,
+import {
+  type Balance,
+  type BreakKind,
+  belongs,
+  type Case,
+  type Effect,
+  type Evidence,
+  type Execution,
+  type Look,
+  type Mark,
+  type OpenOrder,
+  type OurSide,
+  type ReconRules,
+  type Severity,
 } from "./types.ts";
 
 /** Cases that are not signed off; a further difference asks for HALT and has no case. */
@@ -30,6 +31,8 @@ export const SIGNED_MAX = 1_000;
 export const SUSPECTS_MAX = 10_000;
 /** Orders whose last event is remembered; longer ago than any answer takes. */
 export const HEARD_MAX = 10_000;
+/** Orders that differ, as the venue has them; for one that is forgotten the list is asked for once more. */
+export const TOLD_MAX = 10_000;
 /** Pieces of evidence of one case: the first stays, then the newest. */
 export const EVIDENCE_MAX = 8;
 
@@ -40,8 +43,12 @@ interface Difference {
   readonly ours: string | null;
   readonly theirs: string | null;
   readonly mark: string;
+  /** Of a balance: by how much the mark itself may be off. */
+  readonly slack?: bigint;
   readonly severity: Severity;
   readonly execution?: Execution;
+  /** Of an order: as the venue has it; null = it has none. */
+  readonly order?: OpenOrder | null;
 }
 
 /** A difference that may be our own word on its way. */
@@ -68,9 +75,11 @@ export class Recon {
   readonly #signed: Case[] = [];
   readonly #suspects = new Map<string, Suspect>();
   /** Of the look before: a difference that stays the same while we trade is none of our own. */
-  readonly #drift = new Map<string, string>();
+  readonly #drift = new Map<string, Difference>();
   /** When the private stream last spoke of an order: a list that was asked for before that may be older. */
   readonly #heard = new Map<string, number>();
+  /** Orders that differ, as the venue has them: what is held for those is no news. */
+  readonly #told = new Map<string, OpenOrder | null>();
   /** What the venue holds for open orders, where it did not fit ours, and until when ours may explain itself. */
   #locks: { readonly balances: ReadonlyMap<string, Balance>; readonly dueMs: number } | null = null;
   #cases = 0;
@@ -116,25 +125,31 @@ export class Recon {
       const key = keyOf(difference);
       seen.add(key);
       if (this.#outdated(look, difference.subject)) continue;
+      if (difference.order !== undefined) this.#tell(difference.subject, difference.order);
       const known = this.#open.get(key);
       const drifts =
-        look.what === "balances" && this.#drift.get(difference.subject) === difference.mark;
+        look.what === "balances" && isSame(this.#drift.get(difference.subject), difference);
       if (known?.state === "OPEN") this.#note(key, known, difference, look);
       else if (drifts) effects.push(...this.#stands(key, difference, look));
       // The first answer of an unbroken row of them is the one whose time counts.
-      else if (this.#suspects.get(key)?.difference.mark !== difference.mark) {
+      else if (!isSame(this.#suspects.get(key)?.difference, difference)) {
         if (this.#suspects.size < SUSPECTS_MAX) this.#suspects.set(key, { difference, look });
         else this.unkept += 1;
       }
     }
     for (const key of [...this.#suspects.keys()])
       if (this.#covers(look, key) && !seen.has(key)) this.#suspects.delete(key);
+    const different = new Set(differences.map(({ subject }) => subject));
+    for (const subject of this.#told.keys())
+      if (this.#covers(look, `ORDER_TERMS ${subject}`) && !different.has(subject))
+        this.#told.delete(subject);
     for (const [key, known] of this.#open)
       if (known.state === "OPEN" && !seen.has(key) && this.#covers(look, key))
         effects.push(...this.#agree(key, known, look));
     if (look.what === "balances") {
-      this.#drift.clear();
-      for (const each of differences) this.#drift.set(each.subject, each.mark);
+      for (const asset of [...this.#drift.keys()])
+        if (says(look.of, asset)) this.#drift.delete(asset);
+      for (const each of differences) this.#drift.set(each.subject, each);
     }
     if (look.what === "balances" || look.what === "balance event") this.#lock(look);
     return effects;
@@ -152,12 +167,32 @@ export class Recon {
     const effects: Effect[] = [];
     for (const [key, { difference, look }] of [...this.#suspects]) {
       if (nowMs < look.answeredMs + this.#rules.settleMs) continue;
-      if (this.#explained(difference, look)) this.#suspects.delete(key);
-      else effects.push(...this.#stands(key, difference, look));
+      if (this.#explained(difference, look)) {
+        this.#suspects.delete(key);
+        if (difference.order !== undefined) this.#told.delete(difference.subject);
+      } else effects.push(...this.#stands(key, difference, look));
     }
+    effects.push(...this.#booked(nowMs));
     if (this.#locks !== null && nowMs >= this.#locks.dueMs) {
       if (this.#locksDiffer(this.#locks.balances)) effects.push({ kind: "ask", what: "orders" });
       this.#locks = null;
+    }
+    return effects;
+  }
+
+  /** An execution we lacked and have booked since, as the venue has it: its list need not be asked for again. */
+  #booked(nowMs: number): Effect[] {
+    const effects: Effect[] = [];
+    for (const [key, known] of this.#open) {
+      if (known.state !== "OPEN" || known.kind !== "EXECUTION_MISSING_HERE") continue;
+      const ours = this.#ours.execution(known.subject);
+      if (ours === undefined || known.execution === null) continue;
+      const words = executionWords(ours);
+      if (words !== executionWords(known.execution)) continue;
+      const evidence = { atMs: nowMs, source: "our own" as const, ours: words, theirs: words };
+      const agreed: Case = { ...known, evidence: more(known.evidence, evidence), state: "AGREED" };
+      this.#open.set(key, agreed);
+      effects.push({ kind: "agreed", case: agreed });
     }
     return effects;
   }
@@ -205,13 +240,14 @@ export class Recon {
   }
 
   /** Whether what our side has done since the question may be all of the difference. */
-  #explained({ kind, subject, ours, mark }: Difference, look: Look): boolean {
+  #explained({ kind, subject, ours, mark, slack }: Difference, look: Look): boolean {
     const [last, before] = this.#ours.touchedMs(subject);
     if (last < look.askedMs) return false;
     // Of a balance that moved once since the answer it is known by how much.
     const moves = kind === "POSITION" || kind === "CASH";
     if (!moves || before >= look.askedMs || last <= look.answeredMs) return true;
-    return (this.#ours.balances.get(subject)?.total ?? 0n) - BigInt(ours ?? "0") === BigInt(mark);
+    const moved = (this.#ours.balances.get(subject)?.total ?? 0n) - BigInt(ours ?? "0");
+    return size(moved - BigInt(mark)) <= (slack ?? 0n);
   }
 
   /** A difference is none of our own making. */
@@ -233,6 +269,16 @@ export class Recon {
     this.#open.set(key, { ...known, evidence });
   }
 
+  /** Whether a list from there on would show an execution that one side has. */
+  #listed(from: Mark, key: string, subject: string): boolean {
+    if (from.by === "id") return BigInt(subject) >= from.id;
+    const known =
+      this.#ours.execution(subject) ??
+      this.#suspects.get(key)?.difference.execution ??
+      this.#open.get(key)?.execution;
+    return known !== undefined && known !== null && belongs(from, known);
+  }
+
   /** Whether a look that does not show a difference says that there is none. */
   #covers(look: Look, key: string): boolean {
     const [kind = "", subject = ""] = key.split(" ");
@@ -244,11 +290,20 @@ export class Recon {
       case "execution event":
         return kind.startsWith("EXECUTION_") && subject === look.execution.execId;
       case "balances":
-        return kind === "POSITION" || kind === "CASH";
+        return (kind === "POSITION" || kind === "CASH") && says(look.of, subject);
       case "balance event":
         return (kind === "POSITION" || kind === "CASH") && look.balances.has(subject);
       case "executions":
-        return kind.startsWith("EXECUTION_") && BigInt(subject) >= look.fromExecId;
+        return kind.startsWith("EXECUTION_") && this.#listed(look.from, key, subject);
+    }
+  }
+
+  #tell(subject: string, order: OpenOrder | null): void {
+    this.#told.delete(subject);
+    this.#told.set(subject, order);
+    for (const [oldest] of this.#told) {
+      if (this.#told.size <= TOLD_MAX) break;
+      this.#told.delete(oldest);
     }
   }
 
@@ -276,15 +331,15 @@ export class Recon {
       case "order event":
         return this.#order(look.clientOrderId, look.open);
       case "balances":
-        return [...new Set([...look.balances.keys(), ...this.#ours.balances.keys()])].flatMap(
-          (asset) => this.#balance(asset, look.balances.get(asset)),
-        );
+        return [...new Set([...look.balances.keys(), ...this.#ours.balances.keys()])]
+          .filter((asset) => says(look.of, asset))
+          .flatMap((asset) => this.#balance(asset, look.balances.get(asset)));
       case "balance event":
         return [...look.balances].flatMap(([asset, balance]) => this.#balance(asset, balance));
       case "execution event":
         return this.#execution(look.execution);
       case "executions":
-        return this.#executions(look.fromExecId, look.executions);
+        return this.#executions(look.from, look.executions);
     }
   }
 
@@ -296,17 +351,19 @@ export class Recon {
     const kind =
       ours === null ? "ORDER_UNKNOWN_HERE" : theirs === null ? "ORDER_GONE_THERE" : "ORDER_TERMS";
     const mark = `${said} / ${shown}`;
-    return [{ kind, subject, ours: said, theirs: shown, mark, severity: "MAJOR" }];
+    const order = theirs;
+    return [{ kind, subject, ours: said, theirs: shown, mark, severity: "MAJOR", order }];
   }
 
   #balance(subject: string, theirs: Balance | undefined): Difference[] {
     const [ours, shown] = [this.#ours.balances.get(subject)?.total ?? 0n, theirs?.total ?? 0n];
-    if (ours === shown) return [];
+    const slack = theirs?.slack ?? 0n;
+    if (size(shown - ours) <= slack) return [];
     const { quoteAsset, cashTolerance } = this.#rules;
     const kind = subject === quoteAsset ? "CASH" : "POSITION";
     const by = shown - ours;
     const severity = kind === "CASH" && size(by) <= cashTolerance ? "MINOR" : "MAJOR";
-    const words = { ours: `${ours}`, theirs: `${shown}`, mark: `${by}` };
+    const words = { ours: `${ours}`, theirs: `${shown}`, mark: `${by}`, slack };
     return [{ kind, subject, ...words, severity }];
   }
 
@@ -324,7 +381,7 @@ export class Recon {
     return [{ kind, subject: execution.execId, ...words, severity: "MAJOR", ...book }];
   }
 
-  #executions(from: bigint, theirs: readonly Execution[]): Difference[] {
+  #executions(from: Mark, theirs: readonly Execution[]): Difference[] {
     const found = theirs.flatMap((execution) => this.#execution(execution));
     const listed = new Set(theirs.map(({ execId }) => execId));
     for (const execution of this.#ours.executionsFrom(from)) {
@@ -337,10 +394,12 @@ export class Recon {
     return found;
   }
 
+  /** Against our orders, and of those that differ against the venue's own word. */
   #locksDiffer(theirs: ReadonlyMap<string, Balance>): boolean {
-    const locked = (balance: Balance | undefined): Money => balance?.locked ?? (0n as Money);
-    return [...theirs.keys()].some(
-      (asset) => locked(theirs.get(asset)) !== locked(this.#ours.balances.get(asset)),
+    const orders = new Map<string, OpenOrder | null>([...this.#ours.orders, ...this.#told]);
+    const ours = this.#ours.held([...orders.values()].filter((order) => order !== null));
+    return [...theirs].some(
+      ([asset, { locked }]) => locked !== null && locked !== (ours.get(asset) ?? 0n),
     );
   }
 
@@ -390,6 +449,19 @@ export class Recon {
     const order = this.#ours.orders.get(subject);
     return order === undefined ? null : orderWords(order);
   }
+}
+
+/** Whether two differences of one subject are the same, as far as their words go. */
+function isSame(a: Difference | undefined, b: Difference): boolean {
+  if (a === undefined) return false;
+  const slack = (a.slack ?? 0n) + (b.slack ?? 0n);
+  return a.mark === b.mark || (slack > 0n && size(BigInt(a.mark) - BigInt(b.mark)) <= slack);
+}
+
+/** Whether a look at the account speaks of an asset. */
+function says(of: Extract<Look, { what: "balances" }>["of"], asset: string): boolean {
+  if (of === null) return true;
+  return "only" in of ? asset === of.only : asset !== of.but;
 }
 
 function evidenceOf({ ours, theirs }: Difference, look: Look): Evidence {

@@ -2,30 +2,22 @@
 
 import type { Envelope } from "@tidegate/contracts";
 import type { Logger } from "@tidegate/service-kit";
-import {
-  BudgetSpent,
-  binanceSpot,
-  type RestAnswer,
-  type RestClient,
-  type WeightBudget,
-} from "@tidegate/venues";
+import { BudgetSpent, type RestAnswer, silenceMs, type WeightBudget } from "@tidegate/venues";
 import type { OurBook } from "./book.ts";
-import { boundsOf, type Periods, type Weights } from "./cadence.ts";
+import { type Ask, boundsOf, confirmsOf, type Periods } from "./cadence.ts";
 import type { CaseFile, Taken } from "./cases.ts";
 import type { Recon } from "./core.ts";
 import { type Place, takeRecord } from "./ours.ts";
-import type { SpotReader } from "./spot.ts";
+import { Turns } from "./turns.ts";
 import type { BreakKind, Case, Effect, Look } from "./types.ts";
+import type { VenueSide } from "./venue.ts";
 
-/** Executions before the newest that each look covers again. */
-const EXECUTIONS_BACK = 200;
 const TICK_MS = 20;
 /** A freeze that the gateway did not take is asked for again after this long, ms. */
 const OWED_MS = 500;
-/** Questions in a row without an answer that can be read, after which the gateway is asked for HALT. */
+/** Questions in a row without an answer that can be read, and for how long, after which the gateway is asked for HALT. */
 const FAILURES_MAX = 10;
-const ASKS = ["orders", "balances", "executions"] as const;
-type Ask = (typeof ASKS)[number];
+const FAILING_MS_MAX = 20_000;
 /** Breaks that the router can clear up by asking the venue: what it finds it books once, by the venue's own id. */
 const FOR_THE_ROUTER: readonly BreakKind[] = [
   "ORDER_GONE_THERE",
@@ -37,11 +29,9 @@ const FOR_THE_ROUTER: readonly BreakKind[] = [
 
 export interface DeskParts {
   readonly place: Place;
-  readonly symbol: string;
-  readonly rest: RestClient;
   readonly recon: Recon;
   readonly book: OurBook;
-  readonly reader: SpotReader;
+  readonly venue: VenueSide;
   readonly file: CaseFile;
   /** What of the account's weight is this desk's: less than the monitor's whole, so that a kill always finds room. */
   readonly budget: WeightBudget;
@@ -59,9 +49,8 @@ export interface DeskParts {
 
 export class ReconDesk {
   readonly #parts: DeskParts;
-  readonly #weights = weightsOf();
-  readonly #due: Record<Ask, number> = { orders: 0, balances: 0, executions: 0 };
-  readonly #busy = new Set<Ask>();
+  readonly #turns: Turns;
+  readonly #flying = new Set<Ask>();
   readonly #timer: NodeJS.Timeout;
   /** What the gateway has yet to take: the reason of a freeze, of a HALT. */
   #owed: { freeze: string | null; halt: string | null } = { freeze: null, halt: null };
@@ -69,11 +58,15 @@ export class ReconDesk {
   #dunning = false;
   #dunMs = 0;
   #failures = 0;
-  readonly #asked: Record<Ask, number> = { orders: 0, balances: 0, executions: 0 };
+  #failingSinceMs = 0;
+  #blind = false;
+  readonly #asked: Record<Ask, number> = { orders: 0, balances: 0, executions: 0, cash: 0 };
   #events = 0;
 
   constructor(parts: DeskParts) {
     this.#parts = parts;
+    const { venue, periods, budget } = parts;
+    this.#turns = new Turns(periods, venue.weights, confirmsOf(budget.max, venue));
     const { cases, taken } = parts.file.kept;
     for (const each of taken) this.#take(each);
     parts.recon.restore(cases);
@@ -89,20 +82,11 @@ export class ReconDesk {
   /** One text of the private stream. */
   hear(text: string): void {
     if (!this.#parts.whole()) return;
-    const { reader, log } = this.#parts;
-    const body = Buffer.from(text);
-    const now = performance.now();
+    const { venue, log } = this.#parts;
     try {
-      const heard = reader.event(body, now);
-      const balances = heard === null ? reader.balanceEvent(body, now) : null;
-      if (heard === null && balances === null) return;
-      this.#events += 1;
-      if (balances !== null) this.#look(balances);
-      if (heard === null) return;
-      this.#look(heard.look);
-      const { execution } = heard;
-      if (execution !== null)
-        this.#look({ what: "execution event", execution, askedMs: now, answeredMs: now });
+      const looks = venue.hear(Buffer.from(text), performance.now());
+      if (looks.length > 0) this.#events += 1;
+      for (const look of looks) this.#look(look);
     } catch (error) {
       // What it said is asked for.
       log.warn({ err: error }, "an event of the private stream cannot be read");
@@ -112,7 +96,7 @@ export class ReconDesk {
 
   /** Asks for everything at once: at the start, and after each time the venue may have said what was not heard. */
   askAll(): void {
-    for (const what of ASKS) this.#due[what] = 0;
+    this.#turns.all();
   }
 
   /** Ends a case that both sides agree on, or that a person has looked at. Errors as `Recon.sign`. */
@@ -140,13 +124,18 @@ export class ReconDesk {
   }
 
   status() {
-    const { recon, periods, settleMs, place } = this.#parts;
+    const { recon, periods, settleMs, place, venue } = this.#parts;
     const { freeze, halt } = this.#owed;
     return {
-      ...{ ...place, whole: this.#parts.whole(), periods, bounds: boundsOf(periods, settleMs) },
+      ...{
+        ...place,
+        whole: this.#parts.whole(),
+        periods,
+        bounds: boundsOf(periods, settleMs, venue.weights),
+      },
       ...{ open: recon.open().length, frozen: recon.frozen(), unkept: recon.unkept },
       ...{ freezeOwed: freeze, haltOwed: halt, failures: this.#failures },
-      ...{ asked: { ...this.#asked }, events: this.#events },
+      ...{ asked: { ...this.#asked }, waited: this.#turns.waited, events: this.#events },
     };
   }
 
@@ -186,8 +175,12 @@ export class ReconDesk {
     if (!this.#parts.whole()) return;
     const now = performance.now();
     this.#carryOut(this.#parts.recon.tick(now));
-    for (const what of ASKS)
-      if (now >= this.#due[what] && !this.#busy.has(what)) void this.#ask(what, now);
+    const { budget } = this.#parts;
+    for (;;) {
+      const what = this.#turns.next(now, budget.room, this.#flying);
+      if (what === null) break;
+      void this.#ask(what, now);
+    }
     if (now >= this.#dunMs) void this.#dun(now);
   }
 
@@ -197,47 +190,53 @@ export class ReconDesk {
 
   async #ask(what: Ask, askedMs: number): Promise<void> {
     const { periods, log } = this.#parts;
-    this.#busy.add(what);
-    this.#due[what] = askedMs + periods[what];
+    this.#flying.add(what);
     try {
       const look = await this.#question(what, askedMs);
       this.#asked[what] += 1;
       this.#failures = 0;
+      this.#blind = false;
       this.#look(look);
     } catch (error) {
       if (error instanceof BudgetSpent) {
-        this.#due[what] = performance.now() + Math.min(error.waitMs, periods[what]);
+        // A kill has used the monitor's weight, or the venue wants silence.
+        this.#turns.later(what, performance.now() + Math.min(error.waitMs, periods[what]));
         return;
       }
       // It says nothing, and the next one is asked as it was due.
-      this.#failures += 1;
       log.warn({ err: error, what }, "a question of the reconciliation has no answer");
-      if (this.#failures === FAILURES_MAX)
-        this.#owed.halt = `reconciliation: ${FAILURES_MAX} questions in a row without an answer`;
+      this.#failed(performance.now());
     } finally {
-      this.#busy.delete(what);
+      this.#flying.delete(what);
     }
   }
 
+  /** Where a venue is asked twice a second, ten questions are soon gone: how long counts too. */
+  #failed(now: number): void {
+    if (this.#failures === 0) this.#failingSinceMs = now;
+    this.#failures += 1;
+    const long = now - this.#failingSinceMs >= FAILING_MS_MAX;
+    if (this.#failures < FAILURES_MAX || !long || this.#blind) return;
+    this.#blind = true;
+    this.#owed.halt = `reconciliation: ${this.#failures} questions in a row without an answer`;
+  }
+
   async #question(what: Ask, askedMs: number): Promise<Look> {
-    const { rest, reader, symbol, book, budget } = this.#parts;
-    const { queries } = binanceSpot;
-    const from = book.recentExecId(EXECUTIONS_BACK) ?? 0n;
-    budget.take(`reconciliation: ${what}`, this.#weights[what]);
+    const { venue, book, budget } = this.#parts;
+    const from = book.recent(venue.back);
+    const weight = venue.weights[what];
+    // In the same turn as the room was seen: what is taken first is counted before the next is chosen.
+    budget.take(`reconciliation: ${what}`, weight);
     let answer: RestAnswer;
     try {
-      if (what === "orders") answer = await queries.openOrders(rest, symbol);
-      else if (what === "balances") answer = await queries.account(rest);
-      else answer = await queries.trades(rest, symbol, { fromId: `${from}` });
+      answer = await venue.question(what, from);
     } finally {
-      budget.settle(this.#weights[what]);
+      budget.settle(weight);
     }
-    const times = { askedMs, answeredMs: performance.now() };
+    const silent = silenceMs(answer.status, answer.retryAfterS);
+    if (silent !== null) budget.block(silent);
     const body = wholeBody(answer);
-    if (what === "orders") return reader.orders(body, times);
-    return what === "balances"
-      ? reader.balances(body, times)
-      : reader.executions(body, from, times);
+    return venue.read(what, body, from, { askedMs, answeredMs: performance.now() });
   }
 
   #carryOut(effects: readonly Effect[]): void {
@@ -261,7 +260,7 @@ export class ReconDesk {
           this.#owed.halt = `reconciliation: ${effect.reason}`;
           break;
         case "ask":
-          this.#due[effect.what] = 0;
+          this.#turns.raise(effect.what);
           break;
         // The router books it, or a person takes it as somebody else's: never this side by itself.
         case "book":
@@ -295,14 +294,6 @@ export class ReconDesk {
       this.#dunning = false;
     }
   }
-}
-
-/** What each question costs at the venue. */
-export function weightsOf(): Weights {
-  const { limits } = binanceSpot;
-  const of = (path: string) => limits.restWeight("GET", path, [["symbol", "X"]]);
-  const { openOrders, account, trades } = binanceSpot.paths;
-  return { orders: of(openOrders), balances: of(account), executions: of(trades) };
 }
 
 /** Errors  an answer that is none: it says nothing */

@@ -45,6 +45,7 @@ function takeReport(book: OurBook, place: Place, report: Report): void {
         qtyLots: report.lastQtyLots,
         fee: report.feeE8,
         feeAsset: report.feeAsset,
+        atMs: Number(report.tsVenueNs / 1_000_000n),
       });
       break;
     case "REPLACED": {

@@ -6,23 +6,41 @@ import type { ReconDesk } from "./desk.ts";
 import type { Case } from "./types.ts";
 
 const SEE = ["viewer", "operator", "risk", "admin"] as const;
+/** `venue` may be left out where one alone is reconciled. */
 const Sign = z.strictObject({
   case: z.number().int().positive(),
+  venue: z.string().min(1).max(64).optional(),
   reason: z
     .string()
     .min(1)
     .refine((text) => Buffer.byteLength(text) <= 256, "want at most 256 bytes"),
 });
+type Sign = z.output<typeof Sign>;
 
 /** A case as JSON: money as text. */
-const shown = (each: Case): object =>
-  JSON.parse(
+const shown = (venue: string, each: Case): object => ({
+  venue,
+  ...(JSON.parse(
     JSON.stringify(each, (_, value) => (typeof value === "bigint" ? `${value}` : value)),
-  ) as object;
+  ) as object),
+});
 
-function done(act: () => Case): Answer {
+type Desks = ReadonlyMap<string, ReconDesk>;
+
+/** The desk a request is about. Errors  RangeError: none of that name, or none named where there are several */
+function deskOf(desks: Desks, venue: string | undefined): readonly [string, ReconDesk] {
+  const [first] = desks;
+  if (venue === undefined && desks.size === 1 && first !== undefined) return first;
+  const found = venue === undefined ? undefined : desks.get(venue);
+  if (venue === undefined || found === undefined)
+    throw new RangeError(`venue ${venue ?? "is not named"}: want ${[...desks.keys()].join(", ")}`);
+  return [venue, found];
+}
+
+function done(desks: Desks, input: Sign, act: (desk: ReconDesk) => Case): Answer {
   try {
-    return { status: 200, body: { ok: true, case: shown(act()) } };
+    const [venue, desk] = deskOf(desks, input.venue);
+    return { status: 200, body: { ok: true, case: shown(venue, act(desk)) } };
   } catch (error) {
     if (error instanceof RangeError)
       return { status: 400, body: { ok: false, error: error.message } };
@@ -30,30 +48,34 @@ function done(act: () => Case): Answer {
   }
 }
 
-/** The routes of a desk. */
-export function reconRoutes(desk: ReconDesk): readonly Route[] {
+/** The routes of all venues that are reconciled. */
+export function reconRoutes(desks: Desks): readonly Route[] {
   return [
     route({
       method: "GET",
       path: "/recon",
-      summary: "Where the reconciliation stands: periods, bounds, questions asked, what is owed",
+      summary:
+        "Where the reconciliation of each venue stands: periods, bounds, questions, what is owed",
       roles: SEE,
       input: z.strictObject({}),
-      act: async () => ({ status: 200, body: { ok: true, ...desk.status() } }),
+      act: async () => {
+        const venues = Object.fromEntries([...desks].map(([name, desk]) => [name, desk.status()]));
+        return { status: 200, body: { ok: true, venues } };
+      },
     }),
     route({
       method: "GET",
       path: "/recon/cases",
       summary:
-        "Cases that wait for a sign-off, with both sides' words, and the newest that have one",
+        "Cases that wait for a sign-off, with venue and both sides' words, and the newest that have one",
       roles: SEE,
       input: z.strictObject({}),
       act: async () => {
-        const { open, signed } = desk.cases();
-        return {
-          status: 200,
-          body: { ok: true, open: open.map(shown), signed: signed.map(shown) },
-        };
+        const of = (which: "open" | "signed") =>
+          [...desks].flatMap(([venue, desk]) =>
+            desk.cases()[which].map((each) => shown(venue, each)),
+          );
+        return { status: 200, body: { ok: true, open: of("open"), signed: of("signed") } };
       },
     }),
     route({
@@ -63,7 +85,7 @@ export function reconRoutes(desk: ReconDesk): readonly Route[] {
       roles: ["risk", "admin"],
       input: Sign,
       act: async ({ principal, input }) =>
-        done(() => desk.sign(input.case, principal.name, input.reason)),
+        done(desks, input, (desk) => desk.sign(input.case, principal.name, input.reason)),
     }),
     route({
       method: "POST",
@@ -74,7 +96,9 @@ export function reconRoutes(desk: ReconDesk): readonly Route[] {
       two: "always",
       input: Sign,
       act: async ({ principal, input }, first) =>
-        done(() => desk.adopt(input.case, `${first ?? "?"} and ${principal.name}`, input.reason)),
+        done(desks, input, (desk) =>
+          desk.adopt(input.case, `${first ?? "?"} and ${principal.name}`, input.reason),
+        ),
     }),
   ];
 }

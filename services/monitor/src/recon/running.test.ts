@@ -6,16 +6,17 @@ import type { RestAnswer, RestClient } from "@tidegate/venues";
 import { WeightBudget } from "@tidegate/venues";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { OurBook } from "./book.ts";
-import { boundsOf, periodsOf } from "./cadence.ts";
+import { boundsOf, periodsOf, WANTED } from "./cadence.ts";
 import { CaseFile } from "./cases.ts";
 import { Recon } from "./core.ts";
-import { ReconDesk, weightsOf } from "./desk.ts";
+import { ReconDesk } from "./desk.ts";
 import { takeRecord } from "./ours.ts";
-import { SpotReader } from "./spot.ts";
+import { SpotSide, spotWeights } from "./spot.ts";
 
 const BOOK = {
   ...{ baseAsset: "BTC", quoteAsset: "USDT", baseE8PerLot: 1_000n, quoteE8PerTickLot: 10n },
 };
+const SPOT = { weights: spotWeights(), wanted: WANTED, tellsHeld: true };
 const PLACE = { venueId: 1, instrumentId: 1 };
 const TOTALS = { BTC: 1_000_000_000n, USDT: 100_000_000_000n };
 const record = (kind: string, value: object): Envelope =>
@@ -29,7 +30,7 @@ const report = (kind: string, value: object = {}) =>
   record("report", { kind, clientOrderId: "a", ...value });
 const fill = {
   ...{ execId: "5", venueOrderId: "7", side: "BUY", lastPxTicks: 6_000_000, lastQtyLots: 4 },
-  ...{ feeE8: 3n, feeAsset: "BTC" },
+  ...{ feeE8: 3n, feeAsset: "BTC", tsVenueNs: 5_000_000n },
 };
 
 describe("our side, out of the gateway's journal [A28]", () => {
@@ -67,24 +68,26 @@ describe("our side, out of the gateway's journal [A28]", () => {
     take(report("FILL", fill));
     expect([book.undone("5"), book.undone("5")]).toEqual([true, false]);
     expect(book.balances.get("BTC")?.total).toBe(TOTALS.BTC);
-    expect(book.recentExecId(10)).toBeNull();
+    expect(book.recent(10)).toBeNull();
   });
 });
 
 describe("how often a venue is asked [B053]", () => {
-  const weights = weightsOf();
+  const weights = spotWeights();
   const perMinute = (slice: number) => {
-    const periods = periodsOf(slice, weights);
+    const periods = periodsOf(slice, SPOT);
     const of = (what: keyof typeof weights) => (60_000 / periods[what]) * weights[what];
     return { periods, weight: of("orders") + of("balances") + of("executions") };
   };
 
   it("within nine percent of spot's budget, and positions within five seconds", () => {
-    expect(weights).toEqual({ orders: 6, balances: 20, executions: 20 });
+    expect(weights).toEqual({ orders: 6, balances: 20, executions: 20, cash: 0 });
     const { periods, weight } = perMinute(540);
-    expect(weight).toBeLessThanOrEqual(540 * 0.851);
-    expect(boundsOf(periods, 250).positionsMs).toBeLessThanOrEqual(5_000);
-    expect(periods.orders).toBeLessThan(2_500);
+    expect(weight).toBeLessThanOrEqual(540 - 18 * weights.orders);
+    const bounds = boundsOf(periods, 250, weights);
+    expect(bounds.positionsMs).toBeLessThanOrEqual(5_000);
+    expect(bounds.cashMs).toBe(bounds.positionsMs);
+    expect(bounds.ordersMs).toBeLessThanOrEqual(4_000);
   });
 
   it.each([5_400, 540, 200, 100, 60])("a slice of %i is never planned beyond", (slice) => {
@@ -138,15 +141,15 @@ describe("the running desk [A28]", () => {
       },
     } as unknown as RestClient;
     desk = new ReconDesk({
-      ...{ place: PLACE, symbol: "BTCUSDT", rest, book, budget, settleMs: 100 },
+      ...{ place: PLACE, book, budget, settleMs: 100 },
       recon: new Recon(rules, book),
-      reader: new SpotReader({
+      venue: new SpotSide(rest, {
         symbol: "BTCUSDT",
         px: { pxScale: 2, tickUnits: 1n },
         qty: { qtyScale: 5, lotUnits: 1n },
       }),
       file: new CaseFile(join(dir, "cases.ndjson")),
-      periods: periodsOf(budget.max, weightsOf()),
+      periods: periodsOf(budget.max, SPOT),
       log: { info: () => {}, warn: () => {}, error: () => {} } as never,
       freeze: async (instrument) => {
         calls.push(`freeze ${instrument}`);
@@ -183,7 +186,7 @@ describe("the running desk [A28]", () => {
     expect(new Set(calls)).toEqual(new Set(Object.keys(answers)));
     calls.length = 0;
     await pass(60_000);
-    expect(count("/api/v3/openOrders")).toBeGreaterThan(24);
+    expect(count("/api/v3/openOrders")).toBeGreaterThan(16);
     expect(count("/api/v3/account")).toBeGreaterThan(12);
     expect(count("/api/v3/myTrades")).toBe(1);
     expect(calls.filter((each) => each.startsWith("freeze"))).toEqual([]);

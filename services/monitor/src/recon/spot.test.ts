@@ -20,9 +20,9 @@ describe("what a spot venue says, as looks [A28]", () => {
       what: "orders",
       orders: [{ clientOrderId: "a", side: "SELL", pxTicks: 6_180_020, qtyLots: 100, cumLots: 10 }],
     });
-    const look = reader.executions(bytes(`[${trade}]`), 1n, TIMES);
+    const look = reader.executions(bytes(`[${trade}]`), { by: "id", id: 1n }, TIMES);
     expect(look).toMatchObject({
-      fromExecId: 1n,
+      from: { by: "id", id: 1n },
       executions: [
         {
           ...{ execId: "9007199254740995", venueOrderId: "9007199254740993", clientOrderId: "a" },
@@ -87,6 +87,8 @@ describe("what a spot venue says, as looks [A28]", () => {
 
   it("a list that may be cut short says nothing", () => {
     const full = `[${Array.from({ length: 1_000 }, () => trade).join(",")}]`;
-    expect(() => new SpotReader(GRID).executions(bytes(full), 1n, TIMES)).toThrow("cut short");
+    expect(() => new SpotReader(GRID).executions(bytes(full), { by: "id", id: 1n }, TIMES)).toThrow(
+      "cut short",
+    );
   });
 });

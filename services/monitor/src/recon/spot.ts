@@ -8,7 +8,10 @@ import {
   parseQty,
   type QtyGrid,
 } from "@tidegate/contracts";
-import type { Balance, Execution, Look, OpenOrder, Side } from "./types.ts";
+import { binanceSpot, type RestAnswer, type RestClient } from "@tidegate/venues";
+import { type Ask, WANTED, type Weights } from "./cadence.ts";
+import type { Balance, Execution, Look, Mark, OpenOrder, Side } from "./types.ts";
+import type { Times, VenueSide } from "./venue.ts";
 
 export interface SpotGrid {
   readonly symbol: string;
@@ -17,34 +20,30 @@ export interface SpotGrid {
 }
 
 /** Rows a list of trades may have; one this long may have been cut short. */
-const ROWS_MAX = 1_000;
+export const ROWS_MAX = 1_000;
 /** Orders whose two ids are remembered together. */
 const IDS_MAX = 100_000;
 
-type Row = Readonly<Record<string, unknown>>;
-interface Times {
-  readonly askedMs: number;
-  readonly answeredMs: number;
-}
+export type Row = Readonly<Record<string, unknown>>;
 
 /** JSON whose whole numbers that name something are kept as texts: they may be beyond what a number holds. */
-function parsed(body: Uint8Array): unknown {
+export function parsed(body: Uint8Array): unknown {
   const text = Buffer.from(body).toString("utf8");
   return JSON.parse(text.replaceAll(/"(id|orderId|i|t)"\s*:\s*(-?\d+)/g, '"$1":"$2"'));
 }
 
-function textOf(row: Row, name: string): string {
+export function textOf(row: Row, name: string): string {
   const value = row[name];
   if (typeof value !== "string") throw new TypeError(`${name}: want a text`);
   return value;
 }
 
-function rowsOf(value: unknown): readonly Row[] {
+export function rowsOf(value: unknown): readonly Row[] {
   if (!Array.isArray(value)) throw new TypeError("want a list");
   return value as readonly Row[];
 }
 
-function sideOf(text: string): Side {
+export function sideOf(text: string): Side {
   if (text === "BUY" || text === "SELL") return text;
   throw new TypeError(`side ${text}: want BUY or SELL`);
 }
@@ -95,7 +94,7 @@ export class SpotReader {
       const [free, locked] = [parseMoney(textOf(row, "free")), parseMoney(textOf(row, "locked"))];
       balances.set(textOf(row, "asset"), { total: (free + locked) as Money, locked });
     }
-    return { what: "balances", balances, ...times };
+    return { what: "balances", balances, of: null, ...times };
   }
 
   /** The balances an event names; null for an event about anything else. Errors as above. */
@@ -112,7 +111,7 @@ export class SpotReader {
   }
 
   /** Our trades from one id on. Errors as above, and a list that may be cut short: it says nothing of what is missing. */
-  executions(body: Uint8Array, fromExecId: bigint, times: Times): Look {
+  executions(body: Uint8Array, from: Mark, times: Times): Look {
     const rows = rowsOf(parsed(body));
     if (rows.length >= ROWS_MAX) throw new TypeError("the list of trades may be cut short");
     const executions = rows.map((row): Execution => {
@@ -126,9 +125,10 @@ export class SpotReader {
         qtyLots: parseQty(textOf(row, "qty"), this.#grid.qty),
         fee: parseMoney(textOf(row, "commission")),
         feeAsset: textOf(row, "commissionAsset"),
+        atMs: Number(row["time"] ?? 0),
       };
     });
-    return { what: "executions", fromExecId, executions, ...times };
+    return { what: "executions", from, executions, ...times };
   }
 
   /**
@@ -166,9 +166,62 @@ export class SpotReader {
             qtyLots: parseQty(textOf(event, "l"), qty),
             fee: parseMoney(textOf(event, "n")),
             feeAsset: textOf(event, "N"),
+            atMs: Number(event["T"] ?? 0),
           }
         : null;
     const look = { what: "order event" as const, clientOrderId, open };
     return { look: { ...look, askedMs: atMs, answeredMs: atMs }, execution };
+  }
+}
+
+/** What each question costs at the venue. The account holds the cash too. */
+export function spotWeights(): Weights {
+  const { limits } = binanceSpot;
+  const of = (path: string) => limits.restWeight("GET", path, [["symbol", "X"]]);
+  const { openOrders, account, trades } = binanceSpot.paths;
+  return { orders: of(openOrders), balances: of(account), executions: of(trades), cash: 0 };
+}
+
+/** Binance spot: one symbol of one account. */
+export class SpotSide implements VenueSide {
+  readonly weights = spotWeights();
+  readonly wanted = WANTED;
+  readonly tellsHeld = true;
+  readonly back = 200;
+  readonly #rest: RestClient;
+  readonly #symbol: string;
+  readonly #reader: SpotReader;
+
+  constructor(rest: RestClient, grid: SpotGrid) {
+    this.#rest = rest;
+    this.#symbol = grid.symbol;
+    this.#reader = new SpotReader(grid);
+  }
+
+  question(what: Ask, from: Execution | null): Promise<RestAnswer> {
+    const { queries } = binanceSpot;
+    if (what === "orders") return queries.openOrders(this.#rest, this.#symbol);
+    if (what === "executions")
+      return queries.trades(this.#rest, this.#symbol, { fromId: from?.execId ?? "0" });
+    return queries.account(this.#rest);
+  }
+
+  read(what: Ask, body: Uint8Array, from: Execution | null, times: Times): Look {
+    if (what === "orders") return this.#reader.orders(body, times);
+    if (what === "executions")
+      return this.#reader.executions(body, { by: "id", id: BigInt(from?.execId ?? 0) }, times);
+    return this.#reader.balances(body, times);
+  }
+
+  hear(body: Uint8Array, atMs: number): readonly Look[] {
+    const balances = this.#reader.balanceEvent(body, atMs);
+    if (balances !== null) return [balances];
+    const heard = this.#reader.event(body, atMs);
+    if (heard === null) return [];
+    const { look, execution } = heard;
+    const at = { askedMs: atMs, answeredMs: atMs };
+    return execution === null
+      ? [look]
+      : [look, { what: "execution event" as const, execution, ...at }];
   }
 }

@@ -1,18 +1,17 @@
-/** The private stream of Binance spot on the monitor's own key: its texts, and each time it has begun. */
+/** The private stream of a venue on the monitor's own key: its texts, and each time it has begun. */
 
 import { createHmac } from "node:crypto";
-import type { VenueKey } from "@tidegate/venues";
+import { alpaca, binanceSpot, binanceUsdm, type RestClient, type VenueKey } from "@tidegate/venues";
+import type { Handshake } from "./venue.ts";
 
-/** A login without an answer, and a stream without a word, are given up after this long, ms. */
+/** A beginning without an answer is given up after this long, ms. */
 const ANSWER_MS_MAX = 5_000;
 const RETRY_MS_MIN = 250;
 const RETRY_MS_MAX = 8_000;
 const LOGIN = "recon";
 
 export interface StreamParts {
-  /** As `ws://host:port/ws-api/v3`. */
-  readonly url: string;
-  readonly key: VenueKey;
+  readonly handshake: Handshake;
   readonly onText: (text: string) => void;
   /** It has begun, or begun again: what was missed is asked for. */
   readonly onUp: () => void;
@@ -20,60 +19,81 @@ export interface StreamParts {
 }
 
 /** Subscribes, and begins again whenever it ends. */
-export class SpotStream {
+export class PrivateStream {
   readonly #parts: StreamParts;
   #socket: WebSocket | null = null;
   #timer: NodeJS.Timeout | null = null;
+  readonly #keeping: NodeJS.Timeout | null;
   #retryMs = RETRY_MS_MIN;
   #stopped = false;
   up = false;
 
   constructor(parts: StreamParts) {
     this.#parts = parts;
-    this.#connect();
+    const { keep } = parts.handshake;
+    this.#keeping = keep === undefined ? null : setInterval(() => this.#keep(), keep.everyMs);
+    void this.#connect();
   }
 
   stop(): void {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#keeping !== null) clearInterval(this.#keeping);
     this.#socket?.close();
   }
 
-  #connect(): void {
-    const socket = new WebSocket(this.#parts.url);
+  /** A failure is told; where it matters the venue ends the stream, and it is begun anew. */
+  #keep(): void {
+    const { handshake, onDown } = this.#parts;
+    if (!this.up) return;
+    handshake.keep?.act().catch((error: unknown) => onDown(`not kept: ${String(error)}`));
+  }
+
+  async #connect(): Promise<void> {
+    const { handshake } = this.#parts;
+    let url: string;
+    try {
+      url = await handshake.url();
+    } catch (error) {
+      this.#parts.onDown(`no address: ${(error as Error).message}`);
+      this.#again();
+      return;
+    }
+    if (this.#stopped) return;
+    const socket = new WebSocket(url);
+    // One venue sends its JSON in binary frames.
+    socket.binaryType = "arraybuffer";
     this.#socket = socket;
     const patience = setTimeout(() => this.#ended(socket, "no login in time"), ANSWER_MS_MAX);
-    socket.onopen = () => socket.send(this.#login());
+    const begun = (): void => {
+      clearTimeout(patience);
+      this.up = true;
+      this.#retryMs = RETRY_MS_MIN;
+      this.#parts.onUp();
+    };
+    socket.onopen = () => {
+      if (handshake.hello === null) begun();
+      else socket.send(handshake.hello());
+    };
     socket.onmessage = ({ data }) => {
-      if (typeof data !== "string") return;
-      if (this.up) this.#parts.onText(data);
-      else if (this.#granted(data)) {
-        clearTimeout(patience);
-        this.up = true;
-        this.#retryMs = RETRY_MS_MIN;
-        this.#parts.onUp();
-      } else this.#ended(socket, `the login was refused: ${data.slice(0, 200)}`);
+      const text =
+        typeof data === "string" ? data : Buffer.from(data as ArrayBuffer).toString("utf8");
+      if (this.up) {
+        if (handshake.ends?.(text) === true) this.#ended(socket, "the venue has ended it");
+        else this.#parts.onText(text);
+        return;
+      }
+      const answer = handshake.answered(text);
+      if (answer === "up") begun();
+      else if (answer === "refused")
+        this.#ended(socket, `the login was refused: ${text.slice(0, 200)}`);
+      else socket.send(answer.say);
     };
     socket.onerror = () => this.#ended(socket, "the socket failed");
     socket.onclose = ({ code }) => {
       clearTimeout(patience);
       this.#ended(socket, `closed with ${code}`);
     };
-  }
-
-  #granted(text: string): boolean {
-    const { id, status } = JSON.parse(text) as { id?: unknown; status?: unknown };
-    return id === LOGIN && status === 200;
-  }
-
-  #login(): string {
-    const { key, secret } = this.#parts.key;
-    const timestamp = Date.now();
-    // Sorted by name, as the venue signs them.
-    const payload = `apiKey=${key}&timestamp=${timestamp}`;
-    const signature = createHmac("sha256", secret()).update(payload).digest("hex");
-    const params = { apiKey: key, timestamp, signature };
-    return JSON.stringify({ id: LOGIN, method: "userDataStream.subscribe.signature", params });
   }
 
   #ended(socket: WebSocket, why: string): void {
@@ -84,7 +104,74 @@ export class SpotStream {
     this.up = false;
     if (this.#stopped) return;
     if (was) this.#parts.onDown(why);
-    this.#timer = setTimeout(() => this.#connect(), this.#retryMs);
+    this.#again();
+  }
+
+  #again(): void {
+    if (this.#stopped) return;
+    this.#timer = setTimeout(() => void this.#connect(), this.#retryMs);
     this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
   }
+}
+
+const trimmed = (url: string): string => url.replace(/\/+$/, "");
+
+/** Binance spot: one signed request on the WS API. `base` as `wss://host:port`. */
+export function spotHandshake(base: string, key: VenueKey): Handshake {
+  return {
+    url: async () => `${trimmed(base)}${binanceSpot.endpoints.wsApiPath}`,
+    hello: () => {
+      const timestamp = Date.now();
+      // Sorted by name, as the venue signs them.
+      const payload = `apiKey=${key.key}&timestamp=${timestamp}`;
+      const signature = createHmac("sha256", key.secret()).update(payload).digest("hex");
+      const params = { apiKey: key.key, timestamp, signature };
+      return JSON.stringify({ id: LOGIN, method: "userDataStream.subscribe.signature", params });
+    },
+    answered: (text) => {
+      const { id, status } = JSON.parse(text) as { id?: unknown; status?: unknown };
+      return id === LOGIN && status === 200 ? "up" : "refused";
+    },
+  };
+}
+
+/** Binance USD-M: a listen key, which is the address. It is asked for each time: the venue gives the one there is. */
+export function usdmHandshake(base: string, rest: RestClient): Handshake {
+  return {
+    url: async () => {
+      const { status, body } = await binanceUsdm.queries.listenKey.start(rest);
+      const text = Buffer.from(body).toString("utf8");
+      if (status !== 200) throw new Error(`status ${status}: ${text.slice(0, 200)}`);
+      const { listenKey } = JSON.parse(text) as { listenKey?: unknown };
+      if (typeof listenKey !== "string") throw new Error("an answer without listenKey");
+      return `${trimmed(base)}/private/ws/${encodeURIComponent(listenKey)}`;
+    },
+    hello: null,
+    answered: () => "up",
+    ends: (text) => text.includes('"listenKeyExpired"'),
+    keep: {
+      everyMs: binanceUsdm.limits.LISTEN_KEY_RENEW_MS,
+      async act() {
+        const { status } = await binanceUsdm.queries.listenKey.renew(rest);
+        if (status !== 200) throw new Error(`the listen key was not renewed: status ${status}`);
+      },
+    },
+  };
+}
+
+/** Alpaca: the key, and then what is listened to. */
+export function alpacaHandshake(base: string, key: VenueKey): Handshake {
+  const { session } = alpaca;
+  const never = (symbol: string): never => {
+    throw new RangeError(`an update of ${symbol} before the stream has begun`);
+  };
+  return {
+    url: async () => `${trimmed(base)}${alpaca.endpoints.wsApiPath}`,
+    hello: () => session.login(key.key, key.secret()),
+    answered: (text) => {
+      const said = session.message(text, never);
+      if (said.kind === "login") return said.granted ? { say: session.listen() } : "refused";
+      return said.kind === "listening" && said.streams.includes("trade_updates") ? "up" : "refused";
+    },
+  };
 }

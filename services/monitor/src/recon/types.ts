@@ -23,24 +23,45 @@ export interface Execution {
   readonly qtyLots: QtyLots;
   readonly fee: Money;
   readonly feeAsset: string;
+  /** The venue's own time, ms since the Unix epoch. */
+  readonly atMs: number;
 }
+
+/** From where on a list of executions is whole: by the venue's number, or by its time where it has no numbers. */
+export type Mark =
+  | { readonly by: "id"; readonly id: bigint }
+  | { readonly by: "time"; readonly ms: number };
+
+/** Whether an execution belongs in a list from there on. */
+export const belongs = (
+  mark: Mark,
+  { execId, atMs }: Pick<Execution, "execId" | "atMs">,
+): boolean => (mark.by === "id" ? BigInt(execId) >= mark.id : atMs >= mark.ms);
 
 /** What of one asset is there, and what of it is held for open orders. */
 export interface Balance {
   readonly total: Money;
-  readonly locked: Money;
+  /** Null where the venue does not say. */
+  readonly locked: Money | null;
+  /** What the digits of the venue's own words may hide of the total; 0 where it is left out. */
+  readonly slack?: Money;
 }
 
 /** What a venue said, and between which two moments of our clock it said it, ms. */
 export type Look = { readonly askedMs: number; readonly answeredMs: number } & (
   | { readonly what: "orders"; readonly orders: readonly OpenOrder[] }
-  | { readonly what: "balances"; readonly balances: ReadonlyMap<string, Balance> }
+  /** Of these assets what is not named is nothing; null = of all of the account. */
+  | {
+      readonly what: "balances";
+      readonly balances: ReadonlyMap<string, Balance>;
+      readonly of: { readonly only: string } | { readonly but: string } | null;
+    }
   /** Those assets alone that an event of the private stream names. */
   | { readonly what: "balance event"; readonly balances: ReadonlyMap<string, Balance> }
-  /** Every execution from `fromExecId` on, oldest first. */
+  /** Every execution from there on, oldest first. */
   | {
       readonly what: "executions";
-      readonly fromExecId: bigint;
+      readonly from: Mark;
       readonly executions: readonly Execution[];
     }
   /** One execution as an event of the private stream has it. */
@@ -58,8 +79,10 @@ export interface OurSide {
   readonly orders: ReadonlyMap<string, OpenOrder>;
   execution(execId: string): Execution | undefined;
   /** Our executions from this one on. */
-  executionsFrom(execId: bigint): Iterable<Execution>;
+  executionsFrom(mark: Mark): Iterable<Execution>;
   readonly balances: ReadonlyMap<string, Balance>;
+  /** What such open orders hold of each asset. */
+  held(orders: Iterable<OpenOrder>): ReadonlyMap<string, bigint>;
   /** When our side last changed about a subject (an order, an execution, an asset), and the time before that, ms; 0 = never. */
   touchedMs(subject: string): readonly [last: number, before: number];
 }
@@ -81,7 +104,8 @@ export type Severity = "MINOR" | "MAJOR" | "GRAVE";
 /** What was seen, in both sides' words. */
 export interface Evidence {
   readonly atMs: number;
-  readonly source: Look["what"] | "sign-off";
+  /** "our own": our side has come to what the venue said before. */
+  readonly source: Look["what"] | "our own" | "sign-off";
   readonly ours: string | null;
   readonly theirs: string | null;
 }

@@ -147,6 +147,7 @@ impl Instrument {
             (self.venue, self.kind),
             (Venue::BinanceSpot | Venue::Fix, Kind::Spot)
                 | (Venue::BinanceUsdm | Venue::Fix, Kind::LinearPerp)
+                | (Venue::Alpaca | Venue::Shioaji, Kind::Equity)
         )
     }
 
@@ -658,7 +659,7 @@ mod tests {
         let all: Vec<Instrument> = rows().into_iter().chain(fed_only()).collect();
         let table = Table::new(2, all).unwrap();
         let tradable: Vec<u32> = table.iter().filter(|row| row.tradable()).map(|row| row.id).collect();
-        assert_eq!(tradable, [1, 2]);
+        assert_eq!(tradable, [1, 2, 4, 8]);
         for (venue_id, venue) in [(3, "BINANCE_COINM"), (4, "ALPACA"), (5, "ALPACA_CRYPTO"), (6, "SHIOAJI")] {
             assert_eq!(table.venue(VenueId(venue_id)).map(Venue::name), Some(venue));
         }

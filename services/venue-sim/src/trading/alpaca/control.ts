@@ -31,8 +31,17 @@ export const Print = z.strictObject({
 });
 export type Print = z.output<typeof Print>;
 
+const e8 = z
+  .string()
+  .regex(/^-?\d{1,30}$/)
+  .default("0");
+/** Shares and dollars that come from elsewhere or go there, in 1e-8; the stream has no word for either. */
+export const Transfer = z.strictObject({ symbol: z.string(), qtyE8: e8, cashE8: e8 });
+export type Transfer = z.output<typeof Transfer>;
+
 /** What the control works on. */
 export interface Controlled {
+  transfer(transfer: Transfer): void;
   stats(): Record<string, unknown>;
   inject(injection: Injection): void;
   book(book: Book): void;
@@ -45,7 +54,7 @@ function read<T>(schema: z.ZodType<T>, text: string): T {
   return parsed.data;
 }
 
-/** `GET /_sim/stats`, `POST /_sim/inject`, `POST /_sim/book`, `POST /_sim/print`. */
+/** `GET /_sim/stats`, `POST /_sim/inject`, `POST /_sim/book`, `POST /_sim/print`, `POST /_sim/transfer`. */
 export function control(
   to: Controlled,
   method: string,
@@ -66,8 +75,13 @@ export function control(
       case "POST /_sim/print":
         to.print(read(Print, body));
         return json(200, { printed: true });
+      case "POST /_sim/transfer":
+        to.transfer(read(Transfer, body));
+        return json(200, { moved: true });
       default:
-        return json(404, { error: "want /_sim/stats, /_sim/inject, /_sim/book or /_sim/print" });
+        return json(404, {
+          error: "want /_sim/stats, /_sim/inject, /_sim/book, /_sim/print or /_sim/transfer",
+        });
     }
   } catch (error) {
     return json(400, { error: (error as Error).message });

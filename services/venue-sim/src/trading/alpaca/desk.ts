@@ -326,6 +326,11 @@ export class Desk {
     return answer.ok;
   }
 
+  /** Errors  a symbol the venue does not list */
+  transfer(symbol: string, qtyE8: bigint, cashE8: bigint): void {
+    this.#holdings.move(this.#asset(symbol).symbol, qtyE8, cashE8);
+  }
+
   /** Stops trading of all stocks for so long. */
   halt(ms: number, nowMs: number): void {
     this.#haltedUntilMs = nowMs + ms;

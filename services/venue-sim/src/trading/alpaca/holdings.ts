@@ -45,6 +45,12 @@ export class Holdings {
     return [...this.#by].filter(([, { qtyE8 }]) => qtyE8 !== 0n);
   }
 
+  /** Shares and dollars that come from elsewhere, at no cost; until this process ends. */
+  move(symbol: string, qtyE8: bigint, cashE8: bigint): void {
+    this.#cashE8 += cashE8;
+    if (qtyE8 !== 0n) this.#by.set(symbol, moved(this.of(symbol), qtyE8, 0n));
+  }
+
   /** Books a fill, or takes it back with `times` -1. `e8PerLot` is one lot in 1e-8. */
   book(symbol: string, trade: Trade, e8PerLot: number, feeInBase: boolean, times: 1n | -1n): void {
     const sign = trade.side === "BUY" ? times : -times;

@@ -10,7 +10,7 @@ import { OrderBoard } from "../switches.ts";
 import type { Permitted } from "./auth.ts";
 import type { Book, Injection, Print } from "./control.ts";
 import { Desk } from "./desk.ts";
-import { AlpacaSkin } from "./skin.ts";
+import { type AlpacaRequestLine, AlpacaSkin } from "./skin.ts";
 
 const TICK_MS = 10;
 
@@ -35,6 +35,7 @@ export interface AlpacaOrdersOptions {
   readonly certificates?: Certificates | null;
   /** Wall clock, ms since the Unix epoch. */
   readonly nowMs?: () => number;
+  readonly onRequest?: (line: AlpacaRequestLine) => void;
 }
 
 export class AlpacaOrders implements AsyncDisposable {
@@ -65,6 +66,7 @@ export class AlpacaOrders implements AsyncDisposable {
       binaryFrames: options.binaryFrames ?? true,
       nowMs,
       monoMs,
+      ...(options.onRequest === undefined ? {} : { onRequest: options.onRequest }),
     });
     const certificates = options.certificates ?? null;
     this.#host = new Host({ skin: this.#skin, board, certificates, onError: onFatal });

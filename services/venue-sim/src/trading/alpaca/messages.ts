@@ -276,7 +276,7 @@ export function accountBody(
     daytrading_buying_power: "0",
     options_buying_power: "0",
     non_marginable_buying_power: dollars(freeCashE8(money)),
-    cash: dollars(freeCashE8(money)),
+    cash: dollars(cashE8),
     accrued_fees: "0",
     portfolio_value: equity,
     pattern_day_trader: false,

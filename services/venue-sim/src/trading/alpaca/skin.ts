@@ -7,7 +7,14 @@ import type { Answer, Skin } from "../../feeds/host.ts";
 import type { WsPeer } from "../../feeds/peer.ts";
 import type { OrderBoard } from "../switches.ts";
 import { checkKey, type Permitted } from "./auth.ts";
-import { type Book, type Controlled, control, type Injection, type Print } from "./control.ts";
+import {
+  type Book,
+  type Controlled,
+  control,
+  type Injection,
+  type Print,
+  type Transfer,
+} from "./control.ts";
 import type { Desk } from "./desk.ts";
 import { ApiFault, internal, notFound, tooMany } from "./faults.ts";
 import { EVENTS_HELD_MAX, RequestCounter } from "./limits.ts";
@@ -34,6 +41,17 @@ export interface SkinOptions {
   /** Wall clock, ms since the Unix epoch. */
   readonly nowMs: () => number;
   readonly monoMs: () => number;
+  /** Told of each counted request. */
+  readonly onRequest?: (line: AlpacaRequestLine) => void;
+}
+
+/** One counted request: ms since the Unix epoch, whose it was, and that it counts once. */
+export interface AlpacaRequestLine {
+  readonly ts: number;
+  readonly m: "alpaca";
+  readonly op: string;
+  readonly key: string;
+  readonly weight: 1;
 }
 
 export class AlpacaSkin implements Skin, Controlled {
@@ -124,6 +142,10 @@ export class AlpacaSkin implements Skin, Controlled {
     this.publish();
   }
 
+  transfer({ symbol, qtyE8, cashE8 }: Transfer): void {
+    this.#options.desk.transfer(symbol, BigInt(qtyE8), BigInt(cashE8));
+  }
+
   upgrade(request: IncomingMessage, url: URL): { refuse: string } | ((peer: WsPeer) => void) {
     if (url.pathname !== "/stream") return { refuse: "404 Not Found" };
     const packed = request.headers["content-type"] === "application/msgpack";
@@ -177,6 +199,9 @@ export class AlpacaSkin implements Skin, Controlled {
       const { keys, board, desk } = this.#options;
       const key = checkKey(header("apca-api-key-id"), header("apca-api-secret-key"), keys, trades);
       const taken = this.#requests.take(key.key, this.#nowMs());
+      const ts = Math.floor(this.#options.nowMs());
+      const op = found?.op ?? "unknown";
+      this.#options.onRequest?.({ ts, m: "alpaca", op, key: key.key, weight: 1 });
       Object.assign(headers, taken.headers);
       if (!taken.allowed || board.take("rate_limit") !== null) {
         headers["retry-after"] = String(taken.allowed ? 1 : taken.waitS);

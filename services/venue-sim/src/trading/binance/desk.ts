@@ -143,6 +143,8 @@ export class Venue {
   readonly #keys: readonly Permitted[];
   readonly #snapshotId: (market: MarketId, bookId: number) => number;
   readonly #onRequest: ((line: RequestLine) => void) | null;
+  /** What of USD-M's account came from elsewhere. */
+  #moved = { lots: 0, walletE8: 0n };
   readonly #outbox: UserEvent[] = [];
   #listenKey: { readonly key: string; expiresMs: number } | null = null;
   #listenKeys = 0;
@@ -182,7 +184,11 @@ export class Venue {
   }
 
   balances(market: MarketId): Balances {
-    return JSON.parse(this.#desks[market].core.balances()) as Balances;
+    const said = JSON.parse(this.#desks[market].core.balances()) as Balances;
+    if (market === "spot" || said.walletE8 === undefined) return said;
+    const { lots, walletE8 } = this.#moved;
+    const wallet = `${BigInt(said.walletE8) + walletE8}`;
+    return { ...said, positionLots: said.positionLots + lots, walletE8: wallet };
   }
 
   stats(market: MarketId): Record<string, unknown> {
@@ -465,10 +471,19 @@ export class Venue {
   }
 
   /**
-   * Money of spot that comes from elsewhere or goes there, in 1e-8 of each asset. `told` false: the user stream says nothing
-   * of it, and only who asks for the account finds out.
+   * Money that comes from elsewhere or goes there, in 1e-8 of each asset; on USD-M a position, and money of the wallet.
+   * `told` false: the user stream says nothing of it, and only who asks for the account finds out.
    */
-  transfer(baseE8: bigint, quoteE8: bigint, told: boolean, nowMs: number): void {
+  transfer(
+    market: MarketId,
+    { baseE8, quoteE8 }: { readonly baseE8: bigint; readonly quoteE8: bigint },
+    told: boolean,
+    nowMs: number,
+  ): void {
+    if (market === "usdm") {
+      this.#move(baseE8, quoteE8, told, nowMs);
+      return;
+    }
     const { core, spec } = this.#desks.spot;
     core.control(JSON.stringify({ op: "transfer", baseE8: `${baseE8}`, quoteE8: `${quoteE8}` }));
     const moved = [
@@ -485,6 +500,19 @@ export class Venue {
     this.#log.append(nowMs, bodies, after);
     if (told)
       this.#outbox.push({ market: "spot", event: outboundAccountPosition(spec, after, nowMs) });
+  }
+
+  /** No order of USD-M moves a position otherwise, so the core has no word for it: it is the account's, until this process ends. */
+  #move(baseE8: bigint, quoteE8: bigint, told: boolean, nowMs: number): void {
+    const { spec } = this.#desks.usdm;
+    const { lots, walletE8 } = this.#moved;
+    const by = Number(baseE8 / BigInt(spec.baseE8PerLot));
+    this.#moved = { lots: lots + by, walletE8: walletE8 + quoteE8 };
+    if (told)
+      this.#outbox.push({
+        market: "usdm",
+        event: accountUpdate(spec, this.balances("usdm"), nowMs),
+      });
   }
 
   /** The listen key ends before its time. */

@@ -577,6 +577,12 @@ mod tests {
             LimitsFault::UnknownInstrument { id: 77 }
         ));
         assert!(matches!(with("\"instrument_id\": 2", "\"instrument_id\": 1"), LimitsFault::Twice { .. }));
+        // The first row as one of a venue that is market data only.
+        let fed = String::from_utf8_lossy(TABLE).replace("BINANCE_SPOT", "ALPACA_CRYPTO");
+        assert_eq!(
+            Limits::from_json(SHIPPED.as_bytes(), &Table::from_json(fed.as_bytes()).unwrap()).unwrap_err(),
+            LimitsFault::NotTradable { id: 1, venue: "ALPACA_CRYPTO" }
+        );
         assert!(matches!(with("\"strategy_id\": 1", "\"strategy_id\": 0"), LimitsFault::NotPositive { .. }));
         assert!(matches!(
             with("\"messages_max\": ", "\"messages_max\": 99"),
