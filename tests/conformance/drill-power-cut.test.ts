@@ -21,6 +21,8 @@ function diskOrRefusal(): LoopDisk | null {
 
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
+const TRIES_MAX = 6;
+
 describe("drill power-cut", () => {
   it("a disk cut while loaders load: each record is in both stores once [B058]", async () => {
     using disk = diskOrRefusal();
@@ -38,12 +40,15 @@ describe("drill power-cut", () => {
   }, 120_000);
 
   it("--break tokens-alone: a loader that never asks the tables doubles rows", async () => {
-    using disk = diskOrRefusal();
-    if (disk === null) return;
     const main = join(loaders, "testing/defects/tokens-alone.ts");
-    const at = { main, disk, name: "tokens", recorder: "safe" } as const;
-    const round = await loadedRound(at, 7, 300);
-    expect(round.twice).toBeGreaterThan(0);
+    // Only a cut between an insert and its answer shows it: not each one is.
+    for (let seed = 7; seed < 7 + TRIES_MAX; seed += 1) {
+      using disk = diskOrRefusal();
+      if (disk === null) return;
+      const at = { main, disk, name: "tokens", recorder: "safe" } as const;
+      if ((await loadedRound(at, seed, 300)).twice > 0) return;
+    }
+    expect.fail("no cut doubled a row");
   }, 120_000);
 
   it("--break fast-recorder: without syncs the stores have what the WAL lost", async () => {

@@ -54,13 +54,12 @@ describe.skipIf(open)(`hft drill poison, small${why} [A11] [A12]`, () => {
     ["no-watchdog", "loop:process", "not_stopped_in_bound"],
     ["no-sandbox", "files:process,network:process", "escapes"],
     ["gateway-stopped", "throw:process", "gateway_affected"],
-    ["hogs", "throw:process", "neighbour_p99_growth_percent"],
   ])(
     "--break %s makes its check fail and the command with it",
     (plant, cases, name) => {
       const { status, value } = drill(cases, plant);
       expect(status).toBe(1);
-      expect(value(name)).toBeGreaterThan(name === "neighbour_p99_growth_percent" ? 25 : 0);
+      expect(value(name)).toBeGreaterThan(0);
     },
     120_000,
   );

@@ -153,7 +153,9 @@ export async function startStrategyRunner(
   const running = plans.map((plan) => new Slot(plan, slotDeps));
   for (const { id, isolation, pid } of running) {
     const network = isolation === "process" ? found?.network : "of the runner";
-    deps.log("info", "the strategy is started", { strategy: id, isolation, pid, network });
+    // `pid` is the runner's own in every line.
+    const child = pid === null ? {} : { processId: pid };
+    deps.log("info", "the strategy is started", { strategy: id, isolation, ...child, network });
   }
 
   const overall = (): "NORMAL" | "DEGRADED" => {

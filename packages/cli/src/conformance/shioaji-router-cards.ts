@@ -23,8 +23,9 @@ export function shioajiRouterCards(heard?: (report: Report) => Report): readonly
       expect(venueText.startsWith(`${code} `), `it was told ${venueText}`);
       same([reason, hands.kinds(id)], ["VENUE_REJECT", ["REJECT"]], "the reject");
     });
+  // Without its event, which may come before the router hears that there will be no answer.
   const lost = (name: string, thrown: Thrown, there: boolean) =>
-    slow(unknown(name, [thrown], there));
+    slow(unknown(name, there ? [{ switch: "gap" }, thrown] : [thrown], there));
   return [
     card("login: the venue is up once its trades are listed", async (hands) => {
       await hands.taken();

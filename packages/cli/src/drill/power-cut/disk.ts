@@ -13,9 +13,9 @@ const NO_LOG_FLUSH = 2;
 const UNMOUNT_TRIES = 200;
 const UNMOUNT_PAUSE_MS = 50;
 
-function must(what: string, file: string, args: readonly string[]): void {
+function must(what: string, file: string, args: readonly string[]): string {
   try {
-    execFileSync(file, args, { stdio: "pipe" });
+    return execFileSync(file, args, { stdio: "pipe" }).toString("utf8").trim();
   } catch (error) {
     const said = (error as { stderr?: Buffer }).stderr?.toString().trim();
     const why = said || (error instanceof Error ? error.message : String(error));
@@ -30,6 +30,8 @@ export class LoopDisk {
   /** Where it is mounted: short, for the paths of sockets on it are bounded. */
   readonly path = mkdtempSync(join(tmpdir(), "tg-pc-"));
   readonly #image: string;
+  #device: string | null = null;
+
   /** @throws Error naming what the machine lacks */
   constructor(dir: string) {
     this.#image = join(dir, "image");
@@ -38,8 +40,19 @@ export class LoopDisk {
     this.mount();
   }
 
+  /**
+   * By a device of its own each time: where another mount namespace still holds the file system that was cut, its device
+   * would bring that one back.
+   */
   mount(): void {
-    must("mount a loop image", "mount", ["-o", "loop", this.#image, this.path]);
+    this.#device = must("have a loop device", "losetup", ["--find", "--show", this.#image]);
+    must("mount a loop image", "mount", [this.#device, this.path]);
+  }
+
+  /** The device goes when the last mount of it does. */
+  #detach(): void {
+    if (this.#device !== null) must("let go of a loop device", "losetup", ["-d", this.#device]);
+    this.#device = null;
   }
 
   /** From here on nothing more reaches the image. */
@@ -62,12 +75,14 @@ export class LoopDisk {
         await sleep(UNMOUNT_PAUSE_MS);
       }
     }
+    this.#detach();
     this.mount();
   }
 
   [Symbol.dispose](): void {
     try {
       must("unmount the image", "umount", ["-l", this.path]);
+      this.#detach();
     } catch {
       // It is not mounted any more.
     }
