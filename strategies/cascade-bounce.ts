@@ -7,6 +7,8 @@ import {
   defineStrategy,
   type ExitRules,
   enter,
+  entryParams,
+  exitParams,
   manage,
   mayEnter,
   newRoundTrip,
@@ -18,8 +20,7 @@ import {
 import { z } from "zod";
 
 const Params = z.object({
-  instrument: z.number().int().min(1).default(2).describe("The one instrument it trades"),
-  qtyLots: z.number().int().min(1).default(2).describe("Size of an entry, lots"),
+  ...entryParams,
   tradesMin: z.number().int().min(2).default(8).describe("Trades of one side in a row"),
   lotsMin: z.number().int().min(1).default(200).describe("Lots they make together"),
   pushTicks: z.number().int().min(1).default(30).describe("How far they push the price, ticks"),
@@ -31,10 +32,7 @@ const Params = z.object({
     .min(1)
     .default(2_000)
     .describe("A run older than this is forgotten, ms"),
-  targetTicks: z.number().int().min(1).default(20).describe("Gain at which it leaves, ticks"),
-  stopTicks: z.number().int().min(1).default(20).describe("Loss at which it leaves, ticks"),
-  holdMs: z.number().int().min(1).default(5_000).describe("Longest time in a position, ms"),
-  restMs: z.number().int().min(0).default(1_000).describe("Rest after an exit, ms"),
+  ...exitParams,
 }) satisfies z.ZodType<ExitRules>;
 type Params = z.output<typeof Params>;
 interface State {

@@ -8,6 +8,8 @@ import {
   defineStrategy,
   type ExitRules,
   enter,
+  entryParams,
+  exitParams,
   manage,
   mayEnter,
   midHalfTicks,
@@ -25,8 +27,7 @@ import {
 import { z } from "zod";
 
 const Params = z.object({
-  instrument: z.number().int().min(1).default(2).describe("The one instrument it trades"),
-  qtyLots: z.number().int().min(1).default(2).describe("Size of an entry, lots"),
+  ...entryParams,
   leader: z.number().int().min(1).default(1).describe("The instrument that moves first"),
   windowMs: z.number().int().min(1).default(1_000).describe("Moves are taken over this, ms"),
   leadPpm: z.number().int().min(1).default(300).describe("Move of the leader, millionths"),
@@ -36,10 +37,7 @@ const Params = z.object({
     .min(1)
     .default(200)
     .describe("What the lagger must be behind, millionths"),
-  targetTicks: z.number().int().min(1).default(20).describe("Gain at which it leaves, ticks"),
-  stopTicks: z.number().int().min(1).default(20).describe("Loss at which it leaves, ticks"),
-  holdMs: z.number().int().min(1).default(5_000).describe("Longest time in a position, ms"),
-  restMs: z.number().int().min(0).default(1_000).describe("Rest after an exit, ms"),
+  ...exitParams,
 }) satisfies z.ZodType<ExitRules>;
 type Params = z.output<typeof Params>;
 interface State {

@@ -8,6 +8,8 @@ import {
   defineStrategy,
   type ExitRules,
   enter,
+  entryParams,
+  exitParams,
   highPx,
   lowPx,
   manage,
@@ -26,15 +28,11 @@ import {
 import { z } from "zod";
 
 const Params = z.object({
-  instrument: z.number().int().min(1).default(2).describe("The one instrument it trades"),
-  qtyLots: z.number().int().min(1).default(2).describe("Size of an entry, lots"),
+  ...entryParams,
   windowMs: z.number().int().min(1).default(2_000).describe("The move must fit into this, ms"),
   moveTicks: z.number().int().min(1).default(50).describe("Move that is looked for, ticks"),
   backTicks: z.number().int().min(1).default(10).describe("Step back from the extreme, ticks"),
-  targetTicks: z.number().int().min(1).default(20).describe("Gain at which it leaves, ticks"),
-  stopTicks: z.number().int().min(1).default(20).describe("Loss at which it leaves, ticks"),
-  holdMs: z.number().int().min(1).default(5_000).describe("Longest time in a position, ms"),
-  restMs: z.number().int().min(0).default(1_000).describe("Rest after an exit, ms"),
+  ...exitParams,
 }) satisfies z.ZodType<ExitRules>;
 type Params = z.output<typeof Params>;
 interface State {

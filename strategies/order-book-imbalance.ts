@@ -7,6 +7,8 @@ import {
   defineStrategy,
   type ExitRules,
   enter,
+  entryParams,
+  exitParams,
   imbalancePpm,
   manage,
   mayEnter,
@@ -19,8 +21,7 @@ import {
 import { z } from "zod";
 
 const Params = z.object({
-  instrument: z.number().int().min(1).default(2).describe("The one instrument it trades"),
-  qtyLots: z.number().int().min(1).default(2).describe("Size of an entry, lots"),
+  ...entryParams,
   enterPpm: z
     .number()
     .int()
@@ -30,10 +31,7 @@ const Params = z.object({
     .describe("Imbalance, millionths"),
   eventsMin: z.number().int().min(1).default(5).describe("Events in a row that must show it"),
   spreadTicksMax: z.number().int().min(1).default(2).describe("Widest spread it pays, ticks"),
-  targetTicks: z.number().int().min(1).default(20).describe("Gain at which it leaves, ticks"),
-  stopTicks: z.number().int().min(1).default(20).describe("Loss at which it leaves, ticks"),
-  holdMs: z.number().int().min(1).default(5_000).describe("Longest time in a position, ms"),
-  restMs: z.number().int().min(0).default(1_000).describe("Rest after an exit, ms"),
+  ...exitParams,
 }) satisfies z.ZodType<ExitRules>;
 type Params = z.output<typeof Params>;
 interface State {

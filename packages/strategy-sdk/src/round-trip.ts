@@ -1,5 +1,6 @@
 /** Into a position by an order that takes, out of it at a target, a stop or a time. One position per instrument. */
 
+import { z } from "zod";
 import { type BookTop, type Context, type FillEvent, type OrderRef, Side, Tif } from "./types.ts";
 
 export interface RoundTrip {
@@ -27,6 +28,20 @@ export interface ExitRules {
   /** Rest after an exit, ms. */
   readonly restMs: number;
 }
+
+/** What every strategy of round trips is told of its entries: fields of a zod object. */
+export const entryParams = {
+  instrument: z.number().int().min(1).default(2).describe("The one instrument it trades"),
+  qtyLots: z.number().int().min(1).default(2).describe("Size of an entry, lots"),
+};
+
+/** And of its exits: the fields of `ExitRules`. */
+export const exitParams = {
+  targetTicks: z.number().int().min(1).default(20).describe("Gain at which it leaves, ticks"),
+  stopTicks: z.number().int().min(1).default(20).describe("Loss at which it leaves, ticks"),
+  holdMs: z.number().int().min(1).default(5_000).describe("Longest time in a position, ms"),
+  restMs: z.number().int().min(0).default(1_000).describe("Rest after an exit, ms"),
+};
 
 export type ExitReason = "TARGET" | "STOP" | "TIME";
 type Ctx = Pick<Context, "buy" | "now" | "position" | "sell">;

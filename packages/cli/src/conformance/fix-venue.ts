@@ -7,7 +7,7 @@ import type { Report } from "@tidegate/contracts";
 import { BUSINESS, MESSAGES_PER_10S, REFUSALS } from "@tidegate/venue-sim/fix";
 import { type Card, expect, same, until } from "./cards.ts";
 import { FIX, Hands, type Thrown } from "./router.ts";
-import { cardMakers, orderCards } from "./router-cards.ts";
+import { cancelCards, cardMakers, orderCards } from "./router-cards.ts";
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 const codes = (table: Readonly<Record<number, string>>): (readonly [number, string])[] =>
@@ -204,36 +204,12 @@ export function fixVenueCards(heard?: (report: Report) => Report): readonly Card
       hands.cancel(id);
       await hands.told(id, "CANCELLED");
     }),
-    card("cancel: of a resting order, and of a part", async (hands) => {
-      const id = await hands.taken({ dollars: 59_999.5, units: 3 });
-      hands.at(59_998, 1);
-      await hands.told(id, "FILL");
-      hands.cancel(id);
-      await hands.told(id, "CANCELLED");
-    }),
+    ...cancelCards(make),
     card("cancel: done, and its report never told", async (hands) => {
       const id = await hands.taken();
       hands.inject({ switch: "cancel_ack_lost" });
       hands.cancel(id);
       await hands.told(id, "CANCELLED");
-    }),
-    card("cancel: refused although the order stands; a later one works", async (hands) => {
-      const id = await hands.taken();
-      hands.inject({ switch: "cancel_rejected" });
-      hands.cancel(id);
-      await hands.told(id, "CANCEL_REJECT");
-      hands.cancel(id);
-      await hands.told(id, "CANCELLED");
-    }),
-    card("cancel race: it is under way when the order fills", async (hands) => {
-      const id = await hands.taken({ dollars: 59_999.5 });
-      hands.inject({ switch: "pending_cancel", ms: 500 });
-      hands.cancel(id);
-      await sleep(150);
-      hands.at(59_990);
-      await hands.told(id, "FILL");
-      await sleep(600);
-      same([hands.count("CANCELLED"), hands.status(id)], [0, "FILLED"], "it");
     }),
     card("cancel race: asked for before the order is answered", async (hands) => {
       hands.inject({ switch: "ack_late", ms: 600 });

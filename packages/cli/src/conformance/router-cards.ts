@@ -12,6 +12,8 @@ import {
 } from "./router.ts";
 
 /** Makers of cards. Each card has a venue, a router and a book of its own, and ends with both books compared. */
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
 export interface CardMakers<V extends CardVenue> {
   bare(name: string, options: HandsOptions<V>, act: (hands: Hands<V>) => Promise<void>): Card;
   /** A card that begins with the venue up. */
@@ -96,4 +98,33 @@ export const orderCards = <V extends CardVenue>({ order }: CardMakers<V>): reado
     "EXPIRED",
   ),
   order("post-only rests", { tif: "POST_ONLY" }, ["ACK"], "NEW"),
+];
+
+/** What may become of a cancel, at any venue that answers one by an event. */
+export const cancelCards = <V extends CardVenue>({ card }: CardMakers<V>): readonly Card[] => [
+  card("cancel: of a resting order, and of a part", async (hands) => {
+    const id = await hands.taken({ dollars: 59_999.5, units: 3 });
+    hands.at(59_998, 1);
+    await hands.told(id, "FILL");
+    hands.cancel(id);
+    await hands.told(id, "CANCELLED");
+  }),
+  card("cancel: refused although the order stands; a later one works", async (hands) => {
+    const id = await hands.taken();
+    hands.inject({ switch: "cancel_rejected" });
+    hands.cancel(id);
+    await hands.told(id, "CANCEL_REJECT");
+    hands.cancel(id);
+    await hands.told(id, "CANCELLED");
+  }),
+  card("cancel race: it is under way when the order fills", async (hands) => {
+    const id = await hands.taken({ dollars: 59_999.5 });
+    hands.inject({ switch: "pending_cancel", ms: 500 });
+    hands.cancel(id);
+    await sleep(150);
+    hands.at(59_990);
+    await hands.told(id, "FILL");
+    await sleep(600);
+    same([hands.count("CANCELLED"), hands.status(id)], [0, "FILLED"], "it");
+  }),
 ];

@@ -6,7 +6,7 @@
 import type { Report } from "@tidegate/contracts";
 import { CARD_MS_MAX, type Card, expect, same, until } from "./cards.ts";
 import { Hands, type Thrown } from "./router.ts";
-import { cardMakers } from "./router-cards.ts";
+import { cancelCards, cardMakers } from "./router-cards.ts";
 import { SHIOAJI } from "./shioaji-router.ts";
 
 const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -14,7 +14,8 @@ const slow = (card: Card): Card => ({ ...card, msMax: 2 * CARD_MS_MAX });
 
 /** Each card has a venue, a router and a book of its own, and ends with both books compared. */
 export function shioajiRouterCards(heard?: (report: Report) => Report): readonly Card[] {
-  const { bare, card, order, unknown } = cardMakers(SHIOAJI, heard);
+  const make = cardMakers(SHIOAJI, heard);
+  const { bare, card, order, unknown } = make;
   const refused = (code: number) =>
     card(`refused: ${code}`, async (hands) => {
       hands.inject({ switch: "refuse", code });
@@ -182,36 +183,12 @@ export function shioajiRouterCards(heard?: (report: Report) => Report): readonly
       await sleep(600);
       same([hands.count("REPLACED"), hands.status(id)], [0, "FILLED"], "it");
     }),
-    card("cancel: of a resting order, and of a part", async (hands) => {
-      const id = await hands.taken({ dollars: 59_999.5, units: 3 });
-      hands.at(59_998, 1);
-      await hands.told(id, "FILL");
-      hands.cancel(id);
-      await hands.told(id, "CANCELLED");
-    }),
+    ...cancelCards(make),
     card("cancel: done, and its answer never told", async (hands) => {
       const id = await hands.taken();
       hands.inject({ switch: "cancel_ack_lost" });
       hands.cancel(id);
       await hands.told(id, "CANCELLED");
-    }),
-    card("cancel: rejected although the order stands; a later one works", async (hands) => {
-      const id = await hands.taken();
-      hands.inject({ switch: "cancel_rejected" });
-      hands.cancel(id);
-      await hands.told(id, "CANCEL_REJECT");
-      hands.cancel(id);
-      await hands.told(id, "CANCELLED");
-    }),
-    card("cancel race: it is under way when the order fills", async (hands) => {
-      const id = await hands.taken({ dollars: 59_999.5 });
-      hands.inject({ switch: "pending_cancel", ms: 500 });
-      hands.cancel(id);
-      await sleep(150);
-      hands.at(59_990);
-      await hands.told(id, "FILL");
-      await sleep(600);
-      same([hands.count("CANCELLED"), hands.status(id)], [0, "FILLED"], "it");
     }),
     card("reconnect: the stream is lost and comes back, orders rest on", async (hands) => {
       const id = await hands.taken();
