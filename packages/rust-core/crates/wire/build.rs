@@ -1,4 +1,5 @@
-//! Compiles `proto/` with a pure-Rust compiler, so that no `protoc` need be installed, and writes its fields down as a table.
+//! Compiles `proto/` with a pure-Rust compiler, so that no `protoc` need be installed, and writes its fields down as a table and
+//! as the encoder that `src/encode.rs` is the runtime of.
 use protox::prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor};
 use std::error::Error;
 use std::fmt::Write as _;
@@ -96,6 +97,121 @@ fn table(
     Ok(())
 }
 
+/// Where the message's type is.
+fn path(message: &MessageDescriptor) -> String {
+    let module = message.package_name().replace("tidegate.", "").replace('.', "::");
+    format!("crate::pb::{module}::{}", message.name())
+}
+
+/// How one field is written from behind, from the value `v`, and how many bytes it takes at most beside its key.
+fn put(field: &FieldDescriptor) -> Result<(String, String, u32), Box<dyn Error>> {
+    const VARINT: u32 = 0;
+    const FIXED64: u32 = 1;
+    const LENGTH: u32 = 2;
+    const MOST: &str = "10";
+    Ok(match (field.kind(), field.is_list()) {
+        (Kind::Bool, false) => ("w.varint(u64::from(*v));".into(), "1".into(), VARINT),
+        (Kind::Uint32, false) => ("w.varint(u64::from(*v));".into(), "5".into(), VARINT),
+        (Kind::Uint64, false) => ("w.varint(*v);".into(), MOST.into(), VARINT),
+        (Kind::Int64, false) => ("w.varint(v.cast_unsigned());".into(), MOST.into(), VARINT),
+        (Kind::Enum(_), false) => ("w.varint(i64::from(*v).cast_unsigned());".into(), MOST.into(), VARINT),
+        (Kind::Sint64, false) => ("w.varint(zigzagged(*v));".into(), MOST.into(), VARINT),
+        (Kind::Fixed64, false) => ("w.bytes(&v.to_le_bytes());".into(), "8".into(), FIXED64),
+        (Kind::String, false) => {
+            ("w.bytes(v.as_bytes()); w.varint(v.len() as u64);".into(), format!("{MOST} + v.len()"), LENGTH)
+        }
+        (Kind::Uint64, true) => (
+            "w.packed(v.iter().copied());".into(),
+            format!("{MOST} + v.iter().map(|v| encoded_len_varint(*v)).sum::<usize>()"),
+            LENGTH,
+        ),
+        (Kind::Sint64, true) => (
+            "w.packed(v.iter().map(|v| zigzagged(*v)));".into(),
+            format!("{MOST} + v.iter().map(|v| encoded_len_varint(zigzagged(*v))).sum::<usize>()"),
+            LENGTH,
+        ),
+        (Kind::Message(inner), false) => {
+            let inner = snake(inner.name());
+            (
+                format!("let end = w.at(); put_{inner}(w, v); w.varint((end - w.at()) as u64);"),
+                format!("{MOST} + room_{inner}(v)"),
+                LENGTH,
+            )
+        }
+        (other, list) => {
+            return Err(format!("{}: no encoder knows {other:?}, list {list}", field.full_name()).into());
+        }
+    })
+}
+
+/// A message's encoder, after those of the messages in it.
+fn encoder(
+    message: &MessageDescriptor,
+    done: &mut Vec<String>,
+    out: &mut String,
+) -> Result<(), Box<dyn Error>> {
+    let (name, of) = (snake(message.name()), path(message));
+    if done.contains(&name) {
+        return Ok(());
+    }
+    done.push(name.clone());
+    let mut fields: Vec<_> = message.fields().collect();
+    fields.sort_by_key(FieldDescriptor::number);
+    let (mut puts, mut rooms, mut keys) = (String::new(), String::new(), 0);
+    let (mut put_one_of, mut room_one_of) = (String::new(), String::new());
+    for field in fields.iter().rev() {
+        if let Kind::Message(inner) = field.kind() {
+            encoder(&inner, done, out)?;
+        }
+        let (write, room, wire_type) = put(field)?;
+        let key = field.number() << 3 | wire_type;
+        let write = format!("{write} w.key({key});");
+        if let Some(one_of) = field.containing_oneof() {
+            if !puts.is_empty() {
+                return Err(format!("{}: the fields of a oneof come last", field.full_name()).into());
+            }
+            let variant: String = field.name().split('_').map(capital).collect();
+            let one_of = format!("{}::{}", snake(message.name()), capital(one_of.name()));
+            let module = of.rsplit_once("::").ok_or("a message is in a module")?.0.to_owned();
+            writeln!(put_one_of, "        Some({module}::{one_of}::{variant}(v)) => {{ {write} }}")?;
+            writeln!(room_one_of, "        Some({module}::{one_of}::{variant}(v)) => 5 + {room},")?;
+            continue;
+        }
+        if !put_one_of.is_empty() && !puts.contains("match") {
+            writeln!(puts, "    match &m.payload {{\n{put_one_of}        None => {{}}\n    }}")?;
+            writeln!(rooms, "    room += match &m.payload {{\n{room_one_of}        None => 0,\n    }};")?;
+        }
+        keys += 5;
+        let name = field.name();
+        let there = match field.kind() {
+            Kind::Message(_) => format!("if let Some(v) = &m.{name}"),
+            Kind::Bool => format!("let v = &m.{name}; if *v"),
+            Kind::String => format!("let v = &m.{name}; if !v.is_empty()"),
+            _ if field.is_list() => format!("let v = &m.{name}; if !v.is_empty()"),
+            _ => format!("let v = &m.{name}; if *v != 0"),
+        };
+        writeln!(puts, "    {there} {{ {write} }}")?;
+        match room.parse::<u32>() {
+            Ok(room) => keys += room,
+            Err(_) => writeln!(rooms, "    {there} {{ room += {room}; }}")?,
+        }
+    }
+    writeln!(out, "#[inline]\nfn put_{name}(w: &mut Back<'_>, m: &{of}) {{\n{puts}}}")?;
+    let (m, room) = if rooms.is_empty() {
+        ("_", format!("    {keys}\n"))
+    } else {
+        ("m", format!("    let mut room = {keys};\n{rooms}    room\n"))
+    };
+    writeln!(out, "#[inline]\nfn room_{name}({m}: &{of}) -> usize {{\n{room}}}")?;
+    Ok(())
+}
+
+/// `intent` as `Intent`.
+fn capital(word: &str) -> String {
+    let (first, rest) = word.split_at(word.len().min(1));
+    first.to_ascii_uppercase() + rest
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../proto");
     let mut files = Vec::new();
@@ -107,7 +223,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     let envelope = pool.get_message_by_name(ENVELOPE).ok_or("proto/ has no envelope")?;
     let mut tables = String::new();
     table(&envelope, &mut Vec::new(), &mut tables)?;
-    std::fs::write(Path::new(&std::env::var("OUT_DIR")?).join("fields.rs"), tables)?;
+    let out = PathBuf::from(std::env::var("OUT_DIR")?);
+    std::fs::write(out.join("fields.rs"), tables)?;
+    let mut encoders = String::new();
+    encoder(&envelope, &mut Vec::new(), &mut encoders)?;
+    std::fs::write(out.join("encode.rs"), encoders)?;
     prost_build::Config::new().include_file("tidegate.rs").compile_fds(set)?;
     Ok(())
 }

@@ -75,8 +75,20 @@ impl Prices {
 struct Resting {
     account: AccountId,
     side: Side,
-    limits: Prices,
     markets: u32,
+    /// The first of `limits` that an order of the other side would trade with: the highest bid, the lowest offer.
+    best: Option<i64>,
+    limits: Prices,
+}
+
+impl Resting {
+    fn change(&mut self, order: &Order, change: impl FnOnce(&mut Prices, i64)) {
+        change(&mut self.limits, order.px_ticks);
+        self.best = match self.side {
+            Side::Buy => self.limits.highest(),
+            Side::Sell => self.limits.lowest(),
+        };
+    }
 }
 
 /// All that is known of one instrument.
@@ -140,11 +152,7 @@ impl At {
         let Some(resting) = self.resting.iter().find(|r| r.account == account && r.side == other) else {
             return false;
         };
-        let best = match side {
-            Side::Buy => resting.limits.lowest(),
-            Side::Sell => resting.limits.highest(),
-        };
-        let crosses = match (limit_px_ticks, best) {
+        let crosses = match (limit_px_ticks, resting.best) {
             (_, None) => false,
             (None, Some(_)) => true,
             (Some(px), Some(best)) => side.sign() * (px - best) >= 0,
@@ -155,7 +163,7 @@ impl At {
     fn resting(&mut self, account: AccountId, side: Side) -> &mut Resting {
         let at = self.resting.iter().position(|r| r.account == account && r.side == side);
         let at = at.unwrap_or_else(|| {
-            self.resting.push(Resting { account, side, limits: Prices::default(), markets: 0 });
+            self.resting.push(Resting { account, side, markets: 0, best: None, limits: Prices::default() });
             self.resting.len() - 1
         });
         &mut self.resting[at]
@@ -188,12 +196,15 @@ impl Index {
     }
 
     /// Reads what a decision will ask of an instrument and a strategy, so that it is at hand by then.
+    #[inline]
     pub(crate) fn warm(&self, instrument: InstrumentId, strategy: StrategyId) -> (i128, i64, u32, usize) {
-        let at = self.at.get(instrument);
-        let book = at.and_then(|at| at.books.last()).map_or(0, |book| book.lots.position);
-        let dearest = at.map_or(0, At::dearest);
-        let resting = at.and_then(|at| at.resting.last()).map_or(0, |resting| resting.markets);
-        (book, dearest, resting, self.live_orders(strategy))
+        let (mut lots, mut markets, mut dearest) = (0, 0, 0);
+        if let Some(at) = self.at.get(instrument) {
+            lots = at.books.iter().fold(0, |all, book| all ^ book.lots.position);
+            markets = at.resting.iter().fold(0, |all, resting| all ^ resting.markets);
+            dearest = at.dearest();
+        }
+        (lots, dearest, markets, self.live_orders(strategy))
     }
 
     /// Orders of a strategy that are not terminal.
@@ -223,7 +234,7 @@ impl Index {
         if order.is_market {
             resting.markets += 1;
         } else {
-            resting.limits.add(order.px_ticks);
+            resting.change(order, Prices::add);
         }
         at.unknown += u32::from(order.unknown());
     }
@@ -242,7 +253,7 @@ impl Index {
             if order.is_market {
                 resting.markets = resting.markets.saturating_sub(1);
             } else {
-                resting.limits.take(order.px_ticks);
+                resting.change(order, Prices::take);
             }
         }
     }

@@ -165,10 +165,11 @@ impl Sums {
     }
 
     /// Reads what a decision will ask of an instrument, so that it is at hand by then.
+    #[inline]
     pub(crate) fn warm(&self, instrument: InstrumentId) -> (i128, i128) {
         let part = self.parts.get(instrument);
-        let book = part.and_then(|part| part.books.last()).map_or(0, |book| book.value);
-        (book, part.and_then(|part| part.nets.last()).map_or(0, |(_, value)| *value))
+        let books = part.map_or(0, |part| part.books.iter().fold(0, |all, book| all ^ book.value));
+        (books, part.map_or(0, |part| part.nets.iter().fold(0, |all, (_, value)| all ^ value)))
     }
 
     fn shift_book(&mut self, book: &OfBook, by: i128) {

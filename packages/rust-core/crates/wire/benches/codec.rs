@@ -87,6 +87,10 @@ fn main() {
         assert_eq!(decode(&frame).unwrap().1, bytes);
         println!("{name}: envelope {} bytes", bytes.len());
         measure("  envelope encode_into", calls, || envelope::encode_into(&mut buf, black_box(&message)));
+        measure("  envelope encode_into, prost", calls, || {
+            buf.clear();
+            let _ = prost::Message::encode(black_box(&message), &mut buf);
+        });
         measure("  envelope decode, prost alone", calls, || {
             let _ = black_box(<Envelope as prost::Message>::decode(black_box(bytes.as_slice())));
         });

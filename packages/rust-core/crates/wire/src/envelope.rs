@@ -1,9 +1,9 @@
-//! The envelope codec: prost, then the checks protobuf does not make.
+//! The envelope codec: our encoder, prost to read, then the checks protobuf does not make.
 
 use crate::limits::PAYLOAD_LEN_MAX;
 use crate::pb::envelope::v1::Envelope;
 use crate::refusal::{Refusal, RefusalCode};
-use crate::{shape, validate};
+use crate::{encode, shape, validate};
 use prost::Message;
 
 /// Writes `envelope` into `buf`, replacing what it held. Fields go in tag order, zeros are not written.
@@ -16,10 +16,7 @@ pub fn encode_into(buf: &mut Vec<u8>, envelope: &Envelope) {
 
 /// Writes `envelope` behind what `buf` holds.
 pub fn append_to(buf: &mut Vec<u8>, envelope: &Envelope) {
-    let from = buf.len();
-    // Into a slice of the right length: a growing vector asks for room at every byte of every number.
-    buf.resize(from + envelope.encoded_len(), 0);
-    envelope.encode_raw(&mut &mut buf[from..]);
+    encode::append_to(buf, envelope);
 }
 
 /// The bytes of `envelope`.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod approval;
+mod encode;
 pub mod envelope;
 pub mod fields;
 pub mod frame;

@@ -1,7 +1,6 @@
 //! One instrument's feed: venue messages in, envelopes out. No socket and no clock; the loop gives both.
 
 use crate::hot::log_event;
-use prost::Message as _;
 use serde_json::{Value, json};
 use std::borrow::Cow;
 use tidegate_book::limits::LATE_NS_MAX;
@@ -676,9 +675,7 @@ impl Feed {
             log_seq: 0,
             payload: Some(payload),
         };
-        self.payload.clear();
-        // A Vec grows, so encoding into it cannot run out of room.
-        let _ = envelope.encode(&mut self.payload);
+        tidegate_wire::envelope::encode_into(&mut self.payload, &envelope);
         sink.publish(&Publication {
             feed: self.index,
             kind,

@@ -6,7 +6,6 @@
 //! from): at most one message each [`super::limits::CONFLATE_NS`], the newest; its topic is the mark.
 
 use super::limits::{CONFLATE_NS, CONFLATED_MAX};
-use prost::Message as _;
 use std::collections::BTreeMap;
 use tidegate_bus::ends::{LinkInput, LinkServer, LinkServerConfig, StreamPub, TopicId};
 use tidegate_wire::envelope;
@@ -165,11 +164,11 @@ impl Late {
                 payload: Some(Payload::InstrumentStatus(status)),
                 ..Envelope::default()
             };
-            return Some(nothing.encode_to_vec());
+            return Some(envelope::encode(&nothing));
         }
         let mut state = envelope::decode(last).ok()?;
         state.log_seq = seq;
-        Some(state.encode_to_vec())
+        Some(envelope::encode(&state))
     }
 
     /// The process stops.

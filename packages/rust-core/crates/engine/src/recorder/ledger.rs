@@ -1,6 +1,5 @@
 //! What goes into the WAL, and the account of every sequence: pure rules over a writer.
 
-use prost::Message as _;
 use std::collections::BTreeMap;
 use tidegate_bus::stream::{Ended, Gap, Opened};
 use tidegate_wal::{Position, RecordType, Storage, Wal, WalFault};
@@ -152,7 +151,9 @@ impl<S: Storage> Ledger<S> {
             payload: Some(payload),
             ..Envelope::default()
         };
-        self.wal.append(kind, stream, epoch, seq, now, &envelope.encode_to_vec()).map(|_| ())
+        self.wal
+            .append(kind, stream, epoch, seq, now, &tidegate_wire::envelope::encode(&envelope))
+            .map(|_| ())
     }
 
     fn gap(&mut self, stream: &str, epoch: u32, first: u64, last: u64, now: i64) -> Result<(), WalFault> {

@@ -1,7 +1,7 @@
 //! The core before its journal: what a tier costs beside the disk alone, batch by batch and under a load that does not wait.
 
 use super::decision::decide_all;
-use super::world::{Asked, Size, World, empty};
+use super::world::{Asked, Size, World, empty, records};
 use crate::raw_file::RawFile;
 use crate::report::Report;
 use crate::timing::median;
@@ -16,7 +16,7 @@ use tidegate_wire::envelope;
 const STREAM: &str = "gateway.journal";
 const KIND_ENVELOPE: u8 = 1;
 /// Decisions a commit, and commits a round.
-const BATCHES: [(usize, usize); 4] = [(1, 256), (8, 128), (64, 88), (512, 11)];
+const BATCHES: [(usize, usize); 4] = [(1, 256), (8, 128), (64, 88), (512, 22)];
 /// Rounds before the ones that count.
 const WARM_UP: usize = 1;
 /// Most decisions of one turn under an open load.
@@ -38,7 +38,7 @@ struct Kept {
 /// Hands the records to the journal; gives their bytes.
 fn append(journal: &mut Behind, out: &mut Effects, mono: u64) -> Result<usize, String> {
     let mut bytes = 0;
-    for effect in out.drain(..).filter(|effect| effect.journal) {
+    for effect in records(out) {
         let wall = effect.envelope.ts_recv_ns;
         let write = |buf: &mut Vec<u8>| {
             let from = buf.len();
@@ -50,6 +50,7 @@ fn append(journal: &mut Behind, out: &mut Effects, mono: u64) -> Result<usize, S
             return Err(format!("the journal gave {seq} to record {}", effect.envelope.log_seq));
         }
     }
+    out.clear();
     Ok(bytes)
 }
 
