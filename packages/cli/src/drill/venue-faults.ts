@@ -22,7 +22,7 @@ import { sleep } from "../sim/cluster.ts";
 import { UsageError } from "../sim/options.ts";
 import { MuteRelay } from "./mute-relay.ts";
 import { Slots } from "./slots.ts";
-import { released, type Sums, sums } from "./venue-faults-judge.ts";
+import { NOTHING, released, type Sums, sums } from "./venue-faults-judge.ts";
 
 /** A market whose venue is only asked for what every venue has. */
 type AnyMarket = Market<CardVenue>;
@@ -144,6 +144,7 @@ class Play {
     for (let n = 0; n < ACTS; n += 1) {
       const faulty = n % 2 === 1 && n < 2 * FAULTY;
       const fault = faulty ? faults[(turn * FAULTY + (n - 1) / 2) % faults.length] : undefined;
+      await this.#hands.inStep();
       if (fault?.act === "fill") await this.#filled();
       if (fault !== undefined) this.#throw(fault.name);
       if (fault?.act === "login") this.#throw("disconnect");
@@ -163,6 +164,7 @@ class Play {
     const { venue } = this.#hands;
     const end = performance.now() + FILL_MS_MAX;
     for (let tries = 0; venue.truth().fills.length === 0 && performance.now() < end; tries += 1) {
+      await this.#hands.inStep();
       if (tries % 20 === 0) this.#ids.push(this.#hands.place({ dollars: 60_003, tif: "IOC" }));
       await sleep(50);
     }
@@ -197,6 +199,7 @@ class Play {
       fault = difference(venue.truth(), reports, market);
       if (fault === null) return null;
       if (performance.now() - asked > ASK_MS) {
+        await this.#hands.inStep();
         asked = performance.now();
         for (const id of this.#ids) if (!ended(this.#hands.kinds(id))) this.#hands.query(id);
       }
@@ -225,6 +228,17 @@ async function started(
       throw error;
     }
   });
+}
+
+/** An episode that breaks off is one that differs: it takes no other with it. */
+async function told(starts: Slots, seed: number, plant: string | null): Promise<Episode> {
+  try {
+    return await episode(starts, seed, plant);
+  } catch (error) {
+    const { id } = MARKETS[seed % MARKETS.length] as AnyMarket;
+    const fault = `not played: ${error instanceof Error ? error.message : String(error)}`;
+    return { seed, market: id, sums: NOTHING, fault, injected: {} };
+  }
 }
 
 async function episode(starts: Slots, seed: number, plant: string | null): Promise<Episode> {
@@ -272,7 +286,7 @@ export async function drillVenueFaults(options: VenueFaultsOptions): Promise<Res
   const episodes: Episode[] = [];
   const silent: Awaited<ReturnType<typeof silence>>[] = [];
   const play = async (seed: number): Promise<void> => {
-    const found = await episode(starts, seed, plant);
+    const found = await told(starts, seed, plant);
     episodes.push(found);
     if (found.fault !== null) progress(`drill: seed ${found.seed}: ${found.fault}`);
     if (episodes.length % 20 === 0) progress(`drill: ${episodes.length} episodes`);
