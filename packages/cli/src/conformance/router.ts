@@ -248,6 +248,11 @@ export class Hands<V extends CardVenue = BinanceOrders> implements AsyncDisposab
     );
   }
 
+  /** Waits until the router hears what is sent: on a busy machine the two may have lost each other. */
+  async inStep(): Promise<void> {
+    await this.#until("the link", () => this.#end?.state === "SYNCED", UP_MS_MAX);
+  }
+
   /** Makes the kill file, as anybody may who can write the run directory. */
   kill(): void {
     writeFileSync(join(this.#dir, "state/kill"), "");

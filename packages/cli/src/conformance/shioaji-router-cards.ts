@@ -99,6 +99,13 @@ export function shioajiRouterCards(heard?: (report: Report) => Report): readonly
       await hands.told(id, "REJECT");
       same(hands.status(id), "REJECTED", "at the venue");
     }),
+    card("rejected after it was taken, although it would trade", async (hands) => {
+      hands.inject({ switch: "reject_after_ack" });
+      const id = hands.place({ dollars: 60_001, tif: "IOC" });
+      await hands.told(id, "REJECT");
+      same(hands.status(id), "REJECTED", "at the venue");
+      same(hands.venue.truth().fills.length, 0, "fills");
+    }),
     card("fills: before the event of the order", async (hands) => {
       hands.inject({ switch: "fill_before_ack" });
       const id = hands.place({ dollars: 60_001 });

@@ -39,6 +39,12 @@ export interface Sums {
   readonly unknownResolvedWrongly: number;
 }
 
+/** Of an episode of which nothing was heard. */
+export const NOTHING: Sums = {
+  ...{ duplicates: 0, positionDifference: 0n, cashDifference: 0n },
+  ...{ unknown: 0, unknownUnresolved: 0, unknownResolvedWrongly: 0 },
+};
+
 const size = (value: bigint): bigint => (value < 0n ? -value : value);
 type ToldFill = Pick<
   Report,

@@ -11,6 +11,7 @@ import {
   difference,
   FIX,
   Hands,
+  type HandsOptions,
   type Market,
   SPOT,
   USDM,
@@ -20,12 +21,17 @@ import { check, type Result, result } from "../result.ts";
 import { sleep } from "../sim/cluster.ts";
 import { UsageError } from "../sim/options.ts";
 import { MuteRelay } from "./mute-relay.ts";
-import { released, type Sums, sums } from "./venue-faults-judge.ts";
+import { Slots } from "./slots.ts";
+import { NOTHING, released, type Sums, sums } from "./venue-faults-judge.ts";
 
 /** A market whose venue is only asked for what every venue has. */
 type AnyMarket = Market<CardVenue>;
 const MARKETS = [SPOT, USDM, FIX, ALPACA, SHIOAJI] as unknown as readonly AnyMarket[];
-const LANES = 3;
+/** Episodes at a time: most of each is waiting, for a ban to end or for what an answer leaves open. */
+const LANES = 20;
+/** Routers that start at a time, which is work: more would not start in time. */
+const STARTS = 3;
+const START_TRIES = 3;
 /** Acts of one episode, and how many of them come with a fault of the venue. */
 const ACTS = 12;
 const FAULTY = 5;
@@ -44,7 +50,6 @@ const FILL_MS_MAX = 3_000;
 const SILENT_ORDERS = 10;
 const SILENT_MS = 20_000;
 const SILENT_OF = 50;
-const SILENT_LANES = 5;
 
 /** The venue's faults, by what must happen for each to act. */
 const BY_ACT = {
@@ -140,6 +145,7 @@ class Play {
     for (let n = 0; n < ACTS; n += 1) {
       const faulty = n % 2 === 1 && n < 2 * FAULTY;
       const fault = faulty ? faults[(turn * FAULTY + (n - 1) / 2) % faults.length] : undefined;
+      await this.#hands.inStep();
       if (fault?.act === "fill") await this.#filled();
       if (fault !== undefined) this.#throw(fault.name);
       if (fault?.act === "login") this.#throw("disconnect");
@@ -159,6 +165,7 @@ class Play {
     const { venue } = this.#hands;
     const end = performance.now() + FILL_MS_MAX;
     for (let tries = 0; venue.truth().fills.length === 0 && performance.now() < end; tries += 1) {
+      await this.#hands.inStep();
       if (tries % 20 === 0) this.#ids.push(this.#hands.place({ dollars: 60_003, tif: "IOC" }));
       await sleep(50);
     }
@@ -193,10 +200,11 @@ class Play {
       fault = difference(venue.truth(), reports, market);
       if (fault === null) return null;
       if (performance.now() - asked > ASK_MS) {
+        await this.#hands.inStep();
         asked = performance.now();
         for (const id of this.#ids) if (!ended(this.#hands.kinds(id))) this.#hands.query(id);
       }
-      await sleep(50);
+      await sleep(100);
     }
     return fault;
   }
@@ -205,11 +213,49 @@ class Play {
 const ended = (kinds: readonly string[]): boolean =>
   kinds.some((kind) => ["CANCELLED", "EXPIRED", "REJECT", "NEVER_SENT", "DEAD"].includes(kind));
 
-async function episode(seed: number, plant: string | null): Promise<Episode> {
+/** A venue and a router that is up at it. Nothing is judged before, so one that a busy machine starts too late is started again. */
+async function started(
+  starts: Slots,
+  market: AnyMarket,
+  options: HandsOptions<CardVenue>,
+): Promise<Hands<CardVenue>> {
+  const start = async (): Promise<Hands<CardVenue>> => {
+    const hands = await Hands.open(market, options);
+    try {
+      await hands.up();
+      return hands;
+    } catch (error) {
+      await hands[Symbol.asyncDispose]();
+      throw error;
+    }
+  };
+  return starts.in(async () => {
+    for (let tries = 1; tries < START_TRIES; tries += 1) {
+      try {
+        return await start();
+      } catch {
+        // The last one says why.
+      }
+    }
+    return start();
+  });
+}
+
+/** An episode that breaks off is one that differs: it takes no other with it. */
+async function told(starts: Slots, seed: number, plant: string | null): Promise<Episode> {
+  try {
+    return await episode(starts, seed, plant);
+  } catch (error) {
+    const { id } = MARKETS[seed % MARKETS.length] as AnyMarket;
+    const fault = `not played: ${error instanceof Error ? error.message : String(error)}`;
+    return { seed, market: id, sums: NOTHING, fault, injected: {} };
+  }
+}
+
+async function episode(starts: Slots, seed: number, plant: string | null): Promise<Episode> {
   const market = MARKETS[seed % MARKETS.length] as AnyMarket;
   const heard = plant === null ? undefined : PLANTS[plant];
-  await using hands = await Hands.open(market, heard === undefined ? {} : { heard });
-  await hands.up();
+  await using hands = await started(starts, market, heard === undefined ? {} : { heard });
   const play = new Play(hands, seed);
   await play.acts(Math.floor(seed / MARKETS.length));
   const fault = await play.heal();
@@ -219,19 +265,29 @@ async function episode(seed: number, plant: string | null): Promise<Episode> {
 }
 
 /** A venue that falls silent with orders under way: whatever the router waits, nothing of them is let go. */
-async function silence(market: AnyMarket, plant: string | null) {
+async function silence(starts: Slots, market: AnyMarket, plant: string | null) {
   await using relay = await MuteRelay.listen();
   const heard = plant === null ? undefined : PLANTS[plant];
-  await using hands = await Hands.open(market, {
+  await using hands = await started(starts, market, {
     through: (port) => relay.to(port),
     ...(heard === undefined ? {} : { heard }),
   });
-  await hands.up();
+  await hands.inStep();
   await hands.taken();
+  await hands.inStep();
   relay.mute();
   for (let n = 0; n < SILENT_ORDERS; n += 1) hands.place();
   await sleep(SILENT_MS);
   return released(hands.reports);
+}
+
+/** Where the venue may stay unwell for longest first, so that nobody waits for one that began last. */
+function longestFirst(seeds: readonly number[]): number[] {
+  const healed = (seed: number): number => {
+    const market = MARKETS[seed % MARKETS.length] as AnyMarket;
+    return HEALED_MORE_MS[VENUES[market.keyName]] ?? 0;
+  };
+  return seeds.toSorted((a, b) => healed(b) - healed(a) || a - b);
 }
 
 /** Runs the drill. */
@@ -239,33 +295,39 @@ export async function drillVenueFaults(options: VenueFaultsOptions): Promise<Res
   const { seeds, from, plant, progress } = options;
   if (plant !== null && PLANTS[plant] === undefined)
     throw new UsageError(`--break ${plant}: want ${Object.keys(PLANTS).join(", ")}`);
+  const [lanes, starts] = [new Slots(LANES), new Slots(STARTS)];
   const episodes: Episode[] = [];
-  let next = 0;
-  const lane = async (): Promise<void> => {
-    while (next < seeds) {
-      next += 1;
-      const found = await episode(from + next - 1, plant);
-      episodes.push(found);
-      if (found.fault !== null) progress(`drill: seed ${found.seed}: ${found.fault}`);
-      if (episodes.length % 20 === 0) progress(`drill: ${episodes.length} episodes`);
-    }
+  const silent: Awaited<ReturnType<typeof silence>>[] = [];
+  const play = async (seed: number): Promise<void> => {
+    const found = await told(starts, seed, plant);
+    episodes.push(found);
+    if (found.fault !== null) progress(`drill: seed ${found.seed}: ${found.fault}`);
+    if (episodes.length % 20 === 0) progress(`drill: ${episodes.length} episodes`);
   };
-  await Promise.all(Array.from({ length: LANES }, lane));
   const times = Math.max(1, Math.floor(seeds / SILENT_OF));
   const ways = MARKETS.flatMap((market) => Array.from({ length: times }, () => market));
-  const silent: Awaited<ReturnType<typeof silence>>[] = [];
-  // Each waits more than it works, but all of them at once would not start in time.
-  const listen = async (): Promise<void> => {
-    for (let market = ways.pop(); market !== undefined; market = ways.pop())
-      silent.push(await silence(market, plant));
-  };
-  await Promise.all(Array.from({ length: SILENT_LANES }, listen));
-  return judge(episodes, silent, from);
+  const all = longestFirst(Array.from({ length: seeds }, (_, n) => from + n));
+  await Promise.all([
+    ...all.map((seed) => lanes.in(() => play(seed))),
+    ...ways.map((market) =>
+      lanes.in(async () => {
+        try {
+          silent.push(await silence(starts, market, plant));
+        } catch (error) {
+          const why = error instanceof Error ? error.message : String(error);
+          progress(`drill: a silence of ${market.id} was not played: ${why}`);
+        }
+      }),
+    ),
+  ]);
+  episodes.sort((a, b) => a.seed - b.seed);
+  return judge(episodes, silent, ways.length - silent.length, from);
 }
 
 function judge(
   episodes: readonly Episode[],
   silent: readonly { readonly sent: number; readonly released: number }[],
+  silencesNotPlayed: number,
   seed: number,
 ): Result {
   const sum = (of: (episode: Episode) => bigint | number): number =>
@@ -323,6 +385,7 @@ function judge(
       ),
       check("released_without_evidence", letGo, "=", 0),
       check("released_without_evidence_of", sent, ">=", SILENT_ORDERS),
+      check("silences_not_played", silencesNotPlayed, "=", 0),
       check("episodes_that_differ", episodes.filter(({ fault }) => fault !== null).length, "=", 0),
       check("episodes", episodes.length, ">=", 1),
     ],

@@ -31,9 +31,9 @@ use fix_link::{FixLink, FixSettings};
 use gateways::Gateways;
 pub(crate) use gateways::identity;
 use limits::{
-    COMMANDS_PER_TURN_MAX, COMMANDS_WAITING_MAX, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS, REPORTS_KEPT_MAX,
-    REPORTS_PER_TURN_MAX, REST_QUERY_WAIT_NS, REST_SETTLES_NS, REST_SETTLES_NS_MIN, ROUNDS_MAX,
-    SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX, USER_LOGIN_NS,
+    COMMANDS_PER_TURN_MAX, COMMANDS_WAITING_MAX, FILLS_SWEEP_NS, FOLD_BATCH, LISTEN_KEY_RETRY_NS, POLL_MS,
+    REPORTS_KEPT_MAX, REPORTS_PER_TURN_MAX, REST_QUERY_WAIT_NS, REST_SETTLES_NS, REST_SETTLES_NS_MIN,
+    ROUNDS_MAX, SPANS_PER_SECOND_MAX, STATS_PERIOD_NS, TRACES_MAX, USER_LOGIN_NS,
 };
 use rest::{RestLink, StreamUrl};
 use serde::Deserialize;
@@ -123,6 +123,9 @@ impl VenueSettings {
             if self.settles_ms > 0 {
                 core.settles_ns = (i64::from(self.settles_ms) * 1_000_000).max(REST_SETTLES_NS_MIN);
             }
+        }
+        if kind == Venue::Alpaca {
+            core.sweep_ns = FILLS_SWEEP_NS;
         }
         core.new_wait_ns = self.new_wait_ms * 1_000_000;
         core.orders_share_percent = self.orders_share_percent;

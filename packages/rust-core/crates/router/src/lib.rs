@@ -14,7 +14,7 @@ mod router;
 pub mod types;
 
 pub use id::ClientId;
-pub use router::{Illegal, Orphan, Router, Stats, Unfinished};
+pub use router::{Illegal, Orphan, Router, Stats, Unfinished, undone_as};
 pub use types::{
     Amends, Answer, BudgetShown, Effect, Entry, Event, Exec, ExecKind, Fill, Letter, Level, Now, Request,
     Status, Terms, TradeRow, Usage, UsageKind, VenueConfig, VenueState, Weights, What,

@@ -10,6 +10,15 @@ pub const TERMINAL_ORDERS_MAX: usize = 131_072;
 pub const SPENT_IDS_MAX: usize = 4_194_304;
 /// Fills kept of one order for deduplication; a further one halts nothing but is named in a note.
 pub const FILLS_PER_ORDER_MAX: usize = 65_536;
+/// Executions of one venue that are looked for in its list, and for how long after they were; older ones are reconciliation's.
+pub const FILLS_SWEPT_MAX: usize = 1_000;
+pub const FILLS_SWEPT_NS: i64 = 4 * 86_400 * 1_000_000_000;
+/// How long a list may lag an execution that was told.
+pub const FILL_SETTLES_NS: u64 = 5_000_000_000;
+/// Executions of one page of a list: the more there are, the rarer it is asked for.
+pub const SWEEP_PAGE: usize = 100;
+/// Least time between two looks at lists of one venue.
+pub const SWEEP_GAP_NS: u64 = 1_000_000_000;
 /// Requests whose answer is awaited, per venue.
 pub const REQUESTS_MAX: usize = 4_096;
 /// Queries of one venue awaited at once, so that a recovery does not eat the venue's budget.

@@ -4,6 +4,7 @@ mod amend;
 mod illegal;
 mod orders;
 mod orphans;
+mod sweep;
 mod waiting;
 
 use crate::breaker::{Breakers, Endpoint, Outcome, State as BreakerState};
@@ -25,6 +26,8 @@ pub use illegal::Illegal;
 use orders::Orders;
 pub use orphans::Orphan;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+pub use sweep::undone_as;
+use sweep::{Look, Sweep};
 use tidegate_mutants::{Bug, planted};
 use tidegate_units::{InstrumentId, Side, VenueId};
 use tidegate_wire::approval::{ApprovalKey, Verifier};
@@ -105,6 +108,8 @@ struct Order {
     acked: bool,
     execs: BTreeSet<String>,
     booked_lots: u64,
+    /// Of them, what the venue took back.
+    undone_lots: u64,
     venue_cum_lots: u64,
     /// The end the venue named while executions are still missing.
     ending: Option<(VenueState, i64)>,
@@ -144,6 +149,7 @@ enum Purpose {
     Status,
     Fetch,
     Proof(Proof),
+    Sweep(Look),
 }
 
 #[derive(Debug)]
@@ -169,6 +175,7 @@ struct Venue {
     query_wait_ns: u64,
     queries: Window,
     in_flight: usize,
+    sweep: Sweep,
 }
 
 /// What stands between the router and a settled book.
@@ -272,6 +279,7 @@ impl Router {
                     query_wait_ns: config.query_wait_ns,
                     queries: Window::new(MINUTE_NS, QUERIES_PER_MINUTE_MAX),
                     in_flight: 0,
+                    sweep: Sweep::new(config.sweep_ns),
                 };
                 (config.venue, venue)
             })
@@ -422,6 +430,7 @@ impl Router {
                         order.ask = true;
                     }
                 }
+                self.sweep_soon(now, venue);
             }
             // It only takes room away: there is nothing to send after it.
             Event::Usage { venue, usage } => return self.on_usage(now, venue, &usage),
@@ -892,6 +901,7 @@ impl Router {
             Purpose::Status | Purpose::Fetch | Purpose::Proof(_) => {
                 self.on_query_answer(now, token, id, purpose, answer, out);
             }
+            Purpose::Sweep(look) => self.on_swept(now, token, look, answer, out),
         }
     }
 
@@ -1307,6 +1317,7 @@ impl Router {
             order.phase = Phase::Live;
         }
         self.stats.fills += 1;
+        self.keep_for_sweep(now.mono_ns, id, fill);
         let report = Report {
             exec_id: fill.exec_id.clone(),
             last_px_ticks: fill.px_ticks,
@@ -1328,6 +1339,10 @@ impl Router {
             self.stats.fills_repeated += 1;
             return;
         }
+        if text != CORRECTED {
+            order.undone_lots = order.undone_lots.saturating_add(fill.qty_lots);
+        }
+        self.undone(id, &fill.exec_id);
         let report = Report {
             exec_id: fill.exec_id.clone(),
             last_px_ticks: fill.px_ticks,
@@ -1500,6 +1515,7 @@ impl Router {
             for &id in &ids {
                 self.send_query(now, venue, id, out);
             }
+            self.send_sweep(now, venue, out);
         }
         self.orders.keep_noted(Order::wants);
         for gone in self.queue.expired(now.mono_ns) {
@@ -1576,28 +1592,17 @@ impl Router {
         } else {
             return;
         };
-        if !self.breakers.allows(now.mono_ns, venue, Endpoint::Query, 0) {
-            return;
-        }
         if self.requests.len() >= REQUESTS_MAX {
             return;
         }
         let (instrument, cost) = (order.instrument, self.cost_of(venue, purpose));
-        let Some(state) = self.venues.get_mut(&venue) else { return };
-        if state.in_flight >= QUERIES_IN_FLIGHT_MAX
-            || !state.queries.fits(now.mono_ns, 1, QUERIES_PER_MINUTE_MAX)
-            || !state.budget.take(now.mono_ns, instrument, cost, Urgency::Usual)
-        {
+        if self.take_question(now, venue, instrument, cost).is_break() {
             return;
         }
-        state.queries.charge(now.mono_ns, 1);
-        state.in_flight += 1;
-        let token = self.await_answer(id, venue, purpose, cost, now.mono_ns + QUERY_TIMEOUT_NS);
-        self.breakers.leaves(venue, Endpoint::Query, 0, token);
+        let token = self.await_question(now, id, venue, purpose, cost);
         if let Some(order) = self.orders.get_mut(&id) {
             order.probe = Some(token);
         }
-        self.stats.queries += 1;
         out.push(Effect::Send(Request { token, venue, what, expires_mono_ns: 0 }));
     }
 
@@ -1607,9 +1612,11 @@ impl Router {
             Purpose::Place | Purpose::Amend => (1, weights.place),
             Purpose::Cancel => (1, weights.cancel),
             Purpose::Fetch => (0, weights.trades_of_order),
-            Purpose::Status | Purpose::Proof(Proof::NotFound) => (0, weights.status),
+            Purpose::Status | Purpose::Proof(Proof::NotFound) | Purpose::Sweep(Look::Order) => {
+                (0, weights.status)
+            }
             Purpose::Proof(Proof::NotOpen) => (0, weights.open),
-            Purpose::Proof(Proof::NoTrade) => (0, weights.trades),
+            Purpose::Proof(Proof::NoTrade) | Purpose::Sweep(Look::List) => (0, weights.trades),
             Purpose::Proof(Proof::Clock | Proof::None) => (0, weights.time),
         };
         Cost { orders, weight }
@@ -1703,13 +1710,14 @@ impl Router {
         // A time-out has been taken off the count here, and its late answer must not be taken off again.
         let counted = !std::mem::replace(&mut request.timed_out, false);
         request.timed_out = !counted;
-        let id = request.id;
+        let (id, swept) = (request.id, matches!(request.purpose, Purpose::Sweep(_)));
         if !counted && let Some(state) = self.venues.get_mut(&request.venue) {
             state.in_flight = state.in_flight.saturating_sub(1);
         }
         self.forget(now, token);
         let wait_ns = self.query_wait_ns(id);
-        let Some(order) = self.orders.get_mut(&id) else { return };
+        // A look at executions says nothing about the questions of an order.
+        let Some(order) = self.orders.get_mut(&id).filter(|_| !swept) else { return };
         if order.proof != Proof::None {
             order.proof = Proof::Clock;
         }
@@ -1757,6 +1765,7 @@ impl Router {
             acked: false,
             execs: BTreeSet::new(),
             booked_lots: 0,
+            undone_lots: 0,
             venue_cum_lots: 0,
             ending: None,
             cancel: Cancel::None,
@@ -1926,7 +1935,8 @@ impl Router {
             ReportKind::Fill => {
                 let last = self.last_trade.entry(order.instrument).or_default();
                 *last = report.exec_id.parse().unwrap_or(0).max(*last);
-                if order.execs.insert(report.exec_id.clone()) {
+                let fresh = order.execs.insert(report.exec_id.clone());
+                if fresh {
                     order.booked_lots = order.booked_lots.saturating_add(report.last_qty_lots);
                     order.venue_cum_lots = order.venue_cum_lots.max(order.booked_lots);
                 }
@@ -1936,13 +1946,19 @@ impl Router {
                         self.settle(id, Phase::Terminal);
                     }
                 }
+                if fresh {
+                    self.keep_for_sweep(0, id, &fill_of(report));
+                }
             }
             ReportKind::Bust => {
                 order.execs.insert(report.exec_id.clone());
-                if report.venue_text == CORRECTED {
+                if report.venue_text != CORRECTED {
+                    order.undone_lots = order.undone_lots.saturating_add(report.last_qty_lots);
+                } else {
                     order.booked_lots = order.booked_lots.saturating_sub(report.last_qty_lots);
                     order.venue_cum_lots = order.venue_cum_lots.saturating_sub(report.last_qty_lots);
                 }
+                self.undone(id, &report.exec_id);
             }
             ReportKind::Unknown if order.phase == Phase::Pending => order.phase = Phase::Unknown,
             ReportKind::CancelReject => order.cancel = Cancel::None,
@@ -1978,6 +1994,19 @@ impl Router {
             ));
         }
         text
+    }
+}
+
+/// The execution a report told.
+fn fill_of(report: &Report) -> Fill {
+    Fill {
+        exec_id: report.exec_id.clone(),
+        px_ticks: report.last_px_ticks,
+        qty_lots: report.last_qty_lots,
+        fee_e8: report.fee_e8,
+        fee_asset: report.fee_asset.clone(),
+        maker: report.maker,
+        ts_venue_ns: report.ts_venue_ns,
     }
 }
 

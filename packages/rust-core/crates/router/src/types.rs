@@ -50,6 +50,9 @@ pub struct VenueConfig {
     pub settles_ns: i64,
     /// First wait before a question that failed is asked again; it doubles from there.
     pub query_wait_ns: u64,
+    /// How often the newest executions are looked for in the venue's list, where it may take one back unheard; 0 = never: it
+    /// tells so in a numbered session, or never does it.
+    pub sweep_ns: u64,
 }
 
 /// What a venue can change of a resting order.
@@ -82,6 +85,7 @@ impl VenueConfig {
             amends: Amends::Never,
             settles_ns: RECV_WINDOW_NS + CLOCK_BOUND_NS,
             query_wait_ns: QUERY_BACKOFF_NS_MIN,
+            sweep_ns: 0,
         }
     }
 }

@@ -14,6 +14,7 @@ import type { LogBody, LogLine, VenueLog } from "../../log.ts";
 import { ALPACA_SCALES, bookSpec, coreConfig } from "../../markets.ts";
 import { restoredState } from "../../restore.ts";
 import type { OrderBoard } from "../switches.ts";
+import { unplacedOrder } from "../unplaced.ts";
 import {
   ASSETS,
   type Asset,
@@ -1137,30 +1138,15 @@ function coreType(type: HeldOrder["type"], crypto: boolean): string {
 
 /** An order the core has no number for, in the core's words. */
 function unplaced(order: HeldOrder): Order {
-  const { asset, tif, limitPrice, qtyLots, createdMs, updatedMs } = order;
-  const pxTicks = parseScaled(limitPrice ?? "0", pxScale) ?? 0n;
-  const quantity = scaledText(qtyLots, qtyScale);
-  return {
-    orderId: 0,
-    clientOrderId: order.clientOrderId,
-    symbol: asset.symbol,
+  const { clientOrderId, asset, tif, limitPrice, qtyLots, createdMs, updatedMs } = order;
+  return unplacedOrder({
+    ...{ clientOrderId, symbol: asset.symbol, qtyLots, createdMs, updatedMs },
     side: order.side === "buy" ? "BUY" : "SELL",
     type: coreType(order.type, asset.crypto),
     timeInForce: tif.toUpperCase(),
-    price: scaledText(pxTicks, pxScale),
-    quantity,
-    cum: scaledText(0n, qtyScale),
-    leaves: quantity,
-    quoteE8: "0",
-    status: "NEW",
-    reason: "",
-    pxTicks: Number(pxTicks),
-    qtyLots: Number(qtyLots),
-    cumLots: 0,
-    leavesLots: Number(qtyLots),
-    timeMs: createdMs,
-    updateMs: updatedMs,
-  };
+    pxTicks: parseScaled(limitPrice ?? "0", pxScale) ?? 0n,
+    scales: { pxScale, qtyScale },
+  });
 }
 
 function integer(query: URLSearchParams, name: string, otherwise: number, max: number): number {

@@ -2,9 +2,11 @@
 
 import type { SimMarket } from "@tidegate/rust-core";
 import { type CoreEvent, type Order, parseEvents, type Trade } from "../../core.ts";
+import { parseScaled } from "../../decimal.ts";
 import type { LogBody, VenueLog } from "../../log.ts";
 import { bookSpec, SHIOAJI_SCALES, type ShioajiBook } from "../../markets.ts";
 import type { OrderBoard } from "../switches.ts";
+import { unplacedOrder } from "../unplaced.ts";
 import { ApiFault, NOT_DONE, REFUSALS, type RefusalStatus, words } from "./faults.ts";
 import { LOT_SHARES, ORDERS_MAX, QTY_MAX } from "./limits.ts";
 import {
@@ -111,6 +113,12 @@ export class Desk {
     const held = this.#held(asked, nowMs);
     const wrong = refuse === null ? unfit(asked, stock) : REFUSALS[200];
     if (wrong !== null) return this.#failed(held, wrong, nowMs);
+    // As the daemon does it: the answer is of before the exchange's word.
+    const first = tradeBody(held);
+    if (board.take("reject_after_ack") !== null) {
+      this.#rejectTaken(held, nowMs);
+      return first;
+    }
     this.#operation = "New";
     const { core } = stock;
     const answer = JSON.parse(core.place(JSON.stringify(coreOrder(held, nowMs)))) as CoreAnswer;
@@ -118,10 +126,7 @@ export class Desk {
       core.drainEvents();
       return this.#failed(held, words(answer.reason ?? "MALFORMED"), nowMs);
     }
-    // As the daemon does it: the answer is of before the exchange's word.
-    const first = tradeBody(held);
-    if (board.take("reject_after_ack") !== null) this.#rejectLater(held, nowMs);
-    else this.#commit(held.code, nowMs);
+    this.#commit(held.code, nowMs);
     return first;
   }
 
@@ -148,16 +153,14 @@ export class Desk {
     return tradeBody(held);
   }
 
-  /** It was taken, and the exchange thinks better of it. */
-  #rejectLater(held: HeldOrder, nowMs: number): void {
-    const { core } = this.#stock(held.code);
-    core.cancel(JSON.stringify({ clientOrderId: name(held), timeMs: nowMs }));
-    const events = parseEvents(core.drainEvents());
-    const bodies = events.flatMap((event): LogBody[] => {
-      const { order } = event;
-      if (event.type === "new") return [{ k: "order", m: bookOf(held.code), order }];
-      return [{ k: "end", m: bookOf(held.code), how: "rejected", order }];
-    });
+  /** It was taken, and the exchange thinks better of it before it has met the market. */
+  #rejectTaken(held: HeldOrder, nowMs: number): void {
+    const m = bookOf(held.code);
+    const order = unplaced(held, nowMs);
+    const bodies: LogBody[] = [
+      { k: "order", m, order },
+      { k: "end", m, how: "rejected", order },
+    ];
     this.#options.log.append(nowMs, bodies.map(named(held)), null);
     this.#failed(held, "Rejected by the exchange", nowMs);
   }
@@ -339,6 +342,17 @@ export class Desk {
 const name = ({ n }: HeldOrder): string => String(n);
 const bookOf = (code: string): ShioajiBook => `shioaji:${code}`;
 
+function unplaced(held: HeldOrder, updatedMs: number): Order {
+  const { type, timeInForce, side } = coreOrder(held, updatedMs);
+  return unplacedOrder({
+    ...{ clientOrderId: name(held), symbol: held.code, side, type, timeInForce, updatedMs },
+    pxTicks: parseScaled(held.price, SHIOAJI_SCALES.pxScale) ?? 0n,
+    qtyLots: BigInt(held.quantity * LOT_SHARES),
+    scales: SHIOAJI_SCALES,
+    createdMs: held.createdMs,
+  });
+}
+
 /** The log names an order as its sender can: by its custom field, where it has one. */
 const named =
   (held: HeldOrder) =>
@@ -389,11 +403,12 @@ function onTick(price: number, { stepTicks }: Listed): string | null {
 const amendment = (held: HeldOrder, price: string, quantity: string, timeMs: number): string =>
   JSON.stringify({ clientOrderId: name(held), price, quantity, timeMs });
 
-function coreOrder(held: HeldOrder, timeMs: number): object {
-  const tif = held.orderType === "ROD" ? "DAY" : held.orderType;
+function coreOrder(held: HeldOrder, timeMs: number) {
   return {
-    ...{ clientOrderId: name(held), side: held.action === "Buy" ? "BUY" : "SELL", timeMs },
-    ...{ type: held.priceType === "LMT" ? "LIMIT" : "MARKET", timeInForce: tif },
+    ...{ clientOrderId: name(held), timeMs },
+    side: held.action === "Buy" ? ("BUY" as const) : ("SELL" as const),
+    type: held.priceType === "LMT" ? "LIMIT" : "MARKET",
+    timeInForce: held.orderType === "ROD" ? "DAY" : held.orderType,
     ...(held.priceType === "LMT" ? { price: held.price } : {}),
     quantity: String(held.quantity * LOT_SHARES),
   };

@@ -113,6 +113,18 @@ describe("the simulated daemon", () => {
     expect([fills.length, inconsistencies, positionLots["shioaji:2890"]]).toEqual([2, [], 3_000n]);
   });
 
+  it("what the exchange rejects after it was taken has not traded, whatever its price", async () => {
+    venue.inject({ switch: "reject_after_ack" });
+    await post("order/place_order", order({ price: 30.1, order_type: "IOC" }));
+    expect((await trades())[0]?.status).toMatchObject({ status: "Failed", deals: [] });
+    const { orders, fills, inconsistencies } = venue.truth();
+    expect([[...orders.values()].map(({ status }) => status), fills, inconsistencies]).toEqual([
+      ["REJECTED"],
+      [],
+      [],
+    ]);
+  });
+
   it("bans whoever asks too often", async () => {
     const statuses: number[] = [];
     for (let n = 0; n <= REQUESTS_PER_10S; n += 1) {

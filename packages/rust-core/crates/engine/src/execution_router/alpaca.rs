@@ -14,6 +14,7 @@ use tidegate_normalise::time::{civil, rfc3339};
 use tidegate_router::limits::BLOCK_NS;
 use tidegate_router::{
     Answer, ClientId, Entry, Exec, ExecKind, Fill, Now, Status, Terms, TradeRow, VenueState, Weights, What,
+    undone_as,
 };
 use tidegate_units::{InstrumentId, Side, VenueId};
 use tidegate_wire::pb::common::v1::Side as PbSide;
@@ -527,7 +528,7 @@ impl Desk {
             // Named by what it takes back, which can be taken back once: two ids of the venue would be too long.
             "trade_bust" => {
                 let of = text_of(data, "previous_execution_id")?;
-                let fill = fill_of(row, data, format!("{of}/bust"), at_ns)?;
+                let fill = fill_of(row, data, undone_as(&of), at_ns)?;
                 self.tell(row, &view, at_ns, ExecKind::Bust(fill), out);
             }
             "canceled" => self.end(row, &view, at_ns, ExecKind::Cancelled, out),

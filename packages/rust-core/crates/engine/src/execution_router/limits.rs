@@ -61,6 +61,8 @@ pub const REST_SETTLES_NS: i64 = 30_000_000_000;
 pub const REST_SETTLES_NS_MIN: i64 = 12_000_000_000;
 /// First wait before a question is asked again at such a venue: 1, 2, 4 seconds.
 pub const REST_QUERY_WAIT_NS: u64 = 1_000_000_000;
+/// Between two looks for executions that Alpaca may have taken back: six requests of its 200 a minute.
+pub const FILLS_SWEEP_NS: u64 = 10_000_000_000;
 /// How long the stream may take to say what became of a cancel before that is asked for.
 pub const REST_TOLD_NS: u64 = 1_000_000_000;
 /// Versions of one order that are followed, and of all orders whose filled part is kept; the oldest goes first.
