@@ -92,6 +92,22 @@ describe("docs/dependencies.md", () => {
   });
 });
 
+describe("examples in the docs of a crate", () => {
+  const crates = "packages/rust-core/crates";
+  const example = /^\s*\/\/[/!] *```/m;
+
+  it.each(readdirSync(join(root, crates)))("%s runs those it has", (name) => {
+    const sources = readdirSync(join(root, crates, name, "src"), {
+      recursive: true,
+      encoding: "utf8",
+    }).filter((file) => file.endsWith(".rs"));
+    const has = sources.some((file) => example.test(read(`${crates}/${name}/src/${file}`)));
+    // Rustdoc reads a whole crate to find none: one without examples says so.
+    const runs = !read(`${crates}/${name}/Cargo.toml`).includes("doctest = false");
+    expect(runs).toBe(has);
+  });
+});
+
 describe("what the project says of itself", () => {
   const FILES = [
     "README.md",
