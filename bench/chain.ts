@@ -83,7 +83,9 @@ export async function benchChain({ rounds, messages }: ChainOptions): Promise<Re
 async function buildPingPong(): Promise<string> {
   const dev = process.env["TIDEGATE_PROFILE"] === "dev";
   const profile = dev ? [] : ["--release"];
-  const args = ["build", ...profile, "--locked", "-p", "tidegate-bus", "--example", "pingpong"];
+  // In the dev profile as a part of all crates, as `cargo test` has built it: by itself its dependencies have other features.
+  const of = dev ? ["--workspace", "--exclude", "tidegate-napi"] : ["-p", "tidegate-bus"];
+  const args = ["build", ...profile, "--locked", ...of, "--example", "pingpong"];
   await run("cargo", args, { cwd: root });
   return join(root, "target", dev ? "debug" : "release", "examples/pingpong");
 }

@@ -36,7 +36,11 @@ function explain(service: string, file: string): { status: number | null; output
     {
       cwd: root,
       encoding: "utf8",
-      env: { PATH: process.env["PATH"] ?? "", TIDEGATE_CONFIG: file },
+      env: {
+        PATH: process.env["PATH"] ?? "",
+        NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "",
+        TIDEGATE_CONFIG: file,
+      },
     },
   );
   return { status, output: stdout + stderr };

@@ -16,11 +16,16 @@ function file(name: string, settings: object): string {
   return path;
 }
 
+/** What a process starts with beside the settings of a test. */
+const KEPT = Object.fromEntries(
+  ["PATH", "NODE_COMPILE_CACHE"].map((name) => [name, process.env[name] ?? ""]),
+);
+
 function run(service: string, env: Readonly<Record<string, string>>, ...flags: string[]) {
   const main = join(root, "services", service, "src/main.ts");
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...flags], {
     cwd: folder,
-    env: { PATH: process.env["PATH"] ?? "", ...env },
+    env: { ...KEPT, ...env },
     encoding: "utf8",
     timeout: 20_000,
   });

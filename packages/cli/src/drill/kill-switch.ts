@@ -33,6 +33,8 @@ export interface KillDrillOptions {
   readonly resting: number;
   readonly plant: string | null;
   readonly paths?: readonly Path[];
+  /** Whether the latch is also held against restarts and a promotion; so where absent. */
+  readonly restarts?: boolean;
   readonly progress?: (line: string) => void;
 }
 
@@ -155,7 +157,7 @@ class KillDrill {
   }
 
   async run(): Promise<Result> {
-    const { trials, resting, paths, progress } = this.#options;
+    const { trials, resting, paths, progress, restarts = true } = this.#options;
     const cluster = this.#cluster;
     await cluster.start("venue-sim");
     for (const name of ["market-data", "execution-router", "gateway"] as const)
@@ -178,10 +180,11 @@ class KillDrill {
             `${path}: ${last?.restingOrders} resting orders, ${last?.notCancelled} left, cancelled after ${last?.massCancelMs} ms`,
           );
         }
+        if (!restarts) continue;
         await this.#restart(path);
         progress?.(`${path}: the latch after a restart: ${this.#lostAfterRestart} lost`);
       }
-      await this.#promote();
+      if (restarts) await this.#promote();
     } finally {
       this.#pressure.rest();
       await this.#pressure[Symbol.asyncDispose]();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cargoArgs, tally } from "./test.ts";
+import { buildArgs, cargoArgs, tally } from "./test.ts";
 
 const CRATES = ["tidegate-bus", "tidegate-book", "tidegate-wire"];
 
@@ -15,6 +15,14 @@ describe("cargoArgs", () => {
     ];
     for (const unset of [undefined, ""]) expect(cargoArgs(CRATES, null, unset)).toEqual(whole);
     expect(cargoArgs(CRATES, null, "/data")).toEqual([...whole, "--", "--include-ignored"]);
+  });
+
+  it("builds, in the background, what it then runs", () => {
+    const wanted = ["-n", "10", "cargo", "test", "--locked", "--no-fail-fast", "-p"];
+    for (const data of [undefined, "/data"])
+      expect(buildArgs(cargoArgs(CRATES, "wire", data) ?? [])).toEqual([
+        ...[...wanted, "tidegate-wire", "--no-run"],
+      ]);
   });
 
   it("runs the crates a part's name is in, and nothing where there is none", () => {

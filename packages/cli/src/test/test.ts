@@ -71,8 +71,19 @@ export function cargoArgs(
   ];
 }
 
+/**
+ * The same call for the build alone: it gives way to the tests that run beside it, which wait for processes and clocks.
+ */
+export function buildArgs(args: readonly string[]): string[] {
+  const end = args.indexOf("--");
+  return ["-n", "10", "cargo", ...(end < 0 ? args : args.slice(0, end)), "--no-run"];
+}
+
 async function runCargo(root: string, args: readonly string[]): Promise<TestCase[]> {
   const began = performance.now();
+  // Where it fails the call below says why.
+  if ((await run("nice", buildArgs(args), { cwd: root })).code === 0)
+    process.stderr.write(`cargo: built (${seconds(began)} s)\n`);
   const { code, output } = await run("cargo", args, { cwd: root });
   const cases = parseCargo(output);
   const failed = cases.some((each) => each.status === "failed");
@@ -118,12 +129,14 @@ export async function test(root: string, options: TestOptions): Promise<boolean>
       0
     );
   }
-  const clean = options.skipLint || options.only !== null || (await lint(root, false));
-  const cases: TestCase[] = [];
-  if (!clean) cases.push({ runner: "vitest", name: "lint", status: "failed" });
   const args = cargoArgs(crates(root), options.only, process.env["TIDEGATE_DATA"]);
-  if (args !== null) cases.push(...(await runCargo(root, args)));
-  cases.push(...(await runVitest(root, options.only)));
+  // Lint and cargo compute, vitest mostly waits: side by side they take little longer than one of them.
+  const ofRust = async (): Promise<TestCase[]> => {
+    const clean = options.skipLint || options.only !== null || (await lint(root, false));
+    const cases: TestCase[] = clean ? [] : [{ runner: "vitest", name: "lint", status: "failed" }];
+    return args === null ? cases : [...cases, ...(await runCargo(root, args))];
+  };
+  const cases = (await Promise.all([ofRust(), runVitest(root, options.only)])).flat();
   const skips = parseSkips(readFileSync(join(root, "docs/skips.tsv"), "utf8"));
   for (const each of cases) {
     if (each.status === "skipped") process.stdout.write(`skipped: ${each.name}\n`);

@@ -153,6 +153,10 @@ struct Config {
     dlq_dir: PathBuf,
     /// Whoever makes this file kills: it is looked for in every turn and before every new order.
     kill_path: PathBuf,
+    /// What each commit takes longer than it does, as on a disk that is busy, in milliseconds.
+    #[cfg(test)]
+    #[serde(default)]
+    commit_ms: u64,
 }
 
 /// One venue's order session and user stream.
@@ -236,6 +240,8 @@ struct Loop<'a> {
     dlq: dlq::Dlq,
     /// What the link has brought and is not applied yet, in order.
     waiting: VecDeque<Waiting>,
+    #[cfg(test)]
+    commit_ms: u64,
 }
 
 /// One thing of the command link; `None` where its bytes are no message.
@@ -413,6 +419,8 @@ fn run(
         kill,
         dlq: dlq::Dlq::open(&config.dlq_dir, config.tier == TierName::T2, clock::epoch_ns()),
         waiting: VecDeque::new(),
+        #[cfg(test)]
+        commit_ms: config.commit_ms,
     };
     // What the gateway has not seen it asks for with its GRANT; until then nothing old is sent.
     state.kept_from = state.router.report_seq() + 1;
@@ -524,7 +532,8 @@ impl Loop<'_> {
     // ---------------------------------------------------------------- the gateway
 
     /// Commands in their order, each with its own commit. A kill does not queue behind them: before each one, what has
-    /// come over the link, from the shell and from the file system is looked at.
+    /// come over the link, from the shell and from the file system is looked at. After each one the link says what is due:
+    /// the commits of many orders on a busy disk take longer than a gateway waits for a heartbeat.
     fn take_commands(&mut self) -> Result<(), Fault> {
         for _ in 0..COMMANDS_PER_TURN_MAX {
             self.receive()?;
@@ -557,6 +566,7 @@ impl Loop<'_> {
             }
             self.watch_kill()?;
             self.take_calls()?;
+            self.link.tick(clock::mono_ns())?;
         }
         for (peer, seq) in std::mem::take(&mut self.acks) {
             self.link.ack(peer, seq);
@@ -677,6 +687,8 @@ impl Loop<'_> {
                 }
             }
             self.journal.commit()?;
+            #[cfg(test)]
+            std::thread::sleep(std::time::Duration::from_millis(self.commit_ms));
             for request in sends {
                 for event in self.send(request) {
                     self.router.apply(now(), event, &mut effects);
@@ -953,6 +965,10 @@ impl Loop<'_> {
                 } else if let Some(end) = self.on_text(at, &bytes)? {
                     fault = Some(end);
                 }
+                // Each may have had a commit of its own, as a command has: who listens hears that this process lives,
+                // and is not taken for silent before what it said meanwhile was looked at.
+                self.receive()?;
+                self.link.tick(clock::mono_ns())?;
             }
             // The venue's pings keep a connection whose login it has lost.
             let login_at = self.sessions[at].login_at;

@@ -65,6 +65,8 @@ struct Stamped {
     stamp: Stamp,
     bytes_in: u64,
     writes: u64,
+    /// The last write found no room.
+    full: bool,
 }
 
 impl Read for Stamped {
@@ -80,7 +82,9 @@ impl Read for Stamped {
 impl Write for Stamped {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         self.writes = self.writes.wrapping_add(1);
-        self.raw.write(buf)
+        let written = self.raw.write(buf);
+        self.full = matches!(&written, Err(e) if e.kind() == io::ErrorKind::WouldBlock);
+        written
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -119,7 +123,11 @@ impl Transport {
             _ => None,
         };
         let raw = dial(&target.place)?;
-        Ok(Self { socket: Stamped { raw, stamp: clock::now(), bytes_in: 0, writes: 0 }, tls, ended: false })
+        Ok(Self {
+            socket: Stamped { raw, stamp: clock::now(), bytes_in: 0, writes: 0, full: false },
+            tls,
+            ended: false,
+        })
     }
 
     /// Whether the connection stands; TLS is agreed on later, with the first bytes.
@@ -152,6 +160,11 @@ impl Transport {
     /// Whether encrypted bytes wait for the socket to take them.
     pub fn wants_write(&self) -> bool {
         self.tls.as_ref().is_some_and(|tls| tls.wants_write())
+    }
+
+    /// Whether the last write found no room in the socket, so that there is something left of it.
+    pub const fn full(&self) -> bool {
+        self.socket.full
     }
 
     /// Writes what TLS holds ready.

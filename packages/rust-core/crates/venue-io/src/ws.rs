@@ -248,7 +248,13 @@ impl WsClient {
     /// Whether to poll the descriptor for writing too.
     pub fn wants_write(&self) -> bool {
         match &self.session {
-            Session::Connecting(_) | Session::Handshaking(_) => true,
+            Session::Connecting(_) => true,
+            // The request goes out at once. Polled for writing a socket is always ready, and a venue that accepts and says
+            // nothing would keep its loop turning for the whole of the time-out.
+            Session::Handshaking(middle) => {
+                let stream = middle.get_ref().get_ref();
+                stream.full() || stream.wants_write()
+            }
             Session::Open(socket) => self.write_blocked || socket.get_ref().wants_write(),
             Session::Closed => false,
         }

@@ -342,3 +342,28 @@ fn one_pump_is_bounded_and_says_that_more_waits() {
     drop(client);
     server.join().unwrap();
 }
+
+#[test]
+fn a_peer_that_takes_the_request_and_never_answers_is_waited_for_without_a_ready_descriptor() {
+    let (asked, hear) = std::sync::mpsc::channel();
+    let (end, ended) = std::sync::mpsc::channel::<()>();
+    let (url, peer) = serve(move |mut stream| {
+        let mut buf = [0_u8; 4_096];
+        asked.send(stream.read(&mut buf).unwrap()).unwrap();
+        // Mute until the test is over.
+        let _ = ended.recv();
+    });
+    let mut client = connect(&url);
+    let mut bytes = 0;
+    while bytes == 0 {
+        client.pump(clock::mono_ns(), |_, event| panic!("{}", show(&event))).unwrap();
+        wait(&client);
+        bytes = hear.try_recv().unwrap_or(0);
+    }
+    client.pump(clock::mono_ns(), |_, event| panic!("{}", show(&event))).unwrap();
+    assert_eq!(client.state(), WsState::Handshaking);
+    // A socket is always ready for writing: a loop that polled for it would turn without end.
+    assert!(!client.wants_write());
+    drop(end);
+    peer.join().unwrap();
+}

@@ -22,10 +22,16 @@ struct Rig {
     controls: Vec<ControlEvent>,
     seq: u64,
     epoch: u32,
+    commit_ms: u64,
 }
 
 impl Rig {
     fn new() -> Self {
+        Self::on_a_disk(0)
+    }
+
+    /// On a disk whose commits take so long.
+    fn on_a_disk(commit_ms: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let dir = tempfile::tempdir().unwrap();
         let mut rig = Self {
@@ -38,6 +44,7 @@ impl Rig {
             controls: vec![],
             seq: 0,
             epoch: 0,
+            commit_ms,
         };
         rig.start();
         rig.connect(1);
@@ -53,7 +60,7 @@ impl Rig {
         std::fs::create_dir_all(at.join("s")).unwrap();
         let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../../config/instruments.json");
         let config = json!({
-            "endpoint": self.endpoint(), "epochPath": at.join("e"), "instrumentsPath": table,
+            "commitMs": self.commit_ms, "endpoint": self.endpoint(), "epochPath": at.join("e"), "instrumentsPath": table,
             "journalDir": at.join("j"), "tier": "T0", "latchPath": at.join("k.latch"), "killPath": at.join("kill"), "dlqDir": at.join("dlq"),
             "venues": [{ "venueId": 1, "apiUrl": format!("ws://{}/ws-api/v3", self.listener.local_addr().unwrap()),
                 "apiKey": "sim", "apiSecret": "sim-secret", "ordersPer10s": 50 }],
@@ -511,6 +518,35 @@ fn b047_a_kill_overtakes_the_orders_that_wait_before_it() {
         .collect();
     assert!(kinds.windows(2).all(|w| w[0] <= w[1]), "{kinds:?}");
     for _ in 0..sent(&rig) {
+        assert_eq!(read(&mut venue)["method"], "order.place");
+    }
+    rig.stop();
+}
+
+#[test]
+fn a12_the_router_is_heard_while_the_orders_of_a_flood_wait_for_the_disk() {
+    let mut rig = Rig::on_a_disk(25);
+    let mut venue = rig.venue();
+    rig.grant(0);
+    rig.until_kind(ReportKind::VenueUp);
+    let orders = 32;
+    for seq in 1..=orders {
+        rig.command(|c| {
+            let id = IntentId::new(StrategyId(1), 1, seq);
+            let (hi, lo) = id.halves();
+            c.intent_id = Some(PbIntentId { hi, lo });
+            c.client_order_id = client_order_id(id.0, 0, 0);
+        });
+    }
+    // What is no report: heartbeats and acknowledgements. The loop's own turns end with one or two.
+    let said = |link: &LinkClient| link.lane_counters().received - link.counters().delivered;
+    let before = said(rig.link.as_ref().unwrap());
+    let sent = |reports: &[Report]| reports.iter().filter(|r| r.kind() == ReportKind::Sent).count();
+    rig.until(|reports, _| sent(reports) == orders as usize);
+    // Two commits an order: 1.6 s, each tenth of which is a heartbeat.
+    let heard = said(rig.link.as_ref().unwrap()) - before;
+    assert!(heard >= 8, "{heard} signs of life while {orders} orders were written");
+    for _ in 0..orders {
         assert_eq!(read(&mut venue)["method"], "order.place");
     }
     rig.stop();
