@@ -28,7 +28,7 @@ pub struct Config {
     pub approval_key_file: PathBuf,
     /// A folder for outcomes that leave the core's memory.
     pub scratch_dir: PathBuf,
-    /// A fault to plant, half way through the longest life.
+    /// A fault to plant, at the middle intent of the longest life.
     #[serde(default)]
     pub plant: Option<Plant>,
 }
@@ -46,9 +46,9 @@ pub enum Plant {
 }
 
 fn plant(events: &mut Vec<(tidegate_risk::Now, Event)>, plant: Plant) -> bool {
-    let half = events.len() / 2;
-    let intent = |(_, event): &(_, Event)| matches!(event, Event::Intent { .. });
-    let Some(at) = events.iter().skip(half).position(intent).map(|at| at + half) else { return false };
+    let intents: Vec<usize> =
+        (0..events.len()).filter(|at| matches!(events.get(*at), Some((_, Event::Intent { .. })))).collect();
+    let Some(&at) = intents.get(intents.len() / 2) else { return false };
     match plant {
         Plant::Drop => drop(events.remove(at)),
         Plant::Reorder => {
