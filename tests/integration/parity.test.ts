@@ -30,6 +30,7 @@ describe("a captured session of every shipped strategy, gateway and strategies k
   const least = {
     ...{ intents: 50, records: 300, marketEvents: 1_000 },
     strategies: shippedStrategies(root).length,
+    marketSeconds: SECONDS,
   };
 
   it("gives the same intents and records again, from the logs and over the recorded market [A11] [B099]", async () => {

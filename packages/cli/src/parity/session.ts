@@ -2,6 +2,7 @@
 
 import { existsSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { decodeEnvelope } from "@tidegate/contracts";
 import {
   type GatewayReplay,
   type GatewayReplayRequest,
@@ -108,6 +109,8 @@ export class RecordedMarket {
   readonly #messages = new Map<string, Buffer>();
   /** Epochs of each stream: of one that began anew its numbers begin anew. */
   readonly #epochs = new Map<string, number[]>();
+  /** Per stream of trades, the venue's time of the last and the time that passed between all of them. */
+  readonly #traded = new Map<string, { last: bigint; passed: bigint }>();
 
   constructor(wal: string) {
     for (const { path } of walSegments(wal)) {
@@ -117,6 +120,7 @@ export class RecordedMarket {
           const epochs = this.#epochs.get(stream) ?? [];
           if (!epochs.includes(epoch)) this.#epochs.set(stream, [...epochs, epoch]);
           this.#messages.set(`${stream}${epoch}.${seq}`, payload);
+          if (stream.endsWith(".trade.")) this.#time(stream, payload);
         }
         if (this.#messages.size > MESSAGES_MAX)
           throw new UsageError(`the WAL has more than ${MESSAGES_MAX} messages: want a shorter run`);
@@ -125,8 +129,20 @@ export class RecordedMarket {
     }
   }
 
-  get size(): number {
-    return this.#messages.size;
+  #time(stream: string, payload: Buffer): void {
+    const decoded = decodeEnvelope(payload);
+    if (!decoded.ok || decoded.envelope.payload.kind !== "trade") return;
+    const at = decoded.envelope.payload.value.tsVenueNs;
+    const was = this.#traded.get(stream) ?? { last: at, passed: 0n };
+    // A recording that begins again goes back in time: that is no time that passed.
+    if (at > was.last) was.passed += at - was.last;
+    was.last = at;
+    this.#traded.set(stream, was);
+  }
+
+  /** Market time of the session by the venue's own stamps on its trades, of the market that has most. */
+  get seconds(): number {
+    return Math.max(0, ...[...this.#traded.values()].map(({ passed }) => Number(passed) / 1e9));
   }
 
   /**

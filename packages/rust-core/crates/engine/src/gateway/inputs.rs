@@ -68,7 +68,7 @@ fn encode(event: &Event, out: &mut Vec<u8>) -> Option<u8> {
         Event::Intent { principal, trace, intent } => {
             out.extend(principal.0.to_le_bytes());
             trace_bytes(out, trace);
-            payload_bytes(out, Payload::Intent(intent.clone()));
+            payload_bytes(out, Payload::Intent(*intent));
             1
         }
         Event::MalformedIntent { principal, trace, intent_id } => {
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a19_every_event_comes_back_as_it_was_and_a_torn_end_is_told() {
+    fn b099_every_event_comes_back_as_it_was_and_a_torn_end_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let header = Header { log_seq: 4, holder: 5, state_hash: [6; 32] };
         let mut log = InputLog::create(dir.path(), 3, &header).unwrap();

@@ -23,7 +23,7 @@ fn replayed(world: &World, plant: Value) -> Value {
 }
 
 #[test]
-fn a19_two_lives_decided_once_more_give_the_journal_byte_for_byte_and_each_planted_fault_shows() {
+fn b099_two_lives_decided_once_more_give_the_journal_byte_for_byte_and_each_planted_fault_shows() {
     let mut world = World::new();
     let handle = start(&logged(&world)).unwrap();
     world.ready(&handle);
