@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { PLANTS, verifySession } from "../../packages/cli/src/parity/verify.ts";
+import { PLANTS, verifySession } from "../../packages/cli/src/replay/verify.ts";
 import { makeRunDir } from "../../packages/cli/src/sim/cluster.ts";
 import { parseSimOptions, shippedStrategies } from "../../packages/cli/src/sim/options.ts";
 import { sampleFiles, simulate } from "../../packages/cli/src/sim/run.ts";

@@ -15,7 +15,7 @@ export function addReplay(program: Command, root: string): void {
     )
     .addHelpText("after", "\nExample: ./hft replay verify --session var/run/last --json")
     .action(async (options: { session: string; json?: true; break?: string }) => {
-      const { plantOf, verifySession } = await import("../parity/verify.ts");
+      const { plantOf, verifySession } = await import("../replay/verify.ts");
       const { report } = await import("../result.ts");
       const plant = plantOf(options.break);
       const value = await verifySession("replay verify", root, options.session, plant);

@@ -235,7 +235,7 @@ export function addVerify(program: Command, root: string): void {
         json?: true;
         break?: string;
       }) => {
-        const { verifyParity } = await import("../parity/verify.ts");
+        const { verifyParity } = await import("../replay/verify.ts");
         const { report } = await import("../result.ts");
         const { data, duration, speed, seed, session, keep, json, break: plant } = options;
         const words = { data, duration, speed, seed, session, keep: keep ?? false, plant };

@@ -13,7 +13,12 @@ import {
   walSegments,
 } from "@tidegate/rust-core";
 import { Event, EventKind } from "@tidegate/rust-core/strategy-layout";
-import { type InputHeader, type InputRecord, Kind, readInputs } from "@tidegate/strategy-runner/inputs";
+import {
+  type InputHeader,
+  type InputRecord,
+  Kind,
+  readInputs,
+} from "@tidegate/strategy-runner/inputs";
 import { loadStrategy } from "@tidegate/strategy-runner/load";
 import { type Replayed, replayInputs } from "@tidegate/strategy-runner/replay";
 import type { AnyStrategy } from "@tidegate/strategy-sdk";
@@ -123,7 +128,9 @@ export class RecordedMarket {
           if (stream.endsWith(".trade.")) this.#time(stream, payload);
         }
         if (this.#messages.size > MESSAGES_MAX)
-          throw new UsageError(`the WAL has more than ${MESSAGES_MAX} messages: want a shorter run`);
+          throw new UsageError(
+            `the WAL has more than ${MESSAGES_MAX} messages: want a shorter run`,
+          );
         item = walReadBlock(path, item.next);
       }
     }

@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GatewayReplay } from "@tidegate/rust-core";
-import { type Check, check, type Result, result } from "../result.ts";
 import { dataFolder } from "../commands/measured.ts";
+import { type Check, check, type Result, result } from "../result.ts";
 import { makeRunDir, removeRunDir } from "../sim/cluster.ts";
 import { parseSimOptions, shippedStrategies, UsageError } from "../sim/options.ts";
 import { sampleFiles, simulate } from "../sim/run.ts";
@@ -60,7 +60,8 @@ async function tell(root: string, session: Session, plant: Plant | null): Promis
       readFileSync(join(session.dir, "config/gateway.json"), "utf8"),
     ) as { limitsFile: string };
     const files = { instrumentsFile: join(root, "config/instruments.json"), limitsFile };
-    const ofGateway = plant === "drop" || plant === "reorder" || plant === "price" ? plant : undefined;
+    const ofGateway =
+      plant === "drop" || plant === "reorder" || plant === "price" ? plant : undefined;
     const gateway = await session.gateway(files, scratch, ofGateway);
     const gatewayAgain = await session.gateway(files, scratch, ofGateway);
     const [market, given] = [session.market(), session.given()];
@@ -121,14 +122,32 @@ export function judge(told: Told, least: Least): Check[] {
     ),
     check("runs_unequal", runs, "=", 0),
     // Of sessions in which no event ever waited for another to be handled.
-    check("lockstep", sum(long, ({ free }) => Number(free === 0)), "=", 0),
+    check(
+      "lockstep",
+      sum(long, ({ free }) => Number(free === 0)),
+      "=",
+      0,
+    ),
     check("strategies", named.size, ">=", least.strategies),
-    check("strategies_with_intents", new Set(
-      strategies.filter(({ replay }) => replay.replayed > 0).map(({ name }) => name),
-    ).size, ">=", Math.ceil(least.strategies / 2)),
-    check("intents_compared", sum(strategies, ({ replay }) => replay.replayed), ">=", least.intents),
+    check(
+      "strategies_with_intents",
+      new Set(strategies.filter(({ replay }) => replay.replayed > 0).map(({ name }) => name)).size,
+      ">=",
+      Math.ceil(least.strategies / 2),
+    ),
+    check(
+      "intents_compared",
+      sum(strategies, ({ replay }) => replay.replayed),
+      ">=",
+      least.intents,
+    ),
     check("journal_records_compared", gateway.records, ">=", least.records),
-    check("market_events_compared", sum(strategies, ({ marketEvents }) => marketEvents), ">=", least.marketEvents),
+    check(
+      "market_events_compared",
+      sum(strategies, ({ marketEvents }) => marketEvents),
+      ">=",
+      least.marketEvents,
+    ),
     check("market_seconds", told.marketSeconds, ">=", least.marketSeconds, "s"),
   ];
 }
@@ -142,7 +161,18 @@ export function figuresOf(told: Told): Record<string, unknown> {
     intents_unsent: told.unsent,
     free_events: sum(strategies, ({ free }) => free),
     strategies: strategies.map(
-      ({ strategy, epoch, name, replay, again, backtest, marketUnequal, marketEvents, givenUnequal, torn }) => ({
+      ({
+        strategy,
+        epoch,
+        name,
+        replay,
+        again,
+        backtest,
+        marketUnequal,
+        marketEvents,
+        givenUnequal,
+        torn,
+      }) => ({
         ...{ strategy, session: epoch, name, turns: replay.turns, events: replay.events },
         ...{ intents: replay.replayed, unanswered: replay.unanswered, torn_bytes: torn },
         fills: replay.stats.fills,
@@ -151,7 +181,12 @@ export function figuresOf(told: Told): Record<string, unknown> {
         replay_hash: replay.replayHash,
         again_hash: again.replayHash,
         backtest_hash: backtest.replayHash,
-        unequal: { replay: replay.unequal, backtest: backtest.unequal, given: givenUnequal, market: marketUnequal },
+        unequal: {
+          replay: replay.unequal,
+          backtest: backtest.unequal,
+          given: givenUnequal,
+          market: marketUnequal,
+        },
         market_events: marketEvents,
         first: replay.first ?? backtest.first,
       }),
