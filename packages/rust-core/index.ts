@@ -8,6 +8,7 @@ export * from "./link.ts";
 export * from "./matching.ts";
 export { ADDON_PATH, AddonError } from "./native.ts";
 export * from "./projection.ts";
+export * from "./replay.ts";
 export * from "./strategy.ts";
 export * from "./wal.ts";
 export * from "./wire.ts";

@@ -29,7 +29,7 @@ export const EventKind = {
 } as const;
 
 /** Places shared by all kinds. */
-export const Event = { KIND: 0, INSTRUMENT: 1, NOW_NS: 2 } as const;
+export const Event = { KIND: 0, INSTRUMENT: 1, NOW_NS: 2, SEQ: 3 } as const;
 export const BookTopAt = {
   BID_PX: 4,
   BID_QTY: 5,

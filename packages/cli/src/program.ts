@@ -15,6 +15,7 @@ import { addGateway } from "./commands/gateway.ts";
 import { addJournal } from "./commands/journal.ts";
 import { addMd } from "./commands/md.ts";
 import { addRecon } from "./commands/recon.ts";
+import { addReplay } from "./commands/replay.ts";
 import { addRisk } from "./commands/risk.ts";
 import { addSim } from "./commands/sim.ts";
 import { addStore } from "./commands/store.ts";
@@ -39,7 +40,12 @@ export function hft(root: string): Command {
     .option("--speed <factor>", "recorded seconds per wall second", "1")
     .option("--seed <n>", "seed of everything random", "1")
     .option("--data <files...>", "capture files instead of data/samples")
-    .option("--strategy <name>", "a name in strategies/ or a .ts file", "simple-mm")
+    .option(
+      "--strategy <name>",
+      "a name in strategies/, a .ts file, several, or shipped",
+      "simple-mm",
+    )
+    .option("--capture", "write down what gateway and strategies are given, to run it again")
     .option("--chaos <plan>", "kill:PROCESS@SECONDSs[,…], or kill:each")
     .option("--clickhouse <where>", "embedded, none, or a URL", "embedded")
     .option("--otlp <url>", "send traces to this OTLP/HTTP endpoint")
@@ -108,6 +114,7 @@ export function hft(root: string): Command {
   addSim(program, root);
   addAudit(program);
   addRecon(program);
+  addReplay(program, root);
   addRisk(program);
   addConfig(program);
   addFeed(program);

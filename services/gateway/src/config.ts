@@ -43,6 +43,13 @@ export const Settings = z.object({
     .min(1)
     .default("state/gateway.latch")
     .describe("The kill latch; one that is missing or damaged counts as killed"),
+  inputLogDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Folder for every event the core is given, in its order, so that the session can be decided again; unset = none. Not of a pair",
+    ),
   principalsFile: z
     .string()
     .min(1)
@@ -107,6 +114,7 @@ function pairConfig(config: GatewayConfig): object | undefined {
 export function loopConfig(config: GatewayConfig): object {
   const { intentUrl, commandUrl, tailUrl, mdUrl, journalDir, tier } = config;
   const { epochFile, instrumentsFile, limitsFile, latchFile, approvalKeyFile } = config;
+  const { inputLogDir } = config;
   return {
     intentUrl,
     commandUrl,
@@ -119,6 +127,7 @@ export function loopConfig(config: GatewayConfig): object {
     limitsFile,
     latchFile,
     approvalKeyFile,
+    ...(inputLogDir === undefined ? {} : { inputLogDir }),
     pair: pairConfig(config),
   };
 }

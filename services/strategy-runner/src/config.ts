@@ -122,6 +122,13 @@ export const Settings = z.object({
     .boolean()
     .default(false)
     .describe("Start processes even where their network cannot be taken away"),
+  inputLogDir: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Folder for what each worker is given, in its order, so that the session can be run again; unset = none. A strategy in a process writes none",
+    ),
   onDeath: z
     .enum(["cancel", "keep"])
     .default("cancel")

@@ -43,6 +43,8 @@ export interface WorkerData {
   readonly restored?: string;
   /** No strategy is run: the orders of earlier sessions are cancelled, then the worker ends. */
   readonly sweep?: true;
+  /** Where all that it is given is written down; absent = nowhere. */
+  readonly inputLog?: string;
   /** Int32, see Flag. */
   readonly flags: SharedArrayBuffer;
 }

@@ -26,6 +26,7 @@ import {
   type OutIntent,
   StrategyHost,
 } from "@tidegate/strategy-sdk";
+import type { InputLog } from "./inputs.ts";
 import type { StrategyPort } from "./port.ts";
 
 /** Longest native wait: how late a stop or a timer can be seen. */
@@ -51,6 +52,8 @@ export interface PumpOptions {
   readonly staleEventMs?: number;
   /** Told before the strategy's code may run and after: what a watchdog outside looks at. */
   readonly busy?: (running: boolean) => void;
+  /** Told all that the strategy is given, before it is. */
+  readonly log?: InputLog;
 }
 
 export class Pump {
@@ -62,6 +65,7 @@ export class Pump {
   readonly #accountId: number;
   readonly #staleNs: number;
   readonly #busy: (running: boolean) => void;
+  readonly #log: InputLog | undefined;
   #nowNs = 0;
   /** Events of a kind this version does not know: a newer addon; counted, never guessed at. */
   unknownEvents = 0;
@@ -74,6 +78,7 @@ export class Pump {
     this.#accountId = lane.accountId;
     this.#staleNs = (options.staleEventMs ?? Number.POSITIVE_INFINITY) * 1e6;
     this.#busy = options.busy ?? (() => undefined);
+    this.#log = options.log;
     this.host = new StrategyHost(definition, {
       params: options.params,
       instruments: options.instruments,
@@ -96,12 +101,17 @@ export class Pump {
     this.#busy(false);
   }
 
-  /** One wait and its events, then the timer. `nowNs` is since the lane opened. Gives the number of events. */
+  /**
+   * One wait and its events, then the timer. `nowNs` is since the lane opened; it is read once, after the wait, so that a turn is
+   * decided by its events and one time. Gives the number of events.
+   */
   run(nowNs: () => number): number {
     const count = Math.min(this.#port.poll(this.pollMs), EVENTS_MAX);
+    const now = nowNs();
+    this.#log?.turn(now, count, this.#in);
     this.#busy(true);
-    for (let index = 0; index < count; index += 1) this.#dispatch(index, nowNs);
-    this.#nowNs = Math.max(this.#nowNs, nowNs());
+    for (let index = 0; index < count; index += 1) this.#dispatch(index, now);
+    this.#nowNs = Math.max(this.#nowNs, now);
     this.host.tick(this.#nowNs);
     this.#busy(false);
     return count;
@@ -109,11 +119,13 @@ export class Pump {
 
   /** Cancels what is open and polls for the answers while `mayWait` says so. */
   stop(mayWait: () => boolean): void {
+    this.#log?.stop();
     this.#busy(true);
     this.host.stop(this.#nowNs);
     this.#busy(false);
     while (this.host.pending > 0 && mayWait()) {
       const count = Math.min(this.#port.poll(this.pollMs), EVENTS_MAX);
+      this.#log?.turn(this.#nowNs, count, this.#in);
       this.#busy(true);
       for (let index = 0; index < count; index += 1) this.#dispatch(index);
       this.host.cancelOpen();
@@ -140,7 +152,9 @@ export class Pump {
     out[IntentAt.TARGET_EPOCH] = intent.targetEpoch;
     out[IntentAt.TTL_NS] = intent.ttlNs;
     out[IntentAt.EVENT_INDEX] = intent.eventIndex;
-    return this.#port.submit();
+    const answer = this.#port.submit();
+    this.#log?.answer(answer, out);
+    return answer;
   }
 
   /**
@@ -155,7 +169,7 @@ export class Pump {
     return true;
   }
 
-  #dispatch(index: number, wallNs?: () => number): void {
+  #dispatch(index: number, wallNs?: number): void {
     const base = index * EVENT_DOUBLES;
     const view = this.#in;
     const at = (offset: number): number => view[base + offset] ?? 0;
@@ -164,7 +178,7 @@ export class Pump {
     this.#nowNs = nowNs;
     const { host } = this;
     const kind = at(Event.KIND);
-    const ageNs = wallNs === undefined ? 0 : wallNs() - at(Event.NOW_NS);
+    const ageNs = wallNs === undefined ? 0 : wallNs - at(Event.NOW_NS);
     if (this.#tooOld(index, kind, instrument, nowNs, ageNs)) return;
     switch (kind) {
       case EventKind.BOOK_TOP:

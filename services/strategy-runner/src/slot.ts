@@ -145,7 +145,12 @@ export class Slot {
     const { config, instruments } = this.#plan;
     return new Worker(this.#deps.workerUrl ?? new URL("./worker.ts", import.meta.url), {
       name: `strategy-${this.id}`,
-      workerData: this.#workerData(this.#lane(topicsOf(instruments)), this.#flags),
+      workerData: {
+        ...this.#workerData(this.#lane(topicsOf(instruments)), this.#flags),
+        ...(config.inputLogDir === undefined
+          ? {}
+          : { inputLog: join(config.inputLogDir, `strategy-${this.id}.${this.epoch}.inputs`) }),
+      },
       resourceLimits: workerLimits(config.heapMbMax),
     });
   }

@@ -3,6 +3,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { defineStrategy } from "@tidegate/strategy-sdk";
 import { z } from "zod";
+import { InputWriter } from "./inputs.ts";
 import { loadStrategy } from "./load.ts";
 import {
   Flag,
@@ -23,20 +24,28 @@ const say = (message: WorkerMessage): void => parentPort?.postMessage(message);
 const SWEEP = defineStrategy({ id: "sweep", params: z.object({}), onSession() {} });
 
 const definition = data.sweep === true ? SWEEP : await loadStrategy(data.file);
+const { file, params, instruments, lane, seed } = data;
+const { maxIntentsPerEvent, eventBudgetMs, staleEventMs } = data;
+const log =
+  data.inputLog === undefined
+    ? undefined
+    : new InputWriter(data.inputLog, {
+        ...{ file, params, instruments, lane, seed },
+        ...{ maxIntentsPerEvent, eventBudgetMs, staleEventMs },
+        featureSetHash: data.featureSetHash ?? null,
+        restored: data.restored ?? null,
+      });
+const clockMs = () => performance.now();
 const pump = new Pump({
   definition,
-  params: data.params,
-  instruments: data.instruments,
-  lane: data.lane,
-  seed: data.seed,
-  maxIntentsPerEvent: data.maxIntentsPerEvent,
-  eventBudgetMs: data.eventBudgetMs,
-  staleEventMs: data.staleEventMs,
-  elapsedMs: () => performance.now(),
+  ...{ params, instruments, lane, seed },
+  ...{ maxIntentsPerEvent, eventBudgetMs, staleEventMs },
+  elapsedMs: log?.timed(clockMs) ?? clockMs,
   port: nativePort,
   busy: ordinal(flags),
   ...(data.restored === undefined ? {} : { restored: data.restored }),
   ...(data.featureSetHash === undefined ? {} : { featureSetHash: data.featureSetHash }),
+  ...(log === undefined ? {} : { log }),
 });
 const openedMs = performance.now();
 const sinceOpenNs = () => Math.round((performance.now() - openedMs) * 1e6);
@@ -52,7 +61,8 @@ const report = (): void => {
     leftovers: host.leftovers,
     unknownEvents: pump.unknownEvents,
     staleEvents: pump.staleEvents,
-    lastError: host.lastError,
+    lastError:
+      log === undefined || log.ended === "" ? host.lastError : `the input log: ${log.ended}`,
     state: host.snapshot(),
     featureSet: { state: host.featureSet, seen: host.featureSetSeen },
     lane: nativePort.stats(),
@@ -75,4 +85,5 @@ const stopMs = performance.now() + STOP_MS;
 pump.stop(() => performance.now() < stopMs);
 report();
 pump.close();
+log?.close();
 say({ type: "stopped", pending: pump.host.pending });

@@ -95,6 +95,5 @@ pub fn run(args: &Args) -> Result<Report, String> {
     report.figure("results", sums);
     report.figure("rows", rows.len());
     report.figure("peer_rows", events.len());
-    report.figure("not_measured", "typescript_vs_hftbacktest_numba and vs_nautilus: no strategy in TypeScript runs on this engine yet, and neither Python peer is driven by this bench");
     Ok(report)
 }

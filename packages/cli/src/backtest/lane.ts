@@ -111,6 +111,17 @@ export interface Part {
   readonly skipNs?: number;
 }
 
+/** What may be asked of a run beside what decides it. */
+export interface RunMore {
+  readonly part?: Part;
+  readonly onIntent?: (intent: SentIntent) => void;
+  /** Intents one event may cause; the strategy runner's own setting has the same range. */
+  readonly maxIntentsPerEvent?: number;
+  /** Called when everything is in memory and the first event is next, and when the tapes are over: for a clock outside. */
+  readonly onBegin?: () => void;
+  readonly onEnd?: () => void;
+}
+
 /** Called now and then with how much of the tapes' time has passed, 0 to 1. */
 export type Progress = (part: number) => void;
 const POLLS_PER_WORD = 4_096;
@@ -130,7 +141,7 @@ export async function runLane(
   spec: LaneSpec,
   spanNs: number,
   progress: Progress = () => {},
-  { part = {}, onIntent }: { part?: Part; onIntent?: (intent: SentIntent) => void } = {},
+  { part = {}, onIntent, ...more }: RunMore = {},
 ): Promise<LaneOutcome> {
   if (held) throw new Error("a backtest runs in this thread already: await it, or use another");
   const tickNs = definition.timerMs === undefined ? TICK_NS : Math.round(definition.timerMs * 1e6);
@@ -178,7 +189,7 @@ export async function runLane(
       topics: [],
     },
     seed: spec.seed,
-    maxIntentsPerEvent: INTENTS_PER_EVENT_MAX,
+    maxIntentsPerEvent: more.maxIntentsPerEvent ?? INTENTS_PER_EVENT_MAX,
     eventBudgetMs: 1,
     // No wall clock: how long a handler took must not decide what it may do.
     elapsedMs: () => 0,
@@ -200,6 +211,7 @@ export async function runLane(
   });
   held = true;
   try {
+    more.onBegin?.();
     pump.start();
     for (let polls = 0; !ended; polls += 1) {
       pump.run(backtestNow);
@@ -207,6 +219,7 @@ export async function runLane(
       progress(Math.min(1, backtestNow() / Math.max(1, spanNs)));
       await turn();
     }
+    more.onEnd?.();
     ended = false;
     stopping = true;
     pump.stop(() => !ended);

@@ -35,16 +35,29 @@ export function addBench(program: Command, root: string): void {
 
   bench
     .command("backtest")
-    .description("the backtester beside hftbacktest: the same rows, with and without a strategy")
+    .description(
+      "the backtester beside hftbacktest, its crate and its Python package, and nautilus_trader",
+    )
     .option("--data <folder>", "the reference data (default: TIDEGATE_DATA)")
     .option("--rounds <n>", "interleaved rounds", "15")
+    .option("--only <part>", "crate (within one process) or python (beside a strategy file)")
     .option("--json", "print the result object as the last line")
+    .option("--break <name>", "plant a fault: slow (our side), wrong (another strategy)")
     .addHelpText("after", "\nExample: ./hft bench backtest --data <folder> --json")
-    .action(async (options: { data?: string; rounds: string; json?: true }) => {
-      const { benchBacktest } = await import("../backtest/peer.ts");
-      const { report } = await import("../result.ts");
-      report(await benchBacktest(root, options.data, options.rounds), options.json ?? false);
-    });
+    .action(
+      async (options: {
+        data?: string;
+        rounds: string;
+        only?: string;
+        json?: true;
+        break?: string;
+      }) => {
+        const { benchBacktest } = await import("../backtest/peer.ts");
+        const { report } = await import("../result.ts");
+        const { data, rounds, only: part, break: plant } = options;
+        report(await benchBacktest(root, { data, rounds, part, plant }), options.json ?? false);
+      },
+    );
 
   bench
     .command("gateway")

@@ -207,4 +207,39 @@ export function addVerify(program: Command, root: string): void {
       });
       report(value, options.json ?? false);
     });
+  verify
+    .command("parity")
+    .description(
+      "a captured session of separate processes, run again: the same intents and records",
+    )
+    .option("--data <folder>", "the reference data (default: data/samples)")
+    .option("--duration <seconds>", "wall seconds of the session", "130")
+    .option("--speed <factor>", "recorded seconds per wall second", "5")
+    .option("--seed <n>", "seed of everything random", "1")
+    .option("--session <folder>", "one that was captured before, instead of a new one")
+    .option("--keep", "keep the session's files")
+    .option("--json", "print the result object as the last line")
+    .option(
+      "--break <name>",
+      "plant a fault: drop, reorder, price, event, recorded, twice, lockstep",
+    )
+    .addHelpText("after", "\nExample: ./hft verify parity --data <folder> --json")
+    .action(
+      async (options: {
+        data?: string;
+        duration: string;
+        speed: string;
+        seed: string;
+        session?: string;
+        keep?: true;
+        json?: true;
+        break?: string;
+      }) => {
+        const { verifyParity } = await import("../replay/verify.ts");
+        const { report } = await import("../result.ts");
+        const { data, duration, speed, seed, session, keep, json, break: plant } = options;
+        const words = { data, duration, speed, seed, session, keep: keep ?? false, plant };
+        report(await verifyParity(root, words), json ?? false);
+      },
+    );
 }

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from "node:fs";
+import { existsSync, readdirSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { PROCESSES, type ProcessName } from "@tidegate/contracts/metrics";
 
@@ -19,6 +19,10 @@ export interface SimOptions {
   readonly seed: number;
   readonly data: readonly string[];
   readonly strategy: string;
+  /** Those that run beside it, as 2 and up. */
+  readonly beside?: readonly string[];
+  /** Write down what the gateway and each strategy are given, so that the session can be run again. */
+  readonly capture?: boolean;
   /** Keep the run directory. */
   readonly keep: boolean;
   readonly json: boolean;
@@ -42,6 +46,7 @@ export interface RawSimOptions {
   readonly seed: string;
   readonly data?: readonly string[];
   readonly strategy: string;
+  readonly capture?: boolean;
   readonly keep?: boolean;
   readonly json?: boolean;
   readonly chaos?: string;
@@ -69,20 +74,15 @@ export function parseSimOptions(
       );
     }
   }
-  const strategy = raw.strategy.endsWith(".ts")
-    ? resolve(raw.strategy)
-    : resolve(root, "strategies", `${raw.strategy}.ts`);
-  if (!existsSync(strategy)) {
-    throw new UsageError(
-      `--strategy ${raw.strategy}: there is no ${strategy}; want a name in strategies/ or a .ts file`,
-    );
-  }
+  const [strategy = "", ...beside] = strategies(raw.strategy, root);
   return {
     durationS,
     speed: number("--speed", raw.speed, "a factor between 0.1 and 20", 0.1, 20),
     seed: integer("--seed", raw.seed, 0, Number.MAX_SAFE_INTEGER),
     data,
     strategy,
+    ...(beside.length === 0 ? {} : { beside }),
+    ...(raw.capture === true ? { capture: true } : {}),
     keep: raw.keep ?? false,
     json: raw.json ?? false,
     chaos: parseChaos(raw.chaos ?? "", durationS),
@@ -91,6 +91,26 @@ export function parseSimOptions(
     clickhouse: clickhouse(raw.clickhouse),
     otlp: raw.otlp ?? null,
   };
+}
+
+/** The names of the strategies that ship: each has its page. */
+export function shippedStrategies(root: string): string[] {
+  return readdirSync(resolve(root, "docs/reference/strategies"))
+    .filter((page) => existsSync(resolve(root, "strategies", page.replace(/\.md$/, ".ts"))))
+    .map((page) => page.replace(/\.md$/, ""))
+    .sort();
+}
+
+/** The files that `--strategy` names: one, several with commas between, or `shipped`. */
+function strategies(text: string, root: string): string[] {
+  const names = text === "shipped" ? shippedStrategies(root) : text.split(",");
+  return names.map((name) => {
+    const file = name.endsWith(".ts") ? resolve(name) : resolve(root, "strategies", `${name}.ts`);
+    if (existsSync(file)) return file;
+    throw new UsageError(
+      `--strategy ${name}: there is no ${file}; want a name in strategies/, a .ts file, several with commas between, or shipped`,
+    );
+  });
 }
 
 function number(flag: string, text: string, want: string, min: number, max: number): number {

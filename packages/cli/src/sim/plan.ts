@@ -63,7 +63,9 @@ export function clusterPlan(input: {
   );
   makePrincipals(runDir);
   const instrumentsFile = join(root, "config/instruments.json");
-  const limitsFile = join(root, "config/limits.json");
+  const files = [options.strategy, ...(options.beside ?? [])];
+  const limitsFile = limitsFor(root, runDir, files.length);
+  const capture = options.capture === true ? { inputLogDir: "inputs" } : {};
   const httpPort = (name: ProcessName) => ({ httpPort: ports[name] });
   return {
     configs: {
@@ -87,6 +89,7 @@ export function clusterPlan(input: {
         instrumentsFile,
         limitsFile,
         tier: "T0",
+        ...capture,
       },
       "execution-router": {
         ...httpPort("execution-router"),
@@ -105,12 +108,10 @@ export function clusterPlan(input: {
         seed: options.seed % 2 ** 32,
         // Ours share the runner's process; anybody else's file has a process of its own, with the network as it is where
         // this machine cannot take it away: a run has no key that opens anything.
-        strategies: [
-          {
-            ...{ id: 1, file: options.strategy, params: {} },
-            reviewed: isShipped(root, options.strategy),
-          },
-        ],
+        strategies: files.map((file, at) => {
+          return { id: at + 1, file, params: {}, reviewed: isShipped(root, file) };
+        }),
+        ...capture,
         openNetwork: true,
       },
       recorder: httpPort("recorder"),
@@ -131,6 +132,21 @@ export function clusterPlan(input: {
     },
     env: environment(root, options.otlp),
   };
+}
+
+/** The limits that ship are of one strategy; of several each has the same, and the firm's bounds stay what they are. */
+function limitsFor(root: string, runDir: string, strategies: number): string {
+  const shipped = join(root, "config/limits.json");
+  if (strategies === 1) return shipped;
+  const limits = JSON.parse(readFileSync(shipped, "utf8")) as {
+    readonly strategies: readonly Readonly<Record<string, unknown>>[];
+  };
+  const [row] = limits.strategies;
+  const rows = Array.from({ length: strategies }, (_, at) => ({ ...row, strategy_id: at + 1 }));
+  const file = join(runDir, "config/limits.json");
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, JSON.stringify({ ...limits, strategies: rows }, null, 2));
+  return file;
 }
 
 /** The capital that the storm guard measures a drawdown by is the alert's too. */

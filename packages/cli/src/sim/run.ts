@@ -46,6 +46,11 @@ export async function runSim(root: string, raw: RawSimOptions): Promise<void> {
   }
 }
 
+/** One run in a folder that is there; its result, not reported. */
+export async function simulate(root: string, runDir: string, options: SimOptions): Promise<Result> {
+  return new SimRun(root, runDir, options).run();
+}
+
 export function sampleFiles(root: string): string[] {
   const folder = join(root, "data/samples");
   return readdirSync(folder)

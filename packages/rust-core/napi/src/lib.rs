@@ -12,6 +12,7 @@ mod fix;
 mod link;
 mod matching;
 mod projection;
+mod replay;
 mod strategy;
 mod wal;
 mod wire;

@@ -42,6 +42,9 @@ pub struct Config {
     pub approval_key_file: PathBuf,
     /// The kill latch, beside the journal and not in it.
     pub latch_file: PathBuf,
+    /// Where every event is written in the order the core is given it; absent where no session is to be replayed.
+    #[serde(default)]
+    pub input_log_dir: Option<PathBuf>,
 }
 
 impl Config {
@@ -67,6 +70,11 @@ impl Config {
             return Err(Fault(format!(
                 "gateway configuration: tier {tier} waits for a standby, and this gateway is alone; want T0 or T2, or a pair"
             )));
+        }
+        if config.input_log_dir.is_some() && config.pair.is_some() {
+            return Err(Fault(
+                "gateway configuration: inputLogDir of a pair: what a standby folds is not in its log yet; want one of both".into(),
+            ));
         }
         let table = read_table(&config.instruments_file)?;
         let shown = config.limits_file.display();

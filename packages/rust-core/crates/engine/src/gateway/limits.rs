@@ -31,6 +31,10 @@ pub const STRATEGIES_MAX: usize = 64;
 pub const SPANS_PER_SECOND_MAX: u32 = 50;
 /// Records read at once while recovering.
 pub const RECOVER_CHUNK: usize = 4_096;
+/// Bytes of the input log of one life; at the bound it ends, which is logged, and the session can be replayed up to there.
+pub const INPUT_LOG_BYTES_MAX: u64 = 8 << 30;
+/// Records of a journal that is replayed.
+pub const REPLAY_RECORDS_MAX: usize = 8_000_000;
 /// Longest wait for the farewells at the end, in nanoseconds.
 pub const FAREWELL_NS: u64 = 200_000_000;
 

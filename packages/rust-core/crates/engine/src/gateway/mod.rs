@@ -9,12 +9,16 @@ mod config;
 mod control_tests;
 mod explain;
 mod health;
+mod inputs;
 mod kill;
 mod lease_file;
 mod limits;
 mod pair;
 #[cfg(test)]
 mod pair_tests;
+mod replay;
+#[cfg(test)]
+mod replay_tests;
 mod stats;
 mod tail;
 #[cfg(test)]
@@ -29,12 +33,14 @@ use crate::{Call, Fault, Handle, Hot, clock, spawn};
 use archive::DiskArchive;
 use config::Config;
 use health::Health;
+use inputs::{Header, InputLog};
 use kill::{Kill, RouterLatch};
 use limits::{
     ALIVE_NS, FAREWELL_NS, HELD_MAX, INPUTS_PER_TURN_MAX, OUTBOX_MAX, RECOVER_CHUNK, SPANS_PER_SECOND_MAX,
     STATS_NS, STRATEGIES_MAX, TICK_NS, WAIT_MS_MAX,
 };
 use pair::Pair;
+pub use replay::{intents as intents_given, replay};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::Read;
@@ -153,6 +159,8 @@ struct Shell {
     router_latch: RouterLatch,
     journal_dir: PathBuf,
     explaining: Arc<AtomicBool>,
+    /// What the core is given, where it is to be decided once more.
+    inputs: Option<InputLog>,
 }
 
 struct Context(#[allow(dead_code)] zmq::Context);
@@ -215,6 +223,7 @@ struct Ends {
     recovery: Recovery,
     latch: Latch,
     journal_dir: PathBuf,
+    inputs: Option<InputLog>,
 }
 
 impl Ends {
@@ -253,6 +262,11 @@ impl Ends {
             Pair::connect(&context, pair, (holder, epoch), place, core.table(), journal.last_seq())
         });
         let pair = pair.transpose()?;
+        let inputs = config.input_log_dir.as_ref().map(|dir| {
+            let (log_seq, state_hash) = (core.state().log_seq(), core.state().hash());
+            InputLog::create(dir, epoch, &Header { log_seq, holder, state_hash })
+        });
+        let inputs = inputs.transpose()?;
         let journal = behind(journal)?;
         let journal_dir = config.journal_dir.clone();
         Ok(Self {
@@ -269,6 +283,7 @@ impl Ends {
             recovery,
             latch,
             journal_dir,
+            inputs,
         })
     }
 }
@@ -289,6 +304,7 @@ impl Shell {
             recovery,
             latch,
             journal_dir,
+            inputs,
         } = ends;
         let folded = json!({
             "records": core.state().log_seq(), "openOrders": core.state().open_orders(),
@@ -345,6 +361,7 @@ impl Shell {
             router_latch: RouterLatch::default(),
             journal_dir,
             explaining: Arc::new(AtomicBool::new(false)),
+            inputs,
         })
     }
 
@@ -465,6 +482,9 @@ impl Shell {
             Event::Tick | Event::RouterCredits(_) | Event::FeedAlive { .. } | Event::Health { .. }
         );
         self.events += u64::from(!idle);
+        if let Some(inputs) = &mut self.inputs {
+            inputs.add(now, &event);
+        }
         self.core
             .apply(now, event, &mut self.out)
             .map_err(|e| Fault(format!("bug: the gateway wrote a record it cannot fold: {e}")))
@@ -932,8 +952,17 @@ impl Shell {
         Ok(())
     }
 
+    /// What was decided by is written before what was decided: of a gateway that is killed the log is never behind the journal.
+    fn write_inputs(&mut self) {
+        let Some(why) = self.inputs.as_mut().and_then(InputLog::flush) else { return };
+        self.inputs = None;
+        let remedy = "this session can be replayed up to here only";
+        self.hot.log("error", "the input log has ended", json!({ "why": why, "remedy": remedy }));
+    }
+
     /// Gives every record of this turn to the journal. A kill is latched before its record is there, whoever pulled it.
     fn append(&mut self) -> Result<(), Fault> {
+        self.write_inputs();
         let kill = self.out.iter().filter(|effect| effect.journal).find_map(|effect| {
             match &effect.envelope.payload {
                 Some(Payload::ControlEvent(event)) if event.action() == ControlAction::Kill => {

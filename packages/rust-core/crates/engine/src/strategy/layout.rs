@@ -30,6 +30,7 @@ layout! {
     EVENT_KIND = 0;
     EVENT_INSTRUMENT = 1;
     EVENT_NOW_NS = 2;
+    EVENT_SEQ = 3;
 
     BOOK_TOP_BID_PX = 4;
     BOOK_TOP_BID_QTY = 5;

@@ -144,6 +144,14 @@ const fn link_state(state: LinkState) -> f64 {
     }
 }
 
+/// What a strategy is shown of a message that was taken at `now_ns` of its session; `None` where it is none of its business or no
+/// message. The lane's own rule, for whoever has the recorded bytes.
+pub fn row_of(payload: &[u8], now_ns: u64) -> Option<[f64; at::EVENT_DOUBLES]> {
+    let envelope = envelope::decode_checked(payload).ok()?;
+    let mut row: Row = [0.0; at::EVENT_DOUBLES];
+    event_row(&envelope, now_ns, &mut row).then_some(row)
+}
+
 impl StrategyLane {
     /// Connects to the market-data stream and the gateway; absent ones are waited for.
     ///
@@ -305,6 +313,7 @@ impl StrategyLane {
                     if !event_row(&envelope, since, &mut row) {
                         continue;
                     }
+                    row[at::EVENT_SEQ] = seq as f64;
                 }
                 LinkInput::Event { event: LinkEvent::State { to, .. }, .. } => {
                     if to != LinkState::Synced && self.pair.lost(which, other_in_step, now) {
@@ -363,6 +372,7 @@ impl StrategyLane {
                     if !event_row(&envelope, since, &mut row) {
                         continue;
                     }
+                    row[at::EVENT_SEQ] = data.seq as f64;
                     cause.trace_hi = envelope.trace_hi;
                     cause.trace_lo = envelope.trace_lo;
                     cause.tick_mono_ns = match &envelope.payload {
