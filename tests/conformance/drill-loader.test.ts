@@ -11,7 +11,7 @@ const drill = (options: object) =>
   drillLoader(root, {
     cycles: 10,
     seed: 7,
-    backlog: 20_000,
+    backlog: 5_000,
     data: undefined,
     plant: null,
     ...options,

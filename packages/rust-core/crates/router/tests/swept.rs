@@ -3,7 +3,7 @@
 mod rig;
 
 use rig::{EPOCH, Rig, SECOND, VENUE, exec, fill, status};
-use tidegate_router::limits::{FILL_SETTLES_NS, FILLS_SWEPT_MAX, FILLS_SWEPT_NS, SWEEP_PAGE};
+use tidegate_router::limits::{FILLS_SWEPT_MAX, FILLS_SWEPT_NS, SWEEP_PAGE};
 use tidegate_router::{
     Answer, ClientId, Event, ExecKind, Fill, Request, TradeRow, VenueConfig, VenueState, What,
 };
