@@ -46,6 +46,10 @@ const HEALED_MORE_MS: Readonly<Partial<Record<OrderVenue, number>>> = {
 const ASK_MS = 1_000;
 /** How long an episode waits for the first fill, where a fault needs one. */
 const FILL_MS_MAX = 3_000;
+/** And for an order that rests, where a fault is of its cancel, amend or query. */
+const RESTS_MS_MAX = 3_000;
+/** And for a question to be asked. */
+const ASKED_MS_MAX = 8_000;
 /** Orders sent into the silence, and how long it lasts: beyond every time-out of the router. */
 const SILENT_ORDERS = 10;
 const SILENT_MS = 20_000;
@@ -57,12 +61,12 @@ const BY_ACT = {
     ...["ack_lost", "ack_late", "ack_504", "request_lost", "answer_500", "fill_before_ack"],
     ...["reject_after_ack", "refuse", "gap", "duplicate", "late_events", "garbled"],
     ...["session_reject", "business_reject", "message_limit"],
-    ...["ack_500", "pattern_day_trader", "rate_limit", "slow_accept"],
+    ...["ack_500", "pattern_day_trader", "rate_limit"],
   ],
   cancel: ["pending_cancel", "cancel_rejected", "cancel_ack_lost"],
   amend: ["pending_replace", "replace_rejected", "replace_ack_lost"],
   query: ["query_lost"],
-  login: ["auth_timeout"],
+  login: ["auth_timeout", "slow_accept"],
   fill: ["bust", "correct"],
   now: [
     ...["disconnect", "stream_ends", "halt", "session_roll"],
@@ -70,6 +74,8 @@ const BY_ACT = {
   ],
 } as const;
 type Act = keyof typeof BY_ACT;
+/** After it the router sends nothing until the ban is over: what came behind it would find nothing to act on. */
+const LAST: OrderSwitch = "rate_limit";
 const VENUES: Readonly<Record<AnyMarket["keyName"], OrderVenue>> = {
   "binance-spot": "BINANCE_SPOT",
   "binance-usdm": "BINANCE_USDM",
@@ -141,15 +147,20 @@ class Play {
 
   /** Faults go round, so that each acts in some seed; `turn` says where this seed begins. */
   async acts(turn: number): Promise<void> {
-    const faults = faultsOf(this.#hands.market);
+    const all = faultsOf(this.#hands.market);
+    const faults = Array.from({ length: FAULTY }, (_, n) => all[(turn * FAULTY + n) % all.length])
+      .filter((fault) => fault !== undefined)
+      .toSorted((a, b) => Number(a.name === LAST) - Number(b.name === LAST));
     for (let n = 0; n < ACTS; n += 1) {
-      const faulty = n % 2 === 1 && n < 2 * FAULTY;
-      const fault = faulty ? faults[(turn * FAULTY + (n - 1) / 2) % faults.length] : undefined;
+      const fault = n % 2 === 1 ? faults[(n - 1) / 2] : undefined;
       await this.#hands.inStep();
       if (fault?.act === "fill") await this.#filled();
+      if (fault?.act === "cancel" || fault?.act === "amend" || fault?.act === "query")
+        await this.#resting();
       if (fault !== undefined) this.#throw(fault.name);
       if (fault?.act === "login") this.#throw("disconnect");
       this.#act(fault?.act ?? (["place", "place", "cancel", "amend"] as const)[this.#random(4)]);
+      if (fault?.act === "query") await this.#asked(fault.name);
       if (this.#random(3) === 0) this.#hands.at(60_000 + this.#random(7) - 3, 1 + this.#random(4));
       await sleep(this.#random(250));
     }
@@ -158,6 +169,32 @@ class Play {
 
   #throw(name: OrderSwitch): void {
     this.#hands.market.inject(this.#hands.venue, { switch: name });
+  }
+
+  /** Until the question that is lost has been asked, which a venue's budget may put off. */
+  async #asked(fault: OrderSwitch): Promise<void> {
+    const { market, venue } = this.#hands;
+    const end = performance.now() + ASKED_MS_MAX;
+    for (let tries = 1; performance.now() < end; tries += 1) {
+      if ((market.injected(venue)[fault] ?? 0) > 0) return;
+      await sleep(50);
+      await this.#hands.inStep();
+      if (tries % 20 === 0) this.#act("query");
+    }
+  }
+
+  /** An order that rests, where the fault is of what is done to one. */
+  async #resting(): Promise<void> {
+    const rests = (id: string): boolean => {
+      const kinds = this.#hands.kinds(id);
+      return kinds.includes("ACK") && !ended(kinds);
+    };
+    const end = performance.now() + RESTS_MS_MAX;
+    for (let tries = 0; !this.#ids.some(rests) && performance.now() < end; tries += 1) {
+      await this.#hands.inStep();
+      if (tries % 20 === 0) this.#ids.push(this.#hands.place({ dollars: 59_000, units: 2 }));
+      await sleep(50);
+    }
   }
 
   /** A fill that can be taken back. */

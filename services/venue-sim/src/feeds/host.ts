@@ -60,6 +60,8 @@ export class Host {
   readonly #servers: Server[] = [];
   readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MESSAGE_BYTES_MAX });
   readonly #waits = new Set<NodeJS.Timeout>();
+  /** Connections whose turn to be accepted has not come: no server closes them, and each keeps its server from closing. */
+  readonly #slow = new Set<Duplex>();
   #port = 0;
 
   constructor(options: HostOptions) {
@@ -97,6 +99,7 @@ export class Host {
 
   async close(): Promise<void> {
     for (const wait of this.#waits) clearTimeout(wait);
+    for (const socket of this.#slow) socket.destroy();
     for (const peer of [...this.#options.skin.peers]) peer.terminate();
     await Promise.all(
       this.#servers.map((server) => {
@@ -144,7 +147,9 @@ export class Host {
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => socket.destroy());
+    this.#slow.add(socket);
     this.#later(this.#delayMs(), () => {
+      this.#slow.delete(socket);
       if (socket.destroyed) return;
       const refuse = (status: string) =>
         socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);

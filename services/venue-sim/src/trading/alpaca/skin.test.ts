@@ -607,6 +607,15 @@ describe("Alpaca orders: what can be made to go wrong", () => {
     expect(Date.parse(String(timestamp)) - Date.now()).toBeGreaterThan(50_000);
   });
 
+  it("it closes while a connection waits to be taken", async () => {
+    const bench = await Bench.start();
+    bench.throw("slow_accept", { ms: 600_000 });
+    await using waiting = new Stream(bench.base);
+    await until("the connection", () => bench.injected("slow_accept") === 1);
+    await bench[Symbol.asyncDispose]();
+    await until("the end", () => waiting.closed !== null);
+  });
+
   it("a halt holds orders until it ends", async () => {
     await using bench = await Bench.start();
     await using stream = await bench.stream();
