@@ -264,7 +264,7 @@ fn b023_a25_every_order_of_events_up_to_four_keeps_the_laws_and_names_what_canno
 }
 
 #[test]
-fn the_laws_are_broken_by_each_lie() {
+fn b023_the_laws_are_broken_by_each_lie() {
     let mut run = Run::new();
     for step in [Step::Taken, Step::FillTwo, Step::Cancelled] {
         run.step(step);

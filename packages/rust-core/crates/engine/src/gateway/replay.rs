@@ -8,13 +8,14 @@ use super::{JOURNAL, KIND_ENVELOPE};
 use crate::{Fault, read_table};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use tidegate_instruments::Table;
 use tidegate_journal::Reader;
 use tidegate_risk::{Event, Gateway, Limits};
 use tidegate_wire::approval::Approver;
 use tidegate_wire::envelope;
+use tidegate_wire::pb::envelope::v1::envelope::Payload;
 
 /// What a replay is told.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,7 +29,7 @@ pub struct Config {
     pub approval_key_file: PathBuf,
     /// A folder for outcomes that leave the core's memory.
     pub scratch_dir: PathBuf,
-    /// A fault to plant, at the middle intent of the longest life.
+    /// A fault to plant, at the middle one of the intents of the longest life that the journal has.
     #[serde(default)]
     pub plant: Option<Plant>,
 }
@@ -45,9 +46,22 @@ pub enum Plant {
     Price,
 }
 
-fn plant(events: &mut Vec<(tidegate_risk::Now, Event)>, plant: Plant) -> bool {
+/// The intents a journal has, each by both halves of its id: what was answered without a record leaves none to differ.
+fn decided(journal: &[Vec<u8>]) -> HashSet<(u64, u64)> {
+    let intent = |bytes: &Vec<u8>| match envelope::decode(bytes).ok()?.payload? {
+        Payload::Intent(intent) => intent.intent_id.map(|id| (id.hi, id.lo)),
+        _ => None,
+    };
+    journal.iter().filter_map(intent).collect()
+}
+
+fn plant(events: &mut Vec<(tidegate_risk::Now, Event)>, plant: Plant, decided: &HashSet<(u64, u64)>) -> bool {
+    let kept = |(_, event): &(_, Event)| match event {
+        Event::Intent { intent, .. } => intent.intent_id.is_some_and(|id| decided.contains(&(id.hi, id.lo))),
+        _ => false,
+    };
     let intents: Vec<usize> =
-        (0..events.len()).filter(|at| matches!(events.get(*at), Some((_, Event::Intent { .. })))).collect();
+        events.iter().enumerate().filter(|(_, event)| kept(event)).map(|(at, _)| at).collect();
     let Some(&at) = intents.get(intents.len() / 2) else { return false };
     match plant {
         Plant::Drop => drop(events.remove(at)),
@@ -206,7 +220,7 @@ pub fn replay(config: &str) -> Result<Value, Fault> {
     if let (Some(fault), Some(longest)) =
         (config.plant, lives.iter_mut().max_by_key(|life| life.events.len()))
     {
-        planted = plant(&mut longest.events, fault);
+        planted = plant(&mut longest.events, fault, &decided(&journal));
     }
     let starts: Vec<u64> =
         lives.iter().map(|life| life.header.log_seq).chain([journal.len() as u64]).collect();
