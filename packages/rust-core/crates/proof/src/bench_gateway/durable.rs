@@ -15,8 +15,8 @@ use tidegate_wire::envelope;
 
 const STREAM: &str = "gateway.journal";
 const KIND_ENVELOPE: u8 = 1;
-/// Decisions a commit, and commits a round.
-const BATCHES: [(usize, usize); 4] = [(1, 256), (8, 128), (64, 88), (512, 22)];
+/// Decisions a commit, and commits a round: with what is open already, no more orders than the limits let be open.
+const BATCHES: [(usize, usize); 4] = [(1, 256), (8, 128), (64, 88), (512, 11)];
 /// Rounds before the ones that count.
 const WARM_UP: usize = 1;
 /// Most decisions of one turn under an open load.
