@@ -15,6 +15,8 @@ import {
 export const EXECUTIONS_MAX = 100_000;
 /** Subjects whose last touch is remembered; one forgotten was touched longer ago than any answer takes. */
 export const TOUCHED_MAX = 100_000;
+/** Totals kept of each asset; of one that moved oftener between two looks the oldest are forgotten. */
+export const TOTALS_MAX = 1_024;
 
 export interface BookRules extends Pick<ReconRules, "baseAsset" | "quoteAsset"> {
   /** 1e-8 of the base asset in one lot, and of the quote asset in one tick times one lot. */
@@ -29,6 +31,8 @@ export class OurBook implements OurSide {
   readonly #orders = new Map<string, OpenOrder>();
   readonly #executions = new Map<string, Execution>();
   readonly #totals = new Map<string, bigint>();
+  /** Of each asset, what its total was before each of the last changes, and when that ended, oldest first. */
+  readonly #were = new Map<string, { readonly total: bigint; readonly untilMs: number }[]>();
   readonly #touched = new Map<string, readonly [last: number, before: number]>();
 
   constructor(
@@ -80,6 +84,14 @@ export class OurBook implements OurSide {
 
   touchedMs(subject: string): readonly [last: number, before: number] {
     return this.#touched.get(subject) ?? [0, 0];
+  }
+
+  stoodAt(asset: string, total: bigint, slack: bigint, sinceMs: number): boolean {
+    const fits = (each: bigint) => each - total <= slack && total - each <= slack;
+    return (
+      fits(this.#totals.get(asset) ?? 0n) ||
+      (this.#were.get(asset) ?? []).some((each) => each.untilMs >= sinceMs && fits(each.total))
+    );
   }
 
   #touch(...subjects: readonly string[]): void {
@@ -158,17 +170,24 @@ export class OurBook implements OurSide {
     this.#touch(asset);
   }
 
-  /** Moves both assets and the fee's, forwards or back. */
+  /** Moves both assets and the fee's, forwards or back; an asset that is both moves once. */
   #move({ execId, side, qtyLots, pxTicks, feeAsset, fee }: Execution, sign: bigint): void {
     const { baseAsset, quoteAsset, baseE8PerLot, quoteE8PerTickLot } = this.#rules;
     const way = side === "BUY" ? sign : -sign;
-    this.#add(baseAsset, way * BigInt(qtyLots) * baseE8PerLot);
-    this.#add(quoteAsset, -way * BigInt(qtyLots) * BigInt(pxTicks) * quoteE8PerTickLot);
-    this.#add(feeAsset, -sign * fee);
+    const paid = (asset: string) => (asset === feeAsset ? -sign * fee : 0n);
+    this.#add(baseAsset, way * BigInt(qtyLots) * baseE8PerLot + paid(baseAsset));
+    const quote = way * BigInt(qtyLots) * BigInt(pxTicks) * quoteE8PerTickLot;
+    this.#add(quoteAsset, paid(quoteAsset) - quote);
+    if (feeAsset !== baseAsset && feeAsset !== quoteAsset) this.#add(feeAsset, -sign * fee);
     this.#touch(execId, baseAsset, quoteAsset, feeAsset);
   }
 
   #add(asset: string, by: bigint): void {
-    this.#totals.set(asset, (this.#totals.get(asset) ?? 0n) + by);
+    const total = this.#totals.get(asset) ?? 0n;
+    const were = this.#were.get(asset) ?? [];
+    if (were.length === 0) this.#were.set(asset, were);
+    were.push({ total, untilMs: this.#nowMs() });
+    if (were.length > TOTALS_MAX) were.shift();
+    this.#totals.set(asset, total + by);
   }
 }

@@ -1,7 +1,7 @@
 import type { Money, PxTicks, QtyLots } from "@tidegate/contracts";
 import fc from "fast-check";
 import { beforeEach, describe, expect, it } from "vitest";
-import { OurBook } from "./book.ts";
+import { OurBook, TOTALS_MAX } from "./book.ts";
 import { CASES_MAX, EVIDENCE_MAX, Recon } from "./core.ts";
 import type { Balance, Effect, Execution, Look, OpenOrder } from "./types.ts";
 
@@ -345,6 +345,46 @@ describe("news on its way is no difference [A28]", () => {
   });
 });
 
+describe("equal fills one after the other [A28]", () => {
+  const moved = (fills: bigint, off = 0n) =>
+    account(TOTALS.BTC + fills * 9_997n + off, TOTALS.USDT - fills * 600_000_000n);
+  /** Each look shows one fill more than we have booked, or, with `off`, and something else besides. */
+  const looks = (off = 0n): Effect[] =>
+    [1n, 2n, 3n].flatMap((n) => {
+      const effects = recon.look(moved(n, off));
+      now += SETTLE / 2;
+      book.executed(execution(`${n}`));
+      return [...effects, ...settle()];
+    });
+
+  it("are each news while they are", () => {
+    expect(looks().filter((each) => each.kind === "open")).toEqual([]);
+  });
+
+  it("do not hide what we never come to", () => {
+    expect(looks(1n).filter((each) => each.kind === "open")).toHaveLength(1);
+    expect(firstCase()).toMatchObject({ kind: "POSITION", subject: "BTC" });
+  });
+
+  it("are remembered up to the bound: one that moved oftener is looked at as if nothing were known", () => {
+    const [since, first] = [now, TOTALS.BTC];
+    book.adjusted("BTC", 1n);
+    for (let n = 1; n < TOTALS_MAX; n += 1) book.adjusted("BTC", 1n);
+    expect(book.stoodAt("BTC", first, 0n, since)).toBe(true);
+    expect(book.stoodAt("BTC", first, 0n, since + 1), "not since then").toBe(false);
+    expect(book.stoodAt("BTC", first - 2n, 2n, since), "as near as the venue says").toBe(true);
+    book.adjusted("BTC", 1n);
+    expect(book.stoodAt("BTC", first, 0n, since)).toBe(false);
+    expect(book.stoodAt("BTC", first + BigInt(TOTALS_MAX) + 1n, 0n, since)).toBe(true);
+  });
+
+  it("a fee in the asset that was bought moves it once", () => {
+    book.executed(execution("5"));
+    expect(book.stoodAt("BTC", TOTALS.BTC + 10_000n, 0n, 0)).toBe(false);
+    expect(book.stoodAt("BTC", TOTALS.BTC + 9_997n, 0n, 0)).toBe(true);
+  });
+});
+
 describe("a case ends by a person alone [B054]", () => {
   const open = (): number => {
     recon.look(list(order("x")));
@@ -424,6 +464,15 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 const paced = (steps: readonly Step[]) =>
   steps.map((each) => ({ ...each, waitMs: each.waitMs + SETTLE }));
 
+/** Two looks at the account, each between a fill and our word of it, and both fills alike. */
+const equalFills: Step[] = [
+  { waitMs: 76, lagMs: 0, what: "place", id: "o0" },
+  { waitMs: 196, lagMs: 0, what: "place", id: "o5" },
+  { waitMs: 16, lagMs: 0, what: "place", id: "o0" },
+  { waitMs: 296, lagMs: 46, what: "fill", id: "o5" },
+  { waitMs: 271, lagMs: 21, what: "fill", id: "o0" },
+];
+
 describe("laws of reconciliation [B053]", () => {
   /** A venue whose every act our side hears of after a lag below the settling time. */
   function played(steps: readonly Step[], first: readonly OpenOrder[] = []) {
@@ -480,7 +529,7 @@ describe("laws of reconciliation [B053]", () => {
         recon = new Recon(RULES, book);
         expect(played(paced(steps)).effects.filter((each) => each.kind === "open")).toEqual([]);
       }),
-      { numRuns: 150 },
+      { numRuns: 150, examples: [[equalFills]] },
     );
   });
 

@@ -4,7 +4,8 @@
  * Pure: looks, time and sign-offs in, effects out. Our side is never written here. What a venue says may be news that is on
  * its way to our side as well, so a difference becomes a case only when it still stands `settleMs` after the answer and our
  * side has not been touched about it since the question; where it was, the next look decides. A balance that differs by the
- * same amount in two looks one after the other is a case whatever we trade meanwhile.
+ * same amount in two looks one after the other is a case whatever we trade meanwhile, unless our side came to what the venue
+ * said in the first of them: equal orders filled one after the other differ by the same amount while each is news.
  */
 
 import {
@@ -75,7 +76,7 @@ export class Recon {
   readonly #signed: Case[] = [];
   readonly #suspects = new Map<string, Suspect>();
   /** Of the look before: a difference that stays the same while we trade is none of our own. */
-  readonly #drift = new Map<string, Difference>();
+  readonly #drift = new Map<string, Suspect>();
   /** When the private stream last spoke of an order: a list that was asked for before that may be older. */
   readonly #heard = new Map<string, number>();
   /** Orders that differ, as the venue has them: what is held for those is no news. */
@@ -127,8 +128,7 @@ export class Recon {
       if (this.#outdated(look, difference.subject)) continue;
       if (difference.order !== undefined) this.#tell(difference.subject, difference.order);
       const known = this.#open.get(key);
-      const drifts =
-        look.what === "balances" && isSame(this.#drift.get(difference.subject), difference);
+      const drifts = look.what === "balances" && this.#drifts(difference);
       if (known?.state === "OPEN") this.#note(key, known, difference, look);
       else if (drifts) effects.push(...this.#stands(key, difference, look));
       // The first answer of an unbroken row of them is the one whose time counts.
@@ -149,7 +149,7 @@ export class Recon {
     if (look.what === "balances") {
       for (const asset of [...this.#drift.keys()])
         if (says(look.of, asset)) this.#drift.delete(asset);
-      for (const each of differences) this.#drift.set(each.subject, each);
+      for (const each of differences) this.#drift.set(each.subject, { difference: each, look });
     }
     if (look.what === "balances" || look.what === "balance event") this.#lock(look);
     return effects;
@@ -248,6 +248,15 @@ export class Recon {
     if (!moves || before >= look.askedMs || last <= look.answeredMs) return true;
     const moved = (this.#ours.balances.get(subject)?.total ?? 0n) - BigInt(ours ?? "0");
     return size(moved - BigInt(mark)) <= (slack ?? 0n);
+  }
+
+  /** Whether a balance differs as it did in the look before, and that was not our own word on its way. */
+  #drifts(difference: Difference): boolean {
+    const before = this.#drift.get(difference.subject);
+    if (before === undefined || !isSame(before.difference, difference)) return false;
+    const { subject, theirs, slack } = before.difference;
+    const total = BigInt(theirs ?? "0");
+    return !this.#ours.stoodAt(subject, total, slack ?? 0n, before.look.askedMs);
   }
 
   /** A difference is none of our own making. */

@@ -85,6 +85,8 @@ export interface OurSide {
   held(orders: Iterable<OpenOrder>): ReadonlyMap<string, bigint>;
   /** When our side last changed about a subject (an order, an execution, an asset), and the time before that, ms; 0 = never. */
   touchedMs(subject: string): readonly [last: number, before: number];
+  /** Whether our total of an asset was this, up to the slack, at some time since. */
+  stoodAt(asset: string, total: bigint, slack: bigint, sinceMs: number): boolean;
 }
 
 export const BREAK_KINDS = [
