@@ -29,6 +29,14 @@ describe("gateway settings", () => {
     expect(loopConfig(config)).toEqual(rest);
   });
 
+  it("name both CPUs or none", () => {
+    const both = { ...files, loopCpu: 0, journalCpu: 1 };
+    expect(loopConfig(Settings.parse(both))).toMatchObject({ cpus: { loop: 0, journal: 1 } });
+    for (const one of [{ loopCpu: 0 }, { journalCpu: 1 }])
+      expect(() => loopConfig(Settings.parse({ ...files, ...one }))).toThrow("set both or neither");
+    expect(Settings.safeParse({ ...files, loopCpu: -1, journalCpu: 1 }).success).toBe(false);
+  });
+
   it("stand in the README with their defaults", () => {
     const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
     const rows = [...readme.matchAll(/^\| `(\w+)` +\| (.+?) +\| (.+?) +\|$/gm)];

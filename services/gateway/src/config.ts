@@ -50,6 +50,20 @@ export const Settings = z.object({
     .describe(
       "Folder for every event the core is given, in its order, so that the session can be decided again; unset = none. Not of a pair",
     ),
+  loopCpu: z
+    .int()
+    .min(0)
+    .optional()
+    .describe(
+      "CPU the decision loop keeps to, best one that takes no interrupts of the disk; unset = the system's choice. Needs journalCpu",
+    ),
+  journalCpu: z
+    .int()
+    .min(0)
+    .optional()
+    .describe(
+      "CPU the journal's writer keeps to, best the one that takes them; unset = the system's choice. Needs loopCpu",
+    ),
   principalsFile: z
     .string()
     .min(1)
@@ -110,6 +124,17 @@ function pairConfig(config: GatewayConfig): object | undefined {
   return { node: pairNode, peerTailUrl, ...(leaseFile === undefined ? {} : { leaseFile }) };
 }
 
+/**
+ * Where loop and writer keep to; undefined where the system chooses.
+ *
+ * Errors  `ServiceFault`: one without the other
+ */
+function cpus({ loopCpu, journalCpu }: GatewayConfig): object | undefined {
+  if ((loopCpu === undefined) !== (journalCpu === undefined))
+    throw new ServiceFault("loopCpu and journalCpu are set together: set both or neither");
+  return loopCpu === undefined ? undefined : { loop: loopCpu, journal: journalCpu };
+}
+
 /** The hot loop's part of the settings. */
 export function loopConfig(config: GatewayConfig): object {
   const { intentUrl, commandUrl, tailUrl, mdUrl, journalDir, tier } = config;
@@ -128,6 +153,7 @@ export function loopConfig(config: GatewayConfig): object {
     latchFile,
     approvalKeyFile,
     ...(inputLogDir === undefined ? {} : { inputLogDir }),
+    cpus: cpus(config),
     pair: pairConfig(config),
   };
 }

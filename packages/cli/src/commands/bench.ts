@@ -68,6 +68,7 @@ export function addBench(program: Command, root: string): void {
     .option("--commits <n>", "commits of a round of the closed loop", "2000")
     .option("--dir <folder>", "a folder on the disk to measure", "var")
     .option("--size <name>", "full, or tiny as the tests run it", "full")
+    .option("--cpus <rule>", "kept: decisions away from interrupts; any: the system's choice", "kept")
     .option("--json", "print the result object as the last line")
     .addHelpText("after", "\nExample: ./hft bench gateway --json")
     .action(
@@ -76,6 +77,7 @@ export function addBench(program: Command, root: string): void {
         commits: string;
         dir: string;
         size: string;
+        cpus: string;
         json?: true;
       }) => {
         const { mkdirSync } = await import("node:fs");
@@ -84,8 +86,8 @@ export function addBench(program: Command, root: string): void {
         const { report } = await import("../result.ts");
         const dir = resolve(root, options.dir);
         mkdirSync(dir, { recursive: true });
-        const { rounds, commits, size } = options;
-        const value = await prove(root, "bench gateway", { rounds, commits, size, dir });
+        const { rounds, commits, size, cpus } = options;
+        const value = await prove(root, "bench gateway", { rounds, commits, size, cpus, dir });
         report(value, options.json ?? false);
       },
     );

@@ -1,6 +1,6 @@
 //! Commits that run behind their caller, so that the next batch is decided while the last one is being made safe.
 
-use crate::{Journal, JournalFault};
+use crate::{Journal, JournalFault, cpu};
 use std::collections::VecDeque;
 use std::mem::take;
 use std::sync::mpsc::{Receiver, RecvError, SyncSender, TryRecvError, sync_channel};
@@ -11,8 +11,9 @@ use tidegate_segment::{DirStorage, Storage};
 
 /// Batches handed over and not yet safe; one more waits for the oldest.
 pub const IN_FLIGHT_MAX: usize = 4;
-/// A batch this long, in bytes of payload, is handed over before it grows further.
-pub const BATCH_BYTES_MAX: usize = 1 << 20;
+/// A batch this long, in bytes of payload, is handed over before it grows further: the writer begins with it meanwhile, and what is
+/// under way at once stays in the nearer caches.
+pub const BATCH_BYTES_MAX: usize = 64 << 10;
 
 /// So long the writer looks for the next batch before it sleeps: waking it costs its caller a good part of a small batch, and while
 /// batches follow one another the next is there within about one sync.
@@ -97,17 +98,22 @@ fn hold<S>(journal: &Mutex<Journal<S>>) -> MutexGuard<'_, Journal<S>> {
 }
 
 impl<S: Storage + Send + 'static> Behind<S> {
-    /// Puts a writer behind a journal in which nothing waits for its commit.
+    /// Puts a writer behind a journal in which nothing waits for its commit, on a CPU of its own if one is named: best the one
+    /// that takes the disk's interrupts.
     ///
     /// # Errors
-    /// The thread cannot be had.
-    pub fn new(journal: Journal<S>) -> std::io::Result<Self> {
+    /// The thread or its CPU cannot be had.
+    pub fn new(journal: Journal<S>, on: Option<usize>) -> std::io::Result<Self> {
         let (next_seq, safe_seq) = (journal.last_seq() + 1, journal.committed_seq());
         let journal = Arc::new(Mutex::new(journal));
         let (to_writer, batches) = sync_channel::<Batch>(IN_FLIGHT_MAX);
         let (tell, done) = sync_channel::<Done>(IN_FLIGHT_MAX + 1);
         let of_writer = Arc::clone(&journal);
+        let (placed, place) = sync_channel(1);
         let writer = std::thread::Builder::new().name("journal".into()).spawn(move || {
+            if placed.send(on.map_or(Ok(()), |cpu| cpu::keep_to(&[cpu]))).is_err() {
+                return;
+            }
             let mut taken = Vec::with_capacity(IN_FLIGHT_MAX);
             // Takes what is there without lingering, one sync for all of it; ends when nobody hands over any more.
             while let Ok(first) = next(&batches) {
@@ -118,6 +124,7 @@ impl<S: Storage + Send + 'static> Behind<S> {
                 }
             }
         })?;
+        place.recv().map_err(std::io::Error::other)??;
         Ok(Self {
             journal,
             batch: Batch::default(),
@@ -298,7 +305,7 @@ mod tests {
 
     fn behind(disk: &MemStorage) -> Behind<MemStorage> {
         let (journal, _) = Journal::open_on(disk.clone(), config()).unwrap();
-        Behind::new(journal).unwrap()
+        Behind::new(journal, None).unwrap()
     }
 
     fn put(journal: &mut Behind<MemStorage>, text: &str) -> Result<u64, JournalFault> {
@@ -363,6 +370,20 @@ mod tests {
                 "op {op}"
             );
         }
+    }
+
+    #[test]
+    fn a13_a_writer_keeps_to_the_cpu_it_is_given_or_is_not_had() {
+        let writer = |on| {
+            let (journal, _) = Journal::open_on(MemStorage::new(), config()).unwrap();
+            Behind::new(journal, Some(on))
+        };
+        assert!(writer(usize::MAX).is_err());
+        let last = *cpu::allowed().unwrap().last().unwrap();
+        let mut journal = writer(last).unwrap();
+        put(&mut journal, "x").unwrap();
+        journal.hand_over().unwrap();
+        assert_eq!(journal.commit(), Ok(1));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod behind;
+pub mod cpu;
 pub mod torture;
 
 pub use behind::{BATCH_BYTES_MAX, Behind, IN_FLIGHT_MAX};

@@ -5,6 +5,7 @@ use crate::{Fault, read_table};
 use serde::Deserialize;
 use std::path::PathBuf;
 use tidegate_instruments::Table;
+use tidegate_journal::cpu;
 use tidegate_risk::Limits;
 
 /// The other gateway of the account.
@@ -18,6 +19,41 @@ pub struct PairConfig {
     /// The lease, as a file both gateways reach. Without one the shell keeps it.
     #[serde(default)]
     pub lease_file: Option<PathBuf>,
+}
+
+/// The CPUs the loop and the journal's writer keep to.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Cpus {
+    /// Best one that takes no interrupts of the disk.
+    pub r#loop: usize,
+    /// Best the one that takes them.
+    pub journal: usize,
+}
+
+/// Those CPUs of a process that has them.
+#[derive(Debug, Clone)]
+pub struct Placed {
+    pub cpus: Cpus,
+    /// What the loop leaves to everything else.
+    pub others: Vec<usize>,
+}
+
+impl Cpus {
+    /// # Errors
+    /// One that this process may not use.
+    pub fn place(self) -> Result<Placed, Fault> {
+        let may = cpu::allowed().map_err(|e| Fault(format!("cannot tell the CPUs: {e}")))?;
+        for (setting, cpu) in [("loopCpu", self.r#loop), ("journalCpu", self.journal)] {
+            if !may.contains(&cpu) {
+                return Err(Fault(format!(
+                    "gateway configuration: {setting} {cpu}: this process may use {may:?}"
+                )));
+            }
+        }
+        let others = may.into_iter().filter(|cpu| *cpu != self.r#loop).collect();
+        Ok(Placed { cpus: self, others })
+    }
 }
 
 /// The configuration, as the shell hands it over. Paths are relative to the run directory.
@@ -45,6 +81,9 @@ pub struct Config {
     /// Where every event is written in the order the core is given it; absent where no session is to be replayed.
     #[serde(default)]
     pub input_log_dir: Option<PathBuf>,
+    /// Absent = the system's choice.
+    #[serde(default)]
+    pub cpus: Option<Cpus>,
 }
 
 impl Config {
@@ -75,6 +114,13 @@ impl Config {
             return Err(Fault(
                 "gateway configuration: inputLogDir of a pair: what a standby folds is not in its log yet; want one of both".into(),
             ));
+        }
+        if let Some(Cpus { r#loop, journal }) = config.cpus
+            && r#loop == journal
+        {
+            return Err(Fault(format!(
+                "gateway configuration: loopCpu and journalCpu are both {journal}: the writer would take the loop's time; want two"
+            )));
         }
         let table = read_table(&config.instruments_file)?;
         let shown = config.limits_file.display();

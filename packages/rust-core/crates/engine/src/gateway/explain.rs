@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tidegate_journal::Reader;
+use tidegate_journal::cpu::keep_to;
 use tidegate_units::{IntentId, StrategyId};
 use tidegate_wire::envelope;
 use tidegate_wire::pb::common::v1::IntentId as WireId;
@@ -19,7 +20,9 @@ use tidegate_wire::pb::orders::v1::Reason;
 pub const STEPS_MAX: usize = 256;
 
 /// Answers one call in its own thread; a second one while the first still reads is refused.
-pub fn start(call: Call, dir: PathBuf, busy: &Arc<AtomicBool>) {
+///
+/// `cpus`   where the loop keeps one for itself, the others
+pub fn start(call: Call, dir: PathBuf, busy: &Arc<AtomicBool>, cpus: Option<Vec<usize>>) {
     let Some(wanted) = call.request["intent"].as_str().and_then(Wanted::parse) else {
         call.answer(refused(
             "an intent is STRATEGY/SESSION/SEQ, 32 hexadecimal digits, or a client order id of 25 characters",
@@ -32,6 +35,8 @@ pub fn start(call: Call, dir: PathBuf, busy: &Arc<AtomicBool>) {
     }
     let end = Arc::clone(busy);
     std::thread::spawn(move || {
+        // A thread begins where its parent keeps to; one that cannot leave is slow to the loop and no less right.
+        let _ = cpus.map(|cpus| keep_to(&cpus));
         let answer = life(&dir, &wanted).unwrap_or_else(|why| refused(&why));
         end.store(false, Ordering::Release);
         call.answer(answer);

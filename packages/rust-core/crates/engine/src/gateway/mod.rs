@@ -31,7 +31,7 @@ use crate::span::{Span, SpanBudget};
 use crate::tier::TierName;
 use crate::{Call, Fault, Handle, Hot, clock, spawn};
 use archive::DiskArchive;
-use config::Config;
+use config::{Config, Cpus, Placed};
 use health::Health;
 use inputs::{Header, InputLog};
 use kill::{Kill, RouterLatch};
@@ -53,7 +53,7 @@ use tidegate_bus::ends::{
 };
 use tidegate_bus::link::{LinkEvent, LinkState, SendRefusal};
 use tidegate_instruments::Table;
-use tidegate_journal::{Behind, Journal, JournalConfig, Recovery};
+use tidegate_journal::{Behind, Journal, JournalConfig, Recovery, cpu};
 use tidegate_leadership::{Beat, Held, Release, ReleaseRule};
 use tidegate_risk::{Destination, Effect, Effects, Event, Gateway, Limits, Now, Scope, Trace};
 use tidegate_units::{InstrumentId, IntentId, StrategyId};
@@ -161,6 +161,8 @@ struct Shell {
     explaining: Arc<AtomicBool>,
     /// What the core is given, where it is to be decided once more.
     inputs: Option<InputLog>,
+    /// Where loop and writer keep to CPUs of their own.
+    placed: Option<Placed>,
 }
 
 struct Context(#[allow(dead_code)] zmq::Context);
@@ -224,6 +226,7 @@ struct Ends {
     latch: Latch,
     journal_dir: PathBuf,
     inputs: Option<InputLog>,
+    placed: Option<Placed>,
 }
 
 impl Ends {
@@ -267,7 +270,8 @@ impl Ends {
             InputLog::create(dir, epoch, &Header { log_seq, holder, state_hash })
         });
         let inputs = inputs.transpose()?;
-        let journal = behind(journal)?;
+        let placed = config.cpus.map(Cpus::place).transpose()?;
+        let journal = behind(journal, placed.as_ref())?;
         let journal_dir = config.journal_dir.clone();
         Ok(Self {
             tier,
@@ -284,6 +288,7 @@ impl Ends {
             latch,
             journal_dir,
             inputs,
+            placed,
         })
     }
 }
@@ -305,6 +310,7 @@ impl Shell {
             latch,
             journal_dir,
             inputs,
+            placed,
         } = ends;
         let folded = json!({
             "records": core.state().log_seq(), "openOrders": core.state().open_orders(),
@@ -362,10 +368,14 @@ impl Shell {
             journal_dir,
             explaining: Arc::new(AtomicBool::new(false)),
             inputs,
+            placed,
         })
     }
 
     fn run(mut self) -> Result<(), Fault> {
+        if let Some(Placed { cpus, .. }) = &self.placed {
+            cpu::keep_to(&[cpus.r#loop]).map_err(|e| Fault(format!("loopCpu: {e}")))?;
+        }
         if self.pair.is_some() {
             // Whether it may lead, and pay what its journal owes, is seen later.
             self.apply(Event::Candidacy { allowed: false, epoch: 0 })?;
@@ -685,7 +695,8 @@ impl Shell {
         for call in calls {
             let answer = match call.request["op"].as_str() {
                 Some("explain") => {
-                    explain::start(call, self.journal_dir.clone(), &self.explaining);
+                    let others = self.placed.as_ref().map(|placed| placed.others.clone());
+                    explain::start(call, self.journal_dir.clone(), &self.explaining, others);
                     continue;
                 }
                 Some("limits") => Some(self.limits_shown()),
@@ -1170,8 +1181,9 @@ impl Shell {
 }
 
 /// A journal that is written behind the loop.
-fn behind(journal: Journal) -> Result<Behind, Fault> {
-    Behind::new(journal).map_err(|e| Fault(format!("cannot have a thread for the journal: {e}")))
+fn behind(journal: Journal, placed: Option<&Placed>) -> Result<Behind, Fault> {
+    let on = placed.map(|placed| placed.cpus.journal);
+    Behind::new(journal, on).map_err(|e| Fault(format!("cannot have a thread for the journal: {e}")))
 }
 
 /// What a message of an instrument says about its reference price.

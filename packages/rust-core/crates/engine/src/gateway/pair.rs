@@ -504,7 +504,7 @@ impl Shell {
             Fault(format!("cannot set the journal {} aside: {e}; move it away by hand", dir.display()))
         })?;
         let (journal, _) = Journal::open(&dir, JournalConfig::new(JOURNAL, tier))?;
-        self.journal = behind(journal)?;
+        self.journal = behind(journal, self.placed.as_ref())?;
         self.core.begin_anew(Some(Box::new(DiskArchive::create(&dir.with_extension("outcomes"))?)));
         pair.follower = Follower::default();
         (pair.attach_ns, pair.proven_at) = (0, 0);

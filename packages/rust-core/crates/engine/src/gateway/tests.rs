@@ -496,3 +496,36 @@ fn a32_the_recorder_may_halt_the_gateway_and_nothing_else() {
     assert_eq!(world.followed.iter().filter(|e| is_halt(e)).count(), 1);
     handle.stop().unwrap();
 }
+
+/// The threads of this process that keep to one CPU, by name.
+fn kept_to(cpu: usize) -> Vec<String> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
+    let on = |task: &PathBuf| {
+        let status = std::fs::read_to_string(task.join("status")).unwrap_or_default();
+        status.lines().any(|line| *line == format!("Cpus_allowed_list:\t{cpu}"))
+    };
+    let name =
+        |task: PathBuf| std::fs::read_to_string(task.join("comm")).unwrap_or_default().trim().to_owned();
+    tasks.filter(on).map(name).collect()
+}
+
+#[test]
+fn a13_the_loop_has_a_cpu_to_itself_the_writer_has_the_other_and_what_is_not_there_is_refused() {
+    let mut world = World::new();
+    let with = |r#loop: usize, journal: usize| {
+        let mut all: Value = serde_json::from_str(&config(world.dir.path())).unwrap();
+        all["cpus"] = json!({ "loop": r#loop, "journal": journal });
+        start(&all.to_string())
+    };
+    let may = cpu::allowed().unwrap();
+    let refused = |outcome: Result<Handle, Fault>| outcome.err().unwrap().0;
+    assert!(refused(with(may[0], may[0])).contains("want two"));
+    assert!(refused(with(9_999, may[0])).contains("loopCpu 9999: this process may use"));
+    assert!(refused(with(may[0], 9_999)).contains("journalCpu 9999"));
+    let [first, second, ..] = may[..] else { return };
+    let handle = with(first, second).unwrap();
+    world.until("the journal is told", |w| !w.followed.is_empty());
+    assert_eq!(kept_to(first), ["gateway"], "no thread of another's stays where the loop is");
+    assert!(kept_to(second).contains(&"journal".to_owned()));
+    handle.stop().unwrap();
+}

@@ -1,6 +1,7 @@
 //! The core before its journal: what a tier costs beside the disk alone, batch by batch and under a load that does not wait.
 
 use super::decision::decide_all;
+use super::places::Places;
 use super::world::{Asked, Size, World, empty, records};
 use crate::raw_file::RawFile;
 use crate::report::Report;
@@ -9,7 +10,7 @@ use serde_json::{Value, json};
 use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use tidegate_journal::{Behind, Journal, JournalConfig, Tier};
+use tidegate_journal::{Behind, Journal, JournalConfig, Tier, cpu};
 use tidegate_risk::Effects;
 use tidegate_wire::envelope;
 
@@ -59,9 +60,10 @@ fn config(tier: Tier, segment_bytes: u64) -> JournalConfig {
 }
 
 impl Kept {
-    fn new(dir: &Path, tier: Tier, scale: &Scale) -> Result<Self, String> {
+    fn new(dir: &Path, tier: Tier, scale: &Scale, places: Option<Places>) -> Result<Self, String> {
         let opened = Journal::open(dir, config(tier, scale.segment_bytes)).map_err(|e| e.to_string())?;
-        let mut journal = Behind::new(opened.0).map_err(|e| fault("thread", e))?;
+        let mut journal =
+            Behind::new(opened.0, places.map(|places| places.disk)).map_err(|e| fault("thread", e))?;
         let mut world = World::new(scale.size, scale.seed, false)?;
         world.grow(|out| {
             append(&mut journal, out, 0)?;
@@ -120,6 +122,17 @@ pub struct Scale {
     /// A hundredth of the commits, rates and rounds otherwise, for a test.
     pub tiny: bool,
     pub segment_bytes: u64,
+    /// `None` leaves it to the system.
+    pub places: Option<Places>,
+}
+
+fn keep_to(cpus: &[usize]) -> Result<(), String> {
+    cpu::keep_to(cpus).map_err(|e| fault("CPU", e))
+}
+
+/// Puts this thread where decisions are made.
+fn decides(places: Option<Places>) -> Result<(), String> {
+    places.map_or(Ok(()), |places| keep_to(&[places.core]))
 }
 
 /// Records a second of each way to take a batch, round by round.
@@ -180,7 +193,7 @@ fn rate_round(
     twin: &mut World,
     raw: &mut RawFile,
     (batch, commits): (usize, usize),
-    kept_first: bool,
+    (kept_first, places): (bool, Option<Places>),
     rates: &mut Rates,
 ) -> Result<(), String> {
     let early = if kept_first { Some(kept_turn(kept, batch, commits)?) } else { None };
@@ -190,7 +203,12 @@ fn rate_round(
         None => kept_turn(kept, batch, commits)?,
     };
     let zeros = vec![0; bytes / commits];
+    // The floor of the disk is measured where the disk is fastest.
+    if let Some(Places { disk, .. }) = places {
+        keep_to(&[disk])?;
+    }
     let disk = seconds(|| (0..commits).try_for_each(|_| raw.commit(&zeros)))?;
+    decides(places)?;
     let per_s = |s: f64| (batch * commits) as f64 / s;
     rates.unjournalled.push(per_s(bare));
     rates.raw.push(per_s(disk));
@@ -280,8 +298,13 @@ fn open_loop(kept: &mut Kept, rate: u64, seconds: f64) -> Result<Value, String> 
 /// # Errors
 /// A disk that cannot be written, a core or a journal that refuses its own record.
 pub fn run(report: &mut Report, work: &Path, scale: &Scale) -> Result<(), String> {
+    let places = scale.places;
     let t2 = work.join("t2");
-    let mut kept = Kept::new(&t2, Tier::T2, scale)?;
+    let mut kept = Kept::new(&t2, Tier::T2, scale, places)?;
+    let mut kept_t0 = Kept::new(&work.join("t0"), Tier::T0, scale, places)?;
+    // After the writers' threads are there: they would begin where this one keeps to.
+    decides(places)?;
+    report.figure("cpus", places.map(|Places { core, disk }| json!({ "core": core, "disk": disk })));
     let mut twin = World::new(scale.size, scale.seed, false)?;
     twin.grow(|out| {
         out.clear();
@@ -295,7 +318,7 @@ pub fn run(report: &mut Report, work: &Path, scale: &Scale) -> Result<(), String
             let mut warm_up = Rates::default();
             let rates = if round < WARM_UP { &mut warm_up } else { rates };
             let size = (*batch, commits.div_ceil(part));
-            rate_round(&mut kept, &mut twin, &mut raw, size, round % 2 == 1, rates)?;
+            rate_round(&mut kept, &mut twin, &mut raw, size, (round % 2 == 1, places), rates)?;
         }
     }
     let twins_differ = kept.world.core.state().hash() != twin.core.state().hash();
@@ -339,7 +362,6 @@ pub fn run(report: &mut Report, work: &Path, scale: &Scale) -> Result<(), String
         }),
     );
 
-    let mut kept_t0 = Kept::new(&work.join("t0"), Tier::T0, scale)?;
     let (rates, seconds) = if scale.tiny { (&RATES[..1], 0.05) } else { (&RATES[..], SECONDS) };
     let mut tiers = serde_json::Map::new();
     for (name, kept) in [("T0", &mut kept_t0), ("T2", &mut kept)] {

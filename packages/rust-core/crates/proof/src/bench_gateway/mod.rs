@@ -3,6 +3,7 @@
 mod decision;
 mod durable;
 mod floor;
+mod places;
 mod world;
 
 use crate::args::Args;
@@ -23,7 +24,7 @@ const FULL: Size =
 const TINY: Size = Size { instruments: 20, strategies: 4, each: 6, open_orders: 200, remembered: 1_500 };
 
 /// Runs the bench. `--rounds N`, `--commits N` of a round of the closed loop, `--remembered N` ids, `--dir` on the disk to
-/// measure, `--part decision|journal` for one half of it, `--size tiny` as the tests run it.
+/// measure, `--part decision|journal` for one half of it, `--cpus any` where the system is to choose them, `--size tiny` as the tests run it.
 ///
 /// # Errors
 /// A flag that cannot be read, a disk that cannot be written, a core that refuses its own record.
@@ -45,6 +46,11 @@ pub fn run(args: &Args) -> Result<Report, String> {
     };
     let size = if tiny { TINY } else { FULL };
     let remembered = args.get("remembered", size.remembered)?;
+    let places = match args.text("cpus").as_deref() {
+        None | Some("kept") => places::Places::here()?,
+        Some("any") => None,
+        Some(name) => return Err(format!("--cpus {name}: want kept or any")),
+    };
     args.done()?;
     if rounds == 0 || commits == 0 {
         return Err("--rounds and --commits: want at least 1 of each".into());
@@ -60,7 +66,7 @@ pub fn run(args: &Args) -> Result<Report, String> {
     if journal {
         let work = dir.join(format!("bench-gateway-{}", std::process::id()));
         std::fs::create_dir_all(&work).map_err(|e| format!("{}: {e}", work.display()))?;
-        let done = durable(&mut report, &work, size, (rounds, commits), seed, tiny);
+        let done = durable(&mut report, &work, size, (rounds, commits), seed, (tiny, places));
         std::fs::remove_dir_all(&work).map_err(|e| format!("{}: {e}", work.display()))?;
         done?;
     }
@@ -73,7 +79,7 @@ fn durable(
     size: Size,
     (rounds, commits): (usize, usize),
     seed: u64,
-    tiny: bool,
+    (tiny, places): (bool, Option<places::Places>),
 ) -> Result<(), String> {
     let scale = durable::Scale {
         // The journal holds every record since its beginning, and is read back whole.
@@ -83,6 +89,7 @@ fn durable(
         commits,
         tiny,
         segment_bytes: if tiny { 1 << 20 } else { tidegate_journal::SEGMENT_BYTES_LIVE },
+        places,
     };
     durable::run(report, work, &scale)
 }
