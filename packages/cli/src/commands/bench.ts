@@ -68,7 +68,11 @@ export function addBench(program: Command, root: string): void {
     .option("--commits <n>", "commits of a round of the closed loop", "2000")
     .option("--dir <folder>", "a folder on the disk to measure", "var")
     .option("--size <name>", "full, or tiny as the tests run it", "full")
-    .option("--cpus <rule>", "kept: decisions away from interrupts; any: the system's choice", "kept")
+    .option(
+      "--cpus <rule>",
+      "kept: decisions away from interrupts; any: the system's choice",
+      "kept",
+    )
     .option("--json", "print the result object as the last line")
     .addHelpText("after", "\nExample: ./hft bench gateway --json")
     .action(
