@@ -63,11 +63,14 @@ export function documentOf(prepared: Prepared, outcome: LaneOutcome) {
   const figures = byInstrument(ids, samples, fills);
   const known = summary.instruments.map(({ assumptions, audit, markouts, ...rest }) => {
     const tape = tapes.find(({ row }) => row.id === rest.instrument);
+    const rule = tape?.tape.header.rule;
+    // What no venue sent is an assumption like a model of fills.
+    const assumed = rule === undefined ? assumptions : [...assumptions, ["data", rule] as const];
     return {
       ...rest,
       symbol: `${tape?.row.venue}:${tape?.row.symbol}`,
       longestGapNs: tape?.tape.longestGapNs ?? 0,
-      assumptions: Object.fromEntries(assumptions),
+      assumptions: Object.fromEntries(assumed),
       audit,
       markouts,
     };

@@ -120,12 +120,17 @@ export function addBacktest(program: Command, root: string): void {
   group
     .command("convert")
     .description("make a tape of recordings of one instrument")
-    .argument("<files...>", "captures in their order, one .npz of hftbacktest's, or a LOBSTER pair")
+    .argument(
+      "<files...>",
+      "captures in their order, one .npz of hftbacktest's, a LOBSTER pair, .dbn files, or tables",
+    )
     .requiredOption("--instrument <id>", "an id of the instrument table, or VENUE:SYMBOL")
     .requiredOption("--out <file>", "the tape")
     .option("--instruments <file>", "the instrument table", "config/instruments.json")
-    .option("--format <name>", "binance, npz or lobster (default: by the name)")
+    .option("--format <name>", "binance, npz, lobster, dbn or table (default: by the name)")
     .option("--date <day>", "the exchange's day, of lobster's files")
+    .option("--symbol <name>", "the instrument's symbol or number in the files, of dbn")
+    .option("--columns <file>", "what the columns mean, of a table (JSON)")
     .option(
       "--base-latency <time>",
       "what the fastest message took, where the clock was wrong",
@@ -146,6 +151,8 @@ export function addBacktest(program: Command, root: string): void {
         format: flags["format"] ?? null,
         baseNs: durationNs("--base-latency", flags["baseLatency"] ?? ""),
         date: flags["date"] ?? null,
+        symbol: flags["symbol"] ?? null,
+        columns: flags["columns"] ?? null,
       };
       const made = await convertTo(root, words, flags["out"] ?? "");
       const { tape } = made;
