@@ -6,7 +6,7 @@ import { FILL_DOUBLES } from "@tidegate/rust-core";
 import { writeColumns } from "@tidegate/storage/columns";
 import { commit } from "../result.ts";
 import { canonical, sha256 } from "./hashes.ts";
-import { type LaneOutcome, type Progress, runLane } from "./lane.ts";
+import { type LaneOutcome, type Part, type Progress, runLane } from "./lane.ts";
 import { byInstrument, metricsOf, pointsOf, sessionsPerYear, type Worth } from "./metrics.ts";
 import type { Prepared } from "./prepare.ts";
 
@@ -114,11 +114,13 @@ export function documentOf(prepared: Prepared, outcome: LaneOutcome) {
 export type BacktestDocument = ReturnType<typeof documentOf>;
 
 /** Runs what was prepared and gives its document. */
-export async function backtest(prepared: Prepared, progress?: Progress): Promise<BacktestDocument> {
-  return documentOf(
-    prepared,
-    await runLane(prepared.definition, prepared.spec, prepared.spanNs, progress),
-  );
+export async function backtest(
+  prepared: Prepared,
+  progress?: Progress,
+  part: Part = {},
+): Promise<BacktestDocument> {
+  const { definition, spec, spanNs } = prepared;
+  return documentOf(prepared, await runLane(definition, spec, spanNs, progress, { part }));
 }
 
 /** Writes a file whole or not at all. */

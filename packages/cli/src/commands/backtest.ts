@@ -186,6 +186,30 @@ export function addBacktest(program: Command, root: string): void {
     });
 
   group
+    .command("walk-forward")
+    .description("choose parameters on each train window, try them on what follows; resumable")
+    .argument("<spec>", "a JSON file: a sweep's words, with its windows in `walk`")
+    .option("--out <folder>", "results and job table (default: var/walks/NAME-OF-THE-SPEC)")
+    .option("--workers <n>", "worker processes of this machine", "2")
+    .option("--redis <url>", "take jobs from a queue on Redis, which many machines may share")
+    .option("--break <name>", "plant a fault: leak")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft backtest walk-forward walk.json --workers 2")
+    .action(async (spec: string, flags: Record<string, string> & { json?: true }) => {
+      const { walkForward } = await import("../backtest/walk/walk.ts");
+      const { report } = await import("../result.ts");
+      if (!existsSync(spec)) throw new UsageError(`${spec}: there is no such file`);
+      const value = await walkForward(root, spec, {
+        out: flags["out"] ?? join(root, "var/walks", basename(spec, ".json")),
+        workers: Number(flags["workers"]),
+        redis: flags["redis"] ?? null,
+        plant: flags["break"] ?? null,
+      });
+      if (flags.json !== true) process.stdout.write(`${JSON.stringify(value.figures, null, 1)}\n`);
+      report(value, flags.json ?? false);
+    });
+
+  group
     .command("manifest")
     .description("print a Kubernetes Job that runs a sweep in shards")
     .requiredOption("--name <name>", "of the job, and of its folder in the volume")
