@@ -81,7 +81,7 @@ export function documentOf(prepared: Prepared, outcome: LaneOutcome) {
     seed: spec.seed,
     asset,
     capital: words.capital,
-    period: { startNs: summary.startNs, endNs: summary.endNs },
+    period: { startNs: summary.startNs, endNs: summary.endNs, seenToNs: outcome.seenToNs },
     hashes: {
       ...hashes,
       engine: summary.runHash,

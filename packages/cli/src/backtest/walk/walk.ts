@@ -76,9 +76,9 @@ const partOf = (firstNs: bigint, from: number, to: number): Part => ({
   untilNs: String(firstNs + BigInt(to)),
 });
 
-/** Whether a run was given rows of a time at which its fold's test had begun. */
+/** Whether a run was shown a book or a trade of a time at which its fold's test had begun; its cancels may come back after its end. */
 function sawTest(train: JobResult, testFromNs: bigint): boolean {
-  return BigInt(train.period?.endNs ?? 0) >= testFromNs;
+  return BigInt(train.period?.seenToNs ?? 0) >= testFromNs;
 }
 
 /** Runs all train windows, then each choice over its test; what has a result is not run again. */
