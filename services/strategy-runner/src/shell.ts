@@ -28,7 +28,12 @@ export function runStrategyRunner(): Promise<void> {
           cause: error,
         });
       }
+      const reload = (): void => void runner.reload();
+      process.on("SIGHUP", reload);
       const end = async (): Promise<void> => {
+        process.off("SIGHUP", reload);
+        // A late one must not end the drain half way, as it would by default.
+        process.on("SIGHUP", () => undefined);
         await runner[Symbol.asyncDispose]();
       };
       return {
