@@ -1,83 +1,83 @@
 /** Columns of Parquet files that others wrote, as plain cells. */
 
-import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from "node:zlib";
-import {
-  asyncBufferFromFile,
-  type FileMetaData,
-  parquetMetadataAsync,
-  parquetReadObjects,
-} from "hyparquet";
-import { checkSum, groupsOf } from "./capture/parquet.ts";
+import { Worker } from "node:worker_threads";
 
-const BATCH_ROWS = 50_000;
+export type TableCell = string | number | bigint | null;
+/** What the reading thread is given. */
+export interface TableAsk {
+  readonly path: string;
+  readonly columns: readonly string[];
+}
+/** What it says: a batch, the end, or what is wrong. */
+export type TableWord =
+  | { readonly rows: readonly (readonly TableCell[])[] | null }
+  | { readonly error: string };
 
-/** What a page may be packed with beside Snappy, which the reader brings. A page says its plain length, and is not believed beyond it. */
-const COMPRESSORS = {
-  GZIP: (packed: Uint8Array, maxOutputLength: number) => gunzipSync(packed, { maxOutputLength }),
-  ZSTD: (packed: Uint8Array, maxOutputLength: number) =>
-    zstdDecompressSync(packed, { maxOutputLength }),
-  BROTLI: (packed: Uint8Array, maxOutputLength: number) =>
-    brotliDecompressSync(packed, { maxOutputLength }),
-};
+/** Seconds in which a batch of rows must come; one takes a fraction of one. */
+export const BATCH_SECONDS_MAX = 30;
+/** Heap of the reading thread: a damaged length must not take the machine's. */
+const HEAP_MB_MAX = 2_048;
 
-/** Times keep all their digits: ns since 1970. */
-const TIMES = {
-  timestampFromMilliseconds: (value: bigint) => value * 1_000_000n,
-  timestampFromMicroseconds: (value: bigint) => value * 1_000n,
-  timestampFromNanoseconds: (value: bigint) => value,
-};
+const READER = new URL("./table-worker.ts", import.meta.url);
+export interface TableLimits {
+  readonly secondsMax?: number;
+  /** The program of the reading thread; tests pass one that never answers. */
+  readonly reader?: URL;
+}
+
+/** The next word of the thread, or why none will come. Seconds are counted by a timer's turns, so that a stopped process loses one, not all. */
+function nextWord(worker: Worker, secondsMax: number): Promise<TableWord> {
+  return new Promise((done) => {
+    let seconds = 0;
+    const failed = ({ message }: Error) => end({ error: message });
+    const gone = () => end({ error: "its reader ended" });
+    const end = (word: TableWord): void => {
+      clearInterval(timer);
+      worker.off("message", end).off("error", failed).off("exit", gone);
+      done(word);
+    };
+    const timer = setInterval(() => {
+      seconds += 1;
+      if (seconds > secondsMax) end({ error: `no rows for ${secondsMax} s: a page is damaged` });
+    }, 1_000);
+    worker.on("message", end).on("error", failed).on("exit", gone);
+  });
+}
 
 /**
- * The cells of the named columns, row by row, from 1: numbers, 64-bit integers and times (ns since 1970) as bigints, texts, null.
+ * The cells of the named columns, row by row, from 1: numbers, 64-bit integers and times (ns since 1970) as bigints, texts, null. Two
+ * batches of rows are held at most.
  *
- * Errors  what is off, with file and row: no Parquet file, a column that is not there or of another kind, groups that contradict
- *         each other, a damaged page
+ * Errors  what is off, with file and last whole row: no Parquet file, a column that is not there or of another kind, groups that
+ *         contradict each other, a page that cannot be read or keeps the reader
  */
 export async function* readTable(
   path: string,
   columns: readonly string[],
-): AsyncGenerator<{
-  readonly at: number;
-  readonly cells: readonly (string | number | bigint | null)[];
-}> {
+  { secondsMax = BATCH_SECONDS_MAX, reader = READER }: TableLimits = {},
+): AsyncGenerator<{ readonly at: number; readonly cells: readonly TableCell[] }> {
+  const ask: TableAsk = { path, columns };
+  const worker = new Worker(reader, {
+    workerData: ask,
+    resourceLimits: { maxOldGenerationSizeMb: HEAP_MB_MAX },
+  });
   let row = 0;
   try {
-    const file = await asyncBufferFromFile(path);
-    checkSum(path);
-    const metadata: FileMetaData = await parquetMetadataAsync(file);
-    const names = metadata.schema.flatMap(({ name, type }) => (type === undefined ? [] : [name]));
-    const missing = columns.find((column) => !names.includes(column));
-    if (missing !== undefined) throw new Error(`no column ${missing}; it has ${names.join(", ")}`);
-    let begin = 0;
-    for (const count of groupsOf(metadata)) {
-      const end = begin + count;
-      for (; begin < end; begin = Math.min(end, begin + BATCH_ROWS)) {
-        const rowEnd = Math.min(end, begin + BATCH_ROWS);
-        const rows = (await parquetReadObjects({
-          ...{ file, metadata, rowStart: begin, rowEnd, parsers: TIMES, compressors: COMPRESSORS },
-          columns: [...new Set(columns)],
-        })) as Record<string, unknown>[];
-        if (rows.length !== rowEnd - begin) {
-          throw new Error(`of rows ${begin + 1} to ${rowEnd} there are ${rows.length}`);
-        }
-        for (const each of rows) {
-          row += 1;
-          yield { at: row, cells: columns.map((column) => cellOf(column, each[column])) };
-        }
+    for (;;) {
+      const word = await nextWord(worker, secondsMax);
+      if ("error" in word) {
+        throw new Error(
+          `${path}:${row}: ${word.error}; want a whole Parquet file: fetch or make it again`,
+        );
       }
+      if (word.rows === null) return;
+      for (const cells of word.rows) {
+        row += 1;
+        yield { at: row, cells };
+      }
+      worker.postMessage("more");
     }
-  } catch (cause) {
-    throw new Error(
-      `${path}:${row}: ${(cause as Error).message}; want a whole Parquet file: fetch or make it again`,
-      { cause },
-    );
+  } finally {
+    await worker.terminate();
   }
-}
-
-function cellOf(column: string, value: unknown): string | number | bigint | null {
-  if (value === null || value === undefined) return null;
-  if (typeof value === "string" || typeof value === "number" || typeof value === "bigint") {
-    return value;
-  }
-  throw new Error(`column ${column} holds ${typeof value}s: want numbers, texts or times`);
 }

@@ -6,6 +6,9 @@ import { type StrategyRunner, startStrategyRunner } from "./service.ts";
 
 /** Runs the strategies for the life of the process. */
 export function runStrategyRunner(): Promise<void> {
+  let running: StrategyRunner | null = null;
+  // Heard for the life of the process: one that comes before the start or in the drain must not end it, as it would by default.
+  process.on("SIGHUP", () => void running?.reload());
   return runService({
     name: "strategy-runner",
     schema: Settings,
@@ -28,12 +31,9 @@ export function runStrategyRunner(): Promise<void> {
           cause: error,
         });
       }
-      const reload = (): void => void runner.reload();
-      process.on("SIGHUP", reload);
+      running = runner;
       const end = async (): Promise<void> => {
-        process.off("SIGHUP", reload);
-        // A late one must not end the drain half way, as it would by default.
-        process.on("SIGHUP", () => undefined);
+        running = null;
         await runner[Symbol.asyncDispose]();
       };
       return {

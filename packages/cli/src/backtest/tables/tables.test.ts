@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { gunzipSync, gzipSync } from "node:zlib";
 import { readTable } from "@tidegate/storage/table";
 import { afterAll, describe, expect, it } from "vitest";
@@ -255,6 +255,16 @@ describe("what is refused, with file, place and remedy", () => {
     const missing = { ...QUOTES, columns: { ...QUOTES.columns, bidPx: "nope" } };
     expect(await fault(whole, missing, "x.parquet")).toContain("no column nope; it has");
   });
+
+  it("a reader that does not come back is ended with an error, and one that ends is not waited for", async () => {
+    const read = async (name: string, program: string) => {
+      const reader = pathToFileURL(csv(name, program));
+      const rows = readTable("x.parquet", ["a"], { secondsMax: 1, reader });
+      for await (const _ of rows) throw new Error("a row");
+    };
+    await expect(read("stuck.mjs", "for (;;);")).rejects.toThrow("x.parquet:0: no rows for 1 s");
+    await expect(read("ended.mjs", "")).rejects.toThrow("x.parquet:0: its reader ended");
+  }, 60_000);
 
   it("a spec that is none, by its field", () => {
     expect(() => one({ ...BARS, stamp: undefined })).toThrow("stamp");
