@@ -5,9 +5,12 @@
 //! summed to levels by the L3 book, and levels are named when an event is complete. Of MBP a level that is no longer shown is
 //! absent. A trade that names no aggressor, as crosses and implied trades do, moves no queue and is left out; so are records of other kinds.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use tidegate_backtest::event::{Kind, Row};
+use tidegate_backtest::limits::ROWS_MAX;
 use tidegate_backtest::lobster::{changes, units};
+use tidegate_backtest::tape::TapeFault;
 use tidegate_book::{L3Book, L3Outcome};
 use tidegate_datasets::dbn::{Action, Dbn, Head, LAST, Mbo, Record};
 use tidegate_instruments::Instrument;
@@ -45,6 +48,8 @@ struct Reader<'a> {
     /// MBO: the orders, and the levels an event has touched.
     book: L3Book,
     touched: Vec<(Side, i64)>,
+    /// What `touched` holds: a snapshot is one event of thousands of levels.
+    seen: HashSet<(Side, i64)>,
     cleared: bool,
 }
 
@@ -104,7 +109,7 @@ impl Reader<'_> {
     }
 
     fn touch(&mut self, side: Side, px: i64) {
-        if !self.touched.contains(&(side, px)) {
+        if self.seen.insert((side, px)) {
             self.touched.push((side, px));
         }
     }
@@ -112,6 +117,7 @@ impl Reader<'_> {
     fn clear(&mut self) {
         self.book.clear();
         self.touched.clear();
+        self.seen.clear();
         self.cleared = true;
     }
 
@@ -163,6 +169,7 @@ impl Reader<'_> {
         if std::mem::take(&mut self.cleared) {
             self.push(Kind::Clear, 0, 0);
         }
+        self.seen.clear();
         for (side, px) in std::mem::take(&mut self.touched) {
             let qty = self.book.level(side, px).map_or(0, |level| level.qty);
             self.push(Kind::level(side), px, qty);
@@ -249,6 +256,7 @@ pub fn read(files: &[PathBuf], row: &Instrument, asked: Option<&str>) -> Result<
         asks: Vec::new(),
         book: L3Book::default(),
         touched: Vec::new(),
+        seen: HashSet::new(),
         cleared: false,
     };
     for file in files {
@@ -269,6 +277,9 @@ fn one(file: &Path, reader: &mut Reader<'_>, asked: Option<&str>) -> Result<(), 
         let at = dbn.at();
         let named = |what: String| format!("{}:{at}: {what}", file.display());
         reader.out.messages += 1;
+        if reader.out.rows.len() > ROWS_MAX {
+            return Err(named(TapeFault::TooLong.to_string()));
+        }
         let Some(id) = instrument_of(&record) else {
             reader.out.left_out += 1;
             continue;
