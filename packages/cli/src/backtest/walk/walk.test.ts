@@ -1,10 +1,13 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
-import type { JobResult } from "../sweep/results.ts";
+import { type JobResult, Results } from "../sweep/results.ts";
 import { bestOf, efficiency, type FoldOutcome, figuresOf, stitched } from "./stitch.ts";
 import { parseWalk, walkForward } from "./walk.ts";
 import { FOLDS_MAX, type Fold, foldsOf } from "./windows.ts";
@@ -148,6 +151,38 @@ describe("hft backtest walk-forward over the shipped sample", () => {
     expect((await walkForward(root, spec, options)).figures["ran"]).toBe(1);
     expect(existsSync(join(results, gone))).toBe(true);
     expect(readFileSync(join(options.out, "walk.json"), "utf8")).toBe(before);
+  }, 120_000);
+
+  it("killed with its workers half way and taken up again, it comes to what one that nobody killed does", async () => {
+    const wide = join(dir, "wide.json");
+    const params = { edgeTicks: [0, 1, 2, 3, 4, 5], skewTicks: [0, 1, 2] };
+    writeFileSync(wide, JSON.stringify({ ...json, params }));
+    const [killed, whole] = [join(dir, "killed"), join(dir, "whole")];
+    const main = join(root, "packages/cli/src/main.ts");
+    const words = ["backtest", "walk-forward", wide, "--out", killed, "--workers", "1"];
+    // A process group of its own, so that coordinator and worker die at one blow.
+    const child = spawn(
+      process.execPath,
+      ["--disable-warning=ExperimentalWarning", main, ...words],
+      {
+        detached: true,
+        stdio: "ignore",
+      },
+    );
+    const ended = once(child, "exit");
+    const done = () => new Results(killed).log().filter(({ what }) => what === "done").length;
+    while (done() < 5) await sleep(5);
+    process.kill(-(child.pid ?? 0), "SIGKILL");
+    await ended;
+    const had = new Results(killed).all().size;
+    const resumed = await walkForward(root, wide, { ...options, out: killed });
+    const straight = await walkForward(root, wide, { ...options, out: whole });
+    const total = straight.figures["ran"] as number;
+    expect(had).toBeGreaterThanOrEqual(5);
+    expect(had).toBeLessThan(total);
+    expect(resumed.figures["ran"]).toBe(total - had);
+    const text = (folder: string) => readFileSync(join(folder, "walk.json"), "utf8");
+    expect(text(killed)).toBe(text(whole));
   }, 120_000);
 
   it("a planted leak shows: windows that saw their test are counted from their results", async () => {
