@@ -102,6 +102,7 @@ export function afterCascade(run: Run, nowNs: number, params: CascadeParams): nu
 export default defineStrategy<Params, State>({
   id: "cascade-bounce",
   params: Params,
+  fixedParams: ["instrument"],
   state: () => ({ trip: newRoundTrip(), run: newRun() }),
   onTrade({ state, params }, trade) {
     if (trade.instrument === params.instrument)

@@ -83,6 +83,7 @@ export function gridPrices(
 export default defineStrategy<Params, State>({
   id: "grid",
   params: Params,
+  fixedParams: ["instrument"],
   state: () => ({ bids: {}, asks: {}, nextNs: 0 }),
   onBookTop(ctx, top) {
     const { state, params } = ctx;

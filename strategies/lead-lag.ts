@@ -68,6 +68,7 @@ export function followSide(
 export default defineStrategy<Params, State>({
   id: "lead-lag",
   params: Params,
+  fixedParams: ["leader", "instrument"],
   state: () => ({ trip: newRoundTrip(), leads: pxWindow(), lags: pxWindow() }),
   onBookTop(ctx, top) {
     const { state, params } = ctx;

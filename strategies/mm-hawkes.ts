@@ -82,6 +82,7 @@ export function hawkesTarget(
 export default defineStrategy<Params, State>({
   id: "mm-hawkes",
   params: Params,
+  fixedParams: ["instrument"],
   state: () => ({ quotes: {}, bought: fading(), sold: fading() }),
   onTrade({ state, params }, trade) {
     if (trade.instrument !== params.instrument) return;

@@ -58,6 +58,7 @@ export function bounceSide(
 export default defineStrategy<Params, State>({
   id: "momentum-bounce",
   params: Params,
+  fixedParams: ["instrument"],
   state: () => ({ trip: newRoundTrip(), mids: pxWindow() }),
   onBookTop(ctx, top) {
     const { state, params } = ctx;

@@ -64,6 +64,7 @@ export function opportunisticTarget(
 export default defineStrategy<Params, QuotePairs>({
   id: "opportunistic-mm",
   params: Params,
+  fixedParams: ["instrument"],
   state: () => ({}),
   onBookTop(ctx, top) {
     const { params } = ctx;

@@ -50,6 +50,7 @@ export function nextStreak(streak: number, ppm: number, enterPpm: number): numbe
 export default defineStrategy<Params, State>({
   id: "order-book-imbalance",
   params: Params,
+  fixedParams: ["instrument"],
   state: () => ({ trip: newRoundTrip(), streak: 0 }),
   onBookTop(ctx, top) {
     const { state, params } = ctx;

@@ -52,6 +52,8 @@ export interface TapeInfo {
     readonly sources: readonly (readonly [string, string])[];
     readonly least_latency_ns: number;
     readonly added_latency_ns: number;
+    /** How rows were made that no venue sent; absent where each was recorded. */
+    readonly rule?: string;
   };
 }
 
@@ -64,6 +66,18 @@ const summary = native<() => string>("backtestSummary");
 const rows = native<(which: string) => Float64Array>("backtestRows");
 const close = native<() => void>("backtestClose");
 const convert = native<(request: string) => Promise<string>>("tapeConvert");
+const ofDbn = native<(request: string) => Promise<string>>("tapeOfDbn");
+const ofRows =
+  native<
+    (
+      request: string,
+      kinds: Uint8Array,
+      venueNs: BigInt64Array,
+      receivedNs: BigInt64Array,
+      px: Int32Array,
+      qty: BigInt64Array,
+    ) => string
+  >("tapeOfRows");
 const inspect = native<(path: string) => string>("tapeInspect");
 
 /**
@@ -117,4 +131,24 @@ export function tapeConvert(requestJson: string): Promise<string> {
 /** Opens a tape, checks all of it, and tells what it is. Throws where it is none or is damaged. */
 export function tapeInspect(path: string): TapeInfo {
   return JSON.parse(inspect()(path)) as TapeInfo;
+}
+
+/** Makes a tape of Databento's files: `{files, row, baseNs, symbol, out}` to `{tape, messages, leftOut, dust}`, both JSON. */
+export function tapeOfDbn(requestJson: string): Promise<string> {
+  return ofDbn()(requestJson);
+}
+
+/** Columns of one length, in the order their rows were received; kinds as `crates/backtest` numbers them. */
+export interface TapeColumns {
+  readonly kinds: Uint8Array;
+  readonly venueNs: BigInt64Array;
+  readonly receivedNs: BigInt64Array;
+  readonly px: Int32Array;
+  readonly qty: BigInt64Array;
+}
+
+/** Makes a tape of rows: `{files, row, baseNs, rule, out}` as JSON. Throws where a row cannot be, or there is none. */
+export function tapeOfRows(requestJson: string, columns: TapeColumns): TapeInfo {
+  const { kinds, venueNs, receivedNs, px, qty } = columns;
+  return JSON.parse(ofRows()(requestJson, kinds, venueNs, receivedNs, px, qty)) as TapeInfo;
 }

@@ -126,6 +126,7 @@ function leave(ctx: Ctx, bidPx: number, askPx: number): void {
 export default defineStrategy<Params, State>({
   id: "bracket",
   params: Params,
+  fixedParams: ["instrument", "side"],
   stateVersion: 1,
   state: () => ({
     ...{ phase: "IDLE", ref: 0, lots: 0, cost: 0 },

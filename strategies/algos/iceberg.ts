@@ -26,6 +26,7 @@ type Params = z.output<typeof Params>;
 export default defineStrategy<Params, { readonly parent: Parent }>({
   id: "iceberg",
   params: Params,
+  fixedParams: ["instrument", "side"],
   timerMs: 100,
   state: () => ({ parent: newParent() }),
   onTimer(ctx) {

@@ -34,6 +34,7 @@ interface State {
 export default defineStrategy<Params, State>({
   id: "pov",
   params: Params,
+  fixedParams: ["instrument", "side"],
   timerMs: 100,
   state: () => ({ parent: newParent(), tradedLots: 0, sampledLots: 0, sampledMs: -1 }),
   onBookTop({ state, params }, top) {

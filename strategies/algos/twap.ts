@@ -28,6 +28,7 @@ interface State {
 export default defineStrategy<Params, State>({
   id: "twap",
   params: Params,
+  fixedParams: ["instrument", "side"],
   timerMs: 100,
   state: () => ({ parent: newParent() }),
   onBookTop({ state, params }, top) {

@@ -33,6 +33,7 @@ interface State {
 export default defineStrategy<Params, State>({
   id: "vwap",
   params: Params,
+  fixedParams: ["instrument", "side"],
   timerMs: 100,
   state: () => ({ parent: newParent() }),
   onBookTop({ state, params }, top) {

@@ -13,6 +13,7 @@ const HANDLERS = [
   "onGap",
   "onRiskFeedback",
   "onSession",
+  "onParams",
 ] as const;
 
 /** Checks a definition's fields; throws StrategyError. */
@@ -33,7 +34,13 @@ export function checkStrategy(value: unknown): asserts value is AnyStrategy {
   if (timerMs !== undefined && !(typeof timerMs === "number" && timerMs >= 1)) {
     throw new StrategyError(`${id}: timerMs is ${String(timerMs)}, want at least 1`);
   }
-  const { stateVersion } = definition;
+  const { stateVersion, fixedParams } = definition;
+  if (
+    fixedParams !== undefined &&
+    !(Array.isArray(fixedParams) && fixedParams.every((name) => typeof name === "string"))
+  ) {
+    throw new StrategyError(`${id}: fixedParams is no list of names of parameters`);
+  }
   if (
     stateVersion !== undefined &&
     !(Number.isSafeInteger(stateVersion) && Number(stateVersion) > 0)

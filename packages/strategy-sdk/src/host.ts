@@ -4,6 +4,7 @@
  */
 
 import { Breaker, type BreakerState } from "./breaker.ts";
+import { checkParams, type ParamsCheck } from "./params.ts";
 import { seededRandom } from "./random.ts";
 import {
   type AnyStrategy,
@@ -155,7 +156,8 @@ export class StrategyHost {
   #featureSet: FeatureSetState;
   readonly #definition: AnyStrategy;
   readonly #options: HostOptions;
-  readonly #ctx: Context;
+  /** Its parameters alone change, by `reload`. */
+  readonly #ctx: Context & { params: unknown };
   readonly #books = new Map<number, Book>();
   readonly #orders = new Map<number, Own>();
   readonly #cancels = new Map<number, number>();
@@ -265,6 +267,19 @@ export class StrategyHost {
       },
       ready: () => this.#ready,
     };
+  }
+
+  /** Whether parameters may take the place of those there are. Changes nothing. */
+  checkParams(given: unknown): ParamsCheck {
+    return checkParams(this.#definition, this.#ctx.params, given);
+  }
+
+  /** Parameters that `checkParams` gave hold from now on. */
+  reload(nowNs: number, params: unknown): void {
+    this.#begin(nowNs, -1);
+    const was = this.#ctx.params;
+    this.#ctx.params = params;
+    this.#call(this.#definition.onParams, was);
   }
 
   /** The state as it is to be written down; null where the strategy keeps none, or more than is written. */

@@ -36,6 +36,7 @@ export {
   StrategyHost,
   Submit,
 } from "./host.ts";
+export { checkParams, PARAMS_CHARS_MAX, type ParamsCheck } from "./params.ts";
 export * from "./quoting.ts";
 export { seededRandom } from "./random.ts";
 export * from "./round-trip.ts";

@@ -193,6 +193,8 @@ export interface StrategyDefinition<P = unknown, S = unknown> {
   /** Lower-case letters, digits and dashes. */
   readonly id: string;
   readonly params: z.ZodType<P>;
+  /** Parameters that stay as they were at the start: a reload that changes one is refused. Name what the state was made of. */
+  readonly fixedParams?: readonly (keyof P & string)[];
   /**
    * The feature set it reads: `lob_shared_v3`, `lob_shared_v3@808661320` or `808661320`. It is not started where there is no
    * such set, may not quote before features of it have come, and is stopped for good when features of another come.
@@ -215,6 +217,8 @@ export interface StrategyDefinition<P = unknown, S = unknown> {
   onGap?(ctx: Context<P, S>, gap: GapEvent): void;
   onRiskFeedback?(ctx: Context<P, S>, feedback: RiskFeedback): void;
   onSession?(ctx: Context<P, S>, session: SessionEvent): void;
+  /** New parameters hold from here on, between two events; `was` are those before. Orders that rest are as they were. */
+  onParams?(ctx: Context<P, S>, was: P): void;
 }
 
 /** A definition whose types are no longer known: what a runner loads from a file. */

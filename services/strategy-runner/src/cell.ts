@@ -106,7 +106,11 @@ const port: StrategyPort = {
       pipe.send(From.DONE, pump.host.pending === 0 ? 1 : 0);
     }
     first = false;
-    const frame = want(To.BATCH);
+    let frame = pipe.receive();
+    for (; frame.kind === To.PARAMS; frame = pipe.receive()) {
+      pipe.sendJson(From.PARAMS, { refused: pump.reload(pipe.json(frame)) });
+    }
+    if (frame.kind !== To.BATCH) throw new PipeFault(`frame ${frame.kind} came, want ${To.BATCH}`);
     batchNs = frame.a;
     batchMs = performance.now();
     flag = frame.b;

@@ -20,6 +20,11 @@ const StrategySettings = z.object({
     .record(z.string(), z.unknown())
     .default({})
     .describe("Checked against the strategy's own schema"),
+  paramsFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("JSON of params, in place of them: read at the start and again on SIGHUP"),
   reviewed: z
     .boolean()
     .default(false)
@@ -44,6 +49,11 @@ export const Settings = z.object({
     .refine(
       (all) => all.every(({ isolation, reviewed }) => isolation !== "worker" || reviewed),
       "isolation worker is for reviewed strategies: set reviewed, or isolation process",
+    )
+    .refine(
+      (all) =>
+        all.every((each) => each.paramsFile === undefined || Object.keys(each.params).length === 0),
+      "a strategy has params and a paramsFile: want one of them",
     )
     .describe("What runs, one worker or process each"),
   accountId: z.number().int().min(1).default(1).describe("Account the intents are for"),

@@ -8,10 +8,10 @@
 import { readSync, writeSync } from "node:fs";
 import { EVENT_DOUBLES, EVENTS_MAX, INTENT_DOUBLES } from "@tidegate/rust-core/strategy-layout";
 
-/** To the process. LOAD and RUN carry JSON; BATCH events, `a` the time, `b` of BatchFlag; ANSWER `a` of Submit. */
-export const To = { LOAD: 1, RUN: 2, BATCH: 3, ANSWER: 4 } as const;
-/** From the process. HELLO and STATS carry JSON; INTENT one intent; DONE ends a batch, `a` is 1 when nothing is open. */
-export const From = { HELLO: 11, INTENT: 12, STATS: 13, DONE: 14 } as const;
+/** To the process. LOAD, RUN and, between batches, PARAMS carry JSON; BATCH events, `a` the time, `b` of BatchFlag; ANSWER `a` of Submit. */
+export const To = { LOAD: 1, RUN: 2, BATCH: 3, ANSWER: 4, PARAMS: 5 } as const;
+/** From the process. HELLO, STATS and the answer to PARAMS carry JSON; INTENT one intent; DONE ends a batch, `a` is 1 when nothing is open. */
+export const From = { HELLO: 11, INTENT: 12, STATS: 13, DONE: 14, PARAMS: 15 } as const;
 export const BatchFlag = { NONE: 0, REPORT: 1, STOP: 2 } as const;
 
 const HEAD_DOUBLES = 4;

@@ -14,7 +14,7 @@ import {
   INTENT_DOUBLES,
   type StrategyLaneConfig,
 } from "@tidegate/rust-core/strategy-layout";
-import type { InstrumentInfo } from "@tidegate/strategy-sdk";
+import { type InstrumentInfo, PARAMS_CHARS_MAX } from "@tidegate/strategy-sdk";
 
 const MAGIC = "TGSIN001";
 const HEADER_BYTES_MAX = 16 * 2 ** 20;
@@ -22,8 +22,11 @@ const HEADER_BYTES_MAX = 16 * 2 ** 20;
 export const INPUT_LOG_BYTES_MAX = 4 * 2 ** 30;
 const HEAD_BYTES = 12;
 
-/** TURN: a wait and its events. ANSWER: the lane's answer to an intent, and the intent. OVERRUN: a step of the handlers' clock beyond their budget. */
-export const Kind = { TURN: 1, ANSWER: 2, OVERRUN: 3, STOP: 4 } as const;
+/**
+ * TURN: a wait and its events. ANSWER: the lane's answer to an intent, and the intent. OVERRUN: a step of the handlers' clock beyond their
+ * budget. PARAMS: new parameters, JSON, a UTF-16 unit a double.
+ */
+export const Kind = { TURN: 1, ANSWER: 2, OVERRUN: 3, STOP: 4, PARAMS: 5 } as const;
 
 /** What a worker was started with. */
 export interface InputHeader {
@@ -45,6 +48,8 @@ export interface InputLog {
   turn(nowNs: number, count: number, events: Float64Array): void;
   /** What became of an intent. */
   answer(code: number, intent: Float64Array): void;
+  /** New parameters, as JSON, before they hold. */
+  params(json: string): void;
   /** The strategy is told to stop. */
   stop(): void;
 }
@@ -53,7 +58,12 @@ export interface InputLog {
 export class InputWriter implements InputLog {
   readonly #fd: number;
   readonly #buffer = Buffer.alloc(
-    HEAD_BYTES + Math.max(EVENTS_MAX * (2 + EVENT_DOUBLES * 8), 2 + INTENT_DOUBLES * 8),
+    HEAD_BYTES +
+      Math.max(
+        EVENTS_MAX * (2 + EVENT_DOUBLES * 8),
+        2 + INTENT_DOUBLES * 8,
+        2 + PARAMS_CHARS_MAX * 8,
+      ),
   );
   #bytes = 0;
   #calls = 0;
@@ -121,6 +131,12 @@ export class InputWriter implements InputLog {
     this.#write(this.#row(HEAD_BYTES, intent, 0, INTENT_DOUBLES));
   }
 
+  params(json: string): void {
+    const text = Float64Array.from({ length: json.length }, (_, at) => json.charCodeAt(at));
+    this.#head(Kind.PARAMS, 0, 1, 0);
+    this.#write(this.#row(HEAD_BYTES, text, 0, text.length));
+  }
+
   stop(): void {
     this.#head(Kind.STOP, 0, 0, 0);
     this.#write(HEAD_BYTES);
@@ -183,7 +199,7 @@ export function readInputs(path: string): {
   for (;;) {
     const record = readRecord(bytes, at);
     if (record === null) return { header, records, torn: bytes.length - at };
-    if (!(record.kind >= Kind.TURN && record.kind <= Kind.STOP))
+    if (!(record.kind >= Kind.TURN && record.kind <= Kind.PARAMS))
       return refuse(`byte ${at} begins no record`);
     records.push(record);
     at = record.next;
@@ -209,4 +225,9 @@ function readRecord(bytes: Buffer, from: number): (InputRecord & { next: number 
     at += doubles * 8;
   }
   return { kind, code, time, rows, next: at };
+}
+
+/** The JSON of a PARAMS record. */
+export function paramsOf(record: InputRecord): unknown {
+  return JSON.parse(String.fromCharCode(...(record.rows[0] ?? [])));
 }

@@ -1,5 +1,6 @@
 /** What the runner's main thread and its workers say to each other. */
 
+import { type MessagePort, receiveMessageOnPort } from "node:worker_threads";
 import type { StrategyLaneConfig } from "@tidegate/rust-core/strategy-layout";
 import {
   type FeatureSetState,
@@ -15,9 +16,9 @@ export const STATS_MS = 250;
 /** How long a stop waits for the last cancels; what is open then stays with the gateway. */
 export const STOP_MS = 1_000;
 
-/** Places of the shared flags. BUSY is 0 between batches, else the number of the batch the strategy is in. */
-export const Flag = { STOP: 0, BUSY: 1 } as const;
-export const FLAG_BYTES = 8;
+/** Places of the shared flags. PARAMS is 1 where a message with new parameters waits. BUSY is 0 between batches, else the number of the batch the strategy is in. */
+export const Flag = { STOP: 0, BUSY: 1, PARAMS: 2 } as const;
+export const FLAG_BYTES = 12;
 
 /** Tells the flags that the strategy's code runs, as Pump and Relay want it. */
 export function ordinal(flags: Int32Array): (running: boolean) => void {
@@ -103,8 +104,35 @@ export function saneStats(json: unknown): Omit<StatsMessage, "lane"> {
 }
 const FEATURE_STATES = ["NONE", "AWAITED", "MATCHED", "MISMATCH"] as const;
 
+/** To a worker: parameters that are to hold from the next turn on. */
+export interface NewParams {
+  readonly params: unknown;
+}
+/** What became of them: null where they hold, else why they do not. */
+export interface ParamsAnswer {
+  readonly type: "params";
+  readonly refused: string | null;
+}
+
+/** Gives the parameters that wait, each once, to whoever takes them; says what became of them. For a thread that is never in its event loop. */
+export function takeParams(
+  flags: Int32Array,
+  port: MessagePort | null,
+  take: (params: unknown) => string | null,
+): void {
+  if (port === null || Atomics.exchange(flags, Flag.PARAMS, 0) === 0) return;
+  for (let got = receiveMessageOnPort(port); got !== undefined; got = receiveMessageOnPort(port)) {
+    const answer: ParamsAnswer = {
+      type: "params",
+      refused: take((got.message as NewParams).params),
+    };
+    port.postMessage(answer);
+  }
+}
+
 export type WorkerMessage =
   | StatsMessage
   | { readonly type: "stopped"; readonly pending: number }
+  | ParamsAnswer
   /** The strategy's process is gone, or broke a bound. */
   | { readonly type: "gone"; readonly why: string };

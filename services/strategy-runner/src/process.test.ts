@@ -113,7 +113,8 @@ async function rig(deed: string, over: Partial<CellOptions> = {}, params: object
     await cell.ended;
     cell.closePipes();
   };
-  return { cell, port, run, end, printed };
+  const reload = (to: unknown) => relay.reload(to);
+  return { cell, port, run, end, printed, reload };
 }
 
 const why = noNamespaces ? " (skipped: this machine gives no network namespace)" : "";
@@ -125,6 +126,16 @@ describe.skipIf(noNamespaces)(`a strategy in a process of its own${why} [A11]`, 
     expect(port.sent[0]?.[IntentAt.ACCOUNT]).toBe(9);
     expect(port.sent[0]?.[IntentAt.PX]).toBe(90_003 - 50_000);
     await end();
+  });
+
+  it("takes new params between two batches, or refuses them and goes on with the old [B069]", async () => {
+    const { port, run, end, reload } = await rig("good");
+    expect(reload({ deed: "good", after: -1 })).toContain("bad params: after:");
+    expect(reload({ deed: "good", after: 3, behindTicks: 40_000 })).toBe(null);
+    run(8);
+    expect(port.sent[0]?.[IntentAt.PX]).toBe(90_003 - 40_000);
+    await end();
+    expect(() => reload({ deed: "good" })).toThrow();
   });
 
   it("reads, writes, starts, loads and signals nothing; the same file in this process can", async () => {

@@ -24,6 +24,7 @@ import {
   BookState,
   type InstrumentInfo,
   type OutIntent,
+  PARAMS_CHARS_MAX,
   StrategyHost,
 } from "@tidegate/strategy-sdk";
 import type { InputLog } from "./inputs.ts";
@@ -115,6 +116,26 @@ export class Pump {
     this.host.tick(this.#nowNs);
     this.#busy(false);
     return count;
+  }
+
+  /**
+   * New parameters between two turns. They are written down before they hold; what is refused is not, and leaves everything as it was.
+   *
+   * Shape   why they are refused, null where they hold
+   */
+  reload(given: unknown): string | null {
+    const json = JSON.stringify(given) ?? "null";
+    if (json.length > PARAMS_CHARS_MAX) {
+      return `${json.length} characters of params, at most ${PARAMS_CHARS_MAX}`;
+    }
+    this.#busy(true);
+    const checked = this.host.checkParams(JSON.parse(json));
+    if (checked.ok) {
+      this.#log?.params(json);
+      this.host.reload(this.#nowNs, checked.params);
+    }
+    this.#busy(false);
+    return checked.ok ? null : checked.why;
   }
 
   /** Cancels what is open and polls for the answers while `mayWait` says so. */

@@ -8,6 +8,7 @@ import {
   type RelayData,
   STATS_MS,
   STOP_MS,
+  takeParams,
   type WorkerMessage,
 } from "./messages.ts";
 import { nativePort } from "./port.ts";
@@ -38,6 +39,7 @@ try {
     const nowMs = performance.now();
     const due = nowMs - reportedMs >= STATS_MS;
     if (due) reportedMs = nowMs;
+    takeParams(flags, parentPort, (params) => relay.reload(params));
     relay.run(sinceOpenNs, due ? BatchFlag.REPORT : BatchFlag.NONE);
   }
   const stopMs = performance.now() + STOP_MS;

@@ -13,7 +13,7 @@ import {
   Submit,
 } from "@tidegate/rust-core/strategy-layout";
 import { PENDING_MAX } from "@tidegate/strategy-sdk";
-import { BatchFlag, From, INTENT_BYTES, type Pipe, PipeFault, To } from "./frames.ts";
+import { BatchFlag, type Frame, From, INTENT_BYTES, type Pipe, PipeFault, To } from "./frames.ts";
 import { type StatsMessage, saneStats } from "./messages.ts";
 import type { StrategyPort } from "./port.ts";
 
@@ -21,6 +21,9 @@ import type { StrategyPort } from "./port.ts";
 const CALLS_BESIDE = 3;
 /** One where it was asked, one at its end. */
 const STATS_PER_BATCH_MAX = 2;
+
+/** What is kept of a process's reason. */
+const REFUSAL_CHARS_MAX = 4_096;
 
 export interface RelayOptions {
   readonly lane: StrategyLaneConfig;
@@ -38,6 +41,7 @@ export class Relay {
   readonly #in = new Float64Array(EVENTS_MAX * EVENT_DOUBLES);
   readonly #out = new Float64Array(INTENT_DOUBLES);
   #seq = 0;
+  #last: Frame = { kind: 0, a: 0, b: 0, bytes: 0 };
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -61,7 +65,7 @@ export class Relay {
     return flat;
   }
 
-  #serve(count: number): boolean {
+  #serve(count: number, end: number = From.DONE): boolean {
     const { pipe, maxIntentsPerEvent, onStats } = this.#options;
     const newMax = maxIntentsPerEvent * (count + CALLS_BESIDE);
     let news = 0;
@@ -69,7 +73,8 @@ export class Relay {
     let told = 0;
     for (;;) {
       const frame = pipe.receive();
-      if (frame.kind === From.DONE) return frame.a === 1;
+      this.#last = frame;
+      if (frame.kind === end) return frame.a === 1;
       if (frame.kind === From.STATS) {
         told += 1;
         if (told > STATS_PER_BATCH_MAX) throw new PipeFault(`${told} reports in one batch`);
@@ -84,6 +89,22 @@ export class Relay {
         throw new PipeFault(`${news} new orders and ${cancels} cancels of one batch`);
       pipe.send(To.ANSWER, this.#submit(count));
     }
+  }
+
+  /**
+   * New parameters, between two batches.
+   *
+   * Shape   why the process refuses them, null where they hold
+   * Errors  PipeFault: the process is gone, or broke a bound
+   */
+  reload(params: unknown): string | null {
+    const { pipe, busy } = this.#options;
+    busy(true);
+    pipe.sendJson(To.PARAMS, params);
+    this.#serve(0, From.PARAMS);
+    const { refused } = Object(pipe.json(this.#last)) as { refused?: unknown };
+    busy(false);
+    return refused === null ? null : String(refused).slice(0, REFUSAL_CHARS_MAX);
   }
 
   /** What the process may not choose is set here: account, sequence, and which event it was about. */

@@ -16,6 +16,7 @@ import {
   type AnyStrategy,
   defineStrategy,
   OrderState,
+  PARAMS_CHARS_MAX,
   Policy,
   Submit,
   seededRandom,
@@ -23,7 +24,7 @@ import {
 } from "@tidegate/strategy-sdk";
 import { afterEach, expect, it } from "vitest";
 import { z } from "zod";
-import { type InputHeader, InputWriter, Kind, readInputs } from "./inputs.ts";
+import { type InputHeader, InputWriter, Kind, paramsOf, readInputs } from "./inputs.ts";
 import type { StrategyPort } from "./port.ts";
 import { Pump } from "./pump.ts";
 import { replayInputs } from "./replay.ts";
@@ -37,13 +38,14 @@ afterEach(() => {
 const makeQuoter = (clock: { ms: number }): AnyStrategy =>
   defineStrategy({
     id: "quoter",
-    params: z.object({}),
+    params: z.object({ depth: z.number().int().min(1).default(9), name: z.string().default("a") }),
+    fixedParams: ["name"],
     timerMs: 7,
     state: () => ({ open: [] as number[] }),
     onBookTop(ctx, top) {
       if (ctx.random() < 0.02) clock.ms += 80;
       if (ctx.random() < 0.01) throw new Error("now and then");
-      const ref = ctx.buy(2, top.bidPxTicks - Math.floor(ctx.random() * 9), 1, {
+      const ref = ctx.buy(2, top.bidPxTicks - Math.floor(ctx.random() * ctx.params.depth), 1, {
         tif: Tif.POST_ONLY,
       });
       if (ref !== 0) ctx.state.open.push(ref);
@@ -52,10 +54,15 @@ const makeQuoter = (clock: { ms: number }): AnyStrategy =>
       const ref = ctx.state.open.shift();
       if (ref !== undefined) ctx.cancel(ref);
     },
+    onParams(ctx, was) {
+      // What is told may act, and its acts are part of the session.
+      for (const ref of ctx.state.open.splice(0)) ctx.cancel(ref);
+      if (was.depth !== ctx.params.depth) ctx.buy(2, 900, 1, { tif: Tif.POST_ONLY });
+    },
   });
 
 /** A session of a made-up market; where the log lies, and every intent that left. */
-function session(turns: number, seed = 5) {
+function session(turns: number, seed = 5, reloads: Readonly<Record<number, unknown>> = {}) {
   const dir = mkdtempSync(join(tmpdir(), "tidegate-inputs-"));
   dirs.push(dir);
   const path = join(dir, "strategy-1.3.inputs");
@@ -137,11 +144,15 @@ function session(turns: number, seed = 5) {
     elapsedMs: log.timed(() => clock.ms),
   });
   pump.start();
-  for (let turn = 0; turn < turns; turn += 1) pump.run(() => now + Math.floor(random() * 1e6));
+  const refused: (string | null)[] = [];
+  for (let turn = 0; turn < turns; turn += 1) {
+    if (turn in reloads) refused.push(pump.reload(reloads[turn]));
+    pump.run(() => now + Math.floor(random() * 1e6));
+  }
   let waits = 5;
   pump.stop(() => waits-- > 0);
   log.close();
-  return { path, sent, stats: { ...pump.host.stats } };
+  return { path, sent, refused, stats: { ...pump.host.stats } };
 }
 
 const definition = () => makeQuoter({ ms: 0 });
@@ -159,6 +170,53 @@ it("a session run again from its log sends the same, overruns, refusals, stale b
   expect(told.replayHash).toBe(told.liveHash);
   expect(told.stats).toEqual(stats);
   expect(replayInputs({ definition: definition(), header, records })).toEqual(told);
+});
+
+it("new params are in the log before they hold, and a replay takes them at the same place [B069]", () => {
+  const { path, sent, refused, stats } = session(300, 5, {
+    80: { depth: 2 },
+    120: { depth: 0 },
+    121: { depth: 5, name: "b" },
+    160: { depth: 5 },
+  });
+  expect(refused).toEqual([
+    null,
+    "bad params: depth: Too small: expected number to be >=1",
+    'not changed while it runs: name is "a" and not "b"; start the strategy anew for that',
+    null,
+  ]);
+  const { header, records } = readInputs(path);
+  // What was refused led to nothing, and is not there.
+  const given = records.filter(({ kind }) => kind === Kind.PARAMS);
+  expect(given.map(paramsOf)).toEqual([{ depth: 2 }, { depth: 5 }]);
+  const told = replayInputs({ definition: definition(), header, records });
+  expect([told.first, told.unequal, told.unanswered]).toEqual([null, 0, 0]);
+  expect(told.intents).toEqual(sent);
+  expect(told.stats).toEqual(stats);
+  // No event is lost for it: the same market without a reload has as many.
+  expect(stats.events).toBeGreaterThan(300);
+  // Each of these is another session: params left out, at another place, or of other words.
+  const run = (other: typeof records) =>
+    replayInputs({ definition: definition(), header, records: other }).unequal;
+  const at = records.findIndex(({ kind }) => kind === Kind.PARAMS);
+  const [first] = given;
+  if (first === undefined) throw new Error("no params");
+  expect(run(records.toSpliced(at, 1))).toBeGreaterThan(0);
+  expect(run(records.toSpliced(at, 1).toSpliced(at + 60, 0, first))).toBeGreaterThan(0);
+  const bad = { ...first, rows: [Float64Array.from('{"depth":0}', (c) => c.charCodeAt(0))] };
+  expect(run(records.toSpliced(at, 1, bad))).toBeGreaterThan(0);
+});
+
+it("params that are too long are refused, and the longest that are not come back whole", () => {
+  const words = (length: number) => ({ extra: "é".repeat(length - 12) });
+  const { path, refused } = session(3, 5, {
+    1: words(PARAMS_CHARS_MAX + 1),
+    2: words(PARAMS_CHARS_MAX),
+  });
+  expect(refused[0]).toContain(`at most ${PARAMS_CHARS_MAX}`);
+  expect(refused[1]).toBe(null);
+  const [record] = readInputs(path).records.filter(({ kind }) => kind === Kind.PARAMS);
+  expect(record === undefined ? null : paramsOf(record)).toEqual(words(PARAMS_CHARS_MAX));
 });
 
 it("another price, a lost turn, another time or another seed shows [A11]", () => {

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { EVENT_DOUBLES, INTENT_DOUBLES } from "@tidegate/rust-core/strategy-layout";
 import { type AnyStrategy, type HostStats, Submit } from "@tidegate/strategy-sdk";
-import { type InputHeader, type InputRecord, Kind } from "./inputs.ts";
+import { type InputHeader, type InputRecord, Kind, paramsOf } from "./inputs.ts";
 import type { StrategyPort } from "./port.ts";
 import { Pump } from "./pump.ts";
 
@@ -153,6 +153,10 @@ export function replayInputs(options: ReplayOptions): Replayed {
         skipAnswers();
         return steps[at]?.kind === Kind.TURN;
       });
+    } else if (step?.kind === Kind.PARAMS) {
+      at += 1;
+      const refused = pump.reload(paramsOf(step));
+      if (refused !== null) differs(`live took params that the replay refuses: ${refused}`);
     } else {
       pump.run(() => step?.time ?? 0);
     }

@@ -111,6 +111,50 @@ const say = (breaker) => parentPort.postMessage({ type: "stats", name: "good", s
     expect(states()).toEqual(["STOPPED", "DEAD"]);
   });
 
+  it("a parameter file is read again: taken, unchanged or refused, and the old stay [B069]", async () => {
+    const workerUrl = program(
+      "params.mjs",
+      `import { receiveMessageOnPort } from "node:worker_threads";
+${STATS}
+say("NORMAL");
+while (Atomics.load(flags, 0) === 0) {
+  Atomics.wait(flags, 0, 0, 5);
+  if (Atomics.exchange(flags, 2, 0) === 0) continue;
+  const { params } = receiveMessageOnPort(parentPort).message;
+  parentPort.postMessage({ type: "params", refused: params.edgeTicks < 0 ? "bad params: edgeTicks" : null });
+}
+parentPort.postMessage({ type: "stopped", pending: 0 });`,
+    );
+    const paramsFile = file("params.json", '{"edgeTicks":1}');
+    const lines: string[] = [];
+    const runner = await startStrategyRunner(
+      config({ strategies: [{ id: 4, file: GOOD, reviewed: true, paramsFile }] }),
+      { ...silent, workerUrl, log: (level, msg) => void lines.push(`${level} ${msg}`) },
+    );
+    const again = async (text: string) => {
+      writeFileSync(paramsFile, text);
+      const [{ outcome, why } = { outcome: "none", why: "" }] = await runner.reload();
+      return `${outcome} ${why.replace(paramsFile, "FILE")}`.trim();
+    };
+    expect(await again('{ "edgeTicks": 1 }')).toBe("unchanged");
+    expect(await again('{"edgeTicks":2}')).toBe("taken");
+    expect(await again('{"edgeTicks":-2}')).toBe("refused bad params: edgeTicks");
+    expect(await again("{")).toMatch(
+      /^refused cannot read the params in FILE: .*want a JSON object$/,
+    );
+    expect(await again("[1]")).toBe("refused cannot read the params in FILE: want a JSON object");
+    expect(await again(`"${"x".repeat(70_000)}"`)).toContain("at most 65536");
+    expect(runner.stats()["strategies"]).toMatchObject([{ reloads: 1 }]);
+    expect(lines.filter((line) => line.startsWith("warn"))).toHaveLength(4);
+    expect(await again('{"edgeTicks":3}')).toBe("taken");
+    expect(runner.stats()["strategies"]).toMatchObject([{ reloads: 2, paramsRefused: "" }]);
+    await runner[Symbol.asyncDispose]();
+    expect(await again('{"edgeTicks":4}')).toContain("refused the strategy is");
+    expect(() =>
+      config({ strategies: [{ id: 4, file: GOOD, paramsFile, params: { a: 1 } }] }),
+    ).toThrow("want one of them");
+  });
+
   it.each([
     [
       "bad params",

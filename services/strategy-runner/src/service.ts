@@ -11,6 +11,7 @@ import {
 import type { StrategyRunnerConfig, StrategySettings } from "./config.ts";
 import { readInstruments } from "./instruments.ts";
 import { loadStrategy } from "./load.ts";
+import { readParams } from "./params-file.ts";
 import { type CellProcess, startCell } from "./process.ts";
 import { probeSandbox, type SandboxFacts } from "./sandbox.ts";
 import { Slot, type SlotDeps, type SlotPlan, statePath } from "./slot.ts";
@@ -31,6 +32,19 @@ export interface StrategyRunner extends AsyncDisposable {
   /** Every strategy has begun, and is ready to send or dead: a dead one shows in `state`, not here. */
   readonly ready: boolean;
   stats(): Record<string, unknown>;
+  /**
+   * Reads every parameter file again. What differs from what holds is given to its strategy, which takes it between two events or refuses it
+   * whole; each is logged.
+   */
+  reload(): Promise<readonly Reloaded[]>;
+}
+
+/** What became of a strategy's parameter file. */
+export interface Reloaded {
+  readonly id: number;
+  readonly outcome: "taken" | "unchanged" | "refused";
+  /** Why it was refused; "" where it was not. */
+  readonly why: string;
 }
 
 /** Where a strategy runs. */
@@ -121,7 +135,10 @@ export async function startStrategyRunner(
   const known = deps.featureSets ?? featureSets;
   const plans: SlotPlan[] = [];
   try {
-    for (const [place, strategy] of config.strategies.entries()) {
+    for (const [place, settings] of config.strategies.entries()) {
+      const { paramsFile } = settings;
+      const strategy =
+        paramsFile === undefined ? settings : { ...settings, params: readParams(paramsFile) };
       const { cell, featureSet, owner } = await load(strategy, place, config, deps, facts);
       const plan = { strategy, config, instruments, tableVersion: version, cell };
       plans.push({ ...plan, featureSetHash: undefined, kept: null });
@@ -158,6 +175,29 @@ export async function startStrategyRunner(
     deps.log("info", "the strategy is started", { strategy: id, isolation, ...child, network });
   }
 
+  /** What each file held when it was last taken; a file that says the same again is no news. */
+  const held = new Map(plans.map(({ strategy: { id, params } }) => [id, JSON.stringify(params)]));
+  const reloadOne = async (slot: Slot, path: string): Promise<Reloaded> => {
+    let refused: string | null;
+    try {
+      const params = readParams(path);
+      const text = JSON.stringify(params);
+      if (text === held.get(slot.id)) return { id: slot.id, outcome: "unchanged", why: "" };
+      refused = await slot.reload(params);
+      if (refused === null) held.set(slot.id, text);
+    } catch (error) {
+      refused = (error as Error).message;
+      slot.paramsRefused = refused;
+    }
+    if (refused === null) {
+      deps.log("info", "the strategy has new params", { strategy: slot.id, file: path });
+      return { id: slot.id, outcome: "taken", why: "" };
+    }
+    const why = { strategy: slot.id, file: path, error: refused };
+    deps.log("warn", "new params are refused, the old ones hold", why);
+    return { id: slot.id, outcome: "refused", why: refused };
+  };
+
   const overall = (): "NORMAL" | "DEGRADED" => {
     const fine = running.every(
       ({ state }) => state === "NORMAL" || state === "STARTING" || state === "STOPPED",
@@ -173,6 +213,13 @@ export async function startStrategyRunner(
         ({ state, last }) => (last?.ready ?? false) || state === "DEAD" || state === "STOPPED",
       );
     },
+    reload() {
+      const files = running.flatMap((slot, place) => {
+        const path = plans[place]?.strategy.paramsFile;
+        return path === undefined ? [] : [reloadOne(slot, path)];
+      });
+      return Promise.all(files);
+    },
     stats() {
       const strategies = running.map((slot) => {
         const { id, epoch, state, last, lane, error, isolation, sweep } = slot;
@@ -186,6 +233,8 @@ export async function startStrategyRunner(
           sweep,
           error: error === "" ? (last?.lastError.split("\n")[0] ?? "") : error,
           ready: last?.ready ?? false,
+          reloads: slot.reloads,
+          paramsRefused: slot.paramsRefused,
           pending: last?.pending ?? 0,
           leftovers: last?.leftovers ?? 0,
           unknownEvents: last?.unknownEvents ?? 0,

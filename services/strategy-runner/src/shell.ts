@@ -6,6 +6,9 @@ import { type StrategyRunner, startStrategyRunner } from "./service.ts";
 
 /** Runs the strategies for the life of the process. */
 export function runStrategyRunner(): Promise<void> {
+  let running: StrategyRunner | null = null;
+  // Heard for the life of the process: one that comes before the start or in the drain must not end it, as it would by default.
+  process.on("SIGHUP", () => void running?.reload());
   return runService({
     name: "strategy-runner",
     schema: Settings,
@@ -28,7 +31,9 @@ export function runStrategyRunner(): Promise<void> {
           cause: error,
         });
       }
+      running = runner;
       const end = async (): Promise<void> => {
+        running = null;
         await runner[Symbol.asyncDispose]();
       };
       return {

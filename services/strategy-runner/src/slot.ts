@@ -11,6 +11,7 @@ import { topicsOf } from "./instruments.ts";
 import {
   FLAG_BYTES,
   Flag,
+  type NewParams,
   type RelayData,
   type StatsMessage,
   type WorkerData,
@@ -21,6 +22,8 @@ import { POLL_MS_MAX } from "./pump.ts";
 import { type StateOwner, writeState } from "./state.ts";
 import { LOOK_MS, Watchdog } from "./watchdog.ts";
 
+/** How long new parameters may go unanswered: the longest wait of a lane, and what a handler may take, many times over. */
+export const PARAMS_MS_MAX = 5_000;
 /** How long a stop waits for a worker before it is ended. */
 export const STOP_MS_MAX = 3_000;
 
@@ -85,6 +88,11 @@ export class Slot {
   state: StrategyState = "STARTING";
   sweep: Sweep = "NONE";
   error = "";
+  /** Parameters that took the place of others since the start. */
+  reloads = 0;
+  /** Why the last ones did not; "" where they did. */
+  paramsRefused = "";
+  #asked: ((refused: string | null) => void) | null = null;
 
   constructor(plan: SlotPlan, deps: SlotDeps) {
     this.#plan = plan;
@@ -187,6 +195,7 @@ export class Slot {
     worker.on("message", (message: WorkerMessage) => {
       if (message.type === "stopped") this.state = "STOPPED";
       else if (message.type === "gone") this.#gone(message.why);
+      else if (message.type === "params") this.#asked?.(message.refused);
       else this.#told(message);
     });
     worker.on("error", (error: Error) => {
@@ -245,6 +254,41 @@ export class Slot {
       this.error ||= said === "" ? why : `${why}; it said: ${said}`;
       const what = { strategy: this.id, error: this.error };
       this.#deps.log("error", "the strategy's process is gone", what);
+    });
+  }
+
+  /**
+   * Gives it new parameters, which hold from its next turn on or not at all.
+   *
+   * Shape   why they do not hold, null where they do
+   */
+  async reload(params: unknown): Promise<string | null> {
+    const refused = await this.#tryParams(params);
+    this.paramsRefused = refused ?? "";
+    if (refused === null) this.reloads += 1;
+    return refused;
+  }
+
+  #tryParams(params: unknown): Promise<string | null> {
+    if (this.#stopping || this.state === "DEAD" || this.state === "STOPPED") {
+      return Promise.resolve(`the strategy is ${this.#stopping ? "stopping" : this.state}`);
+    }
+    if (this.#asked !== null) return Promise.resolve("earlier parameters are not answered yet");
+    return new Promise((done) => {
+      const late = setTimeout(
+        () => answer(`no answer within ${PARAMS_MS_MAX} ms; they may hold yet`),
+        PARAMS_MS_MAX,
+      );
+      const answer = (refused: string | null): void => {
+        clearTimeout(late);
+        this.#asked = null;
+        done(refused);
+      };
+      this.#asked = answer;
+      void this.#ended.then(() => this.#asked?.("the strategy ended"));
+      const message: NewParams = { params };
+      this.#worker.postMessage(message);
+      Atomics.store(this.#flags, Flag.PARAMS, 1);
     });
   }
 

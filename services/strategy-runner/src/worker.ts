@@ -10,6 +10,7 @@ import {
   ordinal,
   STATS_MS,
   STOP_MS,
+  takeParams,
   type WorkerData,
   type WorkerMessage,
 } from "./messages.ts";
@@ -74,6 +75,7 @@ report();
 let reportedMs = openedMs;
 const swept = () => data.sweep === true && pump.host.ready;
 while (Atomics.load(flags, Flag.STOP) === 0 && !swept()) {
+  takeParams(flags, parentPort, (params) => pump.reload(params));
   pump.run(sinceOpenNs);
   const nowMs = performance.now();
   if (nowMs - reportedMs >= STATS_MS) {

@@ -2,7 +2,7 @@
 
 import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import { type TapeInfo, tapeConvert, tapeInspect } from "@tidegate/rust-core";
+import { type TapeInfo, tapeConvert, tapeInspect, tapeOfDbn } from "@tidegate/rust-core";
 import { z } from "zod";
 import { check, type Result, result } from "../result.ts";
 import { UsageError } from "../sim/options.ts";
@@ -25,6 +25,8 @@ const Entry = z.strictObject({
   addedLatencyNs: z.number(),
   sources: z.array(z.tuple([z.string(), z.string()])),
   licence: z.string(),
+  /** How rows were made that no venue sent, as of bars; null where each was recorded. */
+  rule: z.string().nullable().default(null),
 });
 export type Entry = z.output<typeof Entry>;
 
@@ -62,6 +64,7 @@ function entryOf(tape: TapeInfo, licence: string): Entry {
     addedLatencyNs: tape.header.added_latency_ns,
     sources: tape.header.sources.map(([name, hash]) => [name, hash]),
     licence,
+    rule: tape.header.rule ?? null,
   };
 }
 
@@ -73,6 +76,10 @@ export interface ConvertWords {
   readonly baseNs: number;
   /** The exchange's day, for formats that count from its midnight. */
   readonly date: string | null;
+  /** The instrument's symbol or number in the files, of Databento's; null = the row's own symbol, or the only one. */
+  readonly symbol?: string | null;
+  /** The file that says what the columns of a table mean. */
+  readonly columns?: string | null;
 }
 
 /** Where LOBSTER's exchanges are. */
@@ -130,6 +137,21 @@ export async function convertTo(
   const files = words.files.map((file) => resolve(file));
   if (format === "lobster" && words.date === null) {
     throw new UsageError("--format lobster: its files count from midnight; want --date of the day");
+  }
+  if (format === "dbn") {
+    const symbol = words.symbol == null ? {} : { symbol: words.symbol };
+    const request = { files, row, baseNs: words.baseNs, ...symbol, out: resolve(out) };
+    return JSON.parse(await tapeOfDbn(JSON.stringify(request))) as Converted;
+  }
+  if (format === "table") {
+    if (words.columns == null || !existsSync(resolve(words.columns))) {
+      throw new UsageError(
+        `--columns ${words.columns ?? ""}: a table needs the file that says what its columns mean; docs/how-to/bring-your-own-data.md has one of each kind`,
+      );
+    }
+    const { convertTables } = await import("./tables/convert.ts");
+    const columns = resolve(words.columns);
+    return convertTables({ files, row, columns, baseNs: words.baseNs, out: resolve(out) });
   }
   const midnight = words.date === null ? 0n : midnightNs(words.date);
   const { rawJSON } = JSON as unknown as { rawJSON(text: string): unknown };

@@ -9,7 +9,13 @@ import {
   backtestSubmit,
   backtestSummary,
 } from "@tidegate/rust-core";
-import { EVENT_DOUBLES, Event, IntentAt, Submit } from "@tidegate/rust-core/strategy-layout";
+import {
+  EVENT_DOUBLES,
+  Event,
+  EventKind,
+  IntentAt,
+  Submit,
+} from "@tidegate/rust-core/strategy-layout";
 import { Pump } from "@tidegate/strategy-runner/pump";
 import { type AnyStrategy, type HostStats, INTENTS_PER_EVENT_MAX } from "@tidegate/strategy-sdk";
 import type { FeesConfig, FillModel, LatencyConfig, QueueConfig } from "./options.ts";
@@ -77,6 +83,8 @@ export interface LaneOutcome {
     readonly events: number;
     readonly instruments: readonly InstrumentSummary[];
   };
+  /** Receive time of the last book or trade the strategy was shown, ns since the epoch as text; the start where there was none. */
+  readonly seenToNs: string;
   readonly fills: Float64Array;
   readonly samples: Float64Array;
   readonly host: Readonly<HostStats>;
@@ -153,6 +161,7 @@ export async function runLane(
   let ended = false;
   let [events, intent]: Float64Array[] = [];
   let startNs = 0n;
+  let seenNs = 0;
   let stopping = false;
   const submit = (): number => {
     const answer = backtestSubmit();
@@ -202,6 +211,12 @@ export async function runLane(
       poll: () => {
         const count = backtestPoll();
         ended = count < 0;
+        // A batch is of market data or one answer, so that its last event tells for all.
+        const last = (count - 1) * EVENT_DOUBLES;
+        const kind = count > 0 ? events?.[last + Event.KIND] : undefined;
+        if (kind === EventKind.BOOK_TOP || kind === EventKind.TRADE) {
+          seenNs = events?.[last + Event.NOW_NS] ?? seenNs;
+        }
         return Math.max(count, 0);
       },
       submit,
@@ -226,6 +241,7 @@ export async function runLane(
     const { host } = pump;
     return {
       summary: JSON.parse(backtestSummary()) as LaneOutcome["summary"],
+      seenToNs: String(startNs + BigInt(seenNs)),
       fills: backtestRows("fills"),
       samples: backtestRows("samples"),
       host: { ...host.stats },

@@ -6,7 +6,7 @@ import { FILL_DOUBLES } from "@tidegate/rust-core";
 import { writeColumns } from "@tidegate/storage/columns";
 import { commit } from "../result.ts";
 import { canonical, sha256 } from "./hashes.ts";
-import { type LaneOutcome, type Progress, runLane } from "./lane.ts";
+import { type LaneOutcome, type Part, type Progress, runLane } from "./lane.ts";
 import { byInstrument, metricsOf, pointsOf, sessionsPerYear, type Worth } from "./metrics.ts";
 import type { Prepared } from "./prepare.ts";
 
@@ -63,11 +63,14 @@ export function documentOf(prepared: Prepared, outcome: LaneOutcome) {
   const figures = byInstrument(ids, samples, fills);
   const known = summary.instruments.map(({ assumptions, audit, markouts, ...rest }) => {
     const tape = tapes.find(({ row }) => row.id === rest.instrument);
+    const rule = tape?.tape.header.rule;
+    // What no venue sent is an assumption like a model of fills.
+    const assumed = rule === undefined ? assumptions : [...assumptions, ["data", rule] as const];
     return {
       ...rest,
       symbol: `${tape?.row.venue}:${tape?.row.symbol}`,
       longestGapNs: tape?.tape.longestGapNs ?? 0,
-      assumptions: Object.fromEntries(assumptions),
+      assumptions: Object.fromEntries(assumed),
       audit,
       markouts,
     };
@@ -78,7 +81,7 @@ export function documentOf(prepared: Prepared, outcome: LaneOutcome) {
     seed: spec.seed,
     asset,
     capital: words.capital,
-    period: { startNs: summary.startNs, endNs: summary.endNs },
+    period: { startNs: summary.startNs, endNs: summary.endNs, seenToNs: outcome.seenToNs },
     hashes: {
       ...hashes,
       engine: summary.runHash,
@@ -111,11 +114,13 @@ export function documentOf(prepared: Prepared, outcome: LaneOutcome) {
 export type BacktestDocument = ReturnType<typeof documentOf>;
 
 /** Runs what was prepared and gives its document. */
-export async function backtest(prepared: Prepared, progress?: Progress): Promise<BacktestDocument> {
-  return documentOf(
-    prepared,
-    await runLane(prepared.definition, prepared.spec, prepared.spanNs, progress),
-  );
+export async function backtest(
+  prepared: Prepared,
+  progress?: Progress,
+  part: Part = {},
+): Promise<BacktestDocument> {
+  const { definition, spec, spanNs } = prepared;
+  return documentOf(prepared, await runLane(definition, spec, spanNs, progress, { part }));
 }
 
 /** Writes a file whole or not at all. */

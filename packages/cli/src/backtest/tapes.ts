@@ -3,7 +3,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type TapeInfo, tapeConvert, tapeInspect } from "@tidegate/rust-core";
+import { type TapeInfo, tapeConvert, tapeInspect, tapeOfDbn } from "@tidegate/rust-core";
 import { UsageError } from "../sim/options.ts";
 import { parseData } from "./options.ts";
 
@@ -23,7 +23,7 @@ export interface InstrumentRow {
   readonly [more: string]: unknown;
 }
 
-export const FORMATS = ["binance", "npz", "lobster"] as const;
+export const FORMATS = ["binance", "npz", "lobster", "dbn", "table"] as const;
 export type Format = (typeof FORMATS)[number];
 
 export function readTable(file: string): readonly InstrumentRow[] {
@@ -44,9 +44,11 @@ export function rowOf(rows: readonly InstrumentRow[], of: string): InstrumentRow
 /** What a file is written in, by its name. */
 export function formatOf(file: string): Format {
   if (file.endsWith(".npz")) return "npz";
+  if (/\.dbn(\.zst)?$/.test(file)) return "dbn";
+  if (/\.(parquet|csv|csv\.gz)$/.test(file)) return "table";
   if (/\.(jsonl|gz|zst|xz|txt|bin|cap|lz4)$/.test(file)) return "binance";
   throw new UsageError(
-    `${file}: want a .tape, a capture (.jsonl, .jsonl.gz), or hftbacktest's .npz`,
+    `${file}: want a .tape, a capture (.jsonl, .jsonl.gz), hftbacktest's .npz, Databento's .dbn or .dbn.zst, or a table (.csv, .csv.gz, .parquet)`,
   );
 }
 
@@ -97,10 +99,17 @@ export async function tapesOf(
     const path = join(cacheDir, await cacheName(row, format, paths));
     if (!existsSync(path)) {
       mkdirSync(cacheDir, { recursive: true });
+      if (format === "table" || format === "lobster") {
+        throw new UsageError(
+          `--data ${paths[0]}: what its columns mean must be said; make a tape of it first, by ./hft backtest convert or ./hft data import`,
+        );
+      }
       const times = { baseNs: 0, midnightNs: 0 };
       // Another process may make the same tape now: each writes its own file, and the last rename stands for both.
       const own = join(cacheDir, `.${randomUUID()}.tape`);
-      await tapeConvert(JSON.stringify({ format, files: paths, row, times, out: own }));
+      if (format === "dbn")
+        await tapeOfDbn(JSON.stringify({ files: paths, row, baseNs: 0, out: own }));
+      else await tapeConvert(JSON.stringify({ format, files: paths, row, times, out: own }));
       renameSync(own, path);
     }
     out.push({ row, tape: tapeInspect(path) });

@@ -120,12 +120,17 @@ export function addBacktest(program: Command, root: string): void {
   group
     .command("convert")
     .description("make a tape of recordings of one instrument")
-    .argument("<files...>", "captures in their order, one .npz of hftbacktest's, or a LOBSTER pair")
+    .argument(
+      "<files...>",
+      "captures in their order, one .npz of hftbacktest's, a LOBSTER pair, .dbn files, or tables",
+    )
     .requiredOption("--instrument <id>", "an id of the instrument table, or VENUE:SYMBOL")
     .requiredOption("--out <file>", "the tape")
     .option("--instruments <file>", "the instrument table", "config/instruments.json")
-    .option("--format <name>", "binance, npz or lobster (default: by the name)")
+    .option("--format <name>", "binance, npz, lobster, dbn or table (default: by the name)")
     .option("--date <day>", "the exchange's day, of lobster's files")
+    .option("--symbol <name>", "the instrument's symbol or number in the files, of dbn")
+    .option("--columns <file>", "what the columns mean, of a table (JSON)")
     .option(
       "--base-latency <time>",
       "what the fastest message took, where the clock was wrong",
@@ -146,6 +151,8 @@ export function addBacktest(program: Command, root: string): void {
         format: flags["format"] ?? null,
         baseNs: durationNs("--base-latency", flags["baseLatency"] ?? ""),
         date: flags["date"] ?? null,
+        symbol: flags["symbol"] ?? null,
+        columns: flags["columns"] ?? null,
       };
       const made = await convertTo(root, words, flags["out"] ?? "");
       const { tape } = made;
@@ -173,6 +180,30 @@ export function addBacktest(program: Command, root: string): void {
         workers: Number(flags["workers"]),
         redis: flags["redis"] ?? null,
         shard: flags["shard"] === undefined ? null : parseShard(flags["shard"]),
+      });
+      if (flags.json !== true) process.stdout.write(`${JSON.stringify(value.figures, null, 1)}\n`);
+      report(value, flags.json ?? false);
+    });
+
+  group
+    .command("walk-forward")
+    .description("choose parameters on each train window, try them on what follows; resumable")
+    .argument("<spec>", "a JSON file: a sweep's words, with its windows in `walk`")
+    .option("--out <folder>", "results and job table (default: var/walks/NAME-OF-THE-SPEC)")
+    .option("--workers <n>", "worker processes of this machine", "2")
+    .option("--redis <url>", "take jobs from a queue on Redis, which many machines may share")
+    .option("--break <name>", "plant a fault: leak")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft backtest walk-forward walk.json --workers 2")
+    .action(async (spec: string, flags: Record<string, string> & { json?: true }) => {
+      const { walkForward } = await import("../backtest/walk/walk.ts");
+      const { report } = await import("../result.ts");
+      if (!existsSync(spec)) throw new UsageError(`${spec}: there is no such file`);
+      const value = await walkForward(root, spec, {
+        out: flags["out"] ?? join(root, "var/walks", basename(spec, ".json")),
+        workers: Number(flags["workers"]),
+        redis: flags["redis"] ?? null,
+        plant: flags["break"] ?? null,
       });
       if (flags.json !== true) process.stdout.write(`${JSON.stringify(value.figures, null, 1)}\n`);
       report(value, flags.json ?? false);

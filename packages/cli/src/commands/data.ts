@@ -18,8 +18,8 @@ export function addData(program: Command, root: string): void {
       const at = (ns: string | null) =>
         ns === null ? "–" : new Date(Number(BigInt(ns) / 1_000_000n)).toISOString();
       const lines = sets.map(
-        ({ instrument, firstNs, lastNs, rows, trades, longestGapNs, file }) =>
-          `${instrument}  ${at(firstNs)} to ${at(lastNs)}  ${rows} rows, ${trades} trades, longest gap ${(longestGapNs / 1e9).toFixed(3)} s  ${file}`,
+        ({ instrument, firstNs, lastNs, rows, trades, longestGapNs, file, rule }) =>
+          `${instrument}  ${at(firstNs)} to ${at(lastNs)}  ${rows} rows, ${trades} trades, longest gap ${(longestGapNs / 1e9).toFixed(3)} s  ${file}${rule === null ? "" : "  (made of bars)"}`,
       );
       const none = `no data set in ${dir}; ./hft data import FILE --instrument VENUE:SYMBOL`;
       process.stdout.write(
@@ -29,11 +29,16 @@ export function addData(program: Command, root: string): void {
   data
     .command("import")
     .description("make a tape of recordings of one instrument and add it to the catalogue")
-    .argument("<files...>", "captures in their order, one .npz, or a LOBSTER pair")
+    .argument(
+      "<files...>",
+      "captures in their order, one .npz, a LOBSTER pair, .dbn files, or tables",
+    )
     .requiredOption("--instrument <id>", "an id of the instrument table, or VENUE:SYMBOL")
     .option("--instruments <file>", "the instrument table", "config/instruments.json")
-    .option("--format <name>", "binance, npz or lobster (default: by the name)")
+    .option("--format <name>", "binance, npz, lobster, dbn or table (default: by the name)")
     .option("--date <day>", "the exchange's day, of lobster's files")
+    .option("--symbol <name>", "the instrument's symbol or number in the files, of dbn")
+    .option("--columns <file>", "what the columns mean, of a table (JSON)")
     .option(
       "--base-latency <time>",
       "what the fastest message took, where the clock was wrong",
@@ -56,6 +61,8 @@ export function addData(program: Command, root: string): void {
         format: flags["format"] ?? null,
         baseNs: durationNs("--base-latency", flags["baseLatency"] ?? ""),
         date: flags["date"] ?? null,
+        symbol: flags["symbol"] ?? null,
+        columns: flags["columns"] ?? null,
       };
       const dir = resolve(flags["dir"] ?? FOLDER);
       const { entry, known } = await importSet(root, words, dir, flags["licence"] ?? "");

@@ -23,6 +23,8 @@ export interface SimOptions {
   readonly beside?: readonly string[];
   /** Write down what the gateway and each strategy are given, so that the session can be run again. */
   readonly capture?: boolean;
+  /** Where the first strategy's parameters stand; the runner reads them again on SIGHUP. */
+  readonly paramsFile?: string;
   /** Keep the run directory. */
   readonly keep: boolean;
   readonly json: boolean;

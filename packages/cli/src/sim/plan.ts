@@ -109,7 +109,9 @@ export function clusterPlan(input: {
         // Ours share the runner's process; anybody else's file has a process of its own, with the network as it is where
         // this machine cannot take it away: a run has no key that opens anything.
         strategies: files.map((file, at) => {
-          return { id: at + 1, file, params: {}, reviewed: isShipped(root, file) };
+          const { paramsFile } = options;
+          const params = at === 0 && paramsFile !== undefined ? { paramsFile } : { params: {} };
+          return { id: at + 1, file, ...params, reviewed: isShipped(root, file) };
         }),
         ...capture,
         openNetwork: true,

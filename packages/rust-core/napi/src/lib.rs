@@ -14,5 +14,6 @@ mod matching;
 mod projection;
 mod replay;
 mod strategy;
+mod tapes;
 mod wal;
 mod wire;

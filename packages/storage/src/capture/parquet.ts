@@ -74,7 +74,7 @@ function seal(path: string): void {
 }
 
 /** Throws where a file has a checksum and is not what it was when that was taken. A file of others has none and is believed. */
-function check(path: string): void {
+export function checkSum(path: string): void {
   const file = openSync(path, "r");
   try {
     const { size } = fstatSync(file);
@@ -115,7 +115,7 @@ export async function writeParquet(
 }
 
 /** Rows of each group. Counts that contradict each other would have the file read for ever. */
-function groupsOf({ num_rows: total, row_groups: groups }: FileMetaData): number[] {
+export function groupsOf({ num_rows: total, row_groups: groups }: FileMetaData): number[] {
   const counts = groups.map(({ num_rows: rows }) => Number(rows));
   const fits = (n: number) => Number.isSafeInteger(n) && n >= 0 && n <= GROUP_ROWS_MAX;
   if (!counts.every(fits)) {
@@ -139,7 +139,7 @@ export async function* readParquet(path: string): AsyncGenerator<Captured> {
   let metadata: FileMetaData | undefined;
   const file = await asyncBufferFromFile(path).catch(fail);
   try {
-    check(path);
+    checkSum(path);
     metadata = await parquetMetadataAsync(file);
     groups = groupsOf(metadata);
   } catch (error) {

@@ -14,6 +14,9 @@ export interface JobResult {
   readonly metrics: BacktestDocument["metrics"];
   readonly audit: boolean;
   readonly exceptions: number;
+  /** Of a run over a part of the tapes: what it saw, and its curve as the document has it. */
+  readonly period?: BacktestDocument["period"];
+  readonly equity?: BacktestDocument["equity"]["rows"];
 }
 
 export interface Began {
@@ -64,7 +67,7 @@ export class Results {
   }
 
   write(job: Job, document: BacktestDocument): void {
-    const { hashes, metrics, host, instruments } = document;
+    const { hashes, metrics, host, instruments, period, equity } = document;
     const value: JobResult = {
       id: job.id,
       params: document.strategy.params,
@@ -73,6 +76,7 @@ export class Results {
       metrics,
       audit: instruments.every(({ audit }) => audit.sound),
       exceptions: host.exceptions,
+      ...(job.part === undefined ? {} : { period, equity: equity.rows }),
     };
     writeWhole(this.path(job.id), `${JSON.stringify(value)}\n`);
   }

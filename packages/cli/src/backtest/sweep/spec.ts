@@ -3,13 +3,14 @@
 import { z } from "zod";
 import { UsageError } from "../../sim/options.ts";
 import { canonical, sha256 } from "../hashes.ts";
+import type { Part } from "../lane.ts";
 import { DEFAULTS, type RunWords } from "../prepare.ts";
 
 /** Jobs of one sweep; a larger one is several. */
 export const JOBS_MAX = 100_000;
 
 const word = z.string().min(1);
-const Spec = z.strictObject({
+export const Spec = z.strictObject({
   strategy: word,
   data: z.array(word).default([]),
   /** Each parameter's value, or a list of values to try. */
@@ -31,17 +32,24 @@ export interface Job {
   readonly id: string;
   readonly params: Readonly<Record<string, unknown>>;
   readonly seed: number;
+  /** What of the tapes it sees; absent = all. Its result then has its period and its equity curve. */
+  readonly part?: Part;
 }
 
 /** Reads a spec's text. Errors name the field. */
 export function parseSpec(file: string, text: string): SweepSpec {
+  return readSpec(Spec, file, text);
+}
+
+/** Reads the text of a spec of some kind. Errors name the field. */
+export function readSpec<T extends z.ZodType>(schema: T, file: string, text: string): z.output<T> {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (cause) {
     throw new UsageError(`${file}: no JSON: ${(cause as Error).message}`);
   }
-  const read = Spec.safeParse(json);
+  const read = schema.safeParse(json);
   if (read.success) return read.data;
   const what = read.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`);
   throw new UsageError(`${file}: ${what.join("; ")}`);
@@ -75,8 +83,9 @@ export function jobId(
   decides: { readonly data: string; readonly code: string; readonly models: string },
   params: unknown,
   seed: number,
+  part?: Part,
 ): string {
-  return sha256(canonical({ ...decides, params, seed }));
+  return sha256(canonical({ ...decides, params, seed, ...(part === undefined ? {} : { part }) }));
 }
 
 /** The part of a sweep that shard `index` of `count` runs. */

@@ -48,31 +48,35 @@ export async function jobsOf(root: string, file: string): Promise<Job[]> {
   return [...jobs.values()];
 }
 
-/** Runs what has no result yet. The result's checks are that every job has one and that every run's fills held. */
-export async function sweep(root: string, file: string, options: SweepOptions): Promise<Result> {
-  const { workers, shard } = options;
+/** Where jobs wait, and who works on them. */
+export interface RunJobs {
+  readonly root: string;
+  /** The sweep spec whose words every job shares. */
+  readonly spec: string;
+  readonly dir: string;
+  readonly workers: number;
+  /** The job table: a SQLite file, or a queue on Redis. */
+  readonly where: string;
+  readonly label: string;
+}
+
+/** Refuses a number of workers that is none. */
+export function checkWorkers(workers: number): void {
   if (!(Number.isSafeInteger(workers) && workers >= 1 && workers <= WORKERS_MAX)) {
     throw new UsageError(`--workers ${workers}: want 1 to ${WORKERS_MAX}`);
   }
-  const spec = resolve(file);
-  const every = await jobsOf(root, spec);
-  const jobs = shard === null ? every : shardOf(every, shard.index, shard.count);
-  const dir = resolve(options.out);
-  mkdirSync(dir, { recursive: true });
-  const results = new Results(dir);
-  const had = results.all();
+}
+
+/** Runs the jobs that have no result yet over worker processes. Gives how many there were, what failed, and how many workers died. */
+export async function runJobs(jobs: readonly Job[], run: RunJobs) {
+  const { root, spec, dir, workers, where } = run;
+  const had = new Results(dir).all();
   const todo = jobs.filter(({ id }) => !had.has(id));
-  // Several shards may share a folder, and so each has a table of its own.
-  const table = shard === null ? "jobs.sqlite" : `jobs-${shard.index}-of-${shard.count}.sqlite`;
-  // Jobs of one sweep share a queue, on however many machines they are worked on.
-  const queue = `tidegate-sweep-${sha256(every.map(({ id }) => id).join()).slice(0, 16)}`;
-  const where = options.redis === null ? join(dir, table) : `${options.redis}#${queue}`;
   const store = await openJobs(where);
-  let failures: ReadonlyMap<string, string>;
   let deaths = 0;
   try {
     await store.add(todo);
-    const progress = showProgress(`sweep of ${jobs.length}`);
+    const progress = showProgress(run.label);
     const started = new Set<ChildProcess>();
     let done = 0;
     let dead = 0;
@@ -84,7 +88,7 @@ export async function sweep(root: string, file: string, options: SweepOptions): 
       started.add(child);
       child.on("message", () => {
         done += 1;
-        progress((had.size + done) / Math.max(1, jobs.length));
+        progress((jobs.length - todo.length + done) / Math.max(1, jobs.length));
       });
       child.once("exit", (code) => {
         started.delete(child);
@@ -102,10 +106,36 @@ export async function sweep(root: string, file: string, options: SweepOptions): 
       }
     }
     progress(1);
-    failures = await store.failures();
+    return { todo: todo.length, failures: await store.failures(), deaths };
   } finally {
     await store.close();
   }
+}
+
+/** Runs what has no result yet. The result's checks are that every job has one and that every run's fills held. */
+export async function sweep(root: string, file: string, options: SweepOptions): Promise<Result> {
+  const { workers, shard } = options;
+  checkWorkers(workers);
+  const spec = resolve(file);
+  const every = await jobsOf(root, spec);
+  const jobs = shard === null ? every : shardOf(every, shard.index, shard.count);
+  const dir = resolve(options.out);
+  mkdirSync(dir, { recursive: true });
+  const results = new Results(dir);
+  // Several shards may share a folder, and so each has a table of its own.
+  const table = shard === null ? "jobs.sqlite" : `jobs-${shard.index}-of-${shard.count}.sqlite`;
+  // Jobs of one sweep share a queue, on however many machines they are worked on.
+  const queue = `tidegate-sweep-${sha256(every.map(({ id }) => id).join()).slice(0, 16)}`;
+  const where = options.redis === null ? join(dir, table) : `${options.redis}#${queue}`;
+  const label = `sweep of ${jobs.length}`;
+  const { todo, failures, deaths } = await runJobs(jobs, {
+    root,
+    spec,
+    dir,
+    workers,
+    where,
+    label,
+  });
   const now = results.all();
   const found = jobs.flatMap(({ id }) => (now.has(id) ? [results.read(id)] : []));
   const ranked = rank(found);
@@ -120,8 +150,8 @@ export async function sweep(root: string, file: string, options: SweepOptions): 
     ],
     {
       out: dir,
-      had: jobs.length - todo.length,
-      ran: found.length - (jobs.length - todo.length),
+      had: jobs.length - todo,
+      ran: found.length - (jobs.length - todo),
       workers,
       deaths,
       failures: Object.fromEntries(failures),

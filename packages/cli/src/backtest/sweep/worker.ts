@@ -26,7 +26,7 @@ async function run(job: Job): Promise<void> {
   if (results.has(job.id)) return;
   results.note("began", job.id);
   const prepared = withJob(base, job.params, job.seed);
-  results.write(job, await backtest(prepared));
+  results.write(job, await backtest(prepared, undefined, job.part));
   results.note("done", job.id);
   process.send?.({ done: job.id });
 }

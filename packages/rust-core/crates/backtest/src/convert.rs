@@ -60,7 +60,11 @@ pub struct Converted {
     pub dust: u64,
 }
 
-fn source(path: &Path) -> Result<(String, String), String> {
+/// A file's name and the BLAKE3 of its bytes, as a header names what a tape was made of.
+///
+/// # Errors
+/// It cannot be read.
+pub fn source(path: &Path) -> Result<(String, String), String> {
     let bytes = std::fs::read(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
     let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     Ok((name, blake3::hash(&bytes).to_hex().to_string()))
@@ -120,18 +124,7 @@ pub fn convert(
             (tape, correction, pair.messages, pair.left_out, 0)
         }
     };
-    let header = Header {
-        venue: instrument.venue.name().into(),
-        symbol: instrument.symbol.clone(),
-        px_scale: instrument.px_scale,
-        px_unit: instrument.px_unit,
-        qty_scale: instrument.qty_scale,
-        qty_unit: instrument.qty_unit,
-        sources,
-        least_latency_ns: 0,
-        added_latency_ns: 0,
-    }
-    .corrected(correction);
+    let header = Header::of(instrument, sources).corrected(correction);
     write(out, &header, &tape)?;
     Ok(Converted { tape: inspect(out)?, messages, left_out, dust })
 }

@@ -20,10 +20,17 @@ pub struct Pair {
 /// Prices there are in 1e-4 of a dollar.
 const PX_SCALE: u32 = 4;
 
-fn units(value: i64, from_scale: u32, scale: u32, unit: i64) -> Option<i64> {
+/// `value` × 10^-`from_scale` as a whole number of `unit` × 10^-`scale`; none where it is none, or does not fit.
+pub fn units(value: i64, from_scale: u32, scale: u32, unit: i64) -> Option<i64> {
     let value = i128::from(value) * 10_i128.pow(scale);
     let one = 10_i128.pow(from_scale) * i128::from(unit.max(1));
     (value % one == 0).then(|| i64::try_from(value / one).ok()).flatten()
+}
+
+/// The levels of one side that are not as they were, those that are no longer shown first and with nothing.
+pub fn changes<'a>(was: &'a [(i64, i64)], now: &'a [(i64, i64)]) -> impl Iterator<Item = (i64, i64)> + 'a {
+    let gone = was.iter().filter(|(px, _)| !now.iter().any(|(other, _)| other == px)).map(|(px, _)| (*px, 0));
+    gone.chain(now.iter().filter(|level| !was.contains(level)).copied())
 }
 
 struct Reader<'a> {
@@ -58,13 +65,7 @@ impl Reader<'_> {
     /// Names the levels of one side that are not as they were.
     fn side(&mut self, side: Side, ts_ns: i64, was: &[(i64, i64)], now: &[(i64, i64)]) -> Result<(), String> {
         let kind = Kind::level(side);
-        for (px, _) in was.iter().filter(|(px, _)| !now.iter().any(|(other, _)| other == px)) {
-            self.push(kind, ts_ns, *px, 0)?;
-        }
-        for (px, qty) in now.iter().filter(|level| !was.contains(level)) {
-            self.push(kind, ts_ns, *px, *qty)?;
-        }
-        Ok(())
+        changes(was, now).try_for_each(|(px, qty)| self.push(kind, ts_ns, px, qty))
     }
 }
 

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
+use tidegate_instruments::Instrument;
 
 const MAGIC: [u8; 8] = *b"TGTAPE01";
 const ALIGN: usize = 64;
@@ -43,9 +44,28 @@ pub struct Header {
     /// Smallest receive time less venue time as captured, and what was added to every receive time, in ns.
     pub least_latency_ns: i64,
     pub added_latency_ns: i64,
+    /// The rule by which rows were made that no venue sent, as of bars; absent where every row was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 impl Header {
+    /// Of rows of this instrument, recorded in these files, whose times are right.
+    pub fn of(instrument: &Instrument, sources: Vec<(String, String)>) -> Self {
+        Self {
+            venue: instrument.venue.name().into(),
+            symbol: instrument.symbol.clone(),
+            px_scale: instrument.px_scale,
+            px_unit: instrument.px_unit,
+            qty_scale: instrument.qty_scale,
+            qty_unit: instrument.qty_unit,
+            sources,
+            least_latency_ns: 0,
+            added_latency_ns: 0,
+            rule: None,
+        }
+    }
+
     /// Names the correction of the receive times.
     #[must_use]
     pub fn corrected(mut self, correction: Correction) -> Self {
@@ -216,6 +236,7 @@ mod tests {
             sources: vec![("day.jsonl".into(), "00".into())],
             least_latency_ns: -5,
             added_latency_ns: 5,
+            rule: None,
         }
     }
 

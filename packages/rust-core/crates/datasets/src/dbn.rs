@@ -1,7 +1,7 @@
-//! Databento Binary Encoding, versions 1 to 3: the container, and the records of the MBO, MBP-1 and trades schemas.
+//! Databento Binary Encoding, versions 1 to 3: the container, and its symbols, and the records of the MBO, MBP-1, MBP-10 and trades schemas.
 //!
 //! A file is `DBN`, a version, a metadata block and records; a record is a header of 16 bytes whose first byte is its length
-//! in words of 4 bytes. Everything is little-endian. The three kinds of record read here are the same in all three versions.
+//! in words of 4 bytes. Everything is little-endian. The four kinds of record read here are the same in all three versions.
 //! Source: Databento, "Databento Binary Encoding".
 
 use crate::fault::{Fault, Kind};
@@ -73,9 +73,30 @@ pub struct Mbp1 {
     pub ask: (i64, u32, u32),
 }
 
+/// Levels of a side in a record of MBP-10.
+pub const LEVELS: usize = 10;
+
+/// The ten best levels after an event, or a trade with those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mbp10 {
+    pub head: Head,
+    pub ts_recv: EpochNs,
+    pub px: i64,
+    pub qty: u32,
+    pub action: Action,
+    pub side: Option<Side>,
+    pub flags: u8,
+    pub sequence: u32,
+    /// Price and size of each level, the best first; price [`i64::MAX`] where there is none.
+    pub bids: [(i64, u32); LEVELS],
+    pub asks: [(i64, u32); LEVELS],
+}
+
 /// One record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::large_enum_variant, reason = "a record is looked at where it lies and kept nowhere")]
 pub enum Record {
+    Mbp10(Mbp10),
     Mbo(Mbo),
     Mbp1(Mbp1),
     /// A trade of the trades schema: as [`Mbp1`] without the top.
@@ -100,6 +121,7 @@ pub struct Dbn {
     version: u8,
     dataset: String,
     ts_out: bool,
+    symbols: Vec<(String, u32)>,
 }
 
 impl std::fmt::Debug for Dbn {
@@ -138,7 +160,10 @@ impl Dbn {
         let dataset = String::from_utf8_lossy(name).trim_end_matches('\0').to_string();
         // dataset 16, schema 2, start 8, end 8, limit 8, [record count 8 in version 1], stype_in 1, stype_out 1, ts_out 1
         let ts_out = metadata.get(if version == 1 { 52 } else { 44 }).copied().unwrap_or(0) != 0;
-        Ok(Self { source, file: path.to_path_buf(), at: 0, version, dataset, ts_out })
+        let symbols = symbols(&metadata, version).ok_or_else(|| {
+            Fault::new(Kind::Malformed, path, 0, "metadata whose tables of symbols are cut", REMEDY)
+        })?;
+        Ok(Self { source, file: path.to_path_buf(), at: 0, version, dataset, ts_out, symbols })
     }
 
     /// The version of the encoding.
@@ -149,6 +174,11 @@ impl Dbn {
     /// The dataset, such as `GLBX.MDP3`.
     pub fn dataset(&self) -> &str {
         &self.dataset
+    }
+
+    /// Symbols as they were asked for and the instrument ids they stood for, each pair once.
+    pub fn symbols(&self) -> &[(String, u32)] {
+        &self.symbols
     }
 
     /// Number of the record given last, from 1.
@@ -203,6 +233,49 @@ impl Fields<'_> {
     fn time(&self, at: usize) -> Option<EpochNs> {
         i64::try_from(self.u64(at)?).ok().map(EpochNs)
     }
+}
+
+/// The pairs of symbol and instrument id that the metadata map; none where a table is cut. Symbols that stand for no id, as names
+/// of parents do, are passed over.
+fn symbols(metadata: &[u8], version: u8) -> Option<Vec<(String, u32)>> {
+    // The fixed part; then a length of a definition that no version uses, and four tables.
+    const FIXED: usize = 100;
+    let f = Fields(metadata);
+    let mut found = Vec::new();
+    if metadata.len() < FIXED + 4 {
+        return Some(found);
+    }
+    let width = if version == 1 { 22 } else { f.array(45).map(u16::from_le_bytes).map(usize::from)? };
+    let mut at = FIXED + 4 + f.u32(FIXED)? as usize;
+    let count = |at: &mut usize| {
+        let value = f.u32(*at).map(|value| value as usize);
+        *at += 4;
+        value
+    };
+    let name = |at: usize| {
+        let bytes = metadata.get(at..at.checked_add(width)?)?;
+        Some(String::from_utf8_lossy(bytes).trim_end_matches('\0').to_string())
+    };
+    if at >= metadata.len() {
+        return Some(found);
+    }
+    // What was asked for, what was found in part, what was not found.
+    for _ in 0..3 {
+        let names = count(&mut at)?;
+        at = at.checked_add(names.checked_mul(width)?)?;
+    }
+    for _ in 0..count(&mut at)? {
+        let asked = name(at)?;
+        at += width;
+        for _ in 0..count(&mut at)? {
+            // First day, day after the last, then the symbol.
+            let stood_for = name(at + 8)?;
+            at += 8 + width;
+            let pair = stood_for.parse().map(|id| (asked.clone(), id));
+            found.extend(pair.ok().filter(|pair| !found.contains(pair)));
+        }
+    }
+    Some(found)
 }
 
 fn action(byte: u8) -> Option<Action> {
@@ -273,7 +346,27 @@ fn parse(bytes: &[u8]) -> Option<Record> {
             ts_recv: f.time(32)?,
             sequence: f.u32(44)?,
         },
-        (0xa0 | 0x01 | 0x00, _) => return None,
+        (0x0a, 368) => {
+            let (mut bids, mut asks) = ([(i64::MAX, 0); LEVELS], [(i64::MAX, 0); LEVELS]);
+            for (level, (bid, ask)) in bids.iter_mut().zip(&mut asks).enumerate() {
+                let at = 48 + level * 32;
+                *bid = (f.i64(at)?, f.u32(at + 16)?);
+                *ask = (f.i64(at + 8)?, f.u32(at + 20)?);
+            }
+            Record::Mbp10(Mbp10 {
+                head,
+                px: f.i64(16)?,
+                qty: f.u32(24)?,
+                action: action(f.u8(28)?)?,
+                side: side(f.u8(29)?)?,
+                flags: f.u8(30)?,
+                ts_recv: f.time(32)?,
+                sequence: f.u32(44)?,
+                bids,
+                asks,
+            })
+        }
+        (0xa0 | 0x0a | 0x01 | 0x00, _) => return None,
         (other, _) => Record::Other(other),
     })
 }
