@@ -7,6 +7,8 @@ export interface LintStep {
   readonly args: readonly string[];
   /** What puts it right, where a command can. */
   readonly remedy?: string;
+  /** It computes for minutes. */
+  readonly long?: true;
 }
 
 /** Every rule the code is held to: format, lint, types, contracts, Rust, import directions. */
@@ -44,7 +46,8 @@ export function lintSteps(root: string): LintStep[] {
     },
     {
       name: "Rust lint (clippy)",
-      // It computes for minutes: in `./hft test` it gives way to the tests beside it.
+      // In `./hft test` it gives way to the tests beside it.
+      long: true,
       file: "nice",
       args: [
         ...["-n", "10", "cargo"],
@@ -66,11 +69,16 @@ const FIXES = (root: string): readonly (readonly [string, readonly string[]])[] 
   ["cargo", ["fmt", "--all"]],
 ];
 
-/** Runs every step, shows the output of those that fail, and says whether all were clean. */
+/** Runs every step, first what puts right what a command can, and says whether all were clean. */
 export async function lint(root: string, fix: boolean): Promise<boolean> {
   if (fix) for (const [file, args] of FIXES(root)) await run(file, args, { cwd: root });
+  return lintWith(root, lintSteps(root));
+}
+
+/** Runs these steps, shows the output of those that fail, and says whether all were clean. */
+export async function lintWith(root: string, steps: readonly LintStep[]): Promise<boolean> {
   let clean = true;
-  for (const step of lintSteps(root)) {
+  for (const step of steps) {
     const began = performance.now();
     const { code, output } = await run(step.file, step.args, { cwd: root });
     process.stderr.write(

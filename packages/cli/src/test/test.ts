@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { evidenceFault, readLedger, unproven } from "../acceptance.ts";
-import { lint } from "../lint.ts";
+import { type LintStep, lintSteps, lintWith } from "../lint.ts";
 import { run, seconds } from "../run.ts";
 import { parseCargo, parseSkips, parseVitest, skipsNotListed, type TestCase } from "./parse.ts";
 
@@ -79,11 +79,15 @@ export function buildArgs(args: readonly string[]): string[] {
   return ["-n", "10", "cargo", ...(end < 0 ? args : args.slice(0, end)), "--no-run"];
 }
 
-async function runCargo(root: string, args: readonly string[]): Promise<TestCase[]> {
+/** Where it fails the call that runs the tests says why. */
+async function buildCargo(root: string, args: readonly string[]): Promise<void> {
   const began = performance.now();
-  // Where it fails the call below says why.
   if ((await run("nice", buildArgs(args), { cwd: root })).code === 0)
     process.stderr.write(`cargo: built (${seconds(began)} s)\n`);
+}
+
+async function runCargo(root: string, args: readonly string[]): Promise<TestCase[]> {
+  const began = performance.now();
   const { code, output } = await run("cargo", args, { cwd: root });
   const cases = parseCargo(output);
   const failed = cases.some((each) => each.status === "failed");
@@ -130,11 +134,16 @@ export async function test(root: string, options: TestOptions): Promise<boolean>
     );
   }
   const args = cargoArgs(crates(root), options.only, process.env["TIDEGATE_DATA"]);
-  // Lint and cargo compute, vitest mostly waits: side by side they take little longer than one of them.
+  const steps = options.skipLint || options.only !== null ? [] : lintSteps(root);
+  const linted = async (of: readonly LintStep[]): Promise<TestCase[]> =>
+    (await lintWith(root, of)) ? [] : [{ runner: "vitest", name: "lint", status: "failed" }];
+  // Lint and cargo compute, vitest mostly waits: side by side they take little longer than one of them. What cargo builds for
+  // the tests comes first: some of vitest's wait for it, and a lint that holds cargo's lock would have them wait longer.
   const ofRust = async (): Promise<TestCase[]> => {
-    const clean = options.skipLint || options.only !== null || (await lint(root, false));
-    const cases: TestCase[] = clean ? [] : [{ runner: "vitest", name: "lint", status: "failed" }];
-    return args === null ? cases : [...cases, ...(await runCargo(root, args))];
+    const short = await linted(steps.filter(({ long }) => long !== true));
+    if (args !== null) await buildCargo(root, args);
+    const long = linted(steps.filter(({ long }) => long === true));
+    return [...short, ...(args === null ? [] : await runCargo(root, args)), ...(await long)];
   };
   const cases = (await Promise.all([ofRust(), runVitest(root, options.only)])).flat();
   const skips = parseSkips(readFileSync(join(root, "docs/skips.tsv"), "utf8"));
