@@ -47,7 +47,8 @@ struct Asset {
     tape: &'static Stored,
     /// The book may be believed: a snapshot has been seen, or the tape has none.
     synced: bool,
-    dirty: bool,
+    /// Rows of the received stream that were looked at.
+    read: usize,
     shown: Option<(Top, u8)>,
     trades: u64,
 }
@@ -89,6 +90,11 @@ pub struct Lane {
     fault: Option<String>,
 }
 
+/// Whether a row is of those by which a snapshot begins.
+fn forgets(kind: &u8) -> bool {
+    matches!(Kind::of(*kind), Some(Kind::ClearBids | Kind::ClearAsks | Kind::Clear))
+}
+
 impl Lane {
     /// A run that has not begun.
     ///
@@ -97,8 +103,6 @@ impl Lane {
     pub fn open(config: &str) -> Result<Self, String> {
         let config = Config::from_json(config)?;
         let queue = config.queue()?;
-        let snapshots =
-            |kind: &u8| matches!(Kind::of(*kind), Some(Kind::ClearBids | Kind::ClearAsks | Kind::Clear));
         let (mut assets, mut configs) = (Vec::new(), Vec::new());
         for each in &config.instruments {
             let tape = each.open()?;
@@ -106,8 +110,8 @@ impl Lane {
                 row: each.row.clone(),
                 fees: each.fees(),
                 tape,
-                synced: !tape.local().kind.iter().any(snapshots),
-                dirty: false,
+                synced: !tape.local().kind.iter().any(forgets),
+                read: 0,
                 shown: None,
                 trades: 0,
             });
@@ -127,8 +131,11 @@ impl Lane {
             engine.elapse(config.skip_ns);
             for (index, asset) in assets.iter_mut().enumerate() {
                 let read = asset.tape.local().kind.get(..engine.received(index)).unwrap_or_default();
-                asset.synced |= read.iter().any(snapshots);
+                asset.synced |= read.iter().any(forgets);
             }
+        }
+        for (index, asset) in assets.iter_mut().enumerate() {
+            asset.read = engine.received(index);
         }
         let start_ns = engine.now();
         Ok(Self {
@@ -215,7 +222,7 @@ impl Lane {
                 return false;
             }
             let before = self.times.len();
-            match self.engine.wait_before_answers(until - now, wake, first.is_some()) {
+            match self.engine.wait_for_messages(until - now, wake, first.is_some()) {
                 Woken::End => {
                     self.sample_all();
                     return true;
@@ -266,40 +273,30 @@ impl Lane {
         self.times.len()
     }
 
-    /// One row of the received stream was read.
+    /// Rows of the received stream were read: one trade, or levels of one time.
     fn feed(&mut self, rows: &mut [f64], index: usize) {
         let next = self.engine.received(index);
         let Some(asset) = self.assets.get_mut(index) else { return };
         let stream = asset.tape.local();
+        let read = std::mem::replace(&mut asset.read, next);
         let Some(step) = next.checked_sub(1).and_then(|read| stream.get(read)) else { return };
         let id = asset.row.id;
-        match step.kind {
-            Kind::BuyTrade | Kind::SellTrade => {
-                asset.trades += 1;
-                let number = asset.trades;
-                let side = if step.kind == Kind::BuyTrade { Side::Buy } else { Side::Sell };
-                self.write(rows, at::EVENT_KIND_TRADE, id, |row| {
-                    row[at::TRADE_PX] = step.px as f64;
-                    row[at::TRADE_QTY] = step.qty as f64;
-                    row[at::TRADE_AGGRESSOR] = f64::from(side_number(side));
-                    row[at::TRADE_TRADE_ID] = number as f64;
-                });
-                // The rows of this message may have ended with it; the book's change is shown with the next of them.
-                return;
-            }
-            Kind::ClearBids | Kind::ClearAsks | Kind::Clear => {
-                (asset.synced, asset.dirty) = (true, true);
-            }
-            Kind::Bid | Kind::Ask => asset.dirty = true,
-        }
-        // A message is shown when the last of its rows is in: what is half of it was never a book.
-        let more = stream.get(next).is_some_and(|after| {
-            after.ns == step.ns && !matches!(after.kind, Kind::BuyTrade | Kind::SellTrade)
-        });
-        if more || !asset.dirty {
+        if matches!(step.kind, Kind::BuyTrade | Kind::SellTrade) {
+            asset.trades += 1;
+            let number = asset.trades;
+            let side = if step.kind == Kind::BuyTrade { Side::Buy } else { Side::Sell };
+            self.write(rows, at::EVENT_KIND_TRADE, id, |row| {
+                row[at::TRADE_PX] = step.px as f64;
+                row[at::TRADE_QTY] = step.qty as f64;
+                row[at::TRADE_AGGRESSOR] = f64::from(side_number(side));
+                row[at::TRADE_TRADE_ID] = number as f64;
+            });
+            // The rows of this message may have ended with it; the book's change is shown with the next of them.
             return;
         }
-        asset.dirty = false;
+        // A message is shown when the last of its rows is in: what is half of it was never a book.
+        asset.synced =
+            asset.synced || stream.kind.get(read..next).is_some_and(|kinds| kinds.iter().any(forgets));
         let Some(depth) = self.engine.depth(index) else { return };
         let side = |side| depth.best(side).map_or([0, 0], |px| [px, depth.qty(side, px)]);
         let ([bid, bid_qty], [ask, ask_qty]) = (side(Side::Buy), side(Side::Sell));

@@ -6,10 +6,11 @@
 //!
 //! At one and the same nanosecond the order is: received data, received answers, the venue's data, the venue's requests.
 
+mod waiting;
+
 use crate::account::{Account, Fees, Fill};
 use crate::assumptions::assumptions;
 use crate::depth::{Depth, Levels};
-use crate::event::Kind;
 use crate::latency::{Arrival, Latency};
 use crate::limits::{ASSETS_MAX, IN_FLIGHT_MAX, ORDERS_MAX};
 use crate::order::{Answer, NewOrder, Order, OrderFault, Pending, Request, State, What, request_bytes};
@@ -18,7 +19,6 @@ use crate::tape::Stream;
 use crate::venue::{FillModel, Venue, replay};
 use std::collections::VecDeque;
 use tidegate_instruments::Instrument;
-use tidegate_units::Side;
 
 /// Which executions the strategy's own account counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -120,6 +120,8 @@ struct Asset<'a, L, Q: QueueModel> {
     truth: Account,
     /// By the strategy's side, by those received.
     account: Account,
+    /// What an answer takes back at least, ns: so long is what the venue says not heard of.
+    alone_ns: i64,
     overflow: bool,
     sent: u64,
     cancels: u64,
@@ -302,15 +304,6 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
     }
 }
 
-/// What is due next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Due {
-    LocalData,
-    LocalAnswer,
-    VenueData,
-    VenueRequest,
-}
-
 impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
     /// A run that has not begun.
     ///
@@ -329,6 +322,7 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
                     hash.update(name.as_bytes()).update(b"=").update(value.as_bytes()).update(b"\n");
                 }
                 Asset {
+                    alone_ns: config.latency.answer_least_ns(),
                     latency: config.latency,
                     depth: Depth::new(config.levels.clone()),
                     venue: Venue::new(config.levels, config.queue, config.fill),
@@ -389,69 +383,6 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
         }
         self.now = until;
         self.assets.iter().any(Asset::remains)
-    }
-
-    /// Lets time pass event by event, until the first that `wake` names or for `ns`.
-    pub fn wait(&mut self, ns: i64, wake: Wake) -> Woken {
-        self.wait_before_answers(ns, wake, false)
-    }
-
-    /// As [`Self::wait`]; with `hold` it ends before an answer instead of taking it, at the time of what came last.
-    pub fn wait_before_answers(&mut self, ns: i64, wake: Wake, hold: bool) -> Woken {
-        if !self.start() {
-            return Woken::End;
-        }
-        let until = self.now.saturating_add(ns.max(0));
-        loop {
-            let Some((at, index, due)) = self.due() else { return Woken::End };
-            if at > until {
-                self.now = until;
-                return Woken::Time;
-            }
-            let Some(asset) = self.assets.get_mut(index) else { return Woken::End };
-            match due {
-                Due::LocalData => {
-                    asset.row = apply(&mut asset.depth, asset.config.local, asset.row);
-                    if wake.feed {
-                        self.now = at;
-                        return Woken::Feed(index);
-                    }
-                }
-                Due::LocalAnswer if hold => return Woken::Held(index),
-                Due::LocalAnswer => {
-                    asset.take_answer();
-                    if wake.answer {
-                        self.now = at;
-                        return Woken::Answer(index);
-                    }
-                }
-                Due::VenueData => {
-                    asset.venue.apply(asset.config.venue, at);
-                    asset.collect();
-                }
-                Due::VenueRequest => asset.take_requests(at),
-            }
-        }
-    }
-
-    fn due(&self) -> Option<(i64, usize, Due)> {
-        let mut next: Option<(i64, usize, Due)> = None;
-        for (index, asset) in self.assets.iter().enumerate() {
-            let times = [
-                (asset.next_local_data(), Due::LocalData),
-                (asset.to_desk.front().map(|(at, _)| *at), Due::LocalAnswer),
-                (asset.next_venue_data(), Due::VenueData),
-                (asset.to_venue.front().map(|(at, ..)| *at), Due::VenueRequest),
-            ];
-            for (at, due) in times {
-                if let Some(at) = at
-                    && next.is_none_or(|(other, ..)| at < other)
-                {
-                    next = Some((at, index, due));
-                }
-            }
-        }
-        next
     }
 
     /// Sends a new order.
@@ -637,18 +568,4 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
         }
         hash.finalize()
     }
-}
-
-fn apply<L: Levels>(depth: &mut Depth<L>, stream: Stream<'_>, row: usize) -> usize {
-    if let Some(step) = stream.get(row) {
-        match step.kind {
-            Kind::Bid => drop(depth.set_bid(step.px, step.qty)),
-            Kind::Ask => drop(depth.set_ask(step.px, step.qty)),
-            Kind::BuyTrade | Kind::SellTrade => {}
-            Kind::ClearBids => depth.clear_to(Side::Buy, step.px),
-            Kind::ClearAsks => depth.clear_to(Side::Sell, step.px),
-            Kind::Clear => depth.clear(),
-        }
-    }
-    row + 1
 }
