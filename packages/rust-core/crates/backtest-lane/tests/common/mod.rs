@@ -1,6 +1,8 @@
 //! The recorded minutes that ship, as tapes, and a run's configuration over them.
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part")]
 
+pub mod limits;
+
 use std::path::{Path, PathBuf};
 use tidegate_backtest::convert::{Format, Times, convert};
 use tidegate_instruments::{Instrument, Kind, Venue};
