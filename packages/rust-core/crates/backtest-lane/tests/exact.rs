@@ -16,9 +16,13 @@ struct Gave {
     sent: u64,
 }
 
-/// Orders at the touch of either side, every so many books, by turns resting and taking; cancels the one before. `place` is where the
+/// Orders at the touch of either side, every so many books, 11 unless told, by turns resting and taking; cancels the one before. `place` is where the
 /// strategy says an event stood in its batch.
 fn run(config: &str, place: impl Fn(usize) -> f64) -> Gave {
+    run_each(11, config, place)
+}
+
+fn run_each(every: u64, config: &str, place: impl Fn(usize) -> f64) -> Gave {
     let mut lane = Lane::open(config).unwrap();
     let mut rows = vec![0.0; at::EVENTS_MAX * at::EVENT_DOUBLES];
     let (mut books, mut seq, mut last) = (0_u64, 0_u64, [0_u64; 3]);
@@ -29,7 +33,7 @@ fn run(config: &str, place: impl Fn(usize) -> f64) -> Gave {
                 continue;
             }
             books += 1;
-            if books % 11 != 0 {
+            if books % every != 0 {
                 continue;
             }
             let instrument = row[at::EVENT_INSTRUMENT];
@@ -83,6 +87,11 @@ fn b099_a_run_in_batches_is_the_run_event_by_event() {
     let drawn =
         serde_json::json!({"kind": "drawn", "entryNs": [1_000, 9_000_000], "answerNs": [70_000], "seed": 7});
     for latency in [&constant, &none, &drawn] {
+        // At every book, so that much is on its way while the venue says something.
+        let [one, many] =
+            [1, 64].map(|batch| run_each(1, &config(&tapes, batch, latency), |index| index as f64));
+        assert!(many.sent > 7_000);
+        assert_eq!(one, many, "{latency}, at every book");
         let [one, many] = [1, 64].map(|batch| run(&config(&tapes, batch, latency), |index| index as f64));
         assert!(
             many.fills.len() > 20 * FILL_DOUBLES && many.sent > 400,

@@ -13,7 +13,9 @@ use crate::assumptions::assumptions;
 use crate::depth::{Depth, Levels};
 use crate::latency::{Arrival, Latency};
 use crate::limits::{ASSETS_MAX, IN_FLIGHT_MAX, ORDERS_MAX};
-use crate::order::{Answer, NewOrder, Order, OrderFault, Pending, Request, State, What, request_bytes};
+use crate::order::{
+    Answer, NewOrder, Order, OrderFault, Pending, Request, State, What, answer_bytes, request_bytes,
+};
 use crate::queue::QueueModel;
 use crate::tape::Stream;
 use crate::venue::{FillModel, Venue, replay};
@@ -125,7 +127,10 @@ struct Asset<'a, L, Q: QueueModel> {
     overflow: bool,
     sent: u64,
     cancels: u64,
-    hash: blake3::Hasher,
+    /// Of the assumptions and what was sent, and of what the venue said. Apart: which of the two comes first at the venue and at the
+    /// desk is a matter of how the run is cut into waits, and each has its time.
+    sent_hash: blake3::Hasher,
+    said_hash: blake3::Hasher,
     /// Of messages received, the last to leave first is not possible: the times never go back.
     last_to_venue: i64,
     last_to_desk: i64,
@@ -202,7 +207,7 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
         }
         let mut answers = std::mem::take(self.venue.answers());
         for answer in answers.drain(..) {
-            self.note(&answer);
+            self.said_hash.update(&answer_bytes(&answer));
             if let What::Executed(fill) = answer.what {
                 self.overflow |= !self.truth.book(&self.config.instrument, &self.config.fees, &fill);
                 self.fills.push(fill);
@@ -213,25 +218,6 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
             self.to_desk.push_back((back, answer));
         }
         *self.venue.answers() = answers;
-    }
-
-    fn note(&mut self, answer: &Answer) {
-        let (code, px, qty, left) = match answer.what {
-            What::Live { px, left } => (1_u8, px, 0, left),
-            What::Executed(fill) => (if fill.maker { 2 } else { 3 }, fill.px, fill.qty, fill.left),
-            What::Cancelled => (4, 0, 0, 0),
-            What::Expired => (5, 0, 0, 0),
-            What::Refused => (6, 0, 0, 0),
-            What::TurnedAway => (7, 0, 0, 0),
-        };
-        let mut bytes = [0_u8; 49];
-        bytes[0] = code;
-        for (slot, value) in
-            [answer.id as i64, answer.request as i64, answer.venue_ns, px, qty, left].iter().enumerate()
-        {
-            bytes[1 + slot * 8..9 + slot * 8].copy_from_slice(&value.to_le_bytes());
-        }
-        self.hash.update(&bytes);
     }
 
     fn find(&mut self, id: u64) -> Option<&mut Order> {
@@ -282,7 +268,7 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
 
     /// Sends a request.
     fn send(&mut self, now: i64, number: u64, id: u64, request: Request) {
-        self.hash.update(&request_bytes(now, number, &request));
+        self.sent_hash.update(&request_bytes(now, number, &request));
         match self.latency.entry(now) {
             Arrival::Venue(at) => {
                 let at = at.max(self.last_to_venue);
@@ -293,7 +279,8 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
                 let at = at.max(self.last_to_desk);
                 self.last_to_desk = at;
                 let answer = Answer { id, request: number, what: What::TurnedAway, venue_ns: at };
-                self.note(&answer);
+                // Settled as it is sent.
+                self.sent_hash.update(&answer_bytes(&answer));
                 self.to_desk.push_back((at, answer));
             }
         }
@@ -346,7 +333,8 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
                     overflow: false,
                     sent: 0,
                     cancels: 0,
-                    hash,
+                    sent_hash: hash,
+                    said_hash: blake3::Hasher::new(),
                     last_to_venue: 0,
                     last_to_desk: 0,
                 }
@@ -564,7 +552,9 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
     pub fn run_hash(&self) -> blake3::Hash {
         let mut hash = blake3::Hasher::new();
         for asset in &self.assets {
-            hash.update(asset.hash.finalize().as_bytes());
+            for part in [&asset.sent_hash, &asset.said_hash] {
+                hash.update(part.finalize().as_bytes());
+            }
         }
         hash.finalize()
     }
