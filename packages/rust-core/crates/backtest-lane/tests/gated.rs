@@ -195,6 +195,31 @@ fn b099_an_orders_life_is_told_by_the_routers_states() {
 }
 
 #[test]
+fn b099_a_loss_beyond_its_limit_cancels_what_stands_and_refuses_what_comes() {
+    let dir = tempfile::tempdir().unwrap();
+    let tapes = tapes(dir.path());
+    // One stands far away, one takes and pays spread and fee, one comes later.
+    let list: &[_] = &[(90, true, 1, true), (100, true, 40, false), (400, true, 1, true)];
+    let mut limits = wide(&tapes);
+    let loss = |day_e8_max: i64| {
+        json!({
+            "market": "24/7", "day_e8_max": day_e8_max, "week_e8_max": null, "month_e8_max": null,
+            "drawdown": null, "action": "cancel",
+        })
+    };
+    limits["strategies"][0]["loss"] = loss(1);
+    let gave = run(&limited(&tapes, Some(&limits)), orders(list));
+    let cancelled = OrderState::Cancelled as i32;
+    assert_eq!(gave.reasons(), [Reason::Ok, Reason::Ok, Reason::DailyLossLimit]);
+    // Nobody but the gateway asked for it.
+    assert_eq!(gave.states[&1].last(), Some(&cancelled));
+    // The negative control.
+    limits["strategies"][0]["loss"] = loss(1_000_000_000_000);
+    let other = run(&limited(&tapes, Some(&limits)), orders(list));
+    assert_eq!((other.reasons(), other.states[&1].contains(&cancelled)), (vec![Reason::Ok; 3], false));
+}
+
+#[test]
 fn b099_the_runs_hash_covers_the_limits_and_the_decisions() {
     let dir = tempfile::tempdir().unwrap();
     let tapes = tapes(dir.path());
