@@ -220,6 +220,42 @@ fn b099_a_loss_beyond_its_limit_cancels_what_stands_and_refuses_what_comes() {
 }
 
 #[test]
+fn b099_an_order_that_is_not_answered_in_time_is_unknown_until_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let tapes = tapes(dir.path());
+    // Two seconds are the router's bound; the answer is back after three and a half.
+    let mut config = limited(&tapes, Some(&wide(&tapes)));
+    for each in config["instruments"].as_array_mut().unwrap() {
+        each["latency"] =
+            json!({"kind": "constant", "entryNs": 2_500_000_000_i64, "answerNs": 1_000_000_000});
+    }
+    let (mut seq, mut first) = (0_u64, None);
+    let gave = run(&config, |row| {
+        if !valid_top(row, PERP) {
+            return Vec::new();
+        }
+        let now = row[at::EVENT_NOW_NS];
+        let since = now - *first.get_or_insert(now);
+        let due = [1e9, 4e9, 6e9];
+        if due.get(seq as usize).is_none_or(|at| since < *at) {
+            return Vec::new();
+        }
+        seq += 1;
+        let terms = [
+            (at::INTENT_SIDE, 1.0),
+            (at::INTENT_TIF, 4.0),
+            (at::INTENT_PX, row[at::BOOK_TOP_BID_PX] - 3_000.0),
+            (at::INTENT_QTY, 1.0),
+        ];
+        vec![intent(seq, f64::from(PERP), &terms)]
+    });
+    // While nobody knows, nothing else is sent in its symbol.
+    assert_eq!(gave.reasons(), [Reason::Ok, Reason::SymbolFrozen, Reason::Ok]);
+    let states = [OrderState::PendingNew, OrderState::Unknown, OrderState::Live].map(|state| state as i32);
+    assert_eq!(gave.states[&1][..3], states);
+}
+
+#[test]
 fn b099_the_runs_hash_covers_the_limits_and_the_decisions() {
     let dir = tempfile::tempdir().unwrap();
     let tapes = tapes(dir.path());
