@@ -24,6 +24,16 @@ import type { InstrumentRow } from "./tapes.ts";
 /** Where the strategy has no timer the run still stops now and then, for its host's own upkeep. */
 const TICK_NS = 100_000_000;
 const EPOCH = 1;
+/** Whose orders they are where no limits say so. */
+const NOBODY = { strategyId: 1, accountId: 1 };
+
+/** The gateway inside a run: texts of its limits file and of the instrument table, and whose row of the limits the strategy has. */
+export interface LimitsSpec {
+  readonly file: string;
+  readonly table: string;
+  readonly strategyId: number;
+  readonly accountId: number;
+}
 
 /** Everything that decides a run; its canonical JSON is hashed as the configuration. */
 export interface LaneSpec {
@@ -38,6 +48,18 @@ export interface LaneSpec {
     readonly latency: LatencyConfig;
     readonly fees: FeesConfig;
   }[];
+  /** Absent where nothing is refused that a gateway would refuse. */
+  readonly limits?: LimitsSpec;
+}
+
+/** What the gateway decided. */
+export interface GatewaySummary {
+  readonly limitsVersion: number;
+  /** BLAKE3 of limits, table and whose they are. */
+  readonly limitsHash: string;
+  readonly accepted: number;
+  /** Intents refused, by reason. */
+  readonly refused: Readonly<Record<string, number>>;
 }
 
 /** What the account came to, of what was received or of all the venue did. Money as text. */
@@ -81,6 +103,7 @@ export interface LaneOutcome {
     readonly startNs: string;
     readonly endNs: string;
     readonly events: number;
+    readonly gateway: GatewaySummary | null;
     readonly instruments: readonly InstrumentSummary[];
   };
   /** Receive time of the last book or trade the strategy was shown, ns since the epoch as text; the start where there was none. */
@@ -153,9 +176,9 @@ export async function runLane(
 ): Promise<LaneOutcome> {
   if (held) throw new Error("a backtest runs in this thread already: await it, or use another");
   const tickNs = definition.timerMs === undefined ? TICK_NS : Math.round(definition.timerMs * 1e6);
-  const { queue, fill, sampleNs, instruments } = spec;
+  const { queue, fill, sampleNs, instruments, limits } = spec;
   const config = JSON.stringify(
-    { instruments, queue, fill, sampleNs, tickNs, epoch: EPOCH, ...part },
+    { instruments, queue, fill, sampleNs, tickNs, epoch: EPOCH, limits, ...part },
     exactTimes,
   );
   let ended = false;
@@ -189,9 +212,9 @@ export async function runLane(
       return { id, venueId, symbol, kind: kind === "spot" ? "spot" : "perp" };
     }),
     lane: {
-      strategyId: 1,
+      strategyId: (limits ?? NOBODY).strategyId,
       sessionEpoch: EPOCH,
-      accountId: 1,
+      accountId: (limits ?? NOBODY).accountId,
       instrumentTableVersion: 1,
       mdUrl: "",
       intentUrl: "",

@@ -17,9 +17,15 @@ export const NOT_MODELLED = [
   "nobody reacts to our orders: no impact",
   "places in queues are estimates of a feed of levels",
   "no auctions, halts, price bands, self-trade prevention, rate limits, margin, liquidation or funding",
-  "the risk core and the router core are not inside: what the gateway would refuse is not refused here",
   "handlers take no time; latency does not depend on the venue's load",
 ] as const;
+
+/** The same of the gateway, with limits and without. */
+export const GATEWAY_NOT_MODELLED = {
+  without: "no gateway inside: what it would refuse is not refused here",
+  within:
+    "no account snapshots, conversion rates, locates or operators: limits that need them refuse, as the gateway does without them",
+} as const;
 
 /** Column names of `fills` and `equity` in the document and of the Parquet files. */
 export const FILL_COLUMNS = [
@@ -87,7 +93,10 @@ export function documentOf(prepared: Prepared, outcome: LaneOutcome) {
       engine: summary.runHash,
       run: sha256(canonical({ ...hashes, seed: spec.seed, engine: summary.runHash })),
     },
-    notModelled: NOT_MODELLED,
+    notModelled: [
+      ...NOT_MODELLED,
+      summary.gateway === null ? GATEWAY_NOT_MODELLED.without : GATEWAY_NOT_MODELLED.within,
+    ],
     metrics: metricsOf(
       points,
       figures,
@@ -102,6 +111,7 @@ export function documentOf(prepared: Prepared, outcome: LaneOutcome) {
       lastError: outcome.lastError.split("\n")[0] ?? "",
     },
     events: summary.events,
+    gateway: summary.gateway,
     instruments: known,
     equity: {
       columns: EQUITY_COLUMNS,

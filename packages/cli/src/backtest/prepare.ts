@@ -6,7 +6,7 @@ import { loadStrategy } from "@tidegate/strategy-runner/load";
 import type { AnyStrategy } from "@tidegate/strategy-sdk";
 import { UsageError } from "../sim/options.ts";
 import { canonical, codeHash, sha256 } from "./hashes.ts";
-import type { LaneSpec } from "./lane.ts";
+import type { LaneSpec, LimitsSpec } from "./lane.ts";
 import {
   durationNs,
   FILLS,
@@ -32,6 +32,10 @@ export interface RunWords {
   readonly sample: string;
   readonly capital: number;
   readonly instruments: string;
+  /** A limits file of the gateway, or "none", as where it is absent. */
+  readonly limits?: string | undefined;
+  /** Whose rows of the limits the strategy has: an id, or an id and its account's, as in 7/3. */
+  readonly limitsFor?: string | undefined;
 }
 
 /** What a run does where it is not told; each is printed with the result. */
@@ -43,6 +47,8 @@ export const DEFAULTS = {
   sample: "1s",
   capital: 100_000,
   instruments: "config/instruments.json",
+  limits: "none",
+  limitsFor: "1/1",
   data: [
     "1=data/samples/binance-spot-btcusdt.jsonl.gz",
     "2=data/samples/binance-usdm-btcusdt.jsonl.gz",
@@ -108,6 +114,29 @@ export function modelsHash({ spec, words }: Prepared): string {
   return sha256(canonical({ ...rest, instruments: models, capital: words.capital }));
 }
 
+/** The gateway of a run; none where the words say so. */
+function limitsOf(
+  { limits = DEFAULTS.limits, limitsFor = DEFAULTS.limitsFor, instruments }: RunWords,
+  at: (path: string) => string,
+): LimitsSpec | undefined {
+  if (limits === "none") return undefined;
+  const file = at(limits);
+  if (!existsSync(file)) {
+    throw new UsageError(`--limits ${limits}: there is no ${file}; want a limits file, or none`);
+  }
+  const [, strategy = "", account = "1"] =
+    /^([1-9]\d{0,8})(?:\/([1-9]\d{0,8}))?$/.exec(limitsFor) ?? [];
+  if (strategy === "") {
+    throw new UsageError(`--limits-for ${limitsFor}: want STRATEGY or STRATEGY/ACCOUNT, as in 1/1`);
+  }
+  return {
+    file: readFileSync(file, "utf8"),
+    table: readFileSync(at(instruments), "utf8"),
+    strategyId: Number(strategy),
+    accountId: Number(account),
+  };
+}
+
 /** What an instrument's fills are settled in. */
 const settles = ({ row }: RunTape): string => (row.kind === "inverse_perp" ? row.base : row.quote);
 
@@ -171,6 +200,7 @@ export async function prepare(root: string, words: RunWords): Promise<Prepared> 
       fees: parseFees(fees),
     };
   });
+  const limits = limitsOf(words, at);
   const spec: LaneSpec = {
     params,
     seed: words.seed,
@@ -178,6 +208,7 @@ export async function prepare(root: string, words: RunWords): Promise<Prepared> 
     fill: words.fill as FillModel,
     sampleNs: durationNs("--sample", words.sample),
     instruments,
+    ...(limits === undefined ? {} : { limits }),
   };
   const firsts = tapes.flatMap(({ tape }) => (tape.firstNs === null ? [] : [BigInt(tape.firstNs)]));
   const lasts = tapes.flatMap(({ tape }) => (tape.lastNs === null ? [] : [BigInt(tape.lastNs)]));

@@ -81,6 +81,7 @@ export function resultOf(
       asset: document.asset,
       events: document.events,
       orders: total((each) => each.orders),
+      gateway: document.gateway,
       fills: metrics.fills,
       profit: metrics.profit,
       fees: metrics.fees,
@@ -95,6 +96,15 @@ export function resultOf(
   );
 }
 
+/** One line of what the gateway decided; none where the run has none. */
+function decided({ gateway }: BacktestDocument): string[] {
+  if (gateway === null) return [];
+  const refused = Object.entries(gateway.refused).map(([reason, count]) => `${reason} ${count}`);
+  return [
+    `gateway: ${gateway.accepted} intents accepted, refused ${refused.length === 0 ? "none" : refused.join(", ")}`,
+  ];
+}
+
 /** What a person reads after a run. */
 export function told(document: BacktestDocument, dir: string): string {
   const { metrics, asset, hashes, instruments } = document;
@@ -103,6 +113,7 @@ export function told(document: BacktestDocument, dir: string): string {
     `${document.strategy.id} over ${instruments.map(({ symbol }) => symbol).join(", ")}, seed ${document.seed}`,
     `profit ${amount(metrics.profit)} after fees of ${amount(metrics.fees)}, deepest fall ${amount(metrics.maxDrawdown)}`,
     `${metrics.fills} fills of ${instruments.reduce((sum, each) => sum + each.orders, 0)} orders, turnover ${amount(metrics.turnover)}`,
+    ...decided(document),
     ...instruments.flatMap(({ symbol, assumptions }) =>
       Object.entries(assumptions)
         .filter(([name]) => name !== "instrument")

@@ -69,7 +69,8 @@ async function sent(words: Partial<RunWords> & Pick<RunWords, "strategy" | "data
     onIntent: (intent) => intents.push(intent),
   });
   for (const { audit } of outcome.summary.instruments) expect(audit.sound).toBe(true);
-  return { host: outcome.host, pin: [intents.length, sha256(canonical(intents))] };
+  const { gateway } = outcome.summary;
+  return { host: outcome.host, gateway, pin: [intents.length, sha256(canonical(intents))] };
 }
 
 describe.skipIf(data === undefined)("a whole recorded day, which needs TIDEGATE_DATA", () => {
@@ -105,6 +106,39 @@ describe.skipIf(data === undefined)("a whole recorded day, which needs TIDEGATE_
     },
     60_000,
   );
+
+  it("the gateway's core passes a whole day that its limits allow, order for order, and refuses one that they do not [B099]", async () => {
+    const [name, params, count, hash] = PINNED[1] ?? ["", {}, 0, ""];
+    const huge = 2 ** 52;
+    const file = (position: number) => {
+      const at = join(dir, `limits-${position}.json`);
+      const row = { exposure_e8_max: huge, open_orders_max: 4_000 };
+      const limits = {
+        ...{ version: 1, startup_holdoff_ms: 0, requery_ms: 2_000, firm: row },
+        accounts: [{ account_id: 1, exposure_e8_max: huge }],
+        strategies: [{ strategy_id: 1, ...row, messages_max: 4_000, messages_window_ms: 1_000 }],
+        instruments: [
+          {
+            ...{ instrument_id: 12, order_qty_lots_max: 1_000, order_notional_e8_max: huge },
+            ...{ position_lots_max: position, exposure_e8_max: huge, px_ticks_max: 1_000_000 },
+            ...{ collar_bps: 2_000, reducing_collar_bps: 2_000, reference_age_ms_max: 3_600_000 },
+          },
+        ],
+      };
+      writeFileSync(at, JSON.stringify(limits));
+      return at;
+    };
+    const words = { strategy: name, data: [tape], params, instruments };
+    const allowed = await sent({ ...words, limits: file(1_000_000) });
+    expect(allowed.pin).toEqual([count, hash]);
+    expect(allowed.gateway?.accepted).toBeGreaterThan(5_000);
+    expect(allowed.host.refusedByGateway).toBe(
+      Object.values(allowed.gateway?.refused ?? {}).reduce((sum, each) => sum + each, 0),
+    );
+    const less = await sent({ ...words, limits: file(50) });
+    expect(less.gateway?.refused["POSITION_LIMIT_EXCEEDED"]).toBeGreaterThan(100);
+    expect(less.pin[1]).not.toBe(hash);
+  }, 120_000);
 
   it("lead-lag sends the intents it is known to send, over the longest recorded stretch of its two markets [A11]", async () => {
     const at = (name: string) => join(data ?? "", `binance-raw-2024-08/${name}_20240808.jsonl.gz`);

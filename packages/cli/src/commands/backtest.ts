@@ -15,6 +15,8 @@ interface RunFlags {
   readonly sample: string;
   readonly capital: string;
   readonly instruments: string;
+  readonly limits: string;
+  readonly limitsFor: string;
   readonly out?: string;
   readonly report?: true;
   readonly json?: true;
@@ -38,6 +40,8 @@ async function wordsOf(strategy: string, flags: RunFlags): Promise<RunWords> {
     sample: flags.sample,
     capital: Number(flags.capital),
     instruments: flags.instruments,
+    limits: flags.limits,
+    limitsFor: flags.limitsFor,
   };
 }
 
@@ -67,7 +71,13 @@ export function addBacktest(program: Command, root: string): void {
       .option("--fill <model>", "consuming, partial or whole", "consuming")
       .option("--sample <time>", "how often the account is written down", "1s")
       .option("--capital <amount>", "what returns are parts of", "100000")
-      .option("--instruments <file>", "the instrument table", "config/instruments.json");
+      .option("--instruments <file>", "the instrument table", "config/instruments.json")
+      .option(
+        "--limits <file>",
+        "the gateway's limits, decided by its own core; none: no gateway",
+        "none",
+      )
+      .option("--limits-for <id>", "whose rows of the limits: STRATEGY or STRATEGY/ACCOUNT", "1/1");
 
   runCommand("run", "run one strategy file over tapes or captures, and audit its fills")
     .option("--out <folder>", "where result.json goes (default: var/backtests/…)")

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { runLane } from "../lane.ts";
 import { benchBacktest } from "../peer.ts";
 import { DEFAULTS, prepare } from "../prepare.ts";
-import { sameAccount } from "./python.ts";
+import { ratioOf, sameAccount } from "./python.ts";
 import { Turns } from "./turns.ts";
 
 const root = fileURLToPath(new URL("../../../../../", import.meta.url));
@@ -47,6 +47,21 @@ describe("bench backtest beside Python", () => {
     using idle = peer(`read word; echo '{"seconds":0}'; cat >&2`);
     await idle.hello();
     await expect(idle.round("grid")).rejects.toThrow("no time");
+  });
+
+  it("a ratio is that of rounds: what comes upon single ones, or upon both sides, changes nothing", () => {
+    const [ours, theirs] = [
+      [10, 10, 10, 10, 10],
+      [15, 15, 15, 15, 15],
+    ];
+    expect(ratioOf(theirs, ours)).toBe(1.5);
+    // Another process takes half the machine for two whole rounds, and all of it in one of ours and one of theirs.
+    expect(ratioOf([30, 30, 15, 15, 90], [20, 20, 40, 10, 10])).toBe(1.5);
+    // Where the medians are taken first it seems slower than it is.
+    expect(ratioOf([15, 15, 15], [20, 10, 10])).toBe(1.5);
+    // The negative control: really slower in most rounds. And of a peer with fewer rounds, those it has.
+    expect(ratioOf([15, 15, 15], [20, 20, 10])).toBe(0.75);
+    expect(ratioOf([100], [10, 1])).toBe(10);
   });
 
   it("the grid of the bench lays orders, and one fill more or another price makes two accounts unequal", async () => {

@@ -23,6 +23,8 @@ export const Spec = z.strictObject({
   sample: word.default(DEFAULTS.sample),
   capital: z.number().default(DEFAULTS.capital),
   instruments: word.default(DEFAULTS.instruments),
+  limits: word.default(DEFAULTS.limits),
+  limitsFor: word.default(DEFAULTS.limitsFor),
 });
 export type SweepSpec = z.output<typeof Spec>;
 

@@ -34,6 +34,9 @@ pub struct Config {
     /// The market goes on for so long before the strategy begins, ns.
     #[serde(default)]
     pub skip_ns: i64,
+    /// The gateway's limits; without them nothing is refused that the gateway would refuse.
+    #[serde(default)]
+    pub limits: Option<LimitsConfig>,
     /// Events of one batch: 1 shows the strategy one at a time, for a test.
     #[serde(default = "batch")]
     pub batch: usize,
@@ -41,6 +44,19 @@ pub struct Config {
 
 const fn batch() -> usize {
     tidegate_engine::strategy::layout::EVENTS_MAX
+}
+
+/// The gateway inside a run.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// The limits file's own text, as the gateway reads it.
+    pub file: String,
+    /// The instrument table's.
+    pub table: String,
+    /// Whose row of the limits the strategy has, and whose account it trades.
+    pub strategy_id: u32,
+    pub account_id: u32,
 }
 
 /// One instrument of a run.

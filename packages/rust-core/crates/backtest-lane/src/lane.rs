@@ -1,19 +1,24 @@
 //! The run of one strategy: who asks gets what it may see next, and says what it wants.
 //!
 //! A batch holds market data only, or one answer only. Market data of a batch lie within the least entry latency of its first event,
-//! so that an order sent at any of them arrives after all that the venue went through to make the batch: see `submit_at`.
+//! so that an order sent at any of them arrives after all that the venue went through to make the batch: see `submit_at`. With the
+//! gateway inside a batch is one event: what it refuses is told before anything else happens.
+
+mod gated;
 
 use crate::any::{Book, Queue};
 use crate::config::Config;
+use crate::desk::Desk;
 use crate::limits::DEFERRED_MAX;
 use crate::record::{Columns, equity_e16, fee_e8, side_number};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use tidegate_backtest::account::{Account, Fees};
+use tidegate_backtest::account::{Account, Fees, Fill};
 use tidegate_backtest::audit::{audit, markouts};
 use tidegate_backtest::event::Kind;
 use tidegate_backtest::store::Stored;
 use tidegate_backtest::{Engine, NewOrder, OrderFault, Received, Tif, Wake, Woken};
+use tidegate_engine::gateway::TICK_NS;
 use tidegate_engine::strategy::layout as at;
 use tidegate_instruments::Instrument;
 use tidegate_units::Side;
@@ -47,7 +52,8 @@ struct Asset {
     tape: &'static Stored,
     /// The book may be believed: a snapshot has been seen, or the tape has none.
     synced: bool,
-    dirty: bool,
+    /// Rows of the received stream that were looked at.
+    read: usize,
     shown: Option<(Top, u8)>,
     trades: u64,
 }
@@ -87,6 +93,14 @@ pub struct Lane {
     polls: u32,
     events: u64,
     fault: Option<String>,
+    /// The gateway and the router, where the run has limits.
+    desk: Option<Desk>,
+    next_turn: i64,
+}
+
+/// Whether a row is of those by which a snapshot begins.
+fn forgets(kind: &u8) -> bool {
+    matches!(Kind::of(*kind), Some(Kind::ClearBids | Kind::ClearAsks | Kind::Clear))
 }
 
 impl Lane {
@@ -97,8 +111,6 @@ impl Lane {
     pub fn open(config: &str) -> Result<Self, String> {
         let config = Config::from_json(config)?;
         let queue = config.queue()?;
-        let snapshots =
-            |kind: &u8| matches!(Kind::of(*kind), Some(Kind::ClearBids | Kind::ClearAsks | Kind::Clear));
         let (mut assets, mut configs) = (Vec::new(), Vec::new());
         for each in &config.instruments {
             let tape = each.open()?;
@@ -106,8 +118,8 @@ impl Lane {
                 row: each.row.clone(),
                 fees: each.fees(),
                 tape,
-                synced: !tape.local().kind.iter().any(snapshots),
-                dirty: false,
+                synced: !tape.local().kind.iter().any(forgets),
+                read: 0,
                 shown: None,
                 trades: 0,
             });
@@ -127,11 +139,24 @@ impl Lane {
             engine.elapse(config.skip_ns);
             for (index, asset) in assets.iter_mut().enumerate() {
                 let read = asset.tape.local().kind.get(..engine.received(index)).unwrap_or_default();
-                asset.synced |= read.iter().any(snapshots);
+                asset.synced |= read.iter().any(forgets);
             }
         }
+        for (index, asset) in assets.iter_mut().enumerate() {
+            asset.read = engine.received(index);
+        }
         let start_ns = engine.now();
+        let mut desk = None;
+        if let Some(limits) = &config.limits {
+            let rows = assets.iter().map(|asset| asset.row.clone()).collect();
+            let mut opened = Desk::open(limits, rows, config.epoch, start_ns)?;
+            opened.start(&mut engine, start_ns)?;
+            desk = Some(opened);
+        }
         Ok(Self {
+            next_turn: if desk.is_some() { start_ns.saturating_add(TICK_NS as i64) } else { i64::MAX },
+            batch: if desk.is_some() { 1 } else { config.batch },
+            desk,
             engine,
             assets,
             columns: Columns::default(),
@@ -140,7 +165,6 @@ impl Lane {
             replies: VecDeque::new(),
             times: Vec::with_capacity(at::EVENTS_MAX),
             epoch: config.epoch,
-            batch: config.batch,
             ahead_ns,
             start_ns,
             tick_ns: config.tick_ns,
@@ -193,6 +217,9 @@ impl Lane {
                 row[at::INTENT_REPLY_REASON] = f64::from(REASON_NONE);
             });
         }
+        if self.tell(rows) {
+            return Ok(Some(self.times.len()));
+        }
         let ended = self.market(rows, room);
         if self.engine.overflowed() {
             self.fault = Some("a sum of an account does not fit 128 bits: want smaller orders".into());
@@ -209,13 +236,13 @@ impl Lane {
         let mut first: Option<i64> = None;
         while self.times.len() < room {
             let reach = first.map_or(i64::MAX, |first| first.saturating_add(self.ahead_ns - 1));
-            let until = self.next_tick.min(self.next_sample).min(reach);
+            let until = self.next_tick.min(self.next_sample).min(self.next_turn).min(reach);
             let now = self.engine.now();
             if until < now {
                 return false;
             }
             let before = self.times.len();
-            match self.engine.wait_before_answers(until - now, wake, first.is_some()) {
+            match self.engine.wait_for_messages(until - now, wake, first.is_some()) {
                 Woken::End => {
                     self.sample_all();
                     return true;
@@ -227,16 +254,18 @@ impl Lane {
                         self.sample_all();
                         self.next_sample = now.saturating_add(self.sample_ns);
                     }
+                    let told = now == self.next_turn && self.turn();
                     if now == self.next_tick {
                         self.next_tick = now.saturating_add(self.tick_ns);
                         return false;
                     }
-                    if now == reach {
+                    if now == reach || told {
                         return false;
                     }
                 }
                 Woken::Answer(asset) => {
                     self.answer(rows, asset);
+                    self.tell(rows);
                     return false;
                 }
                 Woken::Feed(asset) => self.feed(rows, asset),
@@ -262,44 +291,38 @@ impl Lane {
 
     fn greet(&mut self, rows: &mut [f64]) -> usize {
         self.write(rows, at::EVENT_KIND_LINK, 0, |row| row[at::LINK_STATE] = f64::from(LINK_SYNCED));
+        if self.desk.is_some() {
+            self.tell(rows);
+            return self.times.len();
+        }
         self.write(rows, at::EVENT_KIND_POLICY, 0, |row| row[at::POLICY_POLICY] = f64::from(POLICY_NORMAL));
         self.times.len()
     }
 
-    /// One row of the received stream was read.
+    /// Rows of the received stream were read: one trade, or levels of one time.
     fn feed(&mut self, rows: &mut [f64], index: usize) {
         let next = self.engine.received(index);
         let Some(asset) = self.assets.get_mut(index) else { return };
         let stream = asset.tape.local();
+        let read = std::mem::replace(&mut asset.read, next);
         let Some(step) = next.checked_sub(1).and_then(|read| stream.get(read)) else { return };
         let id = asset.row.id;
-        match step.kind {
-            Kind::BuyTrade | Kind::SellTrade => {
-                asset.trades += 1;
-                let number = asset.trades;
-                let side = if step.kind == Kind::BuyTrade { Side::Buy } else { Side::Sell };
-                self.write(rows, at::EVENT_KIND_TRADE, id, |row| {
-                    row[at::TRADE_PX] = step.px as f64;
-                    row[at::TRADE_QTY] = step.qty as f64;
-                    row[at::TRADE_AGGRESSOR] = f64::from(side_number(side));
-                    row[at::TRADE_TRADE_ID] = number as f64;
-                });
-                // The rows of this message may have ended with it; the book's change is shown with the next of them.
-                return;
-            }
-            Kind::ClearBids | Kind::ClearAsks | Kind::Clear => {
-                (asset.synced, asset.dirty) = (true, true);
-            }
-            Kind::Bid | Kind::Ask => asset.dirty = true,
-        }
-        // A message is shown when the last of its rows is in: what is half of it was never a book.
-        let more = stream.get(next).is_some_and(|after| {
-            after.ns == step.ns && !matches!(after.kind, Kind::BuyTrade | Kind::SellTrade)
-        });
-        if more || !asset.dirty {
+        if matches!(step.kind, Kind::BuyTrade | Kind::SellTrade) {
+            asset.trades += 1;
+            let number = asset.trades;
+            let side = if step.kind == Kind::BuyTrade { Side::Buy } else { Side::Sell };
+            self.write(rows, at::EVENT_KIND_TRADE, id, |row| {
+                row[at::TRADE_PX] = step.px as f64;
+                row[at::TRADE_QTY] = step.qty as f64;
+                row[at::TRADE_AGGRESSOR] = f64::from(side_number(side));
+                row[at::TRADE_TRADE_ID] = number as f64;
+            });
+            // The rows of this message may have ended with it; the book's change is shown with the next of them.
             return;
         }
-        asset.dirty = false;
+        // A message is shown when the last of its rows is in: what is half of it was never a book.
+        asset.synced =
+            asset.synced || stream.kind.get(read..next).is_some_and(|kinds| kinds.iter().any(forgets));
         let Some(depth) = self.engine.depth(index) else { return };
         let side = |side| depth.best(side).map_or([0, 0], |px| [px, depth.qty(side, px)]);
         let ([bid, bid_qty], [ask, ask_qty]) = (side(Side::Buy), side(Side::Sell));
@@ -313,6 +336,7 @@ impl Lane {
             return;
         }
         asset.shown = Some((top, state));
+        self.reference(id, top, state);
         self.write(rows, at::EVENT_KIND_BOOK_TOP, id, |row| {
             row[at::BOOK_TOP_BID_PX] = bid as f64;
             row[at::BOOK_TOP_BID_QTY] = bid_qty as f64;
@@ -322,9 +346,23 @@ impl Lane {
         });
     }
 
+    /// Writes an execution down; gives the position after it.
+    fn keep(&mut self, index: usize, fill: &Fill) -> i64 {
+        let position = self.engine.account(index).map_or(0, |account| account.position);
+        let Some(Asset { row, fees, .. }) = self.assets.get(index) else { return position };
+        let times = [self.engine.now(), self.start_ns];
+        if !self.columns.fill(times, (row, fees), fill, position) {
+            self.fault = Some(format!("more than {} fills: split the day", crate::limits::FILLS_MAX));
+        }
+        position
+    }
+
     /// One answer was received.
     fn answer(&mut self, rows: &mut [f64], index: usize) {
         let Some((id, received)) = self.engine.last_answer(index) else { return };
+        if self.desk.is_some() {
+            return self.gated_answer(index, id, received);
+        }
         let Some(&order) = self.sent.get(&id) else { return };
         let (row, fees) = match self.assets.get(index) {
             Some(asset) => (asset.row.clone(), asset.fees),
@@ -339,12 +377,7 @@ impl Lane {
                 (if left < order.qty { PARTIAL } else { LIVE }, left)
             }
             Received::Executed(fill) => {
-                let account = self.engine.account(index).copied().unwrap_or_default();
-                let position = account.position;
-                let times = [self.engine.now(), self.start_ns];
-                if !self.columns.fill(times, (&row, &fees), &fill, position) {
-                    self.fault = Some(format!("more than {} fills: split the day", crate::limits::FILLS_MAX));
-                }
+                let position = self.keep(index, &fill);
                 let epoch = self.epoch;
                 self.write(rows, at::EVENT_KIND_FILL, row.id, |out| {
                     out[at::FILL_SEQ] = id as f64;
@@ -401,6 +434,9 @@ impl Lane {
         let (Some(index), Ok(seq)) = (found, u64::try_from(seq)) else { return at::SUBMIT_MALFORMED };
         let caused = whole(at::INTENT_EVENT_INDEX).and_then(|event| usize::try_from(event).ok());
         let now = caused.and_then(|event| self.times.get(event).copied()).unwrap_or(self.engine.now());
+        if self.desk.is_some() {
+            return self.gated_submit(now, intent);
+        }
         let done = match usize::try_from(kind) {
             Ok(at::INTENT_KIND_NEW) => self.new_order(index, seq, now, whole),
             Ok(at::INTENT_KIND_CANCEL) => match whole(at::INTENT_TARGET_SEQ).map(u64::try_from) {
@@ -488,6 +524,9 @@ impl Lane {
             hash.update(asset.tape.hash().as_bytes());
         }
         hash.update(self.engine.run_hash().as_bytes());
+        if let Some(desk) = &self.desk {
+            hash.update(desk.hash().as_bytes());
+        }
         let assets: Vec<Value> =
             self.assets.iter().enumerate().map(|(index, asset)| self.asset(index, asset)).collect();
         json!({
@@ -495,6 +534,7 @@ impl Lane {
             "startNs": self.start_ns.to_string(),
             "endNs": self.engine.now().to_string(),
             "events": self.events,
+            "gateway": self.gateway(),
             "instruments": assets,
         })
     }
@@ -528,8 +568,14 @@ impl Lane {
                 json!({ "horizonNs": each.horizon_ns, "ticksALot": ticks, "lots": each.lots.to_string() })
             })
             .collect();
-        let assumptions: Vec<[&String; 2]> =
-            self.engine.assumptions(index).iter().map(|(name, value)| [name, value]).collect();
+        let gateway = ("gateway".to_string(), self.gateway_told());
+        let assumptions: Vec<[&String; 2]> = self
+            .engine
+            .assumptions(index)
+            .iter()
+            .chain([&gateway])
+            .map(|(name, value)| [name, value])
+            .collect();
         json!({
             "instrument": asset.row.id,
             "dataHash": asset.tape.hash().to_hex().to_string(),

@@ -6,10 +6,11 @@
 
 mod any;
 mod config;
+mod desk;
 mod lane;
 pub mod limits;
 mod record;
 
-pub use config::{Config, FeesConfig, InstrumentConfig, LatencyConfig, QueueConfig};
+pub use config::{Config, FeesConfig, InstrumentConfig, LatencyConfig, LimitsConfig, QueueConfig};
 pub use lane::Lane;
 pub use record::{Columns, FILL_DOUBLES, SAMPLE_DOUBLES};

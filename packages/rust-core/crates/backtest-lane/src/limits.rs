@@ -12,3 +12,9 @@ pub const VECTOR_TICKS_MAX: i64 = 1 << 22;
 pub const CONFIG_BYTES_MAX: usize = 1 << 28;
 /// Cancels that wait for the answer to their order; the strategy's host holds no more orders than that.
 pub const DEFERRED_MAX: usize = tidegate_backtest::limits::ORDERS_MAX;
+/// Turns of gateway and router that one event may cause; more is a fault of theirs.
+pub const TURNS_MAX: usize = 64;
+/// Frames the command link takes: as many as it has live, and it is never behind here.
+pub const CREDITS: usize = 16_384;
+/// Rows of the gateway's words shown at once; the rest comes with the next poll, before any market data.
+pub const TELLS_MAX: usize = tidegate_engine::strategy::layout::EVENTS_MAX;

@@ -1,73 +1,11 @@
 //! A run in batches is the run event by event, over the recorded minutes that ship.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-use std::path::{Path, PathBuf};
-use tidegate_backtest::convert::{Format, Times, convert};
+mod common;
+
+use common::{config, tapes};
 use tidegate_backtest_lane::{FILL_DOUBLES, Lane};
 use tidegate_engine::strategy::layout as at;
-use tidegate_instruments::{Instrument, Kind, Venue};
-
-fn rows() -> [(Instrument, &'static str); 2] {
-    let spot = Instrument {
-        id: 1,
-        venue_id: 1,
-        venue: Venue::BinanceSpot,
-        symbol: "BTCUSDT".into(),
-        kind: Kind::Spot,
-        base: "BTC".into(),
-        quote: "USDT".into(),
-        px_scale: 2,
-        px_unit: 1,
-        qty_scale: 5,
-        qty_unit: 1,
-        e8_per_tick_lot: 10,
-        min_qty_lots: 1,
-        max_qty_lots: 900_000_000,
-        min_notional_e8: 0,
-        multiplier: 1,
-        expiry: 0,
-    };
-    let perp = Instrument {
-        id: 2,
-        venue_id: 2,
-        venue: Venue::BinanceUsdm,
-        kind: Kind::LinearPerp,
-        px_scale: 1,
-        qty_scale: 3,
-        e8_per_tick_lot: 10_000,
-        ..spot.clone()
-    };
-    [(spot, "binance-spot-btcusdt.jsonl.gz"), (perp, "binance-usdm-btcusdt.jsonl.gz")]
-}
-
-fn tapes(dir: &Path) -> Vec<(Instrument, PathBuf)> {
-    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../data/samples");
-    rows()
-        .into_iter()
-        .map(|(row, name)| {
-            let out = dir.join(name).with_extension("tape");
-            convert(Format::Binance, &[samples.join(name)], &row, Times::default(), &out).unwrap();
-            (row, out)
-        })
-        .collect()
-}
-
-fn config(tapes: &[(Instrument, PathBuf)], batch: usize, latency: &serde_json::Value) -> String {
-    let instruments: Vec<_> = tapes
-        .iter()
-        .map(|(row, tape)| {
-            serde_json::json!({
-                "row": row, "tape": tape, "latency": latency,
-                "fees": {"basis": "value", "makerE8": 2_000, "takerE8": 5_000, "buyerE8": 0, "sellerE8": 0},
-            })
-        })
-        .collect();
-    serde_json::json!({
-        "instruments": instruments, "queue": {"kind": "power", "n": 2.0}, "fill": "consuming",
-        "epoch": 1, "tickNs": 250_000_000, "sampleNs": 1_000_000_000, "batch": batch,
-    })
-    .to_string()
-}
 
 /// What a run gave, to the last bit.
 #[derive(Debug, PartialEq)]
@@ -78,9 +16,13 @@ struct Gave {
     sent: u64,
 }
 
-/// Orders at the touch of either side, every so many books, by turns resting and taking; cancels the one before. `place` is where the
+/// Orders at the touch of either side, every so many books, 11 unless told, by turns resting and taking; cancels the one before. `place` is where the
 /// strategy says an event stood in its batch.
 fn run(config: &str, place: impl Fn(usize) -> f64) -> Gave {
+    run_each(11, config, place)
+}
+
+fn run_each(every: u64, config: &str, place: impl Fn(usize) -> f64) -> Gave {
     let mut lane = Lane::open(config).unwrap();
     let mut rows = vec![0.0; at::EVENTS_MAX * at::EVENT_DOUBLES];
     let (mut books, mut seq, mut last) = (0_u64, 0_u64, [0_u64; 3]);
@@ -91,7 +33,7 @@ fn run(config: &str, place: impl Fn(usize) -> f64) -> Gave {
                 continue;
             }
             books += 1;
-            if books % 11 != 0 {
+            if books % every != 0 {
                 continue;
             }
             let instrument = row[at::EVENT_INSTRUMENT];
@@ -145,6 +87,11 @@ fn b099_a_run_in_batches_is_the_run_event_by_event() {
     let drawn =
         serde_json::json!({"kind": "drawn", "entryNs": [1_000, 9_000_000], "answerNs": [70_000], "seed": 7});
     for latency in [&constant, &none, &drawn] {
+        // At every book, so that much is on its way while the venue says something.
+        let [one, many] =
+            [1, 64].map(|batch| run_each(1, &config(&tapes, batch, latency), |index| index as f64));
+        assert!(many.sent > 7_000);
+        assert_eq!(one, many, "{latency}, at every book");
         let [one, many] = [1, 64].map(|batch| run(&config(&tapes, batch, latency), |index| index as f64));
         assert!(
             many.fills.len() > 20 * FILL_DOUBLES && many.sent > 400,

@@ -6,19 +6,21 @@
 //!
 //! At one and the same nanosecond the order is: received data, received answers, the venue's data, the venue's requests.
 
+mod waiting;
+
 use crate::account::{Account, Fees, Fill};
 use crate::assumptions::assumptions;
 use crate::depth::{Depth, Levels};
-use crate::event::Kind;
 use crate::latency::{Arrival, Latency};
 use crate::limits::{ASSETS_MAX, IN_FLIGHT_MAX, ORDERS_MAX};
-use crate::order::{Answer, NewOrder, Order, OrderFault, Pending, Request, State, What, request_bytes};
+use crate::order::{
+    Answer, NewOrder, Order, OrderFault, Pending, Request, State, What, answer_bytes, request_bytes,
+};
 use crate::queue::QueueModel;
 use crate::tape::Stream;
 use crate::venue::{FillModel, Venue, replay};
 use std::collections::VecDeque;
 use tidegate_instruments::Instrument;
-use tidegate_units::Side;
 
 /// Which executions the strategy's own account counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -120,10 +122,15 @@ struct Asset<'a, L, Q: QueueModel> {
     truth: Account,
     /// By the strategy's side, by those received.
     account: Account,
+    /// What an answer takes back at least, ns: so long is what the venue says not heard of.
+    alone_ns: i64,
     overflow: bool,
     sent: u64,
     cancels: u64,
-    hash: blake3::Hasher,
+    /// Of the assumptions and what was sent, and of what the venue said. Apart: which of the two comes first at the venue and at the
+    /// desk is a matter of how the run is cut into waits, and each has its time.
+    sent_hash: blake3::Hasher,
+    said_hash: blake3::Hasher,
     /// Of messages received, the last to leave first is not possible: the times never go back.
     last_to_venue: i64,
     last_to_desk: i64,
@@ -200,7 +207,7 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
         }
         let mut answers = std::mem::take(self.venue.answers());
         for answer in answers.drain(..) {
-            self.note(&answer);
+            self.said_hash.update(&answer_bytes(&answer));
             if let What::Executed(fill) = answer.what {
                 self.overflow |= !self.truth.book(&self.config.instrument, &self.config.fees, &fill);
                 self.fills.push(fill);
@@ -211,25 +218,6 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
             self.to_desk.push_back((back, answer));
         }
         *self.venue.answers() = answers;
-    }
-
-    fn note(&mut self, answer: &Answer) {
-        let (code, px, qty, left) = match answer.what {
-            What::Live { px, left } => (1_u8, px, 0, left),
-            What::Executed(fill) => (if fill.maker { 2 } else { 3 }, fill.px, fill.qty, fill.left),
-            What::Cancelled => (4, 0, 0, 0),
-            What::Expired => (5, 0, 0, 0),
-            What::Refused => (6, 0, 0, 0),
-            What::TurnedAway => (7, 0, 0, 0),
-        };
-        let mut bytes = [0_u8; 49];
-        bytes[0] = code;
-        for (slot, value) in
-            [answer.id as i64, answer.request as i64, answer.venue_ns, px, qty, left].iter().enumerate()
-        {
-            bytes[1 + slot * 8..9 + slot * 8].copy_from_slice(&value.to_le_bytes());
-        }
-        self.hash.update(&bytes);
     }
 
     fn find(&mut self, id: u64) -> Option<&mut Order> {
@@ -280,7 +268,7 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
 
     /// Sends a request.
     fn send(&mut self, now: i64, number: u64, id: u64, request: Request) {
-        self.hash.update(&request_bytes(now, number, &request));
+        self.sent_hash.update(&request_bytes(now, number, &request));
         match self.latency.entry(now) {
             Arrival::Venue(at) => {
                 let at = at.max(self.last_to_venue);
@@ -291,7 +279,8 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
                 let at = at.max(self.last_to_desk);
                 self.last_to_desk = at;
                 let answer = Answer { id, request: number, what: What::TurnedAway, venue_ns: at };
-                self.note(&answer);
+                // Settled as it is sent.
+                self.sent_hash.update(&answer_bytes(&answer));
                 self.to_desk.push_back((at, answer));
             }
         }
@@ -300,15 +289,6 @@ impl<L: Levels + Clone, Q: QueueModel> Asset<'_, L, Q> {
     fn full(&self) -> bool {
         self.to_venue.len() >= IN_FLIGHT_MAX || self.to_desk.len() >= IN_FLIGHT_MAX
     }
-}
-
-/// What is due next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Due {
-    LocalData,
-    LocalAnswer,
-    VenueData,
-    VenueRequest,
 }
 
 impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
@@ -329,6 +309,7 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
                     hash.update(name.as_bytes()).update(b"=").update(value.as_bytes()).update(b"\n");
                 }
                 Asset {
+                    alone_ns: config.latency.answer_least_ns(),
                     latency: config.latency,
                     depth: Depth::new(config.levels.clone()),
                     venue: Venue::new(config.levels, config.queue, config.fill),
@@ -352,7 +333,8 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
                     overflow: false,
                     sent: 0,
                     cancels: 0,
-                    hash,
+                    sent_hash: hash,
+                    said_hash: blake3::Hasher::new(),
                     last_to_venue: 0,
                     last_to_desk: 0,
                 }
@@ -389,69 +371,6 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
         }
         self.now = until;
         self.assets.iter().any(Asset::remains)
-    }
-
-    /// Lets time pass event by event, until the first that `wake` names or for `ns`.
-    pub fn wait(&mut self, ns: i64, wake: Wake) -> Woken {
-        self.wait_before_answers(ns, wake, false)
-    }
-
-    /// As [`Self::wait`]; with `hold` it ends before an answer instead of taking it, at the time of what came last.
-    pub fn wait_before_answers(&mut self, ns: i64, wake: Wake, hold: bool) -> Woken {
-        if !self.start() {
-            return Woken::End;
-        }
-        let until = self.now.saturating_add(ns.max(0));
-        loop {
-            let Some((at, index, due)) = self.due() else { return Woken::End };
-            if at > until {
-                self.now = until;
-                return Woken::Time;
-            }
-            let Some(asset) = self.assets.get_mut(index) else { return Woken::End };
-            match due {
-                Due::LocalData => {
-                    asset.row = apply(&mut asset.depth, asset.config.local, asset.row);
-                    if wake.feed {
-                        self.now = at;
-                        return Woken::Feed(index);
-                    }
-                }
-                Due::LocalAnswer if hold => return Woken::Held(index),
-                Due::LocalAnswer => {
-                    asset.take_answer();
-                    if wake.answer {
-                        self.now = at;
-                        return Woken::Answer(index);
-                    }
-                }
-                Due::VenueData => {
-                    asset.venue.apply(asset.config.venue, at);
-                    asset.collect();
-                }
-                Due::VenueRequest => asset.take_requests(at),
-            }
-        }
-    }
-
-    fn due(&self) -> Option<(i64, usize, Due)> {
-        let mut next: Option<(i64, usize, Due)> = None;
-        for (index, asset) in self.assets.iter().enumerate() {
-            let times = [
-                (asset.next_local_data(), Due::LocalData),
-                (asset.to_desk.front().map(|(at, _)| *at), Due::LocalAnswer),
-                (asset.next_venue_data(), Due::VenueData),
-                (asset.to_venue.front().map(|(at, ..)| *at), Due::VenueRequest),
-            ];
-            for (at, due) in times {
-                if let Some(at) = at
-                    && next.is_none_or(|(other, ..)| at < other)
-                {
-                    next = Some((at, index, due));
-                }
-            }
-        }
-        next
     }
 
     /// Sends a new order.
@@ -633,22 +552,10 @@ impl<'a, L: Levels + Clone, Q: QueueModel> Engine<'a, L, Q> {
     pub fn run_hash(&self) -> blake3::Hash {
         let mut hash = blake3::Hasher::new();
         for asset in &self.assets {
-            hash.update(asset.hash.finalize().as_bytes());
+            for part in [&asset.sent_hash, &asset.said_hash] {
+                hash.update(part.finalize().as_bytes());
+            }
         }
         hash.finalize()
     }
-}
-
-fn apply<L: Levels>(depth: &mut Depth<L>, stream: Stream<'_>, row: usize) -> usize {
-    if let Some(step) = stream.get(row) {
-        match step.kind {
-            Kind::Bid => drop(depth.set_bid(step.px, step.qty)),
-            Kind::Ask => drop(depth.set_ask(step.px, step.qty)),
-            Kind::BuyTrade | Kind::SellTrade => {}
-            Kind::ClearBids => depth.clear_to(Side::Buy, step.px),
-            Kind::ClearAsks => depth.clear_to(Side::Sell, step.px),
-            Kind::Clear => depth.clear(),
-        }
-    }
-    row + 1
 }

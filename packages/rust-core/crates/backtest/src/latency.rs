@@ -168,6 +168,17 @@ impl Latency {
         }
     }
 
+    /// Time within which no answer given now can be back, whenever it is given, in ns.
+    pub fn answer_least_ns(&self) -> i64 {
+        match self {
+            Self::Constant { answer_ns, .. } => *answer_ns,
+            // Around an order that was turned away the line may go on beyond the two it lies between: nothing is promised then.
+            Self::Interpolated(rows) if rows.iter().any(|row| row.venue_ns == 0) => 0,
+            Self::Interpolated(rows) => rows.iter().map(|row| row.back_ns - row.venue_ns).min().unwrap_or(0),
+            Self::Drawn { answer_ns, .. } => answer_ns.iter().copied().min().unwrap_or(0),
+        }
+    }
+
     /// When an answer that the venue gives now is back.
     pub fn answer(&mut self, now: i64) -> i64 {
         let took = match self {

@@ -168,3 +168,22 @@ pub(crate) fn request_bytes(now: i64, number: u64, request: &Request) -> [u8; 50
     }
     bytes
 }
+
+/// An answer as it enters a run's hash.
+pub(crate) fn answer_bytes(answer: &Answer) -> [u8; 49] {
+    let (code, px, qty, left) = match answer.what {
+        What::Live { px, left } => (1_u8, px, 0, left),
+        What::Executed(fill) => (if fill.maker { 2 } else { 3 }, fill.px, fill.qty, fill.left),
+        What::Cancelled => (4, 0, 0, 0),
+        What::Expired => (5, 0, 0, 0),
+        What::Refused => (6, 0, 0, 0),
+        What::TurnedAway => (7, 0, 0, 0),
+    };
+    let mut bytes = [0_u8; 49];
+    bytes[0] = code;
+    let values = [answer.id as i64, answer.request as i64, answer.venue_ns, px, qty, left];
+    for (slot, value) in values.iter().enumerate() {
+        bytes[1 + slot * 8..9 + slot * 8].copy_from_slice(&value.to_le_bytes());
+    }
+    bytes
+}

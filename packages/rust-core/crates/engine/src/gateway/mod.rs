@@ -32,12 +32,13 @@ use crate::tier::TierName;
 use crate::{Call, Fault, Handle, Hot, clock, spawn};
 use archive::DiskArchive;
 use config::{Config, Cpus, Placed};
-use health::Health;
+pub use health::Health;
 use inputs::{Header, InputLog};
 use kill::{Kill, RouterLatch};
+pub use limits::{ALIVE_NS, TICK_NS};
 use limits::{
-    ALIVE_NS, FAREWELL_NS, HELD_MAX, INPUTS_PER_TURN_MAX, OUTBOX_MAX, RECOVER_CHUNK, SPANS_PER_SECOND_MAX,
-    STATS_NS, STRATEGIES_MAX, TICK_NS, WAIT_MS_MAX,
+    FAREWELL_NS, HELD_MAX, INPUTS_PER_TURN_MAX, OUTBOX_MAX, RECOVER_CHUNK, SPANS_PER_SECOND_MAX, STATS_NS,
+    STRATEGIES_MAX, WAIT_MS_MAX,
 };
 use pair::Pair;
 pub use replay::{intents as intents_given, replay};
@@ -1187,7 +1188,7 @@ fn behind(journal: Journal, placed: Option<&Placed>) -> Result<Behind, Fault> {
 }
 
 /// What a message of an instrument says about its reference price.
-fn reference(instrument: InstrumentId, envelope: &Envelope) -> Option<Event> {
+pub fn reference(instrument: InstrumentId, envelope: &Envelope) -> Option<Event> {
     match envelope.payload.as_ref()? {
         Payload::BookTop(top) if top.instrument_id == instrument.0 => Some(Event::Reference {
             instrument,

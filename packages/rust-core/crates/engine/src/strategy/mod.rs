@@ -2,7 +2,7 @@
 //! thread and handed to JavaScript as rows of doubles in memory both share.
 
 pub mod layout;
-mod translate;
+pub mod translate;
 
 use crate::anchor::Anchor;
 use crate::span::Span;
