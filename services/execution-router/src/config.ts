@@ -9,6 +9,12 @@ import { z } from "zod";
 const url = (protocol: RegExp, what: string) => z.url({ protocol }).optional().describe(what);
 
 export const Settings = z.object({
+  mode: z
+    .enum(["sim", "paper", "live"])
+    .default("sim")
+    .describe(
+      "sim and paper take made-up keys alone (sim-…, paper-…), so that nothing can reach a real venue; live takes real ones",
+    ),
   commandUrl: z
     .string()
     .startsWith("ipc://")
@@ -394,6 +400,11 @@ function ownVenue(config: RouterConfig, name: keyof typeof OWN, setting: string)
   }
   const { apiKey, apiSecret } = pair;
   return { venueId: row.venueId, apiKey, apiSecret: new Secret(apiSecret) };
+}
+
+/** The keys in the key file, by venue. */
+export function venueKeys(config: RouterConfig): [venue: string, pair: z.output<typeof KeyPair>][] {
+  return Object.entries(readKeys(config.keysFile));
 }
 
 function readKeys(path: string): z.output<typeof KeyFile> {
