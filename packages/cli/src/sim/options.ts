@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { PROCESSES, type ProcessName } from "@tidegate/contracts/metrics";
+import type { PaperFeed } from "./paper.ts";
 
 /** The eight processes. */
 export { PROCESSES, type ProcessName };
@@ -19,6 +20,8 @@ export interface SimOptions {
   readonly seed: number;
   readonly data: readonly string[];
   readonly strategy: string;
+  /** A paper run: the market is a venue's, or served as one; absent in a sim run, whose venue replays `data` itself. */
+  readonly paper?: PaperFeed;
   /** Those that run beside it, as 2 and up. */
   readonly beside?: readonly string[];
   /** Write down what the gateway and each strategy are given, so that the session can be run again. */
