@@ -18,6 +18,7 @@ import { addRecon } from "./commands/recon.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addRisk } from "./commands/risk.ts";
 import { addSim } from "./commands/sim.ts";
+import { addSoak } from "./commands/soak.ts";
 import { addStore } from "./commands/store.ts";
 import { addStrat } from "./commands/strat.ts";
 import { addTca } from "./commands/tca.ts";
@@ -149,6 +150,7 @@ export function hft(root: string): Command {
   addFeed(program);
   addMd(program);
   addWal(program);
+  addSoak(program, root);
   addStore(program);
   addStrat(program, root);
   addTca(program);

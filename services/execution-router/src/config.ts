@@ -15,6 +15,16 @@ export const Settings = z.object({
     .describe(
       "sim and paper take made-up keys alone (sim-…, paper-…), so that nothing can reach a real venue; live takes real ones",
     ),
+  goLiveFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Signed report of a paper soak that says GO; wanted with mode live"),
+  principalsFile: z
+    .string()
+    .min(1)
+    .default("state/principals.json")
+    .describe("Who may sign it, with their public keys; read in mode live"),
   commandUrl: z
     .string()
     .startsWith("ipc://")

@@ -3,10 +3,18 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import {
+  addPrincipal,
+  fileHash,
+  makeKey,
+  readSigner,
+  signGoLive,
+} from "@tidegate/service-kit/control";
 import { afterAll, describe, expect, it } from "vitest";
 import { Settings } from "./config.ts";
 import { checkMode } from "./mode.ts";
 
+const NOW_MS = 1_800_000_000_000;
 const dir = mkdtempSync(join(tmpdir(), "mode-"));
 afterAll(() => rmSync(dir, { recursive: true }));
 
@@ -22,7 +30,7 @@ function settings(mode: string, apiKey: string, over: Record<string, unknown> = 
   return { mode, keysFile, instrumentsFile, ...urls, ...over };
 }
 const judged = (...args: Parameters<typeof settings>) =>
-  checkMode(Settings.parse(settings(...args)));
+  checkMode(Settings.parse(settings(...args)), NOW_MS);
 
 describe("the mode of a router", () => {
   it.each([
@@ -53,6 +61,30 @@ describe("the mode of a router", () => {
 
   it("live takes no made-up key", () => {
     expect(() => judged("live", "paper-1")).toThrow("made-up key of binance-spot");
+  });
+
+  it("live wants a signed report that says GO, of the instruments it trades", () => {
+    const principalsFile = join(dir, "principals.json");
+    const key = join(dir, "ann.key");
+    addPrincipal(principalsFile, "ann", "risk", makeKey(key));
+    const goLiveFile = join(dir, "go-live.json");
+    const write = (hash: string, ok = true): void => {
+      const sessions = Array.from({ length: 10 }, () => ({ verdict: "GO" }));
+      const hashes = { instruments: hash, limits: "l" };
+      const figures = { verdict: "GO", sessions, hashes };
+      const report = { command: "soak paper", ok, checks: [{ name: "sessions", ok }], figures };
+      const text = JSON.stringify(report);
+      const signed = ok ? signGoLive(text, readSigner("ann", key), NOW_MS - 1, 7) : report;
+      writeFileSync(goLiveFile, JSON.stringify(signed));
+    };
+    const gate = { goLiveFile, principalsFile };
+    expect(() => judged("live", REAL)).toThrow("mode live also needs goLiveFile");
+    write(fileHash(instrumentsFile), false);
+    expect(() => judged("live", REAL, gate)).toThrow("it is not signed");
+    write("another");
+    expect(() => judged("live", REAL, gate)).toThrow("is of another instrument table than");
+    write(fileHash(instrumentsFile));
+    expect(() => judged("live", REAL, gate)).not.toThrow();
   });
 
   it("a process with a real key does not start in paper, and opens no connection", () => {

@@ -21,7 +21,7 @@ export function createRouter(): HotServiceSpec<typeof Settings> {
     kind: "execution-router",
     schema: Settings,
     engineConfig: ({ config }) => {
-      checkMode(config);
+      checkMode(config, Date.now());
       return loopConfig(config, tradedVenues(config), {
         fix: fixVenue(config),
         alpaca: alpacaVenue(config),

@@ -27,6 +27,14 @@ export const Settings = z.object({
     .max(64)
     .default([...SAMPLE_FILES])
     .describe("Capture files to replay"),
+  skipS: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .default(0)
+    .describe(
+      "Recorded seconds before the run begins: the book is made of them, nobody is told them",
+    ),
   liveSpotStreamUrl: feed(
     /^wss?$/,
     "Binance spot streams, without a path, instead of the recording",

@@ -29,7 +29,7 @@ import { type ArmedFaults, VenueServer } from "./trading/binance/skin.ts";
 
 export type { BookId } from "./markets.ts";
 export { newRustMarket } from "./rust-market.ts";
-export { SampleError } from "./sample.ts";
+export { loadSample, SampleError } from "./sample.ts";
 export { PortTaken } from "./trading/binance/skin.ts";
 export { type TruthFill, type TruthOrder, truthOf, type VenueTruth, venueTruth } from "./truth.ts";
 
@@ -76,6 +76,7 @@ function openRun(
   dir: string,
   speed: number,
   data: string,
+  startedMs: number,
   nowMs: number,
 ): { run: RunFile; resumed: boolean } {
   const path = join(dir, "run.json");
@@ -87,7 +88,7 @@ function openRun(
       `cannot resume ${path}: it belongs to another recording or speed; use an empty run folder`,
     );
   }
-  const run: RunFile = { startedMs: nowMs, speed, data };
+  const run: RunFile = { startedMs, speed, data };
   writeFileSync(`${path}.new`, `${JSON.stringify(run)}\n`);
   renameSync(`${path}.new`, path);
   return { run, resumed: false };
@@ -124,6 +125,8 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
     venueDir,
     config.speed,
     marketHash(sample, places),
+    // A run that begins in the middle is one that began before.
+    Math.floor(started - (config.skipS * 1_000) / config.speed),
     Math.floor(started),
   );
   const log = new VenueLog(join(venueDir, "log.ndjson"));
@@ -171,7 +174,8 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
       venue.onMarket(market, record.bytes, nowMs());
   };
 
-  if (resumed) {
+  const midway = resumed || config.skipS > 0;
+  if (midway) {
     const { pass, past } = replay?.resume(deps.clock.nowMs()) ?? { pass: 0, past: [] };
     shift = replay?.shift ?? NO_SHIFT;
     feedSnapshots();
@@ -185,10 +189,14 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
       if (state !== null) cores[market].restore(state);
     }
     venue.rebase();
-    deps.log?.("info", "resumed from the log", { lines: log.lines, pass, records: past.length });
+    deps.log?.("info", resumed ? "resumed from the log" : "begun midway", {
+      lines: log.lines,
+      pass,
+      records: past.length,
+    });
   }
 
-  let passesStarted = resumed ? 1 : 0;
+  let passesStarted = midway ? 1 : 0;
   const boards = orderBoards();
   const timers = new Set<NodeJS.Timeout>();
   const later = (ms: number, act: () => void): void => {

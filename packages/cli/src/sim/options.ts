@@ -1,7 +1,6 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { PROCESSES, type ProcessName } from "@tidegate/contracts/metrics";
-import type { PaperFeed } from "./paper.ts";
 
 /** The eight processes. */
 export { PROCESSES, type ProcessName };
@@ -11,6 +10,24 @@ export interface Kill {
   readonly process: ProcessName;
   readonly atS: number;
 }
+
+/** Base URLs of the public market data of both markets, without a path. */
+export interface FeedUrls {
+  readonly spotStreamUrl: string;
+  readonly spotRestUrl: string;
+  readonly usdmStreamUrl: string;
+  readonly usdmRestUrl: string;
+}
+
+/** A paper run's market: a venue's own, or a process of the run that serves the recording of the options. */
+export type PaperFeed =
+  | { readonly kind: "venue"; readonly urls: FeedUrls }
+  | {
+      readonly kind: "recorded";
+      readonly from: string;
+      /** Recorded seconds before the run begins; 0 where it is not said. */
+      readonly skipS?: number;
+    };
 
 export interface SimOptions {
   /** Wall seconds of trading. */

@@ -4,20 +4,14 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { VENUES } from "@tidegate/venues";
-import { parseSimOptions, type RawSimOptions, type SimOptions, UsageError } from "./options.ts";
-
-/** Base URLs of the public market data of both markets, without a path. */
-export interface FeedUrls {
-  readonly spotStreamUrl: string;
-  readonly spotRestUrl: string;
-  readonly usdmStreamUrl: string;
-  readonly usdmRestUrl: string;
-}
-
-/** The venue's own, or a process of the run that serves the recording of the options. */
-export type PaperFeed =
-  | { readonly kind: "venue"; readonly urls: FeedUrls }
-  | { readonly kind: "recorded"; readonly from: string };
+import {
+  type FeedUrls,
+  type PaperFeed,
+  parseSimOptions,
+  type RawSimOptions,
+  type SimOptions,
+  UsageError,
+} from "./options.ts";
 
 /** Binance's public streams, which want no key. */
 export function binanceFeed(): FeedUrls {

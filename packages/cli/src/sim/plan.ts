@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, delimiter, dirname, join, resolve } from "node:path";
 import { addPrincipal, makeKey, type Role } from "@tidegate/service-kit/control";
-import type { ProcessName, SimOptions } from "./options.ts";
-import { type FeedUrls, paperKey } from "./paper.ts";
+import type { FeedUrls, ProcessName, SimOptions } from "./options.ts";
+import { paperKey } from "./paper.ts";
 
 /** What each process of a run is configured to, and the environment they share. */
 export interface ClusterPlan {
@@ -149,7 +149,13 @@ export function clusterPlan(input: {
     env: environment(root, options.otlp),
     feed:
       paper?.kind === "recorded"
-        ? { port: ports.feed, ...replayed, venueDir: "feed", stateDir: "feed" }
+        ? {
+            port: ports.feed,
+            ...replayed,
+            skipS: paper.skipS ?? 0,
+            venueDir: "feed",
+            stateDir: "feed",
+          }
         : null,
   };
 }

@@ -129,9 +129,12 @@ class SimRun {
       this.#cluster.startFeed(plan.feed, plan.env);
       await this.#cluster.untilFeed(performance.now() + READY_MS_MAX);
     }
-    for (const name of PROCESSES) {
-      if (name !== "wal-loader") this.#cluster.start(name, plan.configs[name], plan.env);
-    }
+    // Of a session that is to be run again nothing may reach a strategy that the recorder has not heard.
+    const afterRecorder = this.#options.capture === true ? ["strategy-runner"] : [];
+    const first = PROCESSES.filter(
+      (name) => name !== "wal-loader" && !afterRecorder.includes(name),
+    );
+    for (const name of first) this.#cluster.start(name, plan.configs[name], plan.env);
     this.#database = await database;
     if (this.#database.note !== null) process.stderr.write(`hft: ${this.#database.note}\n`);
     const loader = {
@@ -139,6 +142,10 @@ class SimRun {
       ...(this.#database.url === null ? {} : { clickhouseUrl: this.#database.url }),
     };
     this.#cluster.start("wal-loader", loader, plan.env);
+    if (afterRecorder.length > 0) {
+      await this.#cluster.untilReady(first, performance.now() + READY_MS_MAX);
+      this.#cluster.start("strategy-runner", plan.configs["strategy-runner"], plan.env);
+    }
     await this.#cluster.untilReady(PROCESSES, performance.now() + READY_MS_MAX);
     this.#startSeconds = (performance.now() - began) / 1000;
     const pids = PROCESSES.map((name) => this.#cluster.supervisor.pid(name)).filter(
@@ -334,6 +341,9 @@ class SimRun {
       ...(this.#options.paper === undefined ? {} : { feed: this.#options.paper }),
       latency_us: router["latency_us"] ?? {},
       tier: state.tier,
+      replies: state.replies,
+      order_states: state.orders,
+      books: state.positions,
       build_seconds: existsSync(built) ? Number(readFileSync(built, "utf8")) : null,
       start_seconds: Number(this.#startSeconds.toFixed(3)),
       fills: facts.venue.fills,
