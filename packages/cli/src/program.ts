@@ -7,6 +7,7 @@ import { addBench } from "./commands/bench.ts";
 import { addConfig } from "./commands/config.ts";
 import { addConformance } from "./commands/conformance.ts";
 import { addData } from "./commands/data.ts";
+import { addDesk } from "./commands/desk.ts";
 import { addDlq } from "./commands/dlq.ts";
 import { addDrill } from "./commands/drill.ts";
 import { addFeature } from "./commands/feature.ts";
@@ -136,6 +137,7 @@ export function hft(root: string): Command {
   addBench(program, root);
   addConformance(program, root);
   addData(program, root);
+  addDesk(program, root);
   addDlq(program);
   addDrill(program, root);
   addFeature(program, root);
