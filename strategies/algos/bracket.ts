@@ -10,6 +10,7 @@ import {
   type Exits,
   followExits,
   Side,
+  type StandingStop,
   StopSpec,
   TargetSpec,
   Tif,
@@ -57,6 +58,8 @@ interface State {
   /** Resting targets by their order; 0 lots left is one that has ended. */
   targets: { ref: number; pxTicks: number; lots: number }[];
   targetsFilled: number;
+  /** What the platform watches while this strategy is dead. */
+  standing: StandingStop[];
 }
 type Ctx = Context<Params, State>;
 
@@ -86,6 +89,8 @@ function entered({ params, state }: Ctx, lots: number, px: number): void {
   }
   const entryPx = Math.round(state.cost / state.lots);
   state.exits = beginExits(signOf(params), entryPx, state.lots, params.stop);
+  const { instrument, stop, tolerancePpm } = params;
+  state.standing = [{ instrument, stop, exits: state.exits, tolerancePpm }];
   state.targets = targetLevels(state.exits, params.targets)
     .filter(({ lots }) => lots > 0)
     .map((level) => ({ ...level, ref: 0 }));
@@ -127,10 +132,10 @@ export default defineStrategy<Params, State>({
   id: "bracket",
   params: Params,
   fixedParams: ["instrument", "side"],
-  stateVersion: 1,
+  stateVersion: 2,
   state: () => ({
     ...{ phase: "IDLE", ref: 0, lots: 0, cost: 0 },
-    ...{ exits: null, targets: [], targetsFilled: 0 },
+    ...{ exits: null, targets: [], targetsFilled: 0, standing: [] },
   }),
   onBookTop(ctx, top) {
     const { params, state } = ctx;
@@ -185,6 +190,8 @@ export default defineStrategy<Params, State>({
   onSession({ state }, session) {
     if (session.kind !== "START") return;
     state.ref = 0;
+    // The platform may have followed the stop since: its level is the one that counts.
+    if (state.exits !== null) state.exits = state.standing[0]?.exits ?? state.exits;
     for (const target of state.targets) target.ref = 0;
   },
 });

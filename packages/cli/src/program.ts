@@ -7,6 +7,7 @@ import { addBench } from "./commands/bench.ts";
 import { addConfig } from "./commands/config.ts";
 import { addConformance } from "./commands/conformance.ts";
 import { addData } from "./commands/data.ts";
+import { addDesk } from "./commands/desk.ts";
 import { addDlq } from "./commands/dlq.ts";
 import { addDrill } from "./commands/drill.ts";
 import { addFeature } from "./commands/feature.ts";
@@ -18,6 +19,7 @@ import { addRecon } from "./commands/recon.ts";
 import { addReplay } from "./commands/replay.ts";
 import { addRisk } from "./commands/risk.ts";
 import { addSim } from "./commands/sim.ts";
+import { addSoak } from "./commands/soak.ts";
 import { addStore } from "./commands/store.ts";
 import { addStrat } from "./commands/strat.ts";
 import { addTca } from "./commands/tca.ts";
@@ -57,6 +59,35 @@ export function hft(root: string): Command {
     .action(async (raw) => {
       const { runSim } = await import("./sim/run.ts");
       await runSim(root, raw);
+    });
+
+  runCommand
+    .command("paper")
+    .description(
+      "trade a venue's own market with made-up fills: no key is needed, no venue is sent an order",
+    )
+    .option("--duration <seconds>", "wall seconds of trading", "60")
+    .option("--session <folder>", "the market of a kept run, instead of Binance's public streams")
+    .option("--data <files...>", "the market of capture files, instead of Binance's public streams")
+    .option("--speed <factor>", "recorded seconds per wall second", "1")
+    .option("--seed <n>", "seed of everything random", "1")
+    .option(
+      "--strategy <name>",
+      "a name in strategies/, a .ts file, several, or shipped",
+      "simple-mm",
+    )
+    .option("--capture", "write down what gateway and strategies are given, to run it again")
+    .option("--chaos <plan>", "kill:PROCESS@SECONDSs[,…], or kill:each")
+    .option("--clickhouse <where>", "embedded, none, or a URL", "embedded")
+    .option("--otlp <url>", "send traces to this OTLP/HTTP endpoint")
+    .option("--port-base <port>", "first of the TCP ports to use (0: any free ones)", "0")
+    .option("--run-dir <folder>", "where the run's files lie (default: a new one in var/run)")
+    .option("--keep", "keep the run's files")
+    .option("--json", "print the result object as the last line")
+    .addHelpText("after", "\nExample: ./hft run paper --duration 600 --strategy simple-mm --keep")
+    .action(async (raw) => {
+      const { runPaper } = await import("./sim/run.ts");
+      await runPaper(root, raw);
     });
 
   program
@@ -106,6 +137,7 @@ export function hft(root: string): Command {
   addBench(program, root);
   addConformance(program, root);
   addData(program, root);
+  addDesk(program, root);
   addDlq(program);
   addDrill(program, root);
   addFeature(program, root);
@@ -120,6 +152,7 @@ export function hft(root: string): Command {
   addFeed(program);
   addMd(program);
   addWal(program);
+  addSoak(program, root);
   addStore(program);
   addStrat(program, root);
   addTca(program);

@@ -9,6 +9,22 @@ import { z } from "zod";
 const url = (protocol: RegExp, what: string) => z.url({ protocol }).optional().describe(what);
 
 export const Settings = z.object({
+  mode: z
+    .enum(["sim", "paper", "live"])
+    .default("sim")
+    .describe(
+      "sim and paper take made-up keys alone (sim-…, paper-…), so that nothing can reach a real venue; live takes real ones",
+    ),
+  goLiveFile: z
+    .string()
+    .min(1)
+    .optional()
+    .describe("Signed report of a paper soak that says GO; wanted with mode live"),
+  principalsFile: z
+    .string()
+    .min(1)
+    .default("state/principals.json")
+    .describe("Who may sign it, with their public keys; read in mode live"),
   commandUrl: z
     .string()
     .startsWith("ipc://")
@@ -394,6 +410,11 @@ function ownVenue(config: RouterConfig, name: keyof typeof OWN, setting: string)
   }
   const { apiKey, apiSecret } = pair;
   return { venueId: row.venueId, apiKey, apiSecret: new Secret(apiSecret) };
+}
+
+/** The keys in the key file, by venue. */
+export function venueKeys(config: RouterConfig): [venue: string, pair: z.output<typeof KeyPair>][] {
+  return Object.entries(readKeys(config.keysFile));
 }
 
 function readKeys(path: string): z.output<typeof KeyFile> {

@@ -28,7 +28,7 @@ afterEach(() => {
 });
 
 const instrumentsFile = fileURLToPath(new URL("../../../config/instruments.json", import.meta.url));
-const PAIR = { apiKey: "a-key", apiSecret: "very-secret-text" };
+const PAIR = { apiKey: "sim-key", apiSecret: "very-secret-text" };
 
 function settings(
   over: Record<string, unknown> = {},
@@ -57,7 +57,7 @@ describe("config", () => {
       [2, "ws://127.0.0.1:1/ws-fapi/v1"],
     ]);
     expect(loop.venues[0]).toMatchObject({
-      apiKey: "a-key",
+      apiKey: "sim-key",
       apiSecret: "very-secret-text",
       ordersPer10s: 100,
     });
@@ -75,7 +75,7 @@ describe("config", () => {
     };
     expect(loop.venues).toMatchObject([
       {
-        ...{ venueId: 7, apiUrl: "fix://127.0.0.1:9880", apiKey: "a-key", ordersPer10s: 200 },
+        ...{ venueId: 7, apiUrl: "fix://127.0.0.1:9880", apiKey: "sim-key", ordersPer10s: 200 },
         fix: { senderCompId: "DESK", targetCompId: "VENUE", storeDir: "journal/fix" },
       },
     ]);

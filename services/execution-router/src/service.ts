@@ -8,6 +8,7 @@ import {
   tradedVenues,
 } from "./config.ts";
 import { Errands } from "./errands.ts";
+import { checkMode } from "./mode.ts";
 
 /** Between two looks that somebody else asks for, ms: each costs a question of every open order. */
 const LOOK_AGAIN_MS = 500;
@@ -19,12 +20,14 @@ export function createRouter(): HotServiceSpec<typeof Settings> {
     name: "execution-router",
     kind: "execution-router",
     schema: Settings,
-    engineConfig: ({ config }) =>
-      loopConfig(config, tradedVenues(config), {
+    engineConfig: ({ config }) => {
+      checkMode(config, Date.now());
+      return loopConfig(config, tradedVenues(config), {
         fix: fixVenue(config),
         alpaca: alpacaVenue(config),
         shioaji: shioajiVenue(config),
-      }),
+      });
+    },
     ready: (stats) => stats["state"] === "UP",
     attach({ config, http, log }, engine) {
       const made = new Errands(tradedVenues(config), engine.call, (level, msg, fields) =>

@@ -184,6 +184,17 @@ export function controlRoutes(core: CoreCall): readonly Route[] {
       },
     }),
     look("/state", "state", "What the gateway is doing, orders and policy", ALL),
+    route({
+      method: "GET",
+      path: "/orders",
+      summary: "Open orders",
+      roles: ALL,
+      input: None,
+      act: async () => {
+        const { ok, orders, journalSeq } = await core({ op: "export" });
+        return { status: 200, body: { ok, orders, journalSeq } };
+      },
+    }),
     look("/positions", "positions", "Positions of each strategy", ALL),
     look("/limits", "limits", "The limits in force and their version", ALL),
     look("/export", "export", "The whole state with its hash", RISK),

@@ -8,6 +8,7 @@ import {
   type InstrumentInfo,
   NO_STATS,
   STATE_CHARS_MAX,
+  type StandingStop,
 } from "@tidegate/strategy-sdk";
 import type { Run } from "./cell.ts";
 
@@ -44,6 +45,8 @@ export interface WorkerData {
   readonly restored?: string;
   /** No strategy is run: the orders of earlier sessions are cancelled, then the worker ends. */
   readonly sweep?: true;
+  /** Stops that such a session watches until nothing is held, before it ends. */
+  readonly standing?: readonly StandingStop[];
   /** Where all that it is given is written down; absent = nowhere. */
   readonly inputLog?: string;
   /** Int32, see Flag. */

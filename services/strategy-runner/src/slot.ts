@@ -3,7 +3,12 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { StrategyLaneConfig } from "@tidegate/rust-core/strategy-layout";
-import { FEATURE_SET_MISMATCH, type InstrumentInfo } from "@tidegate/strategy-sdk";
+import {
+  FEATURE_SET_MISMATCH,
+  type InstrumentInfo,
+  standingStops,
+  withStanding,
+} from "@tidegate/strategy-sdk";
 import type { Run } from "./cell.ts";
 import type { StrategyRunnerConfig, StrategySettings } from "./config.ts";
 import { nextEpoch } from "./epoch.ts";
@@ -39,7 +44,7 @@ export const workerLimits = (heapMb: number) => ({
 /** DEAD is a quarantine: only a restart of the runner starts it again. */
 export type StrategyState = "STARTING" | "NORMAL" | "DEGRADED" | "HALTED" | "DEAD" | "STOPPED";
 /** What became of the resting orders of one that died. */
-export type Sweep = "NONE" | "SWEEPING" | "SWEPT" | "KEPT" | "FAILED";
+export type Sweep = "NONE" | "SWEEPING" | "GUARDING" | "SWEPT" | "KEPT" | "FAILED";
 
 export interface SlotDeps {
   readonly stateDir: string;
@@ -330,11 +335,21 @@ export class Slot {
   /** A new session of the same strategy id that trades nothing and cancels what the dead one left. */
   async #runSweep(): Promise<void> {
     this.epoch = this.#nextEpoch();
-    const workerData: WorkerData = {
-      ...this.#workerData(this.#lane([]), this.#sweepFlags),
-      params: {},
-      sweep: true,
-    };
+    const { instruments, kept } = this.#plan;
+    const state = this.last?.state ?? kept?.restored ?? null;
+    const standing = kept === null ? [] : standingStops(state);
+    const watched = instruments.filter(({ id }) =>
+      standing.some(({ instrument }) => instrument === id),
+    );
+    const { restored: _, ...data } = this.#workerData(
+      this.#lane(topicsOf(watched)),
+      this.#sweepFlags,
+    );
+    const workerData: WorkerData = { ...data, params: {}, sweep: true, standing };
+    if (standing.length > 0)
+      this.#deps.log("warn", "the stops of a dead strategy are watched", {
+        ...{ strategy: this.id, stops: standing.length },
+      });
     const url = this.#deps.workerUrl ?? new URL("./worker.ts", import.meta.url);
     const worker = new Worker(url, { name: `sweep-${this.id}`, workerData });
     await new Promise<void>((done, failed) => {
@@ -343,7 +358,17 @@ export class Slot {
           const cancelled = message.stats.leftoversCancelled;
           this.last = { ...this.last, ready: false, pending: 0, leftovers: message.leftovers };
           this.last.stats.leftoversCancelled = cancelled;
+          if (standing.length > 0 && message.ready && this.sweep === "SWEEPING")
+            this.sweep = "GUARDING";
         }
+        // Its levels are the strategy's when that comes back.
+        const moved = message.type === "stats" ? standingStops(message.state ?? null) : [];
+        if (moved.length > 0 && kept !== null && state !== null)
+          writeState(
+            statePath(this.#deps.stateDir, this.id),
+            kept.owner,
+            withStanding(state, moved),
+          );
         if (message.type === "stopped") {
           this.sweep = this.#stopping && this.sweep === "SWEEPING" ? "FAILED" : "SWEPT";
         }

@@ -1,7 +1,7 @@
 /** The thread of one strategy: it waits in the native lane, never in an event loop. */
 
 import { parentPort, workerData } from "node:worker_threads";
-import { defineStrategy } from "@tidegate/strategy-sdk";
+import { defineStrategy, standingLeft, stopGuard } from "@tidegate/strategy-sdk";
 import { z } from "zod";
 import { InputWriter } from "./inputs.ts";
 import { loadStrategy } from "./load.ts";
@@ -24,7 +24,9 @@ const say = (message: WorkerMessage): void => parentPort?.postMessage(message);
 /** Nothing is traded by it: the host cancels what earlier sessions left, as it does before any strategy quotes. */
 const SWEEP = defineStrategy({ id: "sweep", params: z.object({}), onSession() {} });
 
-const definition = data.sweep === true ? SWEEP : await loadStrategy(data.file);
+const standing = data.standing ?? [];
+const platform = standing.length === 0 ? SWEEP : stopGuard(standing);
+const definition = data.sweep === true ? platform : await loadStrategy(data.file);
 const { file, params, instruments, lane, seed } = data;
 const { maxIntentsPerEvent, eventBudgetMs, staleEventMs } = data;
 const log =
@@ -73,7 +75,14 @@ const report = (): void => {
 pump.start();
 report();
 let reportedMs = openedMs;
-const swept = () => data.sweep === true && pump.host.ready;
+/** What the dead one left is cancelled, and what its stops are for is held no more. */
+const swept = (): boolean => {
+  const { host } = pump;
+  if (data.sweep !== true || !host.ready) return false;
+  if (standing.length === 0) return true;
+  const position = (instrument: number) => host.position(instrument);
+  return host.pending === 0 && standingLeft(standing, position) === 0;
+};
 while (Atomics.load(flags, Flag.STOP) === 0 && !swept()) {
   takeParams(flags, parentPort, (params) => pump.reload(params));
   pump.run(sinceOpenNs);

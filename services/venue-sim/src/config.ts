@@ -2,12 +2,15 @@
 
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
+import type { MarketId } from "./markets.ts";
 
 /** The captures that ship with the project. */
 export const SAMPLE_FILES: readonly string[] = [
   "binance-spot-btcusdt.jsonl.gz",
   "binance-usdm-btcusdt.jsonl.gz",
 ].map((name) => fileURLToPath(new URL(`../../../data/samples/${name}`, import.meta.url)));
+
+const feed = (protocol: RegExp, what: string) => z.url({ protocol }).optional().describe(what);
 
 export const Settings = z.object({
   port: z
@@ -24,6 +27,35 @@ export const Settings = z.object({
     .max(64)
     .default([...SAMPLE_FILES])
     .describe("Capture files to replay"),
+  skipS: z
+    .number()
+    .min(0)
+    .max(1_000_000)
+    .default(0)
+    .describe(
+      "Recorded seconds before the run begins: the book is made of them, nobody is told them",
+    ),
+  liveSpotStreamUrl: feed(
+    /^wss?$/,
+    "Binance spot streams, without a path, instead of the recording",
+  ),
+  liveSpotRestUrl: feed(/^https?$/, "REST of their depth snapshots; wanted with liveSpotStreamUrl"),
+  liveUsdmStreamUrl: feed(
+    /^wss?$/,
+    "Binance USD-M streams, without a path, instead of the recording",
+  ),
+  liveUsdmRestUrl: feed(/^https?$/, "REST of their depth snapshots; wanted with liveUsdmStreamUrl"),
+  liveReconnectMsMin: z
+    .number()
+    .int()
+    .min(10)
+    .max(32_000)
+    .default(1_000)
+    .describe("First wait before a lost feed is tried again; it doubles, with jitter, up to 32 s"),
+  liveRecord: z
+    .boolean()
+    .default(false)
+    .describe("Whether what comes of a live market is written down beside the log, as a capture"),
   venueDir: z
     .string()
     .min(1)
@@ -125,3 +157,40 @@ export const Settings = z.object({
     .describe("File of switches to throw, with their times"),
 });
 export type VenueSimConfig = z.output<typeof Settings>;
+
+/** Where the live market of one book comes from. */
+export interface LivePlace {
+  readonly streamUrl: string;
+  readonly restUrl: string;
+}
+
+/**
+ * The markets that are not replayed.
+ *
+ * Shape   empty where everything is the recording; a market left out of a live venue has no book
+ * Errors  half a place: streams without snapshots, or the other way round
+ */
+export function livePlaces(
+  config: Pick<
+    VenueSimConfig,
+    "liveSpotStreamUrl" | "liveSpotRestUrl" | "liveUsdmStreamUrl" | "liveUsdmRestUrl"
+  >,
+): Map<MarketId, LivePlace> {
+  const places = new Map<MarketId, LivePlace>();
+  for (const [market, name] of [
+    ["spot", "Spot"],
+    ["usdm", "Usdm"],
+  ] as const) {
+    const streamUrl = config[`live${name}StreamUrl`];
+    const restUrl = config[`live${name}RestUrl`];
+    if (streamUrl !== undefined && restUrl !== undefined)
+      places.set(market, { streamUrl, restUrl });
+    else if (streamUrl !== restUrl) {
+      const [have, want] = streamUrl === undefined ? ["Rest", "Stream"] : ["Stream", "Rest"];
+      throw new Error(
+        `live${name}${have}Url is set but live${name}${want}Url is not: a book needs both`,
+      );
+    }
+  }
+  return places;
+}

@@ -50,14 +50,17 @@ export class SampleError extends Error {
   }
 }
 
-interface Parsed {
-  readonly recvNs: bigint;
+interface Message {
   readonly kind: RecordKind;
   readonly stream: string;
   readonly text: string;
   readonly id: number;
   readonly venueMs: number | null;
   readonly usdm: boolean | null;
+}
+
+interface Parsed extends Message {
+  readonly recvNs: bigint;
 }
 
 const ENVELOPE = /^\{"stream":"([a-z0-9]+@(depth|trade|bookTicker)[a-zA-Z0-9@]*)","data":/;
@@ -76,7 +79,12 @@ export function parseLine(line: string): Parsed | string {
   const space = line.indexOf(" ");
   const stamp = line.slice(0, Math.max(space, 0));
   if (!/^\d{19}$/.test(stamp)) return "want `<receive time in ns> <JSON>`";
-  const json = line.slice(space + 1);
+  const message = parseMessage(line.slice(space + 1));
+  return typeof message === "string" ? message : { ...message, recvNs: BigInt(stamp) };
+}
+
+/** One message of a stream, or one snapshot, as it came; or a text saying what is wrong with it. */
+export function parseMessage(json: string): Message | string {
   const envelope = ENVELOPE.exec(json);
   const text = envelope === null ? json : json.slice(envelope[0].length, -1);
   if (envelope !== null && !json.endsWith("}}")) return "the JSON envelope is cut off";
@@ -98,7 +106,7 @@ export function parseLine(line: string): Parsed | string {
   const venueMs = safeId(data["E"]);
   // What tells the two venues apart: futures depth chains by "pu", futures stamps its tickers and snapshots.
   const usdm = kind === "depth" ? "pu" in data : kind === "trade" ? "X" in data : "E" in data;
-  return { recvNs: BigInt(stamp), kind, stream: envelope?.[1] ?? "", text, id, venueMs, usdm };
+  return { kind, stream: envelope?.[1] ?? "", text, id, venueMs, usdm };
 }
 
 /**

@@ -12,8 +12,11 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import type { VenueSimConfig } from "./config.ts";
+import { RestClient, VENUES } from "@tidegate/venues";
+import { type LivePlace, livePlaces, type VenueSimConfig } from "./config.ts";
 import type { SimMarketFactory } from "./core.ts";
+import { FeedRecord } from "./feed-record.ts";
+import { LiveMarket, type LiveRecord } from "./live.ts";
 import { VenueLog } from "./log.ts";
 import { coreConfig, MARKET_IDS, MARKETS, type MarketId } from "./markets.ts";
 import { Replay, type ReplayEffect, rewrite, type Shift } from "./replay.ts";
@@ -26,7 +29,7 @@ import { type ArmedFaults, VenueServer } from "./trading/binance/skin.ts";
 
 export type { BookId } from "./markets.ts";
 export { newRustMarket } from "./rust-market.ts";
-export { SampleError } from "./sample.ts";
+export { loadSample, SampleError } from "./sample.ts";
 export { PortTaken } from "./trading/binance/skin.ts";
 export { type TruthFill, type TruthOrder, truthOf, type VenueTruth, venueTruth } from "./truth.ts";
 
@@ -54,6 +57,8 @@ export interface VenueSim extends AsyncDisposable {
   readonly port: number;
   /** Of Alpaca's orders, where they are wanted. */
   readonly alpacaPort: number | null;
+  /** Whether every book that is not replayed is whole. */
+  readonly synced: boolean;
   /** Counters and position for health, metrics and the run's table. */
   stats(): Record<string, unknown>;
   /** Says goodbye to the clients and stops the replay; the sockets stay for a last cancel until disposal. */
@@ -71,6 +76,7 @@ function openRun(
   dir: string,
   speed: number,
   data: string,
+  startedMs: number,
   nowMs: number,
 ): { run: RunFile; resumed: boolean } {
   const path = join(dir, "run.json");
@@ -82,34 +88,57 @@ function openRun(
       `cannot resume ${path}: it belongs to another recording or speed; use an empty run folder`,
     );
   }
-  const run: RunFile = { startedMs: nowMs, speed, data };
+  const run: RunFile = { startedMs, speed, data };
   writeFileSync(`${path}.new`, `${JSON.stringify(run)}\n`);
   renameSync(`${path}.new`, path);
   return { run, resumed: false };
 }
 
-function sampleHash(sample: Sample): string {
+/** What tells one market from another: the bytes of a recording, or where a live one comes from. */
+function marketHash(sample: Sample | null, places: ReadonlyMap<MarketId, LivePlace>): string {
   const hash = createHash("sha256");
+  if (sample === null) return hash.update(JSON.stringify([...places])).digest("hex");
   for (const { market, atNs, bytes } of sample.records)
     hash.update(`${market} ${atNs} `).update(bytes);
   return hash.digest("hex");
 }
 
+/** Nothing is moved of what comes as it is. */
+const NO_SHIFT: Shift = {
+  timeMs: 0,
+  updateId: { spot: 0, usdm: 0 },
+  tradeId: { spot: 0, usdm: 0 },
+};
+
 /**
- * Starts the venue.
+ * Starts the venue, on a recording or on the live market of another venue.
  *
- * Errors  SampleError (file and line), PortTaken, a log that cannot be read or belongs to another run
+ * Errors  SampleError (file and line), PortTaken, a log that cannot be read or belongs to another run, half a live market
  */
 export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps): Promise<VenueSim> {
-  const sample = loadSample(config.data);
+  const places = livePlaces(config);
+  const sample = places.size === 0 ? loadSample(config.data) : null;
   const venueDir = config.venueDir;
   mkdirSync(venueDir, { recursive: true });
   const started = deps.clock.nowMs();
-  const { run, resumed } = openRun(venueDir, config.speed, sampleHash(sample), Math.floor(started));
+  const { run, resumed } = openRun(
+    venueDir,
+    config.speed,
+    marketHash(sample, places),
+    // A run that begins in the middle is one that began before.
+    Math.floor(started - (config.skipS * 1_000) / config.speed),
+    Math.floor(started),
+  );
   const log = new VenueLog(join(venueDir, "log.ndjson"));
-  const timeline = { startedMs: run.startedMs, speed: run.speed, spanMs: sample.spanNs / 1e6 };
-  const replay = new Replay(sample, timeline);
-  let shift: Shift = replay.shift;
+  const replay =
+    sample === null
+      ? null
+      : new Replay(sample, {
+          startedMs: run.startedMs,
+          speed: run.speed,
+          spanMs: sample.spanNs / 1e6,
+        });
+  let shift: Shift = replay?.shift ?? NO_SHIFT;
   const faults: ArmedFaults = {
     ackLost: 0,
     ackLostEvents: false,
@@ -124,7 +153,7 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
 
   /** A snapshot may carry the id of the newest ticker, which its touch is; never that of a depth message to come. */
   const snapshotId = (market: MarketId, bookId: number): number => {
-    const next = replay.nextDepthId(market);
+    const next = replay?.nextDepthId(market) ?? null;
     const newest = next === null ? tickerIds[market] : Math.min(tickerIds[market], next - 1);
     return Math.max(bookId, newest) + shift.updateId[market];
   };
@@ -141,12 +170,14 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
 
   /** The book begins from the recorded snapshot, a moment before the collector had it. */
   const feedSnapshots = (): void => {
-    for (const [market, record] of sample.snapshots) venue.onMarket(market, record.bytes, nowMs());
+    for (const [market, record] of sample?.snapshots ?? [])
+      venue.onMarket(market, record.bytes, nowMs());
   };
 
-  if (resumed) {
-    const { pass, past } = replay.resume(deps.clock.nowMs());
-    shift = replay.shift;
+  const midway = resumed || config.skipS > 0;
+  if (midway) {
+    const { pass, past } = replay?.resume(deps.clock.nowMs()) ?? { pass: 0, past: [] };
+    shift = replay?.shift ?? NO_SHIFT;
     feedSnapshots();
     for (const record of past) {
       venue.onMarket(record.market, record.bytes, nowMs());
@@ -158,10 +189,14 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
       if (state !== null) cores[market].restore(state);
     }
     venue.rebase();
-    deps.log?.("info", "resumed from the log", { lines: log.lines, pass, records: past.length });
+    deps.log?.("info", resumed ? "resumed from the log" : "begun midway", {
+      lines: log.lines,
+      pass,
+      records: past.length,
+    });
   }
 
-  let passesStarted = resumed ? 1 : 0;
+  let passesStarted = midway ? 1 : 0;
   const boards = orderBoards();
   const timers = new Set<NodeJS.Timeout>();
   const later = (ms: number, act: () => void): void => {
@@ -236,7 +271,7 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
   const apply = (effect: ReplayEffect): void => {
     switch (effect.kind) {
       case "begin":
-        shift = replay.shift;
+        shift = replay?.shift ?? NO_SHIFT;
         server.open = true;
         if (passesStarted > 0) {
           for (const market of MARKET_IDS) venue.resetMarket(market, nowMs());
@@ -279,18 +314,24 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
     if (stopped) return;
     try {
       const wall = deps.clock.nowMs();
-      const effects = replay.due(wall, EFFECTS_PER_TURN_MAX);
+      const effects = replay?.due(wall, EFFECTS_PER_TURN_MAX) ?? [];
       for (const effect of effects) apply(effect);
       venue.tick(nowMs());
       server.tick(nowMs());
       server.publishUserEvents();
       if (effects.length === EFFECTS_PER_TURN_MAX) timer = setImmediate(turn);
-      else timer = setTimeout(turn, Math.min(TICK_MS_MAX, Math.max(1, replay.nextDueMs() - wall)));
+      else {
+        const nextMs = replay === null ? TICK_MS_MAX : Math.max(1, replay.nextDueMs() - wall);
+        timer = setTimeout(turn, Math.min(TICK_MS_MAX, nextMs));
+      }
     } catch (error) {
-      stopped = true;
-      failed = true;
-      deps.onFatal(error);
+      fatal(error);
     }
+  };
+  const fatal = (error: unknown): void => {
+    stopped = true;
+    failed = true;
+    deps.onFatal(error);
   };
 
   function stats(): Record<string, unknown> {
@@ -310,12 +351,61 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
       sameLiquidityFilledTwice: sum("sameLiquidityFilledTwice"),
       logLines: log.lines,
       // ms by which the replay is behind its plan
-      lag: Math.max(0, Math.round(deps.clock.nowMs() - replay.nextDueMs())),
+      lag: Math.max(0, Math.round(deps.clock.nowMs() - (replay?.nextDueMs() ?? Infinity))),
+      ...(replay === null
+        ? {
+            live: Object.fromEntries([...live].map(([market, each]) => [market, each.stats()])),
+            recordFull: writing?.full ?? false,
+          }
+        : {}),
       venuePort: port,
       markets: { spot, usdm },
       ...(alpaca === null ? {} : { alpaca: { port: alpaca.port, ...alpaca.stats() } }),
     };
   }
+
+  const writing = config.liveRecord ? new FeedRecord(venueDir, deps.clock) : null;
+  const onRecord = (record: LiveRecord): void => {
+    const { market, kind, stream, text, bytes, id } = record;
+    if (stopped) return;
+    try {
+      writing?.add(record);
+      counts.records += 1;
+      venue.onMarket(market, bytes, nowMs());
+      if (kind === "bookTicker") tickerIds[market] = id;
+      if (kind !== "snapshot" && server.wants(market, stream)) {
+        counts.sent += 1;
+        server.stream(market, stream, text);
+      }
+      server.publishUserEvents();
+    } catch (error) {
+      fatal(error);
+    }
+  };
+  const live = new Map<MarketId, LiveMarket>();
+  const openLive = (): void => {
+    for (const [market, { streamUrl, restUrl }] of places) {
+      const rest = new RestClient({ baseUrl: restUrl.replace(/\/+$/, "") });
+      const { queries } = VENUES[market === "spot" ? "BINANCE_SPOT" : "BINANCE_USDM"];
+      live.set(
+        market,
+        new LiveMarket({
+          market,
+          streamUrl,
+          reconnectMsMin: config.liveReconnectMsMin,
+          snapshot: (levels, stop) =>
+            queries.depthSnapshot(rest, MARKETS[market].symbol, levels, stop),
+          onRecord,
+          onLost: (lost) => {
+            if (!stopped) venue.resetMarket(lost, nowMs());
+          },
+          gaps: () => Number(venue.stats(market)["gaps"]),
+          onFatal: fatal,
+          log: (msg, fields) => deps.log?.("info", msg, fields),
+        }),
+      );
+    }
+  };
 
   const port = await server.listen(config.port);
   const alpaca = config.alpaca
@@ -337,6 +427,7 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
           : { onRequest: (line) => void writeSync(requests, `${JSON.stringify(line)}\n`) }),
       })
     : null;
+  openLive();
   turn();
   const drain = (): void => {
     if (stopped) return;
@@ -351,10 +442,15 @@ export async function startVenueSim(config: VenueSimConfig, deps: VenueSimDeps):
   return {
     port,
     alpacaPort: alpaca?.port ?? null,
+    get synced() {
+      return [...live.values()].every(({ synced }) => synced);
+    },
     stats,
     drain,
     async [Symbol.asyncDispose]() {
       drain();
+      for (const each of live.values()) each.close();
+      writing?.close();
       await alpaca?.[Symbol.asyncDispose]();
       await server.close();
       log.close();

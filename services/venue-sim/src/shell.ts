@@ -71,7 +71,12 @@ export function runVenueSim(): Promise<void> {
       writeWhole(join(config.venueDir, "port.json"), ports);
       log.info(ports, "the venue is open");
       return {
-        ready: () => ({ ready: failure === "", state: failure === "" ? "RUNNING" : "FAILED" }),
+        ready: () => {
+          if (failure !== "") return { ready: false, state: "FAILED" };
+          return venue.synced
+            ? { ready: true, state: "RUNNING" }
+            : { ready: false, state: "SYNCING" };
+        },
         stats: () => (feeds === null ? venue.stats() : { ...venue.stats(), feeds: feeds.stats() }),
         async drain() {
           venue.drain();

@@ -10,7 +10,7 @@ import { barChart, type Chart, histogram, lineChart, stepChart } from "./svg.ts"
 const PLOT_POINTS_MAX = 2_000;
 const BINS = 41;
 
-const escapeHtml = (text: string): string =>
+export const escapeHtml = (text: string): string =>
   text
     .replaceAll("&", "&amp;")
     .replaceAll("<", "&lt;")

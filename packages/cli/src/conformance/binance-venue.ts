@@ -40,7 +40,7 @@ export function binanceVenueCards(
       await hands.taken();
       same(hands.count("VENUE_DOWN"), 0, "lost sessions");
     }),
-    bare("logon: with a wrong key nothing is sent", { apiKey: "nobody" }, async (hands) => {
+    bare("logon: with a wrong key nothing is sent", { apiKey: "sim-nobody" }, async (hands) => {
       await sleep(1_500);
       const { reason } = await hands.told(hands.place(), "NEVER_SENT");
       same([reason, hands.count("VENUE_UP")], ["VENUE_UNREACHABLE", 0], "the order");

@@ -33,11 +33,15 @@ export function fixVenueCards(heard?: (report: Report) => Report): readonly Card
       await hands.taken();
       same(hands.count("VENUE_DOWN"), 0, "lost sessions");
     }),
-    bare("logon: with a wrong user name nothing is sent", { apiKey: "nobody" }, async (hands) => {
-      await sleep(1_500);
-      const { reason } = await hands.told(hands.place(), "NEVER_SENT");
-      same([reason, hands.count("VENUE_UP")], ["VENUE_UNREACHABLE", 0], "the order");
-    }),
+    bare(
+      "logon: with a wrong user name nothing is sent",
+      { apiKey: "sim-nobody" },
+      async (hands) => {
+        await sleep(1_500);
+        const { reason } = await hands.told(hands.place(), "NEVER_SENT");
+        same([reason, hands.count("VENUE_UP")], ["VENUE_UNREACHABLE", 0], "the order");
+      },
+    ),
     bare(
       "logon: one that nobody answers is given up and tried again",
       { before: (venue) => venue.inject({ switch: "auth_timeout" }) },

@@ -32,7 +32,7 @@ export function shioajiRouterCards(heard?: (report: Report) => Report): readonly
       await hands.taken();
       same(hands.count("VENUE_DOWN"), 0, "lost sessions");
     }),
-    bare("login: with a wrong key nothing is sent", { apiKey: "nobody" }, async (hands) => {
+    bare("login: with a wrong key nothing is sent", { apiKey: "sim-nobody" }, async (hands) => {
       await sleep(1_500);
       const { reason } = await hands.told(hands.place(), "NEVER_SENT");
       same([reason, hands.count("VENUE_UP")], ["VENUE_UNREACHABLE", 0], "the order");

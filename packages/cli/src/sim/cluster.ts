@@ -1,4 +1,5 @@
 import {
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -73,13 +74,33 @@ export class Cluster {
     writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`);
     this.supervisor.start({
       name,
-      command: [
-        process.execPath,
-        "--disable-warning=ExperimentalWarning",
-        join(this.root, "services", name, "src/main.ts"),
-      ],
-      env: { ...env, TIDEGATE_CONFIG: file, TIDEGATE_DIE_WITH_PARENT: "1" },
+      command: this.#command(name),
+      env: own(env, file),
     });
+  }
+
+  /** A second venue-sim, which serves the market and takes no order of ours. */
+  startFeed(config: object, env: Readonly<Record<string, string>>): void {
+    const file = join(this.runDir, "config/feed.json");
+    writeFileSync(file, `${JSON.stringify(config, null, 2)}\n`);
+    mkdirSync(join(this.runDir, "feed"), { recursive: true });
+    this.supervisor.start({ name: FEED, command: this.#command("venue-sim"), env: own(env, file) });
+  }
+
+  /** @throws Error when the feed does not serve in time */
+  async untilFeed(deadlineMs: number): Promise<void> {
+    while (!existsSync(join(this.runDir, "feed/port.json"))) {
+      if (this.failure !== null) throw new Error(this.failure);
+      if (performance.now() > deadlineMs)
+        throw new Error(`the feed does not serve: ${this.#lastWord(FEED)}`);
+      await sleep(POLL_MS);
+    }
+    this.#wasReady.add(FEED);
+  }
+
+  #command(service: string): readonly [string, ...string[]] {
+    const main = join(this.root, "services", service, "src/main.ts");
+    return [process.execPath, "--disable-warning=ExperimentalWarning", main];
   }
 
   httpPort(name: string): number | null {
@@ -148,6 +169,14 @@ export class Cluster {
   }
 }
 
+const FEED = "feed";
+
+const own = (env: Readonly<Record<string, string>>, file: string) => ({
+  ...env,
+  TIDEGATE_CONFIG: file,
+  TIDEGATE_DIE_WITH_PARENT: "1",
+});
+
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
@@ -156,7 +185,7 @@ export function sleep(ms: number): Promise<void> {
  * Makes the folder of a run.
  * @throws Error when it cannot be made, or its disk is too full
  */
-export function makeRunDir(root: string, options: Pick<SimOptions, "runDir">): string {
+export function makeRunDir(root: string, options: Pick<SimOptions, "runDir" | "paper">): string {
   const parent = join(root, "var/run");
   let runDir: string;
   try {
@@ -169,7 +198,8 @@ export function makeRunDir(root: string, options: Pick<SimOptions, "runDir">): s
         `the disk of ${options.runDir ?? parent} has ${Math.floor(free / 2 ** 20)} MiB free and a run wants ${DISK_BYTES_MIN / 2 ** 20}; free some, or give --run-dir on another disk`,
       );
     }
-    runDir = options.runDir ?? mkdtempSync(join(parent, "sim-"));
+    runDir =
+      options.runDir ?? mkdtempSync(join(parent, options.paper === undefined ? "sim-" : "paper-"));
     for (const name of ["config", "s", "state", "logs"])
       mkdirSync(join(runDir, name), { recursive: true });
   } catch (error) {

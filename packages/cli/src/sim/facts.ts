@@ -54,7 +54,7 @@ export function gatewayFacts(state: GatewayState): GatewayFacts {
 }
 
 /** Instrument and venue of each market of venue-sim, as config/instruments.json has them. */
-const MARKET_IDS = {
+export const MARKET_IDS = {
   spot: { instrument: 1, venue: 1 },
   usdm: { instrument: 2, venue: 2 },
 } as const;

@@ -11,6 +11,24 @@ export interface Kill {
   readonly atS: number;
 }
 
+/** Base URLs of the public market data of both markets, without a path. */
+export interface FeedUrls {
+  readonly spotStreamUrl: string;
+  readonly spotRestUrl: string;
+  readonly usdmStreamUrl: string;
+  readonly usdmRestUrl: string;
+}
+
+/** A paper run's market: a venue's own, or a process of the run that serves the recording of the options. */
+export type PaperFeed =
+  | { readonly kind: "venue"; readonly urls: FeedUrls }
+  | {
+      readonly kind: "recorded";
+      readonly from: string;
+      /** Recorded seconds before the run begins; 0 where it is not said. */
+      readonly skipS?: number;
+    };
+
 export interface SimOptions {
   /** Wall seconds of trading. */
   readonly durationS: number;
@@ -19,6 +37,8 @@ export interface SimOptions {
   readonly seed: number;
   readonly data: readonly string[];
   readonly strategy: string;
+  /** A paper run: the market is a venue's, or served as one; absent in a sim run, whose venue replays `data` itself. */
+  readonly paper?: PaperFeed;
   /** Those that run beside it, as 2 and up. */
   readonly beside?: readonly string[];
   /** Write down what the gateway and each strategy are given, so that the session can be run again. */

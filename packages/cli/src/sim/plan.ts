@@ -1,12 +1,15 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, delimiter, dirname, join, resolve } from "node:path";
 import { addPrincipal, makeKey, type Role } from "@tidegate/service-kit/control";
-import type { ProcessName, SimOptions } from "./options.ts";
+import type { FeedUrls, ProcessName, SimOptions } from "./options.ts";
+import { paperKey } from "./paper.ts";
 
 /** What each process of a run is configured to, and the environment they share. */
 export interface ClusterPlan {
   readonly configs: Readonly<Record<ProcessName, Readonly<Record<string, unknown>>>>;
   readonly env: Readonly<Record<string, string>>;
+  /** The process that serves a recording as a venue serves its market; null where there is none. */
+  readonly feed: Readonly<Record<string, unknown>> | null;
 }
 
 /** The one key the simulated venue knows; it opens nothing else. */
@@ -43,22 +46,23 @@ export function clusterPlan(input: {
   readonly root: string;
   readonly runDir: string;
   readonly options: SimOptions;
-  readonly ports: Readonly<Record<ProcessName | "venue", number>>;
+  readonly ports: Readonly<Record<ProcessName | "venue", number>> & { readonly feed?: number };
 }): ClusterPlan {
   const { root, runDir, options, ports } = input;
+  const { paper } = options;
+  const [venueKey, killKey] =
+    paper === undefined ? [VENUE_KEY, KILL_KEY] : [paperKey(), paperKey()];
   const http = `http://127.0.0.1:${ports.venue}`;
   const ws = `ws://127.0.0.1:${ports.venue}`;
   const keysFile = join(runDir, "state/venue-keys.json");
   mkdirSync(dirname(keysFile), { recursive: true });
-  writeFileSync(
-    keysFile,
-    JSON.stringify({ "binance-spot": VENUE_KEY, "binance-usdm": VENUE_KEY }),
-    { mode: 0o600 },
-  );
+  writeFileSync(keysFile, JSON.stringify({ "binance-spot": venueKey, "binance-usdm": venueKey }), {
+    mode: 0o600,
+  });
   const killKeysFile = join(runDir, "state/kill-keys.json");
   writeFileSync(
     killKeysFile,
-    JSON.stringify({ "binance-spot": KILL_KEY, "binance-usdm": KILL_KEY }),
+    JSON.stringify({ "binance-spot": killKey, "binance-usdm": killKey }),
     { mode: 0o600 },
   );
   makePrincipals(runDir);
@@ -67,22 +71,33 @@ export function clusterPlan(input: {
   const limitsFile = limitsFor(root, runDir, files.length);
   const capture = options.capture === true ? { inputLogDir: "inputs" } : {};
   const httpPort = (name: ProcessName) => ({ httpPort: ports[name] });
+  const replayed = { speed: options.speed, data: options.data };
+  const urls = feedUrls(options, ports);
   return {
     configs: {
       "venue-sim": {
         ...httpPort("venue-sim"),
         port: ports.venue,
-        speed: options.speed,
-        data: options.data,
+        ...(paper === undefined
+          ? replayed
+          : {
+              liveSpotStreamUrl: urls.spotStreamUrl,
+              liveSpotRestUrl: urls.spotRestUrl,
+              liveUsdmStreamUrl: urls.usdmStreamUrl,
+              liveUsdmRestUrl: urls.usdmRestUrl,
+              // A recording is there already.
+              liveRecord: paper.kind === "venue",
+              ...(paper.kind === "venue" ? {} : { liveReconnectMsMin: RECONNECT_MS_MIN }),
+              ...venueKey,
+              killKey: killKey.apiKey,
+              killSecret: killKey.apiSecret,
+            }),
       },
       "market-data": {
         ...httpPort("market-data"),
         instrumentsFile,
-        spotStreamUrl: ws,
-        reconnectMsMin: 100,
-        spotRestUrl: http,
-        usdmStreamUrl: ws,
-        usdmRestUrl: http,
+        ...urls,
+        ...(paper?.kind === "venue" ? {} : { reconnectMsMin: RECONNECT_MS_MIN }),
       },
       gateway: {
         ...httpPort("gateway"),
@@ -94,6 +109,7 @@ export function clusterPlan(input: {
       "execution-router": {
         ...httpPort("execution-router"),
         instrumentsFile,
+        mode: paper === undefined ? "sim" : "paper",
         keysFile,
         tier: "T0",
         spotWsApiUrl: ws,
@@ -133,7 +149,34 @@ export function clusterPlan(input: {
       },
     },
     env: environment(root, options.otlp),
+    feed:
+      paper?.kind === "recorded"
+        ? {
+            port: ports.feed,
+            ...replayed,
+            skipS: paper.skipS ?? 0,
+            venueDir: "feed",
+            stateDir: "feed",
+          }
+        : null,
   };
+}
+
+/** A venue on this machine is not spared. */
+const RECONNECT_MS_MIN = 100;
+
+/** Where the cluster's market data is: the simulated venue's own, the feed process's, or a real venue's. */
+function feedUrls(
+  { paper }: SimOptions,
+  ports: { readonly venue: number; readonly feed?: number },
+): FeedUrls {
+  if (paper?.kind === "venue") return paper.urls;
+  const port = paper === undefined ? ports.venue : ports.feed;
+  if (port === undefined)
+    throw new Error("bug: a paper run of a recording wants a port of its feed");
+  const at = `127.0.0.1:${port}`;
+  const [ws, http] = [`ws://${at}`, `http://${at}`];
+  return { spotStreamUrl: ws, spotRestUrl: http, usdmStreamUrl: ws, usdmRestUrl: http };
 }
 
 /** The limits that ship are of one strategy; of several each has the same, and the firm's bounds stay what they are. */

@@ -13,6 +13,7 @@ import {
   type RawSimOptions,
   type SimOptions,
 } from "./options.ts";
+import { parsePaperOptions, type RawPaperOptions, reachable } from "./paper.ts";
 import { clusterPlan } from "./plan.ts";
 import { assignPorts } from "./ports.ts";
 import { type ProcessView, renderTable, type TradingView, tradingLine } from "./table.ts";
@@ -30,7 +31,17 @@ const LOAD_MS_MAX = 60_000;
 
 /** `hft run sim`: start, trade, kill by plan, drain, prove, report. */
 export async function runSim(root: string, raw: RawSimOptions): Promise<void> {
-  const options = parseSimOptions(raw, root, sampleFiles(root));
+  await runReported(root, parseSimOptions(raw, root, sampleFiles(root)));
+}
+
+/** `hft run paper`: the same cluster on a venue's own market, its orders filled by venue-sim on that market's books. */
+export async function runPaper(root: string, raw: RawPaperOptions): Promise<void> {
+  const options = parsePaperOptions(raw, root);
+  if (options.paper.kind === "venue") await reachable(options.paper.urls);
+  await runReported(root, options);
+}
+
+async function runReported(root: string, options: SimOptions): Promise<void> {
   const runDir = makeRunDir(root, options);
   let keep = options.keep;
   try {
@@ -99,7 +110,7 @@ class SimRun {
   async #start(): Promise<void> {
     const launchedMs = Number(process.env["HFT_STARTED_MS"] ?? Date.now());
     const began = performance.now() - (Date.now() - launchedMs);
-    const names = [...PROCESSES, "venue", "clickhouse", "clickhouse-tcp"] as const;
+    const names = [...PROCESSES, "venue", "feed", "clickhouse", "clickhouse-tcp"] as const;
     const ports = await assignPorts(names, this.#options.portBase);
     const database = openDatabase(
       this.#options,
@@ -114,9 +125,16 @@ class SimRun {
       ports,
     });
     this.#control = ControlClient.of(this.#runDir, "gateway", "run-sim");
-    for (const name of PROCESSES) {
-      if (name !== "wal-loader") this.#cluster.start(name, plan.configs[name], plan.env);
+    if (plan.feed !== null) {
+      this.#cluster.startFeed(plan.feed, plan.env);
+      await this.#cluster.untilFeed(performance.now() + READY_MS_MAX);
     }
+    // Of a session that is to be run again nothing may reach a strategy that the recorder has not heard.
+    const afterRecorder = this.#options.capture === true ? ["strategy-runner"] : [];
+    const first = PROCESSES.filter(
+      (name) => name !== "wal-loader" && !afterRecorder.includes(name),
+    );
+    for (const name of first) this.#cluster.start(name, plan.configs[name], plan.env);
     this.#database = await database;
     if (this.#database.note !== null) process.stderr.write(`hft: ${this.#database.note}\n`);
     const loader = {
@@ -124,6 +142,10 @@ class SimRun {
       ...(this.#database.url === null ? {} : { clickhouseUrl: this.#database.url }),
     };
     this.#cluster.start("wal-loader", loader, plan.env);
+    if (afterRecorder.length > 0) {
+      await this.#cluster.untilReady(first, performance.now() + READY_MS_MAX);
+      this.#cluster.start("strategy-runner", plan.configs["strategy-runner"], plan.env);
+    }
     await this.#cluster.untilReady(PROCESSES, performance.now() + READY_MS_MAX);
     this.#startSeconds = (performance.now() - began) / 1000;
     const pids = PROCESSES.map((name) => this.#cluster.supervisor.pid(name)).filter(
@@ -277,7 +299,7 @@ class SimRun {
     const checks = verdict(facts, { minutes: (durationS * speed) / 60, shipped });
     if (this.#stop.signal.aborted) checks.push(check("interrupted", 1, "=", 0));
     return result(
-      "run sim",
+      this.#options.paper === undefined ? "run sim" : "run paper",
       checks,
       this.#figures(facts, router?.stats ?? {}, state),
       this.#options.seed,
@@ -315,8 +337,13 @@ class SimRun {
   ): Record<string, unknown> {
     const built = join(this.#root, ".tools/done/build_seconds");
     return {
+      mode: this.#options.paper === undefined ? "sim" : "paper",
+      ...(this.#options.paper === undefined ? {} : { feed: this.#options.paper }),
       latency_us: router["latency_us"] ?? {},
       tier: state.tier,
+      replies: state.replies,
+      order_states: state.orders,
+      books: state.positions,
       build_seconds: existsSync(built) ? Number(readFileSync(built, "utf8")) : null,
       start_seconds: Number(this.#startSeconds.toFixed(3)),
       fills: facts.venue.fills,

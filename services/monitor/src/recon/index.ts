@@ -2,6 +2,7 @@
 
 export { type BookRules, OurBook } from "./book.ts";
 export { boundsOf, type Periods, periodsOf } from "./cadence.ts";
+export { readCases } from "./cases.ts";
 export { Recon } from "./core.ts";
 export { type SpotGrid, SpotReader } from "./spot.ts";
 export {

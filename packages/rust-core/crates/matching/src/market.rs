@@ -181,11 +181,16 @@ impl Market {
             self.counts.stale += 1;
             return;
         }
+        self.follow(&diff, last);
+    }
+
+    /// Applies a diff that is newer than the book, and counts where it does not follow what came before.
+    fn follow(&mut self, diff: &DepthDiff<'_>, last: u64) {
         let follows = diff.prev_id.map_or(diff.first_id <= last + 1, |prev| prev <= last);
         if !follows {
             self.counts.gaps += 1;
         }
-        self.apply(&diff);
+        self.apply(diff);
     }
 
     fn apply(&mut self, diff: &DepthDiff<'_>) {
@@ -237,8 +242,8 @@ impl Market {
         }
         self.last_id = Some(snapshot.last_id);
         for diff in std::mem::take(&mut self.waiting) {
-            if diff.last_id > snapshot.last_id {
-                self.apply(&diff);
+            if let Some(last) = self.last_id.filter(|last| diff.last_id > *last) {
+                self.follow(&diff, last);
             }
         }
         if let Some(ticker) = self.ticker {
@@ -320,6 +325,18 @@ mod tests {
             ts_venue: EpochNs(0),
             bids: s.bids,
             asks: s.asks,
+        }
+    }
+
+    #[test]
+    fn a_snapshot_older_than_the_diffs_that_wait_for_it_is_a_gap() {
+        // The rule of the venue: the first diff used has first_id <= last_id of the snapshot + 1 <= last_id.
+        for (snapshot_id, gaps) in [(4, 1), (5, 0), (9, 0)] {
+            let mut m = Market::default();
+            m.on_depth(diff(6, 9, &[(98, 3)], &[]));
+            m.on_depth(diff(10, 12, &[(97, 3)], &[]));
+            m.on_snapshot(&snapshot(snapshot_id, &[(99, 5)], &[(101, 5)]));
+            assert_eq!((m.counts().gaps, m.last_id()), (gaps, Some(12)), "snapshot {snapshot_id}");
         }
     }
 
