@@ -71,7 +71,7 @@ describe("the mode of a router", () => {
     const write = (hash: string, ok = true): void => {
       const sessions = Array.from({ length: 10 }, () => ({ verdict: "GO" }));
       const hashes = { instruments: hash, limits: "l" };
-      const figures = { verdict: "GO", sessions, hashes };
+      const figures = { verdict: "GO", planted: null, sessions, hashes };
       const report = { command: "soak paper", ok, checks: [{ name: "sessions", ok }], figures };
       const text = JSON.stringify(report);
       const signed = ok ? signGoLive(text, readSigner("ann", key), NOW_MS - 1, 7) : report;

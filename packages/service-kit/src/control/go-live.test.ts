@@ -27,7 +27,7 @@ const eve = { ...readSigner("ann", join(dir, "eve.key")) };
 const session = { verdict: "GO" };
 function report(over: Record<string, unknown> = {}, figures: Record<string, unknown> = {}): string {
   const all = {
-    ...{ verdict: "GO", sessions: Array.from({ length: 10 }, () => session) },
+    ...{ verdict: "GO", planted: null, sessions: Array.from({ length: 10 }, () => session) },
     ...{ hashes: { instruments: "i", limits: "l" }, ...figures },
   };
   const checks = [{ name: "sessions", ok: true }];
@@ -65,6 +65,7 @@ describe("the gate before live trading [B100]", () => {
   it.each<[string, unknown, string]>([
     ["a report that nobody signed", report(), "it is not signed"],
     ["no JSON", "GO", "it is no JSON"],
+    ["one with a planted fault", byHand(ann, report({}, { planted: "fill" })), "fill was planted"],
     ["an operator's", byHand(bob, report()), "bob is operator; want risk or admin"],
     ["one in another's name", byHand(eve, report()), "its signature is not ann's"],
     [

@@ -26,6 +26,8 @@ const Report = z.looseObject({
   figures: z.looseObject({
     verdict: z.enum(["GO", "NO-GO"]),
     sessions: z.array(z.looseObject({ verdict: z.enum(["GO", "NO-GO"]) })),
+    /** The fault that was planted to see the gate hold; null of a report that means it. */
+    planted: z.string().nullable(),
     hashes: z.looseObject({ instruments: z.string(), limits: z.string() }),
   }),
 });
@@ -77,6 +79,8 @@ export function noGo(text: string): string | null {
   const failed = checks.filter((each) => !each.ok).map(({ name }) => name);
   if (failed.length > 0 || !ok || figures.verdict !== "GO")
     return `it says NO-GO${failed.length === 0 ? "" : `: ${failed.join(", ")}`}`;
+  if (figures.planted !== null)
+    return `the fault ${figures.planted} was planted into it; want one without --break`;
   const bad = figures.sessions.filter(({ verdict }) => verdict !== "GO").length;
   if (bad > 0) return `${bad} of its sessions say NO-GO`;
   if (figures.sessions.length < GO_LIVE_SESSIONS_MIN)
