@@ -20,7 +20,10 @@ describe("the alert of a drawdown in a running cluster", () => {
       await using hand = await Hand.connect(`ipc://${join(dir, "s/intent.sock")}`, 1);
       await expect.poll(() => hand.state, { timeout: 10_000 }).toBe("SYNCED");
       const { ask } = await placeOf("spot", cluster).touch();
-      await hand.order({ instrumentId: 1, side: "BUY", pxTicks: ask + 2_000, qtyLots: 20 });
+      // Until the router has its session with the venue it is refused.
+      const wish = { instrumentId: 1, side: "BUY", pxTicks: ask + 2_000, qtyLots: 20 } as const;
+      const order = () => hand.order(wish).then(() => "taken", String);
+      await expect.poll(order, { timeout: 20_000, interval: 250 }).toBe("taken");
       const words = () => cluster.words("monitor");
       const said = (what: string) =>
         words().match(new RegExp(`alert: drawdown ${what}`, "g"))?.length ?? 0;

