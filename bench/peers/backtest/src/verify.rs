@@ -199,19 +199,8 @@ impl Plant {
 }
 
 fn header(correction: tidegate_backtest::tape::Correction) -> Header {
-    let row = ours::instrument();
-    Header {
-        venue: row.venue.name().into(),
-        symbol: row.symbol,
-        px_scale: row.px_scale,
-        px_unit: row.px_unit,
-        qty_scale: row.qty_scale,
-        qty_unit: row.qty_unit,
-        sources: vec![("usdm_btcusdt_20240808.jsonl.gz".into(), String::new())],
-        least_latency_ns: 0,
-        added_latency_ns: 0,
-    }
-    .corrected(correction)
+    let sources = vec![("usdm_btcusdt_20240808.jsonl.gz".into(), String::new())];
+    Header::of(&ours::instrument(), sources).corrected(correction)
 }
 
 /// A tape through its file and back, in a folder that is removed.
