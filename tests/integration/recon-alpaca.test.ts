@@ -50,6 +50,7 @@ describe("the reconciliation of Alpaca against its simulator [A28 B053]", () => 
       venue: new AlpacaSide(new RestClient({ baseUrl: bench.base, headers }), GRID, Date.now()),
       recon: new Recon(rules, book),
       ...{ place: PLACE, book, settleMs: 300, whole: () => true },
+      heardMs: () => performance.now(),
       // Sooner than the venue's budget would have it: what is asked and read is the same.
       budget: new WeightBudget(20_000, 100),
       periods: { orders: 300, balances: 350, executions: 400, cash: 450 },

@@ -119,6 +119,7 @@ export class LinkClient implements AsyncDisposable {
   readonly #session: Session;
   readonly #options: LinkClientOptions;
   readonly #timer: NodeJS.Timeout;
+  #heardMs = 0;
   /** Settles when the end is closed; rejects with what a handler threw. */
   readonly done: Promise<void>;
 
@@ -155,6 +156,11 @@ export class LinkClient implements AsyncDisposable {
     return this.#lane.counters;
   }
 
+  /** When the server was last heard, if only by a heartbeat, ms of `performance.now()`; 0 = never. */
+  get heardMs(): number {
+    return this.#heardMs;
+  }
+
   stats(): LinkStats {
     return this.#session.stats();
   }
@@ -180,6 +186,7 @@ export class LinkClient implements AsyncDisposable {
 
   #take(frame: Buffer): void {
     const data = this.#session.take(frame);
+    this.#heardMs = performance.now();
     this.#tell();
     if (data !== null) this.#options.onData(data);
     this.#session.flush();

@@ -345,6 +345,38 @@ describe("news on its way is no difference [A28]", () => {
   });
 });
 
+describe("our side is gone for a while [A28]", () => {
+  const gone = (): void => {
+    book.sent(order("a"));
+    now += 1_000;
+    recon.look(list());
+  };
+
+  it("a silent side has explained nothing yet; one that speaks and does not explain has a case", () => {
+    gone();
+    const heardMs = now + SETTLE - 1;
+    now += 10 * SETTLE;
+    expect(recon.tick(now, heardMs)).toEqual([]);
+    book.ended("a");
+    expect(recon.tick(now, now), "it was on its way").toEqual([]);
+    gone();
+    now += 10 * SETTLE;
+    expect(recon.tick(now, now - 10 * SETTLE)).toEqual([]);
+    expect(kinds(recon.tick(now, now))).toEqual(["open", "freeze"]);
+  });
+
+  it("what was seen before is forgotten, what a look shows afterwards is not", () => {
+    gone();
+    recon.look(account(TOTALS.BTC + 1n, TOTALS.USDT));
+    recon.forget();
+    now += 10 * SETTLE;
+    expect(recon.tick(now)).toEqual([]);
+    expect(recon.look(account(TOTALS.BTC + 1n, TOTALS.USDT)), "no drift of before").toEqual([]);
+    recon.look(list());
+    expect(kinds(settle()).filter((kind) => kind === "open")).toHaveLength(2);
+  });
+});
+
 describe("equal fills one after the other [A28]", () => {
   const moved = (fills: bigint, off = 0n) =>
     account(TOTALS.BTC + fills * 9_997n + off, TOTALS.USDT - fills * 600_000_000n);

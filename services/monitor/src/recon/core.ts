@@ -2,8 +2,8 @@
  * Compares our side with what a venue says and keeps a case of each difference until a person has signed it off.
  *
  * Pure: looks, time and sign-offs in, effects out. Our side is never written here. What a venue says may be news that is on
- * its way to our side as well, so a difference becomes a case only when it still stands `settleMs` after the answer and our
- * side has not been touched about it since the question; where it was, the next look decides. A balance that differs by the
+ * its way to our side as well, so a difference becomes a case only when it still stands `settleMs` after the answer, our side
+ * has been heard since then, and it has not been touched about it since the question; where it was, the next look decides. A balance that differs by the
  * same amount in two looks one after the other is a case whatever we trade meanwhile, unless our side came to what the venue
  * said in the first of them: equal orders filled one after the other differ by the same amount while each is news.
  */
@@ -162,11 +162,22 @@ export class Recon {
       : null;
   }
 
-  /** Time passes: suspects our side has had time to explain, and has not, are cases. */
-  tick(nowMs: number): Effect[] {
+  /** Our side cannot be heard for a while: no difference of before is held against it, nor one that both of two looks show. */
+  forget(): void {
+    this.#suspects.clear();
+    this.#drift.clear();
+    this.#locks = null;
+  }
+
+  /**
+   * Time passes: suspects our side has had time to explain, and has not, are cases.
+   *
+   * `heardMs`  when our side last said anything, if only that it lives: one that is gone has explained nothing yet
+   */
+  tick(nowMs: number, heardMs = nowMs): Effect[] {
     const effects: Effect[] = [];
     for (const [key, { difference, look }] of [...this.#suspects]) {
-      if (nowMs < look.answeredMs + this.#rules.settleMs) continue;
+      if (Math.min(nowMs, heardMs) < look.answeredMs + this.#rules.settleMs) continue;
       if (this.#explained(difference, look)) {
         this.#suspects.delete(key);
         if (difference.order !== undefined) this.#told.delete(difference.subject);

@@ -45,6 +45,8 @@ export interface DeskParts {
   readonly lookAgain: (venueId: number) => Promise<boolean>;
   /** Whether our side is whole: nothing is compared before. */
   readonly whole: () => boolean;
+  /** When our side was last heard, ms of `performance.now()`. */
+  readonly heardMs: () => number;
 }
 
 export class ReconDesk {
@@ -92,6 +94,11 @@ export class ReconDesk {
       log.warn({ err: error }, "an event of the private stream cannot be read");
       this.askAll();
     }
+  }
+
+  /** Our side is not whole any more: what waits to be explained by it is looked at again when it is. */
+  lost(): void {
+    this.#parts.recon.forget();
   }
 
   /** Asks for everything at once: at the start, and after each time the venue may have said what was not heard. */
@@ -174,7 +181,7 @@ export class ReconDesk {
   #turn(): void {
     if (!this.#parts.whole()) return;
     const now = performance.now();
-    this.#carryOut(this.#parts.recon.tick(now));
+    this.#carryOut(this.#parts.recon.tick(now, this.#parts.heardMs()));
     const { budget } = this.#parts;
     for (;;) {
       const what = this.#turns.next(now, budget.room, this.#flying);

@@ -9,6 +9,8 @@ export interface Followed extends AsyncDisposable {
   /** The last record that was taken; 0 = none. */
   readonly seq: number;
   readonly state: string;
+  /** When the gateway was last heard, if only by a heartbeat, ms of `performance.now()`; 0 = never. */
+  readonly heardMs: number;
   /** Records that could not be read: what they said of our side is not known. */
   readonly unread: number;
 }
@@ -60,6 +62,9 @@ export async function follow(
     },
     get state() {
       return made.state;
+    },
+    get heardMs() {
+      return made.heardMs;
     },
     get unread() {
       return unread;

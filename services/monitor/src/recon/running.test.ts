@@ -164,6 +164,7 @@ describe("the running desk [A28]", () => {
         return true;
       },
       whole: () => whole,
+      heardMs: () => performance.now(),
     });
     return { desk, book };
   }

@@ -87,6 +87,7 @@ export async function startRecon(parts: ReconParts): Promise<Running> {
   const desks = new Map<ReconName, ReconDesk>();
   const handshakes = new Map<ReconName, Handshake>();
   let caughtUp = false;
+  let heardMs = (): number => 0;
   for (const wanted of wantedOf(parts)) {
     const row = instrument(config, wanted.venue);
     const { base, quote } = wanted.assets(row);
@@ -112,6 +113,7 @@ export async function startRecon(parts: ReconParts): Promise<Running> {
         periods: periodsOf(budget.max, venue),
         ...{ freeze: parts.freeze, halt: parts.halt, lookAgain: parts.lookAgain },
         whole: () => caughtUp,
+        heardMs: () => heardMs(),
       }),
     );
     handshakes.set(wanted.name, wanted.handshake());
@@ -122,6 +124,7 @@ export async function startRecon(parts: ReconParts): Promise<Running> {
     for (const desk of all) desk.take(record);
   };
   const tail = await follow(config.reconTailUrl, epoch, take);
+  heardMs = () => tail.heardMs;
   const timer = setInterval(() => void catchUp(), CATCH_UP_MS);
   /** Our side is whole while the journal is followed, and was once taken to where it ended. */
   async function catchUp(): Promise<void> {
@@ -129,8 +132,10 @@ export async function startRecon(parts: ReconParts): Promise<Running> {
       clearInterval(timer);
       parts.fail(new ServiceFault("a record of the gateway's journal cannot be read"));
     }
-    if (tail.state !== "SYNCED") caughtUp = false;
-    else if (!caughtUp) {
+    if (tail.state !== "SYNCED") {
+      if (caughtUp) for (const desk of all) desk.lost();
+      caughtUp = false;
+    } else if (!caughtUp) {
       const seq = (await parts.journalSeq()) ?? Number.POSITIVE_INFINITY;
       if (tail.seq < seq || tail.state !== "SYNCED") return;
       caughtUp = true;
