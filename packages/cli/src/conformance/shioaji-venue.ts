@@ -654,8 +654,8 @@ export function shioajiVenueCards(heard?: (fill: Booked) => Booked): readonly Ca
         later.every((each) => "waitMs" in each && each.waitMs !== orders.BAN_WAIT_MS),
         "the venue had to say it",
       );
-      // The list of trades has its place in the window too.
-      await sleep(Math.max(...waits));
+      // The list of trades has its place in the window too, which at the venue began when the last of them came there.
+      await sleep(Math.max(...waits) + 2_000);
     }),
     live("reconnect: the stream ends, and what was missed is found", async (hands) => {
       const order = hands.order({ pxTicks: 2_995n });
