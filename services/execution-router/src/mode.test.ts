@@ -63,7 +63,7 @@ describe("the mode of a router", () => {
     expect(() => judged("live", "paper-1")).toThrow("made-up key of binance-spot");
   });
 
-  it("live wants a signed report that says GO, of the instruments it trades", () => {
+  it("[B100] live wants a signed report that says GO, of the instruments it trades", () => {
     const principalsFile = join(dir, "principals.json");
     const key = join(dir, "ann.key");
     addPrincipal(principalsFile, "ann", "risk", makeKey(key));
