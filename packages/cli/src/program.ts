@@ -26,6 +26,26 @@ import { addTca } from "./commands/tca.ts";
 import { addVerify } from "./commands/verify.ts";
 import { addWal } from "./commands/wal.ts";
 
+/** What every run of the cluster takes. */
+const clusterOptions = (command: Command): Command =>
+  command
+    .option("--duration <seconds>", "wall seconds of trading", "60")
+    .option("--speed <factor>", "recorded seconds per wall second", "1")
+    .option("--seed <n>", "seed of everything random", "1")
+    .option(
+      "--strategy <name>",
+      "a name in strategies/, a .ts file, several, or shipped",
+      "simple-mm",
+    )
+    .option("--capture", "write down what gateway and strategies are given, to run it again")
+    .option("--chaos <plan>", "kill:PROCESS@SECONDSs[,…], or kill:each")
+    .option("--clickhouse <where>", "embedded, none, or a URL", "embedded")
+    .option("--otlp <url>", "send traces to this OTLP/HTTP endpoint")
+    .option("--port-base <port>", "first of the TCP ports to use (0: any free ones)", "0")
+    .option("--run-dir <folder>", "where the run's files lie (default: a new one in var/run)")
+    .option("--keep", "keep the run's files")
+    .option("--json", "print the result object as the last line");
+
 /** All commands of `hft` for the clone at `root`; it prints and sets the exit code, and throws where commander would exit. */
 export function hft(root: string): Command {
   const program = new Command("hft")
@@ -35,55 +55,21 @@ export function hft(root: string): Command {
     .exitOverride();
 
   const runCommand = program.command("run").description("run a cluster");
-  runCommand
-    .command("sim")
+  clusterOptions(runCommand.command("sim"))
     .description("trade a recorded real market against venue-sim, then prove that the books agree")
-    .option("--duration <seconds>", "wall seconds of trading", "60")
-    .option("--speed <factor>", "recorded seconds per wall second", "1")
-    .option("--seed <n>", "seed of everything random", "1")
     .option("--data <files...>", "capture files instead of data/samples")
-    .option(
-      "--strategy <name>",
-      "a name in strategies/, a .ts file, several, or shipped",
-      "simple-mm",
-    )
-    .option("--capture", "write down what gateway and strategies are given, to run it again")
-    .option("--chaos <plan>", "kill:PROCESS@SECONDSs[,…], or kill:each")
-    .option("--clickhouse <where>", "embedded, none, or a URL", "embedded")
-    .option("--otlp <url>", "send traces to this OTLP/HTTP endpoint")
-    .option("--port-base <port>", "first of the TCP ports to use (0: any free ones)", "0")
-    .option("--run-dir <folder>", "where the run's files lie (default: a new one in var/run)")
-    .option("--keep", "keep the run's files")
-    .option("--json", "print the result object as the last line")
     .addHelpText("after", "\nExample: ./hft run sim --duration 30 --chaos kill:gateway@10s")
     .action(async (raw) => {
       const { runSim } = await import("./sim/run.ts");
       await runSim(root, raw);
     });
 
-  runCommand
-    .command("paper")
+  clusterOptions(runCommand.command("paper"))
     .description(
       "trade a venue's own market with made-up fills: no key is needed, no venue is sent an order",
     )
-    .option("--duration <seconds>", "wall seconds of trading", "60")
     .option("--session <folder>", "the market of a kept run, instead of Binance's public streams")
     .option("--data <files...>", "the market of capture files, instead of Binance's public streams")
-    .option("--speed <factor>", "recorded seconds per wall second", "1")
-    .option("--seed <n>", "seed of everything random", "1")
-    .option(
-      "--strategy <name>",
-      "a name in strategies/, a .ts file, several, or shipped",
-      "simple-mm",
-    )
-    .option("--capture", "write down what gateway and strategies are given, to run it again")
-    .option("--chaos <plan>", "kill:PROCESS@SECONDSs[,…], or kill:each")
-    .option("--clickhouse <where>", "embedded, none, or a URL", "embedded")
-    .option("--otlp <url>", "send traces to this OTLP/HTTP endpoint")
-    .option("--port-base <port>", "first of the TCP ports to use (0: any free ones)", "0")
-    .option("--run-dir <folder>", "where the run's files lie (default: a new one in var/run)")
-    .option("--keep", "keep the run's files")
-    .option("--json", "print the result object as the last line")
     .addHelpText("after", "\nExample: ./hft run paper --duration 600 --strategy simple-mm --keep")
     .action(async (raw) => {
       const { runPaper } = await import("./sim/run.ts");
