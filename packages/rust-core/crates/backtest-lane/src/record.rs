@@ -24,8 +24,12 @@ const E8: i128 = 100_000_000;
 
 /// 1e-16 to 1e-8, half away from zero.
 fn e8(e16: i128) -> f64 {
+    rounded(e16) as f64
+}
+
+const fn rounded(e16: i128) -> i128 {
     let half = if e16 < 0 { -E8 / 2 } else { E8 / 2 };
-    ((e16 + half) / E8) as f64
+    (e16 + half) / E8
 }
 
 pub(crate) const fn side_number(side: Side) -> u8 {
@@ -101,6 +105,12 @@ impl Columns {
         ]);
         true
     }
+}
+
+/// A fill's fee as the gateway is told it, in 1e-8 of the settlement asset, rounded; `None` where it is beyond an i64.
+pub(crate) fn whole_fee_e8(fees: &Fees, row: &Instrument, fill: &Fill) -> Option<i64> {
+    let value = cost_e8(row, fill.px, i128::from(fill.qty))?.abs();
+    i64::try_from(rounded(fees.of(fill.side, fill.maker, fill.qty, value)?)).ok()
 }
 
 /// A fill's fee in 1e-8 of the settlement asset, rounded.

@@ -2,7 +2,7 @@
 
 use super::{Lane, Top};
 use crate::limits::TELLS_MAX;
-use crate::record::fee_e8;
+use crate::record::whole_fee_e8;
 use serde_json::{Value, json};
 use tidegate_backtest::Received;
 use tidegate_engine::gateway::TICK_NS;
@@ -84,7 +84,12 @@ impl Lane {
         if let Received::Executed(fill) = received {
             self.keep(index, &fill);
             if let Some(asset) = self.assets.get(index) {
-                fee = fee_e8(&asset.fees, &asset.row, &fill) as i64;
+                let Some(whole) = whole_fee_e8(&asset.fees, &asset.row, &fill) else {
+                    let fault = format!("the fee of order {seq} is beyond what an amount holds");
+                    self.settle::<()>(Err(fault));
+                    return;
+                };
+                fee = whole;
             }
         }
         let Some(desk) = &mut self.desk else { return };
